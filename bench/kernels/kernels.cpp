@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+// Speed of the tensor library's kernels against the limits of one core, measured in the same process and interleaved:
+// every round runs each candidate once; the table shows the median and the best round, and the share of the limit.
+//
+//   clang++-19 -std=c++20 -O2 -march=native -I. bench/kernels/kernels.cpp -o kernels && ./kernels [filter] [rounds]
+#include <sys/mman.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+using namespace strata::tensor;
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#elif defined(__AVX2__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+
+// Pages of its own, touched once; far larger than the last-level cache where a benchmark is about memory.
+template <class T>
+class Buffer {
+ public:
+  explicit Buffer(std::int64_t count) : bytes_(count * sizeof(T)) {
+    void* p = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) std::abort();
+    data_ = static_cast<T*>(p);
+    for (std::int64_t i = 0; i < count; ++i) data_[i] = T(static_cast<float>(i % 13) * 0.01f);
+  }
+  Buffer(const Buffer&) = delete;
+  ~Buffer() { munmap(data_, bytes_); }
+  T* data() { return data_; }
+
+ private:
+  std::size_t bytes_;
+  T* data_;
+};
+
+struct Candidate {
+  std::string name;
+  double work;  // bytes or operations of one run
+  std::function<void()> run;
+  std::vector<double> rates = {};
+};
+
+// Processor time of this thread: other programs on the machine do not count (their memory traffic still does).
+double thread_seconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+double seconds_of(const std::function<void()>& run) {
+  const double start = thread_seconds();
+  run();
+  return thread_seconds() - start;
+}
+
+// The first candidate is the limit that the others are shares of.
+void race(const char* title, const char* unit, std::vector<Candidate> candidates, int rounds) {
+  for (int round = 0; round < rounds; ++round) {
+    for (Candidate& c : candidates) c.rates.push_back(c.work / seconds_of(c.run) * 1e-9);
+  }
+  std::printf("%s\n", title);
+  double limit_median = 0, limit_best = 0;
+  for (Candidate& c : candidates) {
+    std::sort(c.rates.begin(), c.rates.end());
+    const double median = c.rates[c.rates.size() / 2], best = c.rates.back();
+    if (limit_median == 0) limit_median = median, limit_best = best;
+    std::printf("  %-34s median %7.1f %s (%3.0f %%)   best %7.1f (%3.0f %%)\n", c.name.c_str(), median, unit,
+                100 * median / limit_median, best, 100 * best / limit_best);
+  }
+  std::fflush(stdout);
+}
+
+volatile float sink;
+
+// Keeps a value in a vector register, out of the optimiser's sight.
+#if defined(__AVX512F__)
+#define STRATA_KEEP(x) "+v"(x)
+#else
+#define STRATA_KEEP(x) "+x"(x)
+#endif
+
+void read_all(const float* p, std::int64_t count) {
+  sink = reduce<kLanes>(count, 0.0f, Sum{}, [&](auto lanes, std::int64_t i) { return load(lanes, p + i); });
+}
+
+// Multiply-adds on registers only.
+STRATA_NOINLINE void fma_peak(std::int64_t steps) {
+  constexpr int kChains = 16;
+  Vec<float, kLanes> acc[kChains] = {};
+  float x = 1.0f;
+  asm volatile("" : "+x"(x));
+  const Vec<float, kLanes> a = broadcast<Vec<float, kLanes>>(x);
+  for (std::int64_t i = 0; i < steps; ++i) {
+    STRATA_UNROLL
+    for (int c = 0; c < kChains; ++c) {
+      acc[c] = acc[c] * a + a;
+      asm volatile("" : STRATA_KEEP(acc[c]));
+    }
+  }
+  float sum = 0;
+  for (int c = 0; c < kChains; ++c) sum += reduce_lanes(Sum{}, acc[c]);
+  sink = sum;
+}
+
+STRATA_NOINLINE void dot_peak(std::int64_t steps) {
+  constexpr int kChains = 16;
+  Vec<float, kLanes> acc[kChains] = {};
+  std::uint32_t x = 0x3f803f80;
+  asm volatile("" : "+r"(x));
+  const Vec<std::uint32_t, kLanes> a = Vec<std::uint32_t, kLanes>{} + x;
+  for (std::int64_t i = 0; i < steps; ++i) {
+    STRATA_UNROLL
+    for (int c = 0; c < kChains; ++c) {
+      acc[c] = dot_pairs<kLanes>(acc[c], a, a);
+      asm volatile("" : STRATA_KEEP(acc[c]));
+    }
+  }
+  float sum = 0;
+  for (int c = 0; c < kChains; ++c) sum += reduce_lanes(Sum{}, acc[c]);
+  sink = sum;
+}
+
+template <int NV, BLayout Layout, int Rows = 1, class T>
+void add_gemv(std::vector<Candidate>& list, const char* type, Buffer<T>& b, std::int64_t k, std::int64_t n,
+              Buffer<float>& a, Buffer<float>& c) {
+  char name[64];
+  std::snprintf(name, sizeof(name), "%s%s NV %d rows %d", type, Layout == BLayout::kPairs ? " pairs" : "", NV, Rows);
+  list.push_back({name, static_cast<double>(n * k * sizeof(T)), [&a, &b, &c, k, n] {
+                    gemv_panels<kLanes, NV, Layout, Rows>(a.data(), k, b.data(), k, n, c.data(), n, 0, n / kLanes);
+                  }});
+}
+
+void bench_gemv(std::int64_t k, std::int64_t n, int rounds) {
+  Buffer<float> a(4 * k), c(4 * n), f32(n * k);
+  Buffer<f16> half(n * k);
+  Buffer<bf16> brain(n * k);
+  std::vector<Candidate> list;
+  list.push_back({"read", static_cast<double>(4 * n * k), [&] { read_all(f32.data(), n * k); }});
+  add_gemv<1, BLayout::kLanes>(list, "f32", f32, k, n, a, c);
+  add_gemv<2, BLayout::kLanes>(list, "f32", f32, k, n, a, c);
+  add_gemv<4, BLayout::kLanes>(list, "f32", f32, k, n, a, c);
+  add_gemv<8, BLayout::kLanes>(list, "f32", f32, k, n, a, c);
+  add_gemv<1, BLayout::kLanes>(list, "f16", half, k, n, a, c);
+  add_gemv<2, BLayout::kLanes>(list, "f16", half, k, n, a, c);
+  add_gemv<4, BLayout::kLanes>(list, "f16", half, k, n, a, c);
+  add_gemv<8, BLayout::kLanes>(list, "f16", half, k, n, a, c);
+  add_gemv<4, BLayout::kLanes>(list, "bf16", brain, k, n, a, c);
+  add_gemv<8, BLayout::kLanes>(list, "bf16", brain, k, n, a, c);
+  add_gemv<1, BLayout::kPairs>(list, "bf16", brain, k, n, a, c);
+  add_gemv<2, BLayout::kPairs>(list, "bf16", brain, k, n, a, c);
+  add_gemv<4, BLayout::kPairs>(list, "bf16", brain, k, n, a, c);
+  add_gemv<8, BLayout::kPairs>(list, "bf16", brain, k, n, a, c);
+  add_gemv<4, BLayout::kLanes, 2>(list, "f32", f32, k, n, a, c);
+  add_gemv<1, BLayout::kPairs, 2>(list, "bf16", brain, k, n, a, c);
+  add_gemv<4, BLayout::kPairs, 2>(list, "bf16", brain, k, n, a, c);
+  add_gemv<1, BLayout::kLanes, 4>(list, "f16", half, k, n, a, c);
+  add_gemv<4, BLayout::kLanes, 4>(list, "f16", half, k, n, a, c);
+  char title[64];
+  std::snprintf(title, sizeof(title), "gemv K %ld N %ld (weights from memory)", static_cast<long>(k),
+                static_cast<long>(n));
+  race(title, "GB/s", list, rounds);
+}
+
+template <int MR, int NV, BLayout Layout, class TA, class T>
+void add_gemm(std::vector<Candidate>& list, const char* types, Buffer<TA>& a, Buffer<T>& b, std::int64_t m,
+              std::int64_t k, std::int64_t n, Buffer<float>& c, Buffer<float>& scratch) {
+  char name[64];
+  std::snprintf(name, sizeof(name), "%s%s %d x %d", types, Layout == BLayout::kPairs ? " pairs" : "", MR, NV);
+  list.push_back({name, 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k),
+                  [&a, &b, &c, &scratch, m, k, n] {
+                    gemm_panels<kLanes, MR, NV, Layout>(a.data(), m, b.data(), k, n, c.data(), n, 0, n / kLanes,
+                                                        scratch.data());
+                  }});
+}
+
+void bench_gemm(std::int64_t m, std::int64_t k, std::int64_t n, int rounds) {
+  Buffer<float> a((m + 32) * k), c(m * n), f32(n * k), scratch(8 * kLanes * k);
+  Buffer<f16> half(n * k);
+  Buffer<bf16> brain(n * k), a_pairs((m + 32) * k);
+  const std::int64_t steps = 4'000'000;
+  std::vector<Candidate> list;
+  list.push_back({"f32 peak", 2.0 * 16 * kLanes * static_cast<double>(steps), [=] { fma_peak(steps); }});
+  add_gemm<14, 2, BLayout::kLanes>(list, "f32 x f32", a, f32, m, k, n, c, scratch);
+  add_gemm<9, 3, BLayout::kLanes>(list, "f32 x f32", a, f32, m, k, n, c, scratch);
+  add_gemm<12, 2, BLayout::kLanes>(list, "f32 x f32", a, f32, m, k, n, c, scratch);
+  add_gemm<8, 3, BLayout::kLanes>(list, "f32 x f32", a, f32, m, k, n, c, scratch);
+  add_gemm<6, 4, BLayout::kLanes>(list, "f32 x f32", a, f32, m, k, n, c, scratch);
+  add_gemm<6, 4, BLayout::kLanes>(list, "f32 x f16", a, half, m, k, n, c, scratch);
+  add_gemm<6, 4, BLayout::kLanes>(list, "f32 x bf16", a, brain, m, k, n, c, scratch);
+  add_gemm<6, 4, BLayout::kPairs>(list, "f32 x bf16", a, brain, m, k, n, c, scratch);
+  char title[64];
+  std::snprintf(title, sizeof(title), "gemm M %ld K %ld N %ld", static_cast<long>(m), static_cast<long>(k),
+                static_cast<long>(n));
+  race(title, "GFLOP/s", list, rounds);
+  list.clear();
+  list.push_back({"bf16 pair peak", 4.0 * 16 * kLanes * static_cast<double>(steps), [=] { dot_peak(steps); }});
+  add_gemm<14, 2, BLayout::kPairs>(list, "bf16 x bf16", a_pairs, brain, m, k, n, c, scratch);
+  add_gemm<12, 2, BLayout::kPairs>(list, "bf16 x bf16", a_pairs, brain, m, k, n, c, scratch);
+  add_gemm<8, 3, BLayout::kPairs>(list, "bf16 x bf16", a_pairs, brain, m, k, n, c, scratch);
+  add_gemm<6, 4, BLayout::kPairs>(list, "bf16 x bf16", a_pairs, brain, m, k, n, c, scratch);
+  race(title, "GFLOP/s", list, rounds);
+}
+
+// Decode and prefill of a layer with grouped queries, for all key/value heads.
+template <class TC>
+void add_attention(std::vector<Candidate>& list, const char* type, std::int64_t seq, std::int64_t start,
+                   Buffer<float>& q, Buffer<TC>& k, Buffer<TC>& v, Buffer<float>& out, Buffer<float>& scratch,
+                   std::vector<std::int32_t>& positions, bool bytes) {
+  constexpr std::int64_t kHeads = 16, kKvHeads = 8, kDim = 128, kCapacity = 8192;
+  double pairs = 0;
+  for (std::int64_t s = 0; s < seq; ++s) pairs += static_cast<double>(start + s + 1);
+  const double work =
+      bytes ? 2.0 * kKvHeads * kDim * sizeof(TC) * static_cast<double>(start + seq) : 4.0 * kHeads * kDim * pairs;
+  list.push_back({type, work, [&, seq] {
+                    attention<kLanes>(q.data(), k.data(), v.data(), positions.data(), seq, kHeads, kKvHeads, kDim,
+                                      kCapacity, 0.088f, out.data(), scratch.data(), 0,
+                                      attention_work_items(seq, kHeads, kKvHeads));
+                  }});
+}
+
+void bench_attention(std::int64_t seq, std::int64_t start, int rounds) {
+  constexpr std::int64_t kCache = 8 * 8192 * 128;
+  Buffer<float> q(seq * 16 * 128), out(seq * 16 * 128), k32(kCache), v32(kCache), large(64 << 20);
+  Buffer<float> scratch(attention_scratch_floats(seq, 16, 8, 128));
+  Buffer<f16> k16(kCache), v16(kCache);
+  Buffer<bf16> kb(kCache), vb(kCache);
+  std::vector<std::int32_t> positions(static_cast<std::size_t>(seq));
+  for (std::int64_t s = 0; s < seq; ++s) positions[static_cast<std::size_t>(s)] = static_cast<std::int32_t>(start + s);
+  const bool decode = seq == 1;
+  const std::int64_t steps = 4'000'000;
+  std::vector<Candidate> list;
+  if (decode) {
+    list.push_back({"read", 4.0 * (64 << 20), [&] { read_all(large.data(), 64 << 20); }});
+  } else {
+    list.push_back({"f32 peak", 2.0 * 16 * kLanes * static_cast<double>(steps), [=] { fma_peak(steps); }});
+  }
+  add_attention(list, "cache f32", seq, start, q, k32, v32, out, scratch, positions, decode);
+  add_attention(list, "cache f16", seq, start, q, k16, v16, out, scratch, positions, decode);
+  add_attention(list, "cache bf16", seq, start, q, kb, vb, out, scratch, positions, decode);
+  char title[96];
+  std::snprintf(title, sizeof(title), "attention %ld tokens after %ld, heads 16/8, dim 128", static_cast<long>(seq),
+                static_cast<long>(start));
+  race(title, decode ? "GB/s" : "GFLOP/s", list, rounds);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string filter = argc > 1 ? argv[1] : "";
+  const int rounds = argc > 2 ? std::atoi(argv[2]) : 15;
+  const auto wanted = [&](const char* name) { return filter.empty() || filter == name; };
+  if (wanted("gemv")) {
+    bench_gemv(1024, 151936, rounds);
+    bench_gemv(3072, 32768, rounds);
+  }
+  if (wanted("gemm")) {
+    bench_gemm(512, 1024, 3072, rounds);
+    bench_gemm(512, 3072, 1024, rounds);
+  }
+  if (wanted("attention")) {
+    bench_attention(1, 4095, rounds);
+    bench_attention(512, 0, rounds);
+    bench_attention(512, 3584, rounds);
+  }
+}

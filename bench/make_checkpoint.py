@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Write a Hugging Face folder with a published model's exact geometry and random weights.
+
+    make_checkpoint.py OUT_DIR --preset qwen3-0.6b [--dtype bf16] [--layers N] [--shards K] [--seed 1] [--tokenizer DIR]
+
+Speed does not depend on what the weights say, so such a folder serves benchmarks; the small presets serve numerical
+tests. One preset, dtype and seed give the same bytes on every machine. Needs numpy only.
+"""
+import argparse
+import json
+import shutil
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+
+QWEN_IDS = {"bos_token_id": 151643, "eos_token_id": 151645}
+LLAMA_IDS = {"bos_token_id": 128000, "eos_token_id": 128001}
+COMMON = {"hidden_act": "silu", "attention_dropout": 0.0, "rope_scaling": None, "use_cache": True,
+          "initializer_range": 0.02}
+WINDOW = {"sliding_window": None, "use_sliding_window": False}
+FAMILIES = {
+    "qwen3": COMMON | WINDOW | QWEN_IDS | {
+        "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "attention_bias": False, "rms_norm_eps": 1e-6,
+        "rope_theta": 1000000.0},
+    "qwen2": COMMON | WINDOW | QWEN_IDS | {
+        "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "rms_norm_eps": 1e-6, "rope_theta": 1000000.0},
+    "llama": COMMON | LLAMA_IDS | {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "attention_bias": False, "mlp_bias": False,
+        "rms_norm_eps": 1e-5, "rope_theta": 500000.0},
+}
+LLAMA3_ROPE = {"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+               "original_max_position_embeddings": 8192}
+# The wave lengths of head_dim 16 at theta 500000 fall on both sides of, and into, this smoothing band.
+LLAMA3_ROPE_NANO = LLAMA3_ROPE | {"factor": 8.0, "original_max_position_embeddings": 256}
+
+GEOMETRY = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
+            "intermediate_size", "vocab_size", "tie_word_embeddings", "max_position_embeddings")
+PRESETS = {  # name: (family, geometry in GEOMETRY's order, further keys)
+    "qwen3-nano": ("qwen3", (64, 2, 4, 2, 16, 192, 512, True, 512), {}),
+    "qwen3-micro": ("qwen3", (160, 3, 6, 3, 32, 416, 1000, False, 512), {}),  # no power of two; heads wider than hidden
+    "qwen3-vocab": ("qwen3", (64, 2, 4, 2, 16, 192, 151936, True, 512), {}),  # Qwen3's tokenizer fits
+    "qwen3-0.6b": ("qwen3", (1024, 28, 16, 8, 128, 3072, 151936, True, 40960), {}),
+    "qwen3-1.7b": ("qwen3", (2048, 28, 16, 8, 128, 6144, 151936, True, 40960), {}),
+    "qwen3-4b": ("qwen3", (2560, 36, 32, 8, 128, 9728, 151936, True, 40960), {}),
+    "qwen3-8b": ("qwen3", (4096, 36, 32, 8, 128, 12288, 151936, False, 40960), {}),
+    "qwen2-nano": ("qwen2", (64, 2, 4, 2, None, 192, 512, True, 512), {}),
+    "qwen2.5-0.5b": ("qwen2", (896, 24, 14, 2, None, 4864, 151936, True, 32768), {}),
+    "llama-nano": ("llama", (96, 2, 6, 2, 16, 256, 640, False, 512), {}),
+    "llama-nano-rope3": ("llama", (96, 2, 6, 2, 16, 256, 640, False, 512), {"rope_scaling": LLAMA3_ROPE_NANO}),
+    "llama-3.2-1b": ("llama", (2048, 16, 32, 8, 64, 8192, 128256, True, 131072), {"rope_scaling": LLAMA3_ROPE}),
+}
+DTYPES = {"f32": ("F32", "float32"), "f16": ("F16", "float16"), "bf16": ("BF16", "bfloat16")}
+ITEM_SIZE = {"f32": 4, "f16": 2, "bf16": 2}
+CHUNK = 1 << 24  # elements drawn at a time: bounds memory
+
+
+def config_of(preset, dtype, layers=None):
+    family, geometry, more = PRESETS[preset]
+    config = FAMILIES[family] | dict(zip(GEOMETRY, geometry)) | more | {"torch_dtype": DTYPES[dtype][1]}
+    if config["head_dim"] is None:  # implied by hidden_size / num_attention_heads
+        del config["head_dim"]
+    if layers:
+        config["num_hidden_layers"] = layers
+    return config
+
+
+def tensors_of(config):
+    """[(name, shape)] in the order of Hugging Face's modules."""
+    hidden, heads, groups = config["hidden_size"], config["num_attention_heads"], config["num_key_value_heads"]
+    head_dim, inner = config.get("head_dim") or hidden // heads, config["intermediate_size"]
+    family, vocab = config["model_type"], config["vocab_size"]
+    rows = {"q": heads * head_dim, "k": groups * head_dim, "v": groups * head_dim}
+    layer = [("input_layernorm.weight", (hidden,))]
+    for name, count in rows.items():
+        layer.append((f"self_attn.{name}_proj.weight", (count, hidden)))
+        if family == "qwen2":
+            layer.append((f"self_attn.{name}_proj.bias", (count,)))
+    layer.append(("self_attn.o_proj.weight", (hidden, rows["q"])))
+    if family == "qwen3":
+        layer += [("self_attn.q_norm.weight", (head_dim,)), ("self_attn.k_norm.weight", (head_dim,))]
+    layer += [("post_attention_layernorm.weight", (hidden,)), ("mlp.gate_proj.weight", (inner, hidden)),
+              ("mlp.up_proj.weight", (inner, hidden)), ("mlp.down_proj.weight", (hidden, inner))]
+    tensors = [("model.embed_tokens.weight", (vocab, hidden))]
+    for index in range(config["num_hidden_layers"]):
+        tensors += [(f"model.layers.{index}.{name}", shape) for name, shape in layer]
+    tensors.append(("model.norm.weight", (hidden,)))
+    if not config["tie_word_embeddings"]:
+        tensors.append(("lm_head.weight", (vocab, hidden)))
+    return tensors
+
+
+def encode(values, dtype):
+    """float32 -> little-endian bytes of dtype, rounded to nearest even."""
+    if dtype != "bf16":
+        return values.astype("<f4" if dtype == "f32" else "<f2").tobytes()
+    bits = values.astype("<f4").view("<u4")
+    bits += 0x7FFF + ((bits >> 16) & 1)
+    return (bits >> 16).astype("<u2").tobytes()
+
+
+def draw(rng, name, shape):
+    """Chunks of float32: activations stay of order one through the layers, and no norm weight or bias is neutral."""
+    if "norm" in name:
+        mean, deviation = 1.0, 0.1
+    elif name.endswith("bias"):
+        mean, deviation = 0.0, 0.1
+    elif "embed_tokens" in name:
+        mean, deviation = 0.0, shape[-1] ** -0.5
+    else:
+        mean, deviation = 0.0, max(0.02, 0.5 * shape[-1] ** -0.5)
+    left = int(np.prod(shape))
+    while left:
+        count = min(left, CHUNK)
+        yield rng.standard_normal(count, dtype=np.float32) * np.float32(deviation) + np.float32(mean)
+        left -= count
+
+
+def write_safetensors(path, tensors, rng, dtype):
+    header, end = {"__metadata__": {"format": "pt"}}, 0
+    for name, shape in tensors:
+        begin, end = end, end + int(np.prod(shape)) * ITEM_SIZE[dtype]
+        header[name] = {"dtype": DTYPES[dtype][0], "shape": list(shape), "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for name, shape in tensors:
+            for values in draw(rng, name, shape):
+                file.write(encode(values, dtype))
+    return end
+
+
+def write_weights(folder, tensors, rng, dtype, shards):
+    if shards == 1:
+        return write_safetensors(folder / "model.safetensors", tensors, rng, dtype)
+    total, weight_map = 0, {}
+    for shard, part in enumerate(np.array_split(np.arange(len(tensors)), shards), 1):
+        name = f"model-{shard:05d}-of-{shards:05d}.safetensors"
+        chosen = [tensors[i] for i in part]
+        total += write_safetensors(folder / name, chosen, rng, dtype)
+        weight_map |= {tensor: name for tensor, _ in chosen}
+    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
+    return total
+
+
+def write_checkpoint(folder, preset, dtype="bf16", layers=None, shards=1, seed=1, tokenizer=None):
+    """Write the folder; returns the number of bytes of weights."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = config_of(preset, dtype, layers)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    generation = {"bos_token_id": config["bos_token_id"], "eos_token_id": config["eos_token_id"]}
+    (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
+    for name in ("tokenizer.json", "tokenizer_config.json") if tokenizer else ():
+        shutil.copy(Path(tokenizer) / name, folder)
+    return write_weights(folder, tensors_of(config), np.random.Generator(np.random.PCG64(seed)), dtype, shards)
+
+
+def positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return value
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out")
+    parser.add_argument("--preset", choices=PRESETS, required=True)
+    parser.add_argument("--dtype", choices=DTYPES, default="bf16")
+    parser.add_argument("--layers", type=positive, help="instead of the published number")
+    parser.add_argument("--shards", type=positive, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tokenizer", help="folder whose tokenizer files are copied")
+    options = parser.parse_args(arguments)
+    size = write_checkpoint(options.out, options.preset, options.dtype, options.layers, options.shards, options.seed,
+                            options.tokenizer)
+    print(f"{options.out}: {options.preset} {options.dtype}, {size / 1e6:.1f} MB of weights", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

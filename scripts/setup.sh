@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian packages that Strata is built with. Does nothing, and uses no network, when all are there.
+set -eu
+
+packages="
+  clang-19 clang-format-19 libclang-rt-19-dev
+  cmake ninja-build pkg-config
+  nlohmann-json3-dev libcli11-dev libgtest-dev libutf8proc-dev libxxhash-dev libedit-dev
+  python3 python3-numpy
+"
+
+is_installed() {
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+missing=""
+for package in $packages; do
+  is_installed "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+echo "Installing:$missing"
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "Install these packages as root, then try again:$missing" >&2; exit 1; }
+  as_root=sudo
+fi
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/text_file.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/file_descriptor.h"
+
+namespace strata {
+
+std::string read_text_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  const FileDescriptor file = open_regular_file(path);
+  std::string text;
+  std::array<char, 64 * 1024> buffer;
+  while (true) {
+    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw model_error("cannot read (" + errno_text(errno) + ")", path.string());
+    if (count == 0) return text;
+    if (static_cast<std::size_t>(count) > max_bytes - text.size()) {
+      throw model_error("larger than the limit of " + std::to_string(max_bytes) + " bytes", path.string());
+    }
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+}
+
+}  // namespace strata

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/buffer_plan.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/error.h"
+#include "ir/op.h"
+
+namespace strata::buffer {
+namespace {
+
+using ir::Expr;
+
+// A tensor's memory over time: from the op that makes it to the last one that reads it, inclusive.
+struct Lifetime {
+  Tensor tensor;
+  std::int64_t bytes = 0;
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  std::int64_t offset = -1;
+};
+
+bool overlap_in_time(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }
+
+std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+// The lowest offset where `item` meets none of the placed lifetimes that live at the same time.
+std::int64_t lowest_free_offset(const Lifetime& item, const std::vector<Lifetime>& placed) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> taken;
+  for (const Lifetime& other : placed) {
+    if (overlap_in_time(item, other)) taken.emplace_back(other.offset, other.offset + other.bytes);
+  }
+  std::ranges::sort(taken);
+  std::int64_t offset = 0;
+  for (const auto& [begin, end] : taken) {
+    if (offset + item.bytes <= begin) break;
+    offset = std::max(offset, end);
+  }
+  return offset;
+}
+
+// Largest first. Pointers don't take part: the plan must not depend on addresses.
+void sort_by_size(std::vector<Lifetime>& lifetimes) {
+  std::ranges::sort(lifetimes, {}, [](const Lifetime& item) {
+    return std::tuple(-item.bytes, item.first, item.last, item.tensor.first->id, item.tensor.second);
+  });
+}
+
+std::int64_t assign_offsets(std::vector<Lifetime>& lifetimes) {
+  sort_by_size(lifetimes);
+  std::vector<Lifetime> placed;
+  std::int64_t peak = 0;
+  for (Lifetime& item : lifetimes) {
+    item.offset = lowest_free_offset(item, placed);
+    peak = std::max(peak, item.offset + item.bytes);
+    placed.push_back(item);
+  }
+  return peak;
+}
+
+std::int64_t largest_live_sum(const std::vector<Lifetime>& lifetimes, std::int64_t ops) {
+  std::int64_t largest = 0;
+  for (std::int64_t time = 0; time < ops; ++time) {
+    std::int64_t live = 0;
+    for (const Lifetime& item : lifetimes) {
+      if (item.first <= time && time <= item.last) live += item.bytes;
+    }
+    largest = std::max(largest, live);
+  }
+  return largest;
+}
+
+class Planner {
+ public:
+  Planner(const schedule::ScheduledFunction& scheduled, const std::map<const ir::Function*, FunctionPlan>& callees)
+      : scheduled_(scheduled), callees_(callees) {
+    plan_.function = scheduled.function;
+  }
+
+  FunctionPlan run() {
+    place_parameters();
+    place_results();
+    collect_lifetimes();
+    plan_.arena_bytes = aligned(assign_offsets(lifetimes_));
+    plan_.lower_bound = largest_live_sum(lifetimes_, static_cast<std::int64_t>(scheduled_.ops.size()));
+    for (const Lifetime& item : lifetimes_) place_in_arena(item);
+    place_aliases();
+    return std::move(plan_);
+  }
+
+ private:
+  // The tensor whose memory this one is.
+  Tensor root(const Expr* value, std::int64_t index = 0) const {
+    if (value->kind == Expr::Kind::kGet) return root(value->arguments[0], value->index);
+    if (value->kind == Expr::Kind::kOp && value->op->aliased_operand()) {
+      return root(value->arguments[*value->op->aliased_operand()]);
+    }
+    if (value->kind == Expr::Kind::kCall) {
+      const ResultPlace& result = callees_.at(value->callee).results[index];
+      if (result.parameter) return root(value->arguments[*result.parameter]);
+    }
+    return {value, index};
+  }
+
+  void place_parameters() {
+    const auto& parameters = scheduled_.function->parameters;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const std::int64_t bytes = ir::max_bytes(parameters[i]->type());
+      plan_.places[{parameters[i], 0}] = {Place::Kind::kParameter, static_cast<std::int64_t>(i), 0, bytes};
+    }
+  }
+
+  void place_results() {
+    std::int64_t destinations = 0;
+    for (const Expr* result : scheduled_.function->results) {
+      const Tensor memory = root(result);
+      const auto known = plan_.places.find(memory);
+      if (known != plan_.places.end() && known->second.kind == Place::Kind::kParameter) {
+        plan_.results.push_back({known->second.number, -1});
+        continue;
+      }
+      STRATA_CHECK(known == plan_.places.end() && memory.first->kind != Expr::Kind::kWeight,
+                   "@" + scheduled_.function->name + " returns one tensor twice, or a weight");
+      plan_.places[memory] = {Place::Kind::kResult, destinations, 0, ir::max_bytes(result->type())};
+      plan_.results.push_back({std::nullopt, destinations++});
+    }
+  }
+
+  // Tensors that an op makes: a call's own results, or the op's one result.
+  std::vector<Tensor> made_by(const Expr* value) const {
+    std::vector<Tensor> made;
+    for (std::size_t i = 0; i < value->types.size(); ++i) {
+      const Tensor tensor = {value, static_cast<std::int64_t>(i)};
+      if (root(value, tensor.second) == tensor) made.push_back(tensor);
+    }
+    return made;
+  }
+
+  void collect_lifetimes() {
+    std::map<Tensor, Lifetime> lifetimes;
+    for (std::size_t time = 0; time < scheduled_.ops.size(); ++time) {
+      const Expr* value = scheduled_.ops[time].value;
+      const auto now = static_cast<std::int64_t>(time);
+      for (const Expr* argument : value->arguments) {
+        const auto found = lifetimes.find(root(argument));
+        if (found != lifetimes.end()) found->second.last = now;
+      }
+      for (const Tensor& tensor : made_by(value)) {
+        if (plan_.places.contains(tensor)) continue;
+        lifetimes[tensor] = {tensor, aligned(ir::max_bytes(value->types[tensor.second])), now, now, -1};
+      }
+      if (value->kind == Expr::Kind::kCall && callees_.at(value->callee).arena_bytes > 0) {
+        lifetimes_.push_back({{value, kFrame}, callees_.at(value->callee).arena_bytes, now, now, -1});
+      }
+    }
+    for (const auto& [tensor, lifetime] : lifetimes) lifetimes_.push_back(lifetime);
+  }
+
+  void place_in_arena(const Lifetime& item) {
+    if (item.tensor.second == kFrame) {
+      plan_.callee_frames[item.tensor.first] = item.offset;
+    } else {
+      plan_.places[item.tensor] = {Place::Kind::kArena, 0, item.offset, item.bytes};
+    }
+  }
+
+  void place_aliases() {
+    for (const Expr* value : ir::topological_order(*scheduled_.function)) {
+      for (std::size_t i = 0; i < value->types.size(); ++i) {
+        const Tensor tensor = {value, static_cast<std::int64_t>(i)};
+        const Tensor memory = root(value, tensor.second);
+        if (memory.first->kind == Expr::Kind::kWeight) {
+          plan_.places[tensor] = {Place::Kind::kWeight, 0, 0, ir::max_bytes(memory.first->type())};
+        } else if (memory.first->kind == Expr::Kind::kScalar) {
+          plan_.places[tensor] = {Place::Kind::kScalar, 0, 0, 0};
+        } else {
+          plan_.places[tensor] = plan_.places.at(memory);
+        }
+      }
+    }
+    for (const schedule::ScheduledOp& op : scheduled_.ops) {
+      if (op.form == schedule::Form::kCall) plan_.callee_frames.try_emplace(op.value, 0);
+    }
+  }
+
+  static constexpr std::int64_t kFrame = -1;  // stands for a callee's frame in place of a result's number
+
+  const schedule::ScheduledFunction& scheduled_;
+  const std::map<const ir::Function*, FunctionPlan>& callees_;
+  FunctionPlan plan_;
+  std::vector<Lifetime> lifetimes_;
+};
+
+std::string place_text(const Place& place) {
+  switch (place.kind) {
+    case Place::Kind::kParameter:
+      return "parameter " + std::to_string(place.number);
+    case Place::Kind::kResult:
+      return "result " + std::to_string(place.number);
+    case Place::Kind::kArena:
+      return "arena [" + std::to_string(place.offset) + ", " + std::to_string(place.offset + place.bytes) + ")";
+    case Place::Kind::kWeight:
+      return "weight";
+    case Place::Kind::kScalar:
+      return "constant";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions) {
+  std::map<const ir::Function*, FunctionPlan> plans;
+  for (const schedule::ScheduledFunction& function : functions) {
+    plans[function.function] = Planner(function, plans).run();
+  }
+  return plans;
+}
+
+std::string to_text(const FunctionPlan& plan) {
+  std::string out = "@" + plan.function->name + ": arena " + std::to_string(plan.arena_bytes) + " bytes, lower bound " +
+                    std::to_string(plan.lower_bound) + "\n";
+  for (const Expr* value : ir::topological_order(*plan.function)) {
+    for (std::size_t i = 0; i < value->types.size(); ++i) {
+      const std::string name = value->kind == Expr::Kind::kOp ? value->op->name() : value->name;
+      out += "  " + name + " " + value->types[i].text() + ": " + place_text(plan.place(value, static_cast<int>(i))) + "\n";
+    }
+  }
+  return out;
+}
+
+}  // namespace strata::buffer

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "schedule/schedule.h"
+
+namespace strata::buffer {
+
+// Every arena offset is a multiple of this.
+inline constexpr std::int64_t kAlignment = 64;
+
+// One tensor: an expression, or one of the results of a call.
+using Tensor = std::pair<const ir::Expr*, std::int64_t>;
+
+// The memory that a tensor occupies.
+struct Place {
+  enum class Kind {
+    kParameter,  // the caller's: parameter `number`
+    kResult,     // the caller's: destination `number`, counted over the function's own results
+    kArena,      // `offset` bytes into the function's frame
+    kWeight,     // in the package
+    kScalar,     // a constant in the code
+  };
+  Kind kind = Kind::kArena;
+  std::int64_t number = 0;
+  std::int64_t offset = 0;
+  std::int64_t bytes = 0;  // at the symbols' upper bounds
+
+  bool operator==(const Place&) const = default;
+};
+
+// A result that is a parameter's own memory (an update in place), or has a destination that the caller passes.
+struct ResultPlace {
+  std::optional<std::int64_t> parameter;
+  std::int64_t destination = -1;
+};
+
+struct FunctionPlan {
+  const ir::Function* function = nullptr;
+  std::map<Tensor, Place> places;
+  std::vector<ResultPlace> results;
+  std::map<const ir::Expr*, std::int64_t> callee_frames;  // of a call: offset of the callee's frame in this one
+  std::int64_t arena_bytes = 0;   // peak of the plan, the callees' frames included
+  std::int64_t lower_bound = 0;   // largest sum of bytes that are live at once: no plan can be smaller
+
+  const Place& place(const ir::Expr* value, std::int64_t index = 0) const { return places.at({value, index}); }
+};
+
+// Decides where every tensor of every function lies: views and updates in place share their operand's memory, results
+// go straight to the caller's destinations, all else gets an offset in one arena by its lifetime (largest first, lowest
+// offset that is free; Pisarchyk and Lee 2020, "greedy by size").
+std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions);
+
+// One line per tensor, for dumps.
+std::string to_text(const FunctionPlan& plan);
+
+}  // namespace strata::buffer

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "text/text_model.h"
+
+namespace strata::cli {
+
+// Throws model_error, naming `model`, when it has no chat template.
+void require_chat_template(const text::TextModel& text_model, const std::string& model);
+
+// Renders the model's chat template over `context` (messages, tools, enable_thinking, ...), to which the names that
+// every template may use are added: bos_token, eos_token, add_generation_prompt (false unless given).
+std::string render_chat(const text::TextModel& text_model, nlohmann::ordered_json context);
+
+}  // namespace strata::cli

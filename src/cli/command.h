@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "cli/console.h"
+
+namespace CLI {
+class App;
+}
+
+namespace strata::cli {
+
+using Action = std::function<void()>;
+
+// A subcommand: `declare` adds its options to `app` and returns what it does once they are parsed. The action throws
+// strata::Error, Interrupted or OutputClosed.
+struct Command {
+  const char* name;
+  const char* summary;
+  Action (*declare)(CLI::App& app, Console& console);
+};
+
+// Every subcommand, in the order of the help text.
+std::span<const Command> commands();
+
+// One declaration per file of the same name.
+Action declare_run(CLI::App& app, Console& console);
+Action declare_chat(CLI::App& app, Console& console);
+Action declare_compile(CLI::App& app, Console& console);
+Action declare_bench(CLI::App& app, Console& console);
+Action declare_logits(CLI::App& app, Console& console);
+Action declare_perplexity(CLI::App& app, Console& console);
+Action declare_tokenize(CLI::App& app, Console& console);
+Action declare_detokenize(CLI::App& app, Console& console);
+Action declare_template(CLI::App& app, Console& console);
+Action declare_info(CLI::App& app, Console& console);
+Action declare_opt(CLI::App& app, Console& console);
+
+}  // namespace strata::cli

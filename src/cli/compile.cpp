@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compile/compile.h"
+
+#include <memory>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/format.h"
+#include "cli/model_source.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "package/package.h"
+
+namespace strata::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct CompileCommandOptions {
+  std::string model, output, dump;
+  compile::CompileOptions compile;
+  std::int64_t nodes = 1;
+};
+
+void report(Console& console, const compile::CompileReport& report) {
+  auto size = static_cast<std::int64_t>(fs::file_size(report.package));
+  console.info("strata: " + report.package.string() + ", " + format_bytes(size) + " (" + describe(report) + ")");
+  auto package = package::Package::open(report.package);
+  for (const auto& entry : package.manifest().entries) {
+    console.info("strata: " + entry.symbol + ": arena peak " + format_bytes(entry.arena_bytes) + ", lower bound " +
+                 format_bytes(entry.arena_lower_bound));
+  }
+}
+
+void compile_model(CompileCommandOptions& options, Console& console) {
+  if (options.nodes != 1) throw usage_error("only --nodes 1 is supported");
+  options.compile.dump = options.dump;
+  compile::CompileReport done;
+  {
+    ProgressReport progress(console, "compiling " + fs::path(options.model).filename().string());
+    done = compile::compile_to_file(options.model, options.output, options.compile,
+                                    [&](std::string_view stage, double part) { progress.update(stage, part); });
+  }
+  report(console, done);
+}
+
+}  // namespace
+
+Action declare_compile(CLI::App& app, Console& console) {
+  auto options = std::make_shared<CompileCommandOptions>();
+  auto& compile = options->compile;
+  add_model(app, options->model)->description("Hugging Face folder");
+  app.add_option("-o,--output", options->output, "The package to write")->required();
+  app.add_option("--machine", compile.machine, "Machine to compile for: a name, a file, or native");
+  app.add_option("--dtype", compile.dtype, "Type of the weights; keep: as in the model")
+      ->check(one_of({"f32", "f16", "bf16", "keep"}));
+  add_threads(app, compile.threads);
+  app.add_option("--nodes", options->nodes, "Nodes to compile for")->check(integer_in(1));
+  app.add_option("--without", compile.without, "Switch a decision off by its name; may be given again")
+      ->allow_extra_args(false);
+  app.add_option("--dump", options->dump, "Write the IR after each pass and the generated C++ into this folder");
+  app.add_option("--time-limit", compile.time_limit_s, "Seconds that the searches may take")->check(finite_above(0));
+  return [options, &console] { compile_model(*options, console); };
+}
+
+}  // namespace strata::cli

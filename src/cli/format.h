@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace strata::cli {
+
+// "1.40 GiB", "213.00 KiB", "17 B".
+std::string format_bytes(std::int64_t bytes);
+
+// `value` with so many digits after the point.
+std::string format_fixed(double value, int digits);
+
+}  // namespace strata::cli

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/session.h"
+#include "text/sampler.h"
+#include "text/text_model.h"
+
+namespace strata::cli {
+
+// How a text is continued.
+struct GenerationOptions {
+  std::int64_t limit = -1;  // tokens; -1: until the end token or a full context
+  bool ignore_eos = false;
+  std::vector<std::string> stop;
+  text::SamplingParameters sampling;
+};
+
+enum class EndOfText { kLimit, kEndToken, kStopString, kFullContext, kInterrupted };
+
+struct GenerationResult {
+  std::vector<std::int32_t> tokens;  // those that were fed to the session after the prompt
+  std::string text;
+  std::int64_t generated = 0;
+  double prompt_s = 0, generate_s = 0;  // prompt_s: until the first token's logits
+  std::int64_t prompt_tokens = 0;       // those that had to be computed
+  EndOfText end = EndOfText::kLimit;
+};
+
+// Feeds `prompt` after what the session holds, then generates. `emit` gets whole UTF-8 characters as they are certain,
+// and nothing of a stop string. Stops early when a signal is pending. `context` are the tokens already in the session,
+// which the repeat penalty looks at. `progress` is told the number of prompt tokens done.
+GenerationResult generate(runtime::Session& session, const text::TextModel& model,
+                          std::span<const std::int32_t> context, std::span<const std::int32_t> prompt,
+                          const GenerationOptions& options, const std::function<void(std::string_view)>& emit,
+                          const std::function<void(std::int64_t)>& progress = {});
+
+// Declares -n, --temp, --top-k, --top-p, --min-p, --repeat-penalty, --repeat-last-n, -s, --stop, --ignore-eos. After
+// parsing, resolve_seed() draws a seed if none was given.
+void add_generation_options(CLI::App& app, GenerationOptions& options, std::int64_t& seed);
+void resolve_seed(GenerationOptions& options, std::int64_t seed);
+
+// "prompt 12 tokens, 140.2 t/s; generated 128 tokens, 31.5 t/s"
+std::string describe_speed(const GenerationResult& result);
+
+}  // namespace strata::cli

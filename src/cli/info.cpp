@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/format.h"
+#include "cli/model_source.h"
+#include "cli/options.h"
+#include "import/checkpoint.h"
+#include "import/families.h"
+#include "package/package.h"
+
+namespace strata::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Larger weights are read for their checksum only on demand.
+constexpr std::int64_t kVerifiedUnasked = std::int64_t{1} << 30;
+
+struct InfoOptions {
+  std::string model;
+  bool verify = false;
+};
+
+// Lines "name    value", aligned.
+class Table {
+ public:
+  void row(const std::string& name, const std::string& value) { rows_.emplace_back(name, value); }
+  void row(const std::string& name, std::int64_t value) { row(name, std::to_string(value)); }
+
+  std::string text() const {
+    std::size_t width = 0;
+    for (const auto& [name, value] : rows_) width = std::max(width, name.size());
+    std::string lines;
+    for (const auto& [name, value] : rows_) lines += name + std::string(width + 2 - name.size(), ' ') + value + "\n";
+    return lines;
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> rows_;
+};
+
+std::string joined(const std::vector<std::string>& items) {
+  std::string text;
+  for (const auto& item : items) text += (text.empty() ? "" : ", ") + item;
+  return text.empty() ? "none" : text;
+}
+
+struct Geometry {
+  std::int64_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocabulary, context;
+};
+
+void add_geometry(Table& table, const Geometry& geometry) {
+  table.row("layers", geometry.layers);
+  table.row("hidden size", geometry.hidden);
+  table.row("attention", std::to_string(geometry.heads) + " heads of " + std::to_string(geometry.head_dim) + ", " +
+                             std::to_string(geometry.kv_heads) + " key/value heads");
+  table.row("intermediate", geometry.intermediate);
+  table.row("vocabulary", geometry.vocabulary);
+  table.row("context", geometry.context);
+}
+
+// "2 x bf16, 113 x f32": the tensors by element type.
+std::string count_by_dtype(const std::map<DType, std::int64_t>& counts) {
+  std::vector<std::string> parts;
+  for (const auto& [dtype, count] : counts)
+    parts.push_back(std::to_string(count) + " x " + std::string(dtype_name(dtype)));
+  return joined(parts);
+}
+
+void add_text(Table& table, const std::vector<std::string>& names) { table.row("text files", joined(names)); }
+
+void describe_folder(const fs::path& folder, Console& console) {
+  auto checkpoint = importer::Checkpoint::open(folder);
+  const auto& config = checkpoint.config();
+  std::map<DType, std::int64_t> dtypes;
+  std::int64_t bytes = 0;
+  for (const auto& spec : importer::tensor_specs(config)) {
+    const auto& tensor = checkpoint.at(spec.name);
+    ++dtypes[tensor.dtype];
+    bytes += std::ssize(tensor.bytes);
+  }
+  std::vector<std::string> texts;
+  for (const auto& [name, text] : checkpoint.text_files()) texts.push_back(name);
+  Table table;
+  table.row("model", folder.string());
+  table.row("format", "Hugging Face folder");
+  table.row("architecture", config.architecture);
+  table.row("parameters", checkpoint.parameters());
+  table.row("weights", format_bytes(bytes) + " (" + count_by_dtype(dtypes) + ")");
+  add_geometry(table, {config.layers, config.hidden_size, config.heads, config.kv_heads, config.head_dim,
+                       config.intermediate_size, config.vocab_size, config.max_positions});
+  table.row("output head", config.tied_head ? "the embedding table" : "own weights");
+  add_text(table, texts);
+  console.out(table.text());
+}
+
+void add_code(Table& table, const package::Manifest& manifest) {
+  table.row("machine", manifest.machine + " (" + manifest.target + ")");
+  table.row("features", joined(manifest.features));
+  table.row("compiler", manifest.compiler);
+  table.row("options", joined(manifest.options));
+  table.row("producer", manifest.producer);
+  for (const auto& entry : manifest.entries) {
+    std::string ranges;
+    for (const auto& [symbol, range] : entry.ranges) {
+      ranges += " " + symbol + " " + std::to_string(range.min) + ".." + std::to_string(range.max);
+    }
+    table.row("code " + entry.symbol, "arena peak " + format_bytes(entry.arena_bytes) + ", lower bound " +
+                                          format_bytes(entry.arena_lower_bound) + ";" + ranges);
+  }
+}
+
+void describe_package(const InfoOptions& options, Console& console) {
+  auto size = static_cast<std::int64_t>(fs::file_size(options.model));
+  bool verify = options.verify || size < kVerifiedUnasked;
+  auto package = package::Package::open(options.model, verify);
+  const auto& manifest = package.manifest();
+  std::map<DType, std::int64_t> dtypes;
+  for (const auto& weight : manifest.weights) ++dtypes[weight.dtype];
+  Table table;
+  table.row("package", options.model);
+  table.row("size", format_bytes(size));
+  table.row("fingerprint", package.fingerprint());
+  table.row("checksums", verify ? "all are right" : "right; weights not read (--verify reads them)");
+  table.row("model", manifest.model_name + " (" + manifest.model_type + ")");
+  table.row("architecture", manifest.architecture);
+  table.row("parameters", manifest.parameters);
+  table.row("weights", format_bytes(manifest.weight_bytes) + " (" + count_by_dtype(dtypes) + ")");
+  add_geometry(table, {manifest.layers, manifest.hidden_size, manifest.heads, manifest.kv_heads, manifest.head_dim,
+                       manifest.intermediate_size, manifest.vocab_size, manifest.max_context});
+  add_code(table, manifest);
+  for (const auto& [name, bytes] : package.sections()) table.row("section " + name, format_bytes(std::ssize(bytes)));
+  console.out(table.text());
+}
+
+void info(const InfoOptions& options, Console& console) {
+  std::error_code ignored;
+  if (!fs::exists(options.model, ignored)) {
+    throw model_error("there is no such model", options.model, "give a Hugging Face folder or a .strata package");
+  }
+  if (fs::is_directory(options.model, ignored)) {
+    describe_folder(options.model, console);
+  } else {
+    describe_package(options, console);
+  }
+}
+
+}  // namespace
+
+Action declare_info(CLI::App& app, Console& console) {
+  auto options = std::make_shared<InfoOptions>();
+  add_model(app, options->model);
+  app.add_flag("--verify", options->verify, "Also check the weights of a package of 1 GiB or more");
+  return [options, &console] { info(*options, console); };
+}
+
+}  // namespace strata::cli

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <memory>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/model_source.h"
+#include "cli/npy.h"
+#include "cli/options.h"
+#include "cli/signals.h"
+#include "package/package.h"
+
+namespace strata::cli {
+namespace {
+
+struct LogitsOptions {
+  std::string model, tokens, output;
+  std::int64_t step = 0;
+  int threads = 0;
+};
+
+void check_tokens(std::span<const std::int32_t> tokens, const package::Manifest& manifest) {
+  for (auto token : tokens) {
+    if (token < manifest.vocab_size) continue;
+    throw usage_error("--tokens: there is no token " + std::to_string(token),
+                      "the model's vocabulary ends at " + std::to_string(manifest.vocab_size - 1));
+  }
+  if (std::ssize(tokens) > manifest.max_context) {
+    throw usage_error("--tokens: " + std::to_string(tokens.size()) + " tokens are more than the model's context of " +
+                      std::to_string(manifest.max_context));
+  }
+}
+
+void write_logits(const LogitsOptions& options, Console& console) {
+  auto tokens = parse_token_ids(options.tokens, "--tokens");
+  auto path = compiled_package(console, options.model, options.threads);
+  runtime::SessionOptions session_options{.threads = options.threads, .context = std::ssize(tokens)};
+  auto manifest = package::Package::open(path).manifest();
+  check_tokens(tokens, manifest);
+  auto session = runtime::Session::open(path, session_options);
+
+  NpyWriter writer(options.output, std::ssize(tokens), manifest.vocab_size);
+  std::span<const std::int32_t> rest = tokens;
+  std::size_t step = options.step > 0 ? static_cast<std::size_t>(options.step) : rest.size();
+  while (!rest.empty()) {
+    stop_if_interrupted();
+    auto chunk = rest.first(std::min(step, rest.size()));
+    session->feed_all(chunk, [&](std::span<const float> rows, std::int64_t) {
+      stop_if_interrupted();
+      writer.append(rows);
+    });
+    rest = rest.subspan(chunk.size());
+  }
+  writer.commit();
+}
+
+}  // namespace
+
+Action declare_logits(CLI::App& app, Console& console) {
+  auto options = std::make_shared<LogitsOptions>();
+  add_model(app, options->model);
+  app.add_option("--tokens", options->tokens, "Token ids such as 1,2,3")->required();
+  app.add_option("-o,--output", options->output, "The .npy file to write: float32 [tokens, vocabulary]")->required();
+  app.add_option("--step", options->step, "Feed so many tokens at a time (default: all)")->check(integer_in(1));
+  add_threads(app, options->threads);
+  return [options, &console] { write_logits(*options, console); };
+}
+
+}  // namespace strata::cli

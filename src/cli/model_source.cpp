@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/model_source.h"
+
+#include <functional>
+
+#include "base/error.h"
+#include "base/text_file.h"
+#include "cli/format.h"
+#include "cli/progress.h"
+#include "package/package.h"
+
+namespace strata::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxTextBytes = std::size_t{256} << 20;
+
+// Gives the content of one of the model's text files; empty when it has none.
+using ReadText = std::function<std::string(const std::string& name)>;
+
+text::TextModel load(const ReadText& read, const std::string& origin) {
+  std::string tokenizer = read("tokenizer.json");
+  if (tokenizer.empty()) {
+    throw model_error("the model has no tokenizer.json", origin,
+                      "add the file, or use a command that needs no text: compile, logits, bench, info");
+  }
+  return text::load_text_model(tokenizer, read("tokenizer_config.json"), read("generation_config.json"),
+                               read("config.json"), read("chat_template.jinja"), origin);
+}
+
+std::string read_if_exists(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored) ? read_text_file(path, kMaxTextBytes) : "";
+}
+
+}  // namespace
+
+text::TextModel load_model_text(const fs::path& model) {
+  std::error_code ignored;
+  if (!fs::exists(model, ignored)) {
+    throw model_error("there is no such model", model.string(), "give a Hugging Face folder or a .strata package");
+  }
+  if (fs::is_directory(model, ignored)) {
+    return load([&](const std::string& name) { return read_if_exists(model / name); }, model.string());
+  }
+  auto package = package::Package::open(model);
+  return load([&](const std::string& name) { return std::string(package.text(name)); }, model.string());
+}
+
+fs::path compiled_package(Console& console, const fs::path& model, int threads) {
+  compile::CompileOptions options;
+  options.threads = threads;
+  ProgressReport progress(console, "compiling " + model.filename().string());
+  auto report = compile::compile_cached(model, options,
+                                        [&](std::string_view stage, double done) { progress.update(stage, done); });
+  console.detail("package: " + report.package.string() + " (" + describe(report) + ")");
+  return report.package;
+}
+
+std::unique_ptr<runtime::Session> open_session(Console& console, const fs::path& model,
+                                               const runtime::SessionOptions& options) {
+  auto session = runtime::Session::open(compiled_package(console, model, options.threads), options);
+  console.detail("context: " + std::to_string(session->context()) +
+                 " tokens, threads: " + std::to_string(session->threads()));
+  return session;
+}
+
+std::string describe(const compile::CompileReport& report) {
+  std::string total = format_fixed(report.total_s, 2) + " s";
+  if (report.from_cache) return "from the cache, " + total;
+  std::string text;
+  auto add = [&](const char* stage, double seconds) { text += std::string(stage) + format_fixed(seconds, 2) + " s, "; };
+  add("import ", report.import_s);
+  add("plan ", report.plan_s);
+  add("codegen ", report.codegen_s);
+  add("toolchain ", report.toolchain_s);
+  add("pack ", report.pack_s);
+  return text + "total " + total;
+}
+
+}  // namespace strata::cli

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compile/opt.h"
+
+#include <memory>
+#include <sstream>
+
+#include "cli/command.h"
+#include "cli/input.h"
+#include "cli/options.h"
+
+namespace strata::cli {
+namespace {
+
+struct OptOptions {
+  std::string file, passes, machine = "native";
+};
+
+std::vector<std::string> split_names(const std::string& names) {
+  std::vector<std::string> list;
+  std::istringstream stream(names);
+  for (std::string name; std::getline(stream, name, ',');) {
+    if (!name.empty()) list.push_back(name);
+  }
+  return list;
+}
+
+}  // namespace
+
+Action declare_opt(CLI::App& app, Console& console) {
+  auto options = std::make_shared<OptOptions>();
+  app.add_option("FILE", options->file, "IR in its text form; -: standard input")->required();
+  app.add_option("--passes", options->passes, "Passes to run, in order, such as a,b,c (default: all)");
+  app.add_option("--machine", options->machine, "Machine to plan for: a name, a file, or native");
+  return [options, &console] {
+    std::string origin = options->file == "-" ? "standard input" : options->file;
+    console.out(
+        compile::optimise_text(read_input(options->file), origin, split_names(options->passes), options->machine));
+  };
+}
+
+}  // namespace strata::cli

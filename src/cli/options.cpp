@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/options.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+#include <sstream>
+
+#include "base/error.h"
+
+namespace strata::cli {
+namespace {
+
+template <typename T>
+std::optional<T> parse_number(std::string_view text) {
+  T value{};
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::string shortened(std::string_view text) {
+  constexpr std::size_t kShown = 40;
+  return "'" + std::string(text.substr(0, kShown)) + (text.size() > kShown ? "...'" : "'");
+}
+
+std::string plain(double value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
+}
+
+std::string trimmed(std::string_view text) {
+  auto first = text.find_first_not_of(" \t\n");
+  if (first == std::string_view::npos) return "";
+  return std::string(text.substr(first, text.find_last_not_of(" \t\n") - first + 1));
+}
+
+std::string environment_name(const std::string& flag) {
+  std::string name = "STRATA_ARG_";
+  for (char c : flag) name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+std::string range_text(const std::string& min, const std::string& max) {
+  return max.empty() ? "at least " + min : "from " + min + " to " + max;
+}
+
+}  // namespace
+
+CLI::Validator integer_in(std::int64_t min, std::int64_t max) {
+  bool is_bounded = max != std::numeric_limits<std::int64_t>::max();
+  std::string range = range_text(std::to_string(min), is_bounded ? std::to_string(max) : "");
+  auto check = [=](std::string& text) -> std::string {
+    auto value = parse_number<std::int64_t>(text);
+    if (value && *value >= min && *value <= max) return "";
+    return shortened(text) + " is not a whole number " + range;
+  };
+  return {check, ""};
+}
+
+CLI::Validator finite_in(double min, double max) {
+  std::string range = range_text(plain(min), std::isfinite(max) ? plain(max) : "");
+  auto check = [=](std::string& text) -> std::string {
+    auto value = parse_number<double>(text);
+    if (value && std::isfinite(*value) && *value >= min && *value <= max) return "";
+    return shortened(text) + " is not a number " + range;
+  };
+  return {check, ""};
+}
+
+CLI::Validator finite_above(double min, double max) {
+  std::string range = "above " + plain(min) + (std::isfinite(max) ? " and at most " + plain(max) : "");
+  auto check = [=](std::string& text) -> std::string {
+    auto value = parse_number<double>(text);
+    if (value && std::isfinite(*value) && *value > min && *value <= max) return "";
+    return shortened(text) + " is not a number " + range;
+  };
+  return {check, ""};
+}
+
+CLI::Validator one_of(std::vector<std::string> names) {
+  auto check = [names](std::string& text) -> std::string {
+    if (std::find(names.begin(), names.end(), text) != names.end()) return "";
+    return shortened(text) + " is not one of " + CLI::detail::join(names, ", ");
+  };
+  return {check, ""};
+}
+
+CLI::Option* add_model(CLI::App& app, std::string& model) {
+  return app.add_option("MODEL", model, "Hugging Face folder or .strata package")->required();
+}
+
+CLI::Option* add_threads(CLI::App& app, int& threads) {
+  return app.add_option("-t,--threads", threads, "Threads (default: every processor this process may use)")
+      ->check(integer_in(1, 4096));
+}
+
+CLI::Option* add_context(CLI::App& app, std::int64_t& context) {
+  return app.add_option("-c,--ctx-size", context, "Tokens of context; 0: the model's limit, at most 4096")
+      ->check(integer_in(0));
+}
+
+std::vector<std::int64_t> parse_integer_list(std::string_view text, std::string_view option, std::int64_t min,
+                                             std::int64_t max) {
+  std::vector<std::int64_t> values;
+  for (bool more = true; more;) {
+    auto comma = text.find(',');
+    std::string item = trimmed(text.substr(0, comma));
+    auto value = parse_number<std::int64_t>(item);
+    if (!value || *value < min || *value > max) {
+      throw usage_error(std::string(option) + ": " + shortened(item) + " is not a whole number " +
+                            range_text(std::to_string(min), std::to_string(max)),
+                        "give a list such as 1,2,3");
+    }
+    values.push_back(*value);
+    more = comma != std::string_view::npos;
+    if (more) text.remove_prefix(comma + 1);
+  }
+  return values;
+}
+
+std::vector<std::int32_t> parse_token_ids(std::string_view text, std::string_view option) {
+  auto values = parse_integer_list(text, option, 0, std::numeric_limits<std::int32_t>::max());
+  return {values.begin(), values.end()};
+}
+
+void bind_environment(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_positional() || option == app.get_help_ptr()) continue;
+    auto names = option->get_lnames();
+    for (const auto& name : option->get_snames()) names.push_back(name);
+    for (const auto& name : names) {
+      if (const char* value = std::getenv(environment_name(name).c_str()); value != nullptr && *value != '\0') {
+        option->envname(environment_name(name));
+        break;
+      }
+    }
+  }
+}
+
+}  // namespace strata::cli

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/signals.h"
+
+#include <sys/time.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+
+#include "base/atomic_file.h"
+
+namespace strata::cli {
+namespace {
+
+std::atomic<int> pending = 0;
+std::atomic<InterruptPolicy> interrupt_policy = InterruptPolicy::kLeave;
+termios terminal_mode;
+bool has_terminal = false;
+
+// Async-signal-safe.
+void leave(int signal) {
+  remove_temporary_files();
+  if (has_terminal) tcsetattr(STDIN_FILENO, TCSANOW, &terminal_mode);
+  _exit(128 + signal);
+}
+
+void start_grace_period() {
+  itimerval timer = {};
+  timer.it_value.tv_sec = static_cast<time_t>(kGraceSeconds);
+  timer.it_value.tv_usec = static_cast<suseconds_t>((kGraceSeconds - static_cast<double>(timer.it_value.tv_sec)) * 1e6);
+  setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+void on_signal(int signal) {
+  if (int first = pending.exchange(signal); first != 0) leave(signal);
+  if (signal == SIGTERM || interrupt_policy == InterruptPolicy::kLeave) start_grace_period();
+}
+
+void on_grace_period_over(int) { leave(pending); }
+
+void install(int signal, void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler =
+      handler;  // no SA_RESTART: a blocked read or write returns, and the caller looks at pending_signal
+  sigaction(signal, &action, nullptr);
+}
+
+}  // namespace
+
+void install_signal_handlers() {
+  has_terminal = tcgetattr(STDIN_FILENO, &terminal_mode) == 0;
+  install(SIGINT, on_signal);
+  install(SIGTERM, on_signal);
+  install(SIGALRM, on_grace_period_over);
+  install(SIGPIPE, SIG_IGN);
+}
+
+void set_interrupt_policy(InterruptPolicy policy) { interrupt_policy = policy; }
+
+int pending_signal() { return pending; }
+
+void clear_pending_interrupt() {
+  int interrupt = SIGINT;
+  pending.compare_exchange_strong(interrupt, 0);
+}
+
+void stop_if_interrupted() {
+  if (int signal = pending_signal(); signal != 0) throw Interrupted{signal};
+}
+
+}  // namespace strata::cli

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codegen/function_emitter.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+#include "base/error.h"
+#include "codegen/kernel_emitter.h"
+#include "ir/op.h"
+#include "machine/cost.h"
+
+namespace strata::codegen {
+namespace {
+
+using buffer::Place;
+using ir::Expr;
+using schedule::Form;
+
+std::string time_text(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.3g us", seconds * 1e6);
+  return text;
+}
+
+bool overlap(const Place& a, const Place& b) {
+  if (a.kind != b.kind) return false;
+  if (a.kind == Place::Kind::kArena) return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
+  return a.number == b.number;
+}
+
+bool is_memory(const Place& place) { return place.kind != Place::Kind::kWeight && place.kind != Place::Kind::kScalar; }
+
+}  // namespace
+
+FunctionEmitter::FunctionEmitter(const PlannedModule& planned, const schedule::ScheduledFunction& scheduled,
+                                 const std::vector<std::string>& symbols, const WeightMap& weights,
+                                 const machine::Machine& machine)
+    : planned_(planned), scheduled_(scheduled), symbols_(symbols), weights_(weights), machine_(machine) {
+  for (const Expr* parameter : scheduled.function->parameters) {
+    names_[parameter] = cpp_name(parameter->name) + "_";
+  }
+  for (std::size_t i = 0; i < scheduled.ops.size(); ++i) names_[scheduled.ops[i].value] = "v" + std::to_string(i);
+}
+
+Unit FunctionEmitter::run(bool is_entry) {
+  emit_prologue();
+  emit_body();
+  if (is_entry) emit_entry();
+  out_.line();
+  out_.line("}  // namespace strata_program");
+  return {scheduled_.function->name + "." + planned_.tag + ".cpp", out_.text()};
+}
+
+std::string entry_symbol(const std::string& function, const std::string& tag) {
+  return "strata_" + cpp_name(function) + "_" + tag;
+}
+
+std::string FunctionEmitter::function_name(const ir::Function& function) const {
+  return cpp_name(function.name) + "_" + planned_.tag;
+}
+
+bool FunctionEmitter::is_written(const ir::Function& function, std::size_t parameter) const {
+  return std::ranges::any_of(planned_.buffers.at(&function).results, [&](const buffer::ResultPlace& result) {
+    return result.parameter == static_cast<std::int64_t>(parameter);
+  });
+}
+
+std::string FunctionEmitter::parameter_type(const ir::Function& function, std::size_t index) const {
+  const std::string type = cpp_type(function.parameters[index]->type().dtype) + "*";
+  return is_written(function, index) ? type : "const " + type;
+}
+
+std::string FunctionEmitter::signature(const ir::Function& function) const {
+  std::string text = "void " + function_name(function) +
+                     "(const tensor::Team& team, const std::int64_t* symbols, std::byte* arena, const std::byte* weights";
+  for (std::size_t i = 0; i < function.parameters.size(); ++i) {
+    text += ", " + parameter_type(function, i) + " " + cpp_name(function.parameters[i]->name) + "_";
+  }
+  const auto& results = planned_.buffers.at(&function).results;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i].parameter) continue;
+    text += ", " + cpp_type(function.results[i]->type().dtype) + "* result" + std::to_string(results[i].destination);
+  }
+  return text + ")";
+}
+
+void FunctionEmitter::emit_prologue() {
+  out_.line("// @" + scheduled_.function->name + ", " + planned_.tag + ": predicted " +
+            time_text(scheduled_.predicted_s) + " on one thread of " + machine_.name);
+  out_.line("#include \"tensor/tensor.h\"");
+  out_.line();
+  out_.line("namespace strata_program {");
+  out_.line();
+  out_.line("namespace tensor = strata::tensor;");
+  out_.line("using tensor::bf16;");
+  out_.line("using tensor::f16;");
+  std::vector<const ir::Function*> declared;
+  for (const schedule::ScheduledOp& op : scheduled_.ops) {
+    const ir::Function* callee = op.value->callee;
+    if (callee == nullptr || std::ranges::find(declared, callee) != declared.end()) continue;
+    out_.line();
+    out_.line(signature(*callee) + ";");
+    declared.push_back(callee);
+  }
+  out_.line();
+}
+
+void FunctionEmitter::emit_body() {
+  out_.line("// Arena: " + std::to_string(plan().arena_bytes) + " bytes, lower bound " +
+            std::to_string(plan().lower_bound) + ".");
+  out_.open(signature(*scheduled_.function) + " {");
+  for (std::size_t i = 0; i < symbols_.size(); ++i) {
+    out_.line("[[maybe_unused]] const std::int64_t " + cpp_name(symbols_[i]) + " = symbols[" + std::to_string(i) + "];");
+  }
+  out_.line("(void)team, (void)arena, (void)weights;");
+  for (const schedule::ScheduledOp& op : scheduled_.ops) emit_op(op);
+  out_.line("team.sync();");
+  out_.close();
+}
+
+std::string FunctionEmitter::value_name(const Expr* value) const {
+  if (value->kind == Expr::Kind::kWeight) return "\"" + value->name + "\"";
+  if (value->kind == Expr::Kind::kScalar) return cpp_float(value->value);
+  if (value->kind == Expr::Kind::kGet) return value_name(value->arguments[0]) + ":" + std::to_string(value->index);
+  if (value->kind == Expr::Kind::kParameter) return "%" + value->name;
+  return "%" + names_.at(value);
+}
+
+std::string FunctionEmitter::comment(const schedule::ScheduledOp& op) const {
+  const Expr& value = *op.value;
+  std::string text = "// " + value_name(&value) + " = ";
+  text += value.kind == Expr::Kind::kCall ? "call @" + value.callee->name : value.op->name();
+  for (std::size_t i = 0; i < value.arguments.size(); ++i) {
+    text += (i == 0 ? "(" : ", ") + value_name(value.arguments[i]);
+  }
+  text += ") : " + value.types[0].text();
+  return op.form == Form::kView ? text + ", a view" : text + "; predicted " + time_text(op.predicted_s);
+}
+
+// A pointer to a tensor's first element.
+std::string FunctionEmitter::pointer(const Expr* value, std::int64_t index, bool writable) const {
+  const Place& place = plan().place(value, index);
+  const std::string type = (writable ? "" : "const ") + cpp_type(value->types[index].dtype) + "*";
+  switch (place.kind) {
+    case Place::Kind::kParameter:
+      return cpp_name(scheduled_.function->parameters[place.number]->name) + "_";
+    case Place::Kind::kResult:
+      return "result" + std::to_string(place.number);
+    case Place::Kind::kArena:
+      return "reinterpret_cast<" + type + ">(arena + " + std::to_string(place.offset) + ")";
+    case Place::Kind::kWeight: {
+      const Expr* weight = value;
+      while (weight->kind != Expr::Kind::kWeight) weight = weight->arguments[0];
+      return "reinterpret_cast<" + type + ">(weights + " + std::to_string(weights_.at(weight->name).offset) + ")";
+    }
+    case Place::Kind::kScalar:
+      break;
+  }
+  STRATA_CHECK(false, "a constant has no address");
+  return "";
+}
+
+OperandCode FunctionEmitter::operand(const Expr* value) const {
+  if (value->kind == Expr::Kind::kScalar) return {"", cpp_float(value->value)};
+  return {names_.contains(value) && value->kind == Expr::Kind::kParameter ? names_.at(value) : pointer(value, 0, false), ""};
+}
+
+// Waits for the team where this op reads what was written, or writes what was touched, since the last barrier.
+void FunctionEmitter::separate_from_earlier(const schedule::ScheduledOp& op) {
+  std::vector<Touched> now;
+  for (const Expr* argument : op.value->arguments) {
+    const Place& place = plan().place(argument);
+    if (is_memory(place)) now.push_back({place, false});
+  }
+  for (std::size_t i = 0; i < op.value->types.size(); ++i) {
+    now.push_back({plan().place(op.value, static_cast<std::int64_t>(i)), true});
+  }
+  const bool is_call = op.form == Form::kCall;
+  const bool conflict = is_call ? !touched_.empty() : std::ranges::any_of(touched_, [&](const Touched& before) {
+    return std::ranges::any_of(now, [&](const Touched& t) { return (t.written || before.written) && overlap(t.place, before.place); });
+  });
+  if (conflict) {
+    out_.line("team.sync();");
+    touched_.clear();
+  }
+  if (!is_call) touched_.insert(touched_.end(), now.begin(), now.end());
+}
+
+void FunctionEmitter::emit_op(const schedule::ScheduledOp& op) {
+  if (op.form == Form::kView) return out_.line(comment(op));
+  separate_from_earlier(op);
+  out_.line(comment(op));
+  if (op.form == Form::kCall) return emit_call(op);
+  out_.open("{");
+  std::vector<OperandCode> operands;
+  for (std::size_t i = 0; i < op.value->arguments.size(); ++i) {
+    OperandCode code = operand(op.value->arguments[i]);
+    if (code.scalar.empty()) {
+      const std::string name = "a" + std::to_string(i);
+      out_.line("const " + cpp_type(op.value->arguments[i]->type().dtype) + "* const " + name + " = " + code.pointer + ";");
+      code.pointer = name;
+    }
+    operands.push_back(std::move(code));
+  }
+  out_.line("auto* const out = " + pointer(op.value, 0, true) + ";");
+  const std::int64_t lanes = machine::vector_lanes(machine_, DType::kF32);
+  if (op.form == Form::kLoops) {
+    emit_loops(out_, op, operands, "out", lanes);
+  } else {
+    KernelCall call{op, {}, "out", lanes};
+    for (const OperandCode& code : operands) call.operands.push_back(code.pointer);
+    emit_kernel(out_, call);
+  }
+  out_.close();
+}
+
+void FunctionEmitter::emit_call(const schedule::ScheduledOp& op) {
+  const Expr& call = *op.value;
+  const std::string frame = std::to_string(plan().callee_frames.at(&call));
+  std::string text = function_name(*call.callee) + "(team, symbols, arena + " + frame + ", weights";
+  for (std::size_t i = 0; i < call.arguments.size(); ++i) {
+    text += ", " + pointer(call.arguments[i], 0, is_written(*call.callee, i));
+  }
+  const auto& results = planned_.buffers.at(call.callee).results;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (!results[i].parameter) text += ", " + pointer(&call, static_cast<std::int64_t>(i), true);
+  }
+  out_.line(text + ");");
+  touched_.clear();
+}
+
+// The C function that the runtime calls with an array of pointers.
+void FunctionEmitter::emit_entry() {
+  const ir::Function& function = *scheduled_.function;
+  out_.line();
+  out_.line("extern \"C\" __attribute__((visibility(\"default\")))");
+  out_.open("void " + entry_symbol(function.name, planned_.tag) +
+            "(const tensor::Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena, "
+            "const std::byte* weights) {");
+  std::string text = function_name(function) + "(team, symbols, arena, weights";
+  for (std::size_t i = 0; i < function.parameters.size(); ++i) {
+    text += ", static_cast<" + parameter_type(function, i) + ">(parameters[" + std::to_string(i) + "])";
+  }
+  std::size_t next = function.parameters.size();
+  for (std::size_t i = 0; i < function.results.size(); ++i) {
+    if (plan().results[i].parameter) continue;
+    text += ", static_cast<" + cpp_type(function.results[i]->type().dtype) + "*>(parameters[" + std::to_string(next++) + "])";
+  }
+  out_.line(text + ");");
+  out_.close();
+}
+
+namespace {
+
+// The entries and all that they call, directly or not; callers come after callees in a module.
+std::set<const ir::Function*> reachable(const ir::Module& module, const std::vector<std::string>& entries) {
+  std::set<const ir::Function*> needed;
+  for (auto function = module.functions().rbegin(); function != module.functions().rend(); ++function) {
+    const bool is_entry = std::ranges::find(entries, (*function)->name) != entries.end();
+    if (!is_entry && !needed.contains(function->get())) continue;
+    needed.insert(function->get());
+    for (const Expr* value : ir::topological_order(**function)) {
+      if (value->callee != nullptr) needed.insert(value->callee);
+    }
+  }
+  return needed;
+}
+
+}  // namespace
+
+std::vector<Unit> generate(const PlannedModule& planned, const std::vector<std::string>& entries,
+                           const std::vector<std::string>& symbols, const WeightMap& weights,
+                           const machine::Machine& machine) {
+  std::vector<Unit> units;
+  const std::set<const ir::Function*> needed = reachable(planned.module, entries);
+  for (const schedule::ScheduledFunction& function : planned.schedule) {
+    if (!needed.contains(function.function)) continue;
+    const bool is_entry = std::ranges::find(entries, function.function->name) != entries.end();
+    units.push_back(FunctionEmitter(planned, function, symbols, weights, machine).run(is_entry));
+  }
+  return units;
+}
+
+}  // namespace strata::codegen

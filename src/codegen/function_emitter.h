@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "codegen/code_writer.h"
+#include "codegen/loops_emitter.h"
+#include "codegen/program.h"
+
+namespace strata::codegen {
+
+// Emits one function of a planned module as a translation unit:
+//
+//   void layer_seq1(const Team& team, const std::int64_t* symbols, std::byte* arena, const std::byte* weights,
+//                   const float* x, ..., float* result0)
+//
+// Every thread of the team runs it. Each op is a block that names its IR value, its type and its predicted time; a
+// barrier stands where an op touches memory that others may still be writing or reading.
+class FunctionEmitter {
+ public:
+  FunctionEmitter(const PlannedModule& planned, const schedule::ScheduledFunction& scheduled,
+                  const std::vector<std::string>& symbols, const WeightMap& weights, const machine::Machine& machine);
+
+  Unit run(bool is_entry);
+
+ private:
+  friend class KernelContext;
+
+  // Memory that ops have touched since the last barrier.
+  struct Touched {
+    buffer::Place place;
+    bool written = false;
+  };
+
+  void emit_prologue();
+  void emit_body();
+  void emit_op(const schedule::ScheduledOp& op);
+  void emit_call(const schedule::ScheduledOp& op);
+  void emit_entry();
+  void separate_from_earlier(const schedule::ScheduledOp& op);
+
+  std::string function_name(const ir::Function& function) const;
+  std::string signature(const ir::Function& function) const;
+  std::string parameter_type(const ir::Function& function, std::size_t index) const;
+  bool is_written(const ir::Function& function, std::size_t parameter) const;
+  std::string comment(const schedule::ScheduledOp& op) const;
+  std::string value_name(const ir::Expr* value) const;
+  std::string pointer(const ir::Expr* value, std::int64_t index, bool writable) const;
+  OperandCode operand(const ir::Expr* value) const;
+  const buffer::FunctionPlan& plan() const { return planned_.buffers.at(scheduled_.function); }
+
+  const PlannedModule& planned_;
+  const schedule::ScheduledFunction& scheduled_;
+  const std::vector<std::string>& symbols_;
+  const WeightMap& weights_;
+  const machine::Machine& machine_;
+  CodeWriter out_;
+  std::map<const ir::Expr*, std::string> names_;
+  std::vector<Touched> touched_;
+};
+
+}  // namespace strata::codegen

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compile/compile.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cctype>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/file_lock.h"
+#include "base/hash.h"
+#include "compile/pack_weights.h"
+#include "compile/pipeline.h"
+#include "compile/toolchain.h"
+#include "import/checkpoint.h"
+#include "import/decoder.h"
+#include "machine/cpu.h"
+#include "ops/register.h"
+#include "package/package.h"
+
+namespace strata::compile {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kProducer = "strata 0.1.0";
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+int thread_count(const CompileOptions& options) {
+  return options.threads > 0 ? options.threads : machine::allowed_threads();
+}
+
+void check_options(const CompileOptions& options) {
+  check_pass_names(options.without);
+  if (options.dtype == "keep" || options.dtype == "f32" || options.dtype == "f16" || options.dtype == "bf16") return;
+  throw usage_error("weights can't be stored as '" + options.dtype + "'", "use f32, f16, bf16 or keep");
+}
+
+package::SymbolRange package_range(const ir::Symbol& symbol) { return {symbol.min, symbol.max, symbol.multiple}; }
+
+package::Parameter package_parameter(const std::string& name, package::Parameter::Kind kind, const ir::TensorType& type) {
+  package::Parameter parameter{name, kind, type.dtype, {}, type.layout.text()};
+  for (const ir::Dim& dim : type.shape) {
+    parameter.extents.push_back({dim.factor(), dim.is_constant() ? "" : dim.symbol()->name});
+  }
+  return parameter;
+}
+
+// Parameters that a result is updated in place are states; what is left of the results follows as outputs. Sizes are those
+// of the function before it was specialised, so that all entries of a function have the same parameters.
+package::Entry package_entry(const ir::Module& imported, const codegen::PlannedModule& planned, const std::string& name,
+                             const Specialisation& specialisation) {
+  const ir::Function& general = *imported.find(name);
+  const ir::Function& function = *planned.module.find(name);
+  const buffer::FunctionPlan& plan = planned.buffers.at(&function);
+  package::Entry entry{name, codegen::entry_symbol(name, planned.tag), {}, {}, plan.arena_bytes, plan.lower_bound};
+  for (const auto& [symbol, range] : specialisation.symbols) entry.ranges[symbol] = package_range(range);
+  using Kind = package::Parameter::Kind;
+  std::vector<Kind> kinds(function.parameters.size(), Kind::kInput);
+  for (const buffer::ResultPlace& result : plan.results) {
+    if (result.parameter) kinds[*result.parameter] = Kind::kState;
+  }
+  for (std::size_t i = 0; i < function.parameters.size(); ++i) {
+    ir::TensorType type = function.parameters[i]->type();
+    type.shape = general.parameters[i]->type().shape;
+    entry.parameters.push_back(package_parameter(function.parameters[i]->name, kinds[i], type));
+  }
+  for (std::size_t i = 0; i < function.results.size(); ++i) {
+    if (plan.results[i].parameter) continue;
+    const std::string output = name == "head" ? "logits" : "hidden";
+    entry.parameters.push_back(package_parameter(output, Kind::kOutput, general.results[i]->type()));
+  }
+  return entry;
+}
+
+// "qwen3 0.6B BF16", as llama-bench names models.
+std::string model_type_text(const std::string& family, std::int64_t parameters, const std::string& dtype) {
+  char size[32];
+  const auto count = static_cast<double>(parameters);
+  std::snprintf(size, sizeof(size), count >= 1e8 ? "%.1fB" : "%.1fM", count >= 1e8 ? count / 1e9 : count / 1e6);
+  std::string upper = dtype;
+  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return family + " " + size + " " + upper;
+}
+
+// One compilation, stage by stage; the whole compiler reads from top to bottom in run().
+class Compilation {
+ public:
+  Compilation(const fs::path& model, const CompileOptions& options, const Progress& progress)
+      : options_(options), progress_(progress), model_(model) {
+    ops::register_all();
+    check_options(options);
+  }
+
+  CompileReport run(const fs::path& output) {
+    const auto start = Clock::now();
+    import();
+    package::PackageWriter writer(output);
+    plan();
+    const std::string source = generate();
+    const std::string code = build();
+    pack(writer, code, source);
+    report_.package = output;
+    report_.total_s = seconds_since(start);
+    return report_;
+  }
+
+  // What the package depends on, to find it again in the cache.
+  std::string cache_key() {
+    import();
+    Hasher hasher;
+    hasher.field(kProducer).field(checkpoint_->identity()).field(options_.dtype).field(machine::to_json(machine_));
+    hasher.field(toolchain_->description()).field(tensor_library_hash()).field(model_name());
+    for (const std::string& name : options_.without) hasher.field(name);
+    return hasher.digest128().hex();
+  }
+
+ private:
+  void progress(std::string_view stage, double done) const {
+    if (progress_) progress_(stage, done);
+  }
+
+  std::string model_name() const { return fs::weakly_canonical(model_).filename().string(); }
+
+  void import() {
+    if (checkpoint_) return;
+    const auto start = Clock::now();
+    progress("reading", 0);
+    checkpoint_ = importer::Checkpoint::open(model_);
+    machine_ = machine::load(options_.machine);
+    toolchain_ = Toolchain::find(machine_);
+    report_.import_s = seconds_since(start);
+  }
+
+  void plan() {
+    const auto start = Clock::now();
+    progress("planning", 0);
+    const importer::ModelConfig& config = checkpoint_->config();
+    importer::DecoderOptions decoder_options;
+    decoder_options.dtype = options_.dtype;
+    decoder_options.max_chunk = std::min(decoder_options.max_chunk, config.max_positions);
+    decoder_ = importer::import_decoder(*checkpoint_, decoder_options);
+    if (!options_.dump.empty()) fs::create_directories(options_.dump);
+    PassContext context{machine_, options_.without, options_.dump, "", 0};
+    for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
+    for (Specialisation& specialisation : default_specialisations(decoder_->module)) {
+      planned_.push_back(plan_module(decoder_->module, specialisation, context));
+      weights_.add(planned_.back().module);
+      specialisations_.push_back(std::move(specialisation));
+    }
+    report_.plan_s = seconds_since(start);
+  }
+
+  // The units' text, one after another, for people.
+  std::string generate() {
+    const auto start = Clock::now();
+    std::string source;
+    for (std::size_t i = 0; i < planned_.size(); ++i) {
+      for (codegen::Unit& unit :
+           codegen::generate(planned_[i], specialisations_[i].entries, symbols_, weights_, machine_)) {
+        source += "// " + unit.file + "\n" + unit.source + "\n";
+        if (!options_.dump.empty()) write_file(options_.dump / unit.file, unit.source);
+        units_.push_back(std::move(unit));
+      }
+    }
+    report_.codegen_s = seconds_since(start);
+    return source;
+  }
+
+  std::string build() {
+    const auto start = Clock::now();
+    progress("compiling", 0);
+    std::string code = toolchain_->build(units_, cache_folder() / "objects", thread_count(options_),
+                                         [&](double done) { progress("compiling", done); });
+    report_.toolchain_s = seconds_since(start);
+    return code;
+  }
+
+  void pack(package::PackageWriter& writer, const std::string& code, const std::string& source) {
+    const auto start = Clock::now();
+    writer.add(package::kManifestSection, package::to_json(manifest()));
+    writer.add(package::kCodeSection, code);
+    writer.add(package::kSourceSection, source);
+    for (const auto& [name, content] : checkpoint_->text_files()) writer.add(name, content);
+    writer.reserve(package::kWeightsSection, static_cast<std::uint64_t>(weights_.total_bytes()));
+    const WeightSource weights(*checkpoint_, decoder_->computed);
+    pack_weights(writer, weights_, weights, thread_count(options_), [&](double done) { progress("packing", done); });
+    progress("writing", 0);
+    writer.commit(thread_count(options_));
+    report_.pack_s = seconds_since(start);
+  }
+
+  package::Manifest manifest() const {
+    const importer::ModelConfig& config = checkpoint_->config();
+    package::Manifest manifest;
+    manifest.producer = kProducer;
+    manifest.model_name = model_name();
+    manifest.architecture = config.architecture;
+    manifest.dtype = options_.dtype == "keep" ? std::string(dtype_name(checkpoint_->weight_dtype())) : options_.dtype;
+    manifest.parameters = checkpoint_->parameters();
+    manifest.model_type = model_type_text(config.model_type, manifest.parameters, manifest.dtype);
+    manifest.weight_bytes = weights_.total_bytes();
+    manifest.layers = config.layers;
+    manifest.hidden_size = config.hidden_size;
+    manifest.heads = config.heads;
+    manifest.kv_heads = config.kv_heads;
+    manifest.head_dim = config.head_dim;
+    manifest.intermediate_size = config.intermediate_size;
+    manifest.vocab_size = config.vocab_size;
+    manifest.max_context = config.max_positions;
+    manifest.machine = machine_.name;
+    manifest.target = machine_.target.arch;
+    manifest.features = machine_.target.features;
+    manifest.compiler = toolchain_->description();
+    for (const std::string& name : options_.without) manifest.options.push_back("--without=" + name);
+    manifest.symbols = symbols_;
+    for (const auto& symbol : decoder_->module.symbols()) manifest.symbol_ranges[symbol->name] = package_range(*symbol);
+    for (std::size_t i = 0; i < planned_.size(); ++i) {
+      for (const std::string& name : specialisations_[i].entries) {
+        manifest.entries.push_back(package_entry(decoder_->module, planned_[i], name, specialisations_[i]));
+      }
+    }
+    for (const auto& entry : weights_.entries()) {
+      package::Weight weight{entry.name, entry.type.dtype, {}, entry.type.layout.text(), entry.offset, entry.bytes};
+      for (const ir::Dim& dim : entry.type.shape) weight.shape.push_back(dim.factor());
+      manifest.weights.push_back(std::move(weight));
+    }
+    return manifest;
+  }
+
+  const CompileOptions& options_;
+  const Progress& progress_;
+  const fs::path model_;
+  CompileReport report_;
+  std::optional<importer::Checkpoint> checkpoint_;
+  machine::Machine machine_;
+  std::optional<Toolchain> toolchain_;
+  std::optional<importer::Decoder> decoder_;
+  std::vector<std::string> symbols_;
+  std::vector<Specialisation> specialisations_;
+  std::vector<codegen::PlannedModule> planned_;
+  codegen::WeightMap weights_;
+  std::vector<codegen::Unit> units_;
+};
+
+}  // namespace
+
+CompileReport compile_to_file(const fs::path& model, const fs::path& output, const CompileOptions& options,
+                              const Progress& progress) {
+  return Compilation(model, options, progress).run(output);
+}
+
+CompileReport compile_cached(const fs::path& model, const CompileOptions& options, const Progress& progress) {
+  if (package::Package::is_package(model)) return {model, true};
+  const auto start = Clock::now();
+  Compilation compilation(model, options, progress);
+  const fs::path folder = cache_folder() / "packages";
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw resource_error("the cache can't be written: " + error.message(), folder.string(), "set STRATA_CACHE");
+  const fs::path package = folder / (compilation.cache_key() + ".strata");
+  const FileLock lock(folder / (package.stem().string() + ".lock"));
+  if (fs::exists(package)) {
+    CompileReport report{package, true};
+    report.total_s = seconds_since(start);
+    return report;
+  }
+  return compilation.run(package);
+}
+
+fs::path cache_folder() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return fs::path(value == nullptr ? "" : value);
+  };
+  if (const fs::path folder = variable("STRATA_CACHE"); !folder.empty()) return folder;
+  if (const fs::path folder = variable("XDG_CACHE_HOME"); !folder.empty()) return folder / "strata";
+  if (const fs::path folder = variable("HOME"); !folder.empty()) return folder / ".cache" / "strata";
+  throw resource_error("there is no folder for the cache", "HOME isn't set", "set STRATA_CACHE");
+}
+
+}  // namespace strata::compile

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace strata::compile {
+
+// What decides the content of a package, beside the model.
+struct CompileOptions {
+  std::string machine = "native";     // a name in machines/, a file, or "native"
+  std::string dtype = "keep";         // weights: keep, f32, f16, bf16
+  std::vector<std::string> without;   // decisions switched off by name
+  std::filesystem::path dump;         // folder for the IR after each pass and the generated C++; empty: none
+  int threads = 0;                    // compile jobs and packing threads; 0: all allowed
+  double time_limit_s = 0;            // for searches; 0: their own defaults
+};
+
+// Called with a stage's name and the fraction done in [0, 1].
+using Progress = std::function<void(std::string_view stage, double done)>;
+
+struct CompileReport {
+  std::filesystem::path package;
+  bool from_cache = false;
+  double import_s = 0, plan_s = 0, codegen_s = 0, toolchain_s = 0, pack_s = 0, total_s = 0;
+};
+
+// Compiles a Hugging Face folder into `output`. Throws model_error, toolchain_error, resource_error; leaves no partial
+// file behind.
+CompileReport compile_to_file(const std::filesystem::path& model, const std::filesystem::path& output,
+                              const CompileOptions& options, const Progress& progress = {});
+
+// Compiles into the cache, or finds there what was compiled from the same model, options, machine and compiler. A path
+// that is a package already is returned as it is.
+CompileReport compile_cached(const std::filesystem::path& model, const CompileOptions& options,
+                             const Progress& progress = {});
+
+// $STRATA_CACHE, else $XDG_CACHE_HOME/strata, else ~/.cache/strata.
+std::filesystem::path cache_folder();
+
+}  // namespace strata::compile

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compile/opt.h"
+
+#include <algorithm>
+
+#include "compile/pipeline.h"
+#include "ir/text.h"
+#include "ir/verify.h"
+#include "ops/register.h"
+
+namespace strata::compile {
+
+std::string optimise_text(const std::string& ir_text, const std::string& origin, const std::vector<std::string>& names,
+                          const std::string& machine) {
+  ops::register_all();
+  check_pass_names(names);
+  const machine::Machine target = machine::load(machine);
+  PassContext context{target, {}, {}, "", 0};
+  ir::Module module = ir::parse_module(ir_text, origin);
+  ir::verify(module);
+  if (names.empty()) return ir::to_text(run_passes(std::move(module), context));
+  for (const std::string& name : names) {
+    module = std::ranges::find(passes(), name, &Pass::name)->run(module, context);
+    ir::verify(module);
+  }
+  return ir::to_text(module);
+}
+
+}  // namespace strata::compile

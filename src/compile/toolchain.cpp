@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compile/toolchain.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/subprocess.h"
+#include "base/temp_dir.h"
+#include "base/text_file.h"
+#include "compile/parallel_for.h"
+#include "embedded/tensor_headers.h"
+
+namespace strata::compile {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxLibraryBytes = std::size_t{1} << 30;
+
+// Contraction to FMA is what the kernels' speed rests on; the order of operations stays as written.
+const std::vector<std::string>& common_flags() {
+  static const std::vector<std::string> kFlags = {
+      "-std=c++20",     "-O3",        "-fPIC",          "-fvisibility=hidden",  "-fno-exceptions",
+      "-fno-rtti",      "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fno-plt"};
+  return kFlags;
+}
+
+fs::path find_compiler() {
+  if (const char* chosen = std::getenv("STRATA_CXX"); chosen != nullptr && *chosen != '\0') {
+    if (auto path = find_program(chosen)) return *path;
+    throw toolchain_error("there is no compiler " + std::string(chosen), "STRATA_CXX", "name a C++20 compiler in PATH");
+  }
+  for (const char* name : {"clang++-19", "clang++", "g++"}) {
+    if (auto path = find_program(name)) return *path;
+  }
+  throw toolchain_error("no C++ compiler was found", "PATH", "install clang-19, or set STRATA_CXX");
+}
+
+std::string version_of(const fs::path& compiler) {
+  const ProcessResult result = run_command({.argv = {compiler.string(), "--version"}});
+  if (!result.ok()) throw toolchain_error("the compiler doesn't run", compiler.string(), "repair or reinstall it");
+  return result.standard_output.substr(0, result.standard_output.find('\n'));
+}
+
+// The first line of the compiler's output that says what is wrong.
+std::string first_error(const std::string& output) {
+  const std::size_t at = output.find("error");
+  const std::size_t begin = at == std::string::npos ? 0 : output.rfind('\n', at) + 1;
+  return output.substr(begin, output.find('\n', begin) - begin);
+}
+
+void write_headers(const fs::path& folder) {
+  for (const EmbeddedFile& header : embedded::tensor_headers()) {
+    const fs::path path = folder / header.name;
+    fs::create_directories(path.parent_path());
+    write_file(path, header.content);
+  }
+}
+
+}  // namespace
+
+std::string tensor_library_hash() {
+  Hasher hasher;
+  for (const EmbeddedFile& header : embedded::tensor_headers()) hasher.field(header.name).field(header.content);
+  return hasher.digest128().hex();
+}
+
+Toolchain Toolchain::find(const machine::Machine& machine) {
+  Toolchain toolchain;
+  toolchain.compiler_ = find_compiler();
+  const std::string version = version_of(toolchain.compiler_);
+  toolchain.flags_ = common_flags();
+  const bool is_clang = version.find("clang") != std::string::npos;
+  const auto& target = is_clang ? machine.target.clang_flags : machine.target.gcc_flags;
+  toolchain.flags_.insert(toolchain.flags_.end(), target.begin(), target.end());
+  toolchain.description_ = version;
+  for (const std::string& flag : toolchain.flags_) toolchain.description_ += " " + flag;
+  return toolchain;
+}
+
+std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::path& cache, int threads,
+                             const std::function<void(double done)>& progress) const {
+  fs::create_directories(cache);
+  const std::string library_hash = tensor_library_hash();
+  const TempDir folder(cache, "build");
+  std::atomic<int> finished = 0;
+  std::once_flag headers_written;
+  std::mutex progress_mutex;
+
+  const auto compile_unit = [&](std::size_t i) {
+    const codegen::Unit& unit = units[i];
+    const std::string key =
+        Hasher().field(unit.file).field(unit.source).field(library_hash).field(description_).digest128().hex();
+    const fs::path kept = cache / (key + ".o");
+    if (!fs::exists(kept)) {
+      std::call_once(headers_written, [&] { write_headers(folder.path()); });
+      write_file(folder.path() / unit.file, unit.source);
+      Command command{.argv = {compiler_.string()}, .environment = {}, .folder = folder.path()};
+      command.argv.insert(command.argv.end(), flags_.begin(), flags_.end());
+      command.argv.insert(command.argv.end(), {"-I.", "-c", unit.file, "-o", unit.file + ".o"});
+      const ProcessResult result = run_command(std::move(command));
+      if (!result.ok()) {
+        throw toolchain_error("the compiler refuses generated code: " + first_error(result.standard_error), unit.file,
+                              "check the compiler's version, or set STRATA_CXX");
+      }
+      fs::rename(folder.path() / (unit.file + ".o"), kept);
+    }
+    fs::copy_file(kept, folder.path() / (unit.file + ".o"), fs::copy_options::overwrite_existing);
+    const std::lock_guard lock(progress_mutex);
+    if (progress) progress(static_cast<double>(++finished) / static_cast<double>(units.size() + 1));
+  };
+  parallel_for(units.size(), threads, compile_unit);
+
+  Command link{.argv = {compiler_.string()}, .environment = {}, .folder = folder.path()};
+  link.argv.insert(link.argv.end(), flags_.begin(), flags_.end());
+  link.argv.insert(link.argv.end(), {"-shared", "-Wl,--build-id=none", "-o", "code.so"});
+  for (const codegen::Unit& unit : units) link.argv.push_back(unit.file + ".o");
+  const ProcessResult result = run_command(std::move(link));
+  if (!result.ok()) {
+    throw toolchain_error("linking fails: " + first_error(result.standard_error), compiler_.string(),
+                          "check that the compiler can make shared objects");
+  }
+  return read_text_file(folder.path() / "code.so", kMaxLibraryBytes);
+}
+
+}  // namespace strata::compile

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "codegen/program.h"
+#include "machine/machine.h"
+
+namespace strata::compile {
+
+// The C++ compiler that turns generated code into a shared object.
+class Toolchain {
+ public:
+  // $STRATA_CXX, else the first of clang++-19, clang++, g++ in PATH. Throws toolchain_error with the remedy when there
+  // is none, or it doesn't run.
+  static Toolchain find(const machine::Machine& machine);
+
+  // First line of --version, and the flags: all that the code depends on beside its source.
+  const std::string& description() const { return description_; }
+
+  // Compiles the units, `threads` at a time, and links them. Objects are kept in `cache` under the hash of their source,
+  // the tensor library, the compiler and its flags. Returns the shared object's bytes, the same for the same input.
+  // Throws toolchain_error with the compiler's first error.
+  std::string build(const std::vector<codegen::Unit>& units, const std::filesystem::path& cache, int threads,
+                    const std::function<void(double done)>& progress) const;
+
+ private:
+  Toolchain() = default;
+
+  std::filesystem::path compiler_;
+  std::vector<std::string> flags_;
+  std::string description_;
+};
+
+// A digest of the tensor library's headers, which are carried by this program.
+std::string tensor_library_hash();
+
+}  // namespace strata::compile

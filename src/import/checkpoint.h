@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/dtype.h"
+#include "import/model_config.h"
+#include "import/safetensors.h"
+
+namespace strata::importer {
+
+// A weight where it lies in the mapped file. Its address may be unaligned: read elements with memcpy.
+struct TensorView {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<std::int64_t> shape;
+  std::span<const std::byte> bytes;
+};
+
+// A Hugging Face folder: config.json and model.safetensors, or shards with model.safetensors.index.json. The files are
+// mapped, never copied; views stay valid while the checkpoint lives, also when it moves.
+class Checkpoint {
+ public:
+  // Reads and checks everything but the weights' values: afterwards every tensor that the configuration needs is there
+  // with the right shape and a dtype of f32, f16 or bf16. Throws model_error.
+  static Checkpoint open(const std::filesystem::path& folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const ModelConfig& config() const { return config_; }
+
+  // nullptr when there is no such tensor. Throws model_error when its dtype has no place in Strata.
+  const TensorView* find(std::string_view name) const;
+  const TensorView& at(std::string_view name) const;
+
+  // The dtype that most of the model's elements have.
+  DType weight_dtype() const;
+  // The number of elements of the tensors that the model needs.
+  std::int64_t parameters() const;
+
+  // A fingerprint of the content that costs no reading of the weights: the texts, the headers, and each weight file's
+  // size, time of change and inode.
+  std::string identity() const;
+
+  // The texts that go along with the model, those that exist: (name, content).
+  const std::vector<std::pair<std::string, std::string>>& text_files() const { return texts_; }
+
+ private:
+  Checkpoint() = default;
+  void open_weights();
+  void add_file(const std::string& name);
+  void open_shards(const std::filesystem::path& index);
+  void add_tensor(const SafetensorsFile& file, const SafetensorsEntry& entry);
+
+  std::filesystem::path folder_;
+  ModelConfig config_;
+  std::vector<std::pair<std::string, std::string>> texts_;
+  std::vector<SafetensorsFile> files_;
+  std::unordered_map<std::string, TensorView> tensors_;
+  std::unordered_map<std::string, std::string> unsupported_;  // tensor name -> dtype name
+};
+
+// Checks that every tensor the configuration needs is there with its exact shape and a supported dtype; others are
+// ignored. Throws model_error naming the tensor, the expected and the found shape. open() has done this.
+void check_tensors(const Checkpoint& checkpoint, const ModelConfig& config);
+
+}  // namespace strata::importer

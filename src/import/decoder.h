@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "import/checkpoint.h"
+#include "ir/expr.h"
+
+namespace strata::importer {
+
+struct DecoderOptions {
+  std::string dtype = "keep";      // of the matrices: keep, f32, f16, bf16
+  std::int64_t max_chunk = 512;    // tokens in one forward pass
+};
+
+// A decoder-only transformer as a module, and the tensors of it that the checkpoint doesn't hold.
+//
+//   @layer(x, cos, sin, positions, k_cache, v_cache, weights...) -> (x, k_cache, v_cache)
+//   @forward(tokens i32[seq], positions i32[seq], caches...) -> (hidden f32[seq, hidden], caches...)
+//   @head(hidden f32[seq, hidden]) -> logits f32[seq, vocab]
+//
+// Layers whose tensors have equal types share one function, so that compiling doesn't get slower with depth. Vectors
+// (norm weights, biases) are f32 whatever the matrices are.
+struct Decoder {
+  ir::Module module;
+  std::map<std::string, std::vector<float>> computed;  // "rope.frequencies": f32[head_dim / 2]
+};
+
+Decoder import_decoder(const Checkpoint& checkpoint, const DecoderOptions& options);
+
+// Rotations per token of each pair of a head's dimensions, theta^(-2i/dim), with Llama 3's stretching of long waves
+// where the model asks for it. Computed in f64, rounded to f32 at the end.
+std::vector<float> rope_frequencies(const ModelConfig& config);
+
+}  // namespace strata::importer

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "import/model_config.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "import/families.h"
+
+namespace strata::importer {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::int64_t kMaxHidden = std::int64_t{1} << 20;
+constexpr std::int64_t kMaxLayers = 4096;
+constexpr std::int64_t kMaxHeads = std::int64_t{1} << 16;
+constexpr std::int64_t kMaxHeadDim = std::int64_t{1} << 13;
+constexpr std::int64_t kMaxProjection = std::int64_t{1} << 22;  // heads x head_dim
+constexpr std::int64_t kMaxIntermediate = std::int64_t{1} << 22;
+constexpr std::int64_t kMaxVocab = std::int64_t{1} << 26;
+constexpr std::int64_t kMaxPositions = std::int64_t{1} << 30;
+
+// Every weight's size then fits in an int64 with room to spare.
+static_assert(kMaxVocab * kMaxHidden < (std::int64_t{1} << 50));
+
+[[noreturn]] void unsupported(const std::string& what, const std::string& origin, const std::string& supported) {
+  throw model_error("unsupported " + what, origin, "supported: " + supported);
+}
+
+std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
+
+std::string supported_architectures() {
+  std::string list;
+  for (const Family& family : families()) list += (list.empty() ? "" : ", ") + std::string(family.architecture);
+  return list;
+}
+
+// The class that the checkpoint was saved from; the model type alone says it where the list is missing.
+const Family& read_family(const JsonObject& config) {
+  if (!config.has("architectures")) {
+    const std::string type = config.text("model_type");
+    for (const Family& family : families()) {
+      if (family.model_type == type) return family;
+    }
+    unsupported("model_type " + in_quotes(type), config.origin(), supported_architectures());
+  }
+  const Json& list = config.at("architectures");
+  if (!list.is_array() || list.size() != 1 || !list[0].is_string()) {
+    config.refuse("architectures", "a list of one name");
+  }
+  const auto name = list[0].get<std::string>();
+  const Family* family = find_family(name);
+  if (family == nullptr) unsupported("architecture " + in_quotes(name), config.origin(), supported_architectures());
+  return *family;
+}
+
+void read_geometry(const JsonObject& config, ModelConfig& out) {
+  out.hidden_size = config.integer("hidden_size", 1, kMaxHidden);
+  out.layers = config.integer("num_hidden_layers", 1, kMaxLayers);
+  out.heads = config.integer("num_attention_heads", 1, kMaxHeads);
+  out.kv_heads = config.integer_or("num_key_value_heads", out.heads, 1, kMaxHeads);
+  out.intermediate_size = config.integer("intermediate_size", 1, kMaxIntermediate);
+  out.vocab_size = config.integer("vocab_size", 1, kMaxVocab);
+  out.max_positions = config.integer("max_position_embeddings", 1, kMaxPositions);
+  if (out.heads % out.kv_heads != 0) {
+    config.refuse("num_key_value_heads", "a divisor of num_attention_heads = " + std::to_string(out.heads));
+  }
+  const bool by_division = !config.has("head_dim") && out.family->head_dim == 0;
+  if (by_division && out.hidden_size % out.heads != 0) {
+    config.refuse("num_attention_heads", "a divisor of hidden_size = " + std::to_string(out.hidden_size));
+  }
+  const std::int64_t fallback = by_division ? out.hidden_size / out.heads : out.family->head_dim;
+  out.head_dim = config.integer_or("head_dim", fallback, 1, kMaxHeadDim);
+  if (out.head_dim % 2 != 0 || out.heads * out.head_dim > kMaxProjection) {
+    throw model_error("heads of " + std::to_string(out.head_dim) + " elements, " + std::to_string(out.heads) +
+                          " of them: their size must be even and all together at most " +
+                          std::to_string(kMaxProjection),
+                      config.origin());
+  }
+}
+
+void refuse_partial_rotation(const JsonObject& object) {
+  const double factor = object.number_or("partial_rotary_factor", 1.0, 0.0, 1.0);
+  if (factor != 1.0) unsupported("partial_rotary_factor " + Json(factor).dump(), object.origin(), "1.0");
+}
+
+void read_llama3_rope(const JsonObject& scaling, Rope& rope) {
+  constexpr double kMaxFactor = 1e6;
+  rope.kind = Rope::Kind::kLlama3;
+  rope.factor = scaling.number("factor", 1.0, kMaxFactor);
+  rope.low_freq_factor = scaling.number("low_freq_factor", 1e-6, kMaxFactor);
+  rope.high_freq_factor = scaling.number("high_freq_factor", 1e-6, kMaxFactor);
+  rope.original_max_positions = scaling.integer("original_max_position_embeddings", 1, kMaxPositions);
+  if (rope.high_freq_factor <= rope.low_freq_factor) {
+    scaling.refuse("high_freq_factor", "larger than low_freq_factor");
+  }
+}
+
+void read_rope_scaling(const JsonObject& scaling, Rope& rope) {
+  const std::string type = scaling.text_or("rope_type", scaling.text_or("type", "default"));
+  refuse_partial_rotation(scaling);
+  if (type == "llama3") {
+    read_llama3_rope(scaling, rope);
+  } else if (type != "default") {
+    unsupported("rope scaling " + in_quotes(type), scaling.origin(), "default, llama3");
+  }
+}
+
+// Configurations say `rope_theta` and `rope_scaling`, since transformers 5 `rope_parameters` instead of both.
+Rope read_rope(const JsonObject& config) {
+  constexpr double kMaxTheta = 1e12;
+  Rope rope;
+  rope.theta = config.number_or("rope_theta", rope.theta, 1.0, kMaxTheta);
+  refuse_partial_rotation(config);
+  if (config.has("rope_scaling")) read_rope_scaling(config.object("rope_scaling"), rope);
+  if (!config.has("rope_parameters")) return rope;
+  const JsonObject parameters = config.object("rope_parameters");
+  for (const char* per_layer : {"full_attention", "sliding_attention"}) {
+    if (parameters.has(per_layer)) unsupported("rope_parameters by layer type", config.origin(), "one for all layers");
+  }
+  rope.theta = parameters.number_or("rope_theta", rope.theta, 1.0, kMaxTheta);
+  read_rope_scaling(parameters, rope);
+  return rope;
+}
+
+std::string read_activation(const JsonObject& config) {
+  const std::string name = config.text_or("hidden_act", "silu");
+  if (name != "silu" && name != "swish") unsupported("activation " + in_quotes(name), config.origin(), "silu");
+  return "silu";
+}
+
+// Features that the architecture's published code, or a variant of it, would honour and this compiler would not.
+void refuse_other_attention(const JsonObject& config) {
+  if (config.boolean_or("use_sliding_window", false)) {
+    unsupported("sliding window attention (use_sliding_window)", config.origin(), "full attention");
+  }
+  const Json* types = config.find("layer_types");
+  if (types == nullptr) return;
+  const auto is_full = [](const Json& type) { return type == "full_attention"; };
+  if (!types->is_array() || !std::all_of(types->begin(), types->end(), is_full)) {
+    unsupported("layer_types other than full_attention", config.origin(), "full attention");
+  }
+}
+
+void refuse_other_features(const JsonObject& config) {
+  if (config.has("quantization_config")) {
+    const std::string method = config.object("quantization_config").text_or("quant_method", "unknown");
+    unsupported("quantization_config, method " + in_quotes(method), config.origin(), "F32, F16, BF16 weights");
+  }
+  constexpr std::array<const char*, 7> kMustBeAbsent = {"attn_logit_softcapping",
+                                                        "final_logit_softcapping",
+                                                        "query_pre_attn_scalar",
+                                                        "clip_qkv",
+                                                        "logit_scale",
+                                                        "num_local_experts",
+                                                        "num_experts"};
+  for (const char* key : kMustBeAbsent) {
+    if (config.has(key)) unsupported(in_quotes(key), config.origin(), supported_architectures() + " without it");
+  }
+}
+
+}  // namespace
+
+ModelConfig parse_model_config(std::string_view json, const std::string& origin) {
+  const Json document = parse_json(json, origin, {.max_bytes = std::size_t{16} << 20, .unique_keys = false});
+  const JsonObject config(document, origin);
+  ModelConfig out;
+  out.family = &read_family(config);
+  out.architecture = out.family->architecture;
+  out.model_type = out.family->model_type;
+  refuse_other_attention(config);
+  refuse_other_features(config);
+  read_geometry(config, out);
+  out.activation = read_activation(config);
+  out.rms_eps = config.number_or("rms_norm_eps", 1e-6, 1e-30, 1.0);
+  out.rope = read_rope(config);
+  out.tied_head = config.boolean_or("tie_word_embeddings", false);
+  out.qk_norm = out.family->qk_norm;
+  const bool attention_bias = config.boolean_or("attention_bias", false);
+  const bool by_config = out.family->attention_bias == AttentionBias::kByConfig;
+  out.qkv_bias = by_config ? attention_bias : true;
+  out.output_bias = by_config && attention_bias;
+  out.mlp_bias = out.family->mlp_bias_by_config && config.boolean_or("mlp_bias", false);
+  out.torch_dtype = config.text_or("dtype", config.text_or("torch_dtype", ""));
+  return out;
+}
+
+}  // namespace strata::importer

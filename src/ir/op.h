@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ir/expr.h"
+#include "ir/structured.h"
+
+namespace strata::ir {
+
+// A tensor of the reference interpreter: logical values in row-major order, whatever the type's layout.
+struct Value {
+  TensorType type;  // shape entries are constants here
+  std::vector<double> data;
+};
+
+// What an op costs where nothing is known of its schedule: arithmetic operations, and bytes that must be read and
+// written at least once. At the symbols' upper bounds.
+struct Work {
+  double flops = 0;
+  double read_bytes = 0;
+  double written_bytes = 0;
+};
+
+// An operation on tensors. Structured ops are declared by text and derive all of this (ops/structured_op.h); others
+// implement it by hand. Ops are singletons that live as long as the program.
+class Op {
+ public:
+  virtual ~Op() = default;
+
+  virtual const std::string& name() const = 0;
+  virtual int arity() const = 0;
+  virtual std::vector<std::string> operand_names() const = 0;
+
+  // Throws Error (usage) that names the op and the operand which doesn't fit.
+  virtual TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const = 0;
+
+  // Reference evaluation in float64; `result` is the inferred type with constant sizes. The interpreter rounds the
+  // result to its dtype.
+  virtual std::vector<double> evaluate(std::span<const Value> operands, const Attributes& attributes,
+                                       const TensorType& result) const = 0;
+
+  virtual Work work(std::span<const TensorType> operands, const Attributes& attributes,
+                    const TensorType& result) const = 0;
+
+  // The loops of this op on these operands; nothing for an op that is not structured.
+  virtual std::optional<LoopNest> loops(std::span<const TensorType> operands, const Attributes& attributes) const {
+    (void)operands, (void)attributes;
+    return std::nullopt;
+  }
+
+  // The operand whose memory the result is: a view (reshape) or an update in place (cache append).
+  virtual std::optional<int> aliased_operand() const { return std::nullopt; }
+
+  // For an aliased result: whether the operand's content changes.
+  virtual bool writes_alias() const { return false; }
+};
+
+// Attribute access; a missing or mistyped attribute throws Error (usage) naming the op.
+std::int64_t int_attribute(const Op& op, const Attributes& attributes, const std::string& name);
+double float_attribute(const Op& op, const Attributes& attributes, const std::string& name);
+std::optional<DType> dtype_attribute(const Attributes& attributes, const std::string& name);
+const std::vector<std::int64_t>& ints_attribute(const Op& op, const Attributes& attributes, const std::string& name);
+const Layout& layout_attribute(const Op& op, const Attributes& attributes, const std::string& name);
+
+// Throws Error (usage) naming an attribute that is not among those the op knows.
+void check_attribute_names(const Op& op, const Attributes& attributes, std::span<const std::string> known);
+
+// All ops by name. The set is fixed when the program starts.
+const Op* find_op(std::string_view name);
+const Op& get_op(std::string_view name);   // must exist
+std::vector<const Op*> all_ops();          // sorted by name
+void register_op(std::unique_ptr<Op> op);  // a duplicate name is an internal error
+
+}  // namespace strata::ir

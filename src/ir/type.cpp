@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ir/type.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace strata::ir {
+namespace {
+
+template <class T, class F>
+std::string join(const std::vector<T>& items, F&& text_of) {
+  std::string out;
+  for (const T& item : items) {
+    if (!out.empty()) out += ", ";
+    out += text_of(item);
+  }
+  return out;
+}
+
+std::string placement_text(const AxisPlacement& placement) {
+  switch (placement.kind) {
+    case AxisPlacement::Kind::kBroadcast:
+      return placement.mesh_axis + ": B";
+    case AxisPlacement::Kind::kSplit:
+      return placement.mesh_axis + ": S(" + std::to_string(placement.axis) + ")";
+    case AxisPlacement::Kind::kPartial:
+      return placement.mesh_axis + ": P";
+  }
+  return "";
+}
+
+std::int64_t checked_product(std::int64_t a, std::int64_t b) {
+  constexpr std::int64_t kLimit = std::int64_t{1} << 62;
+  if (a != 0 && b > kLimit / a) {
+    throw model_error("a tensor has more than 2^62 bytes", "its shape", "check the model's geometry");
+  }
+  return a * b;
+}
+
+}  // namespace
+
+bool Dim::operator==(const Dim& other) const {
+  if (factor_ != other.factor_ || is_constant() != other.is_constant()) return false;
+  return is_constant() || symbol_ == other.symbol_ || *symbol_ == *other.symbol_;
+}
+
+std::string Dim::text() const {
+  if (is_constant()) return std::to_string(factor_);
+  return factor_ == 1 ? symbol_->name : std::to_string(factor_) + "*" + symbol_->name;
+}
+
+Dim operator*(const Dim& a, const Dim& b) {
+  STRATA_CHECK(a.is_constant() || b.is_constant(), "product of two symbolic sizes");
+  return {checked_product(a.factor(), b.factor()), a.is_constant() ? b.symbol() : a.symbol()};
+}
+
+Dim element_count(const Shape& shape) {
+  Dim count = 1;
+  for (const Dim& dim : shape) count = count * dim;
+  return count;
+}
+
+std::int64_t max_element_count(const Shape& shape) {
+  std::int64_t count = 1;
+  for (const Dim& dim : shape) count = checked_product(count, dim.max());
+  return count;
+}
+
+std::int64_t Layout::lanes(int axis) const {
+  std::int64_t product = 1;
+  for (const Pack& pack : packs) {
+    if (pack.axis == axis) product *= pack.lanes;
+  }
+  return product;
+}
+
+std::string Layout::text() const {
+  if (packs.empty()) return "";
+  return "<" + join(packs, [](const Pack& p) { return std::to_string(p.lanes) + "@" + std::to_string(p.axis); }) + ">";
+}
+
+std::string Placement::text() const { return axes.empty() ? "" : "{" + join(axes, placement_text) + "}"; }
+
+std::string TensorType::text() const {
+  std::string out(dtype_name(dtype));
+  if (!shape.empty()) out += "[" + join(shape, [](const Dim& d) { return d.text(); }) + "]";
+  out += layout.text();
+  return placement.axes.empty() ? out : out + " " + placement.text();
+}
+
+std::vector<std::int64_t> max_physical_shape(const TensorType& type) {
+  std::vector<std::int64_t> sizes;
+  for (int axis = 0; axis < type.rank(); ++axis) {
+    const std::int64_t lanes = type.layout.lanes(axis);
+    sizes.push_back((type.shape[axis].max() + lanes - 1) / lanes);
+  }
+  for (const Pack& pack : type.layout.packs) sizes.push_back(pack.lanes);
+  return sizes;
+}
+
+std::int64_t max_bytes(const TensorType& type) {
+  std::int64_t bytes = dtype_size(type.dtype);
+  for (const std::int64_t size : max_physical_shape(type)) bytes = checked_product(bytes, size);
+  return bytes;
+}
+
+void check_layout(const TensorType& type, const std::string& who) {
+  constexpr std::int64_t kMaxLanes = 4096;
+  std::int64_t all_lanes = 1;
+  for (const Pack& pack : type.layout.packs) {
+    if (pack.axis < 0 || pack.axis >= type.rank()) {
+      throw usage_error(who + ": the layout " + type.layout.text() + " packs axis " + std::to_string(pack.axis) +
+                            " of " + std::to_string(type.rank()) + " axes",
+                        "axes count from 0");
+    }
+    if (pack.lanes < 1 || pack.lanes > kMaxLanes / all_lanes) {
+      throw usage_error(who + ": the layout " + type.layout.text() + " has a wrong number of lanes",
+                        "lanes are positive and their product is at most " + std::to_string(kMaxLanes));
+    }
+    all_lanes *= pack.lanes;
+  }
+  for (int axis = 0; axis < type.rank(); ++axis) {
+    const Dim& dim = type.shape[axis];
+    const std::int64_t lanes = type.layout.lanes(axis);
+    if (axis == 0 || dim.is_constant() || dim.multiple() % lanes == 0) continue;
+    throw usage_error(who + ": " + std::to_string(lanes) + " lanes don't divide every value of " + dim.text(),
+                      "declare the symbol as a multiple of the lanes");
+  }
+}
+
+}  // namespace strata::ir

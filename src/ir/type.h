@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/dtype.h"
+
+namespace strata::ir {
+
+// A run-time size with an inclusive range: seq in 1..512. `multiple` holds for every value (packed axes need it).
+struct Symbol {
+  std::string name;
+  std::int64_t min = 1;
+  std::int64_t max = 1;
+  std::int64_t multiple = 1;
+
+  bool operator==(const Symbol&) const = default;
+};
+
+// A size: factor, or factor x symbol.
+class Dim {
+ public:
+  Dim(std::int64_t value = 1) : factor_(value) {}  // NOLINT(google-explicit-constructor): sizes are mostly constants
+  Dim(std::int64_t factor, std::shared_ptr<const Symbol> symbol) : factor_(factor), symbol_(std::move(symbol)) {}
+
+  bool is_constant() const { return symbol_ == nullptr; }
+  std::int64_t factor() const { return factor_; }
+  const std::shared_ptr<const Symbol>& symbol() const { return symbol_; }
+  std::int64_t min() const { return is_constant() ? factor_ : factor_ * symbol_->min; }
+  std::int64_t max() const { return is_constant() ? factor_ : factor_ * symbol_->max; }
+
+  // What divides every value of this size.
+  std::int64_t multiple() const { return is_constant() ? factor_ : factor_ * symbol_->multiple; }
+
+  bool operator==(const Dim& other) const;
+
+  // "1024", "seq", "16*seq".
+  std::string text() const;
+
+ private:
+  std::int64_t factor_;
+  std::shared_ptr<const Symbol> symbol_;
+};
+
+using Shape = std::vector<Dim>;
+
+// The product of two sizes; at most one may be symbolic.
+Dim operator*(const Dim& a, const Dim& b);
+
+// Product of a shape's sizes, and of their upper bounds.
+Dim element_count(const Shape& shape);
+std::int64_t max_element_count(const Shape& shape);
+
+// One level of packing: `lanes` consecutive indices of `axis` lie together, innermost. `16@1` in the text form.
+struct Pack {
+  std::int64_t lanes = 1;
+  int axis = 0;
+
+  bool operator==(const Pack&) const = default;
+};
+
+// How a tensor's elements lie in memory. Without packs: row-major. With packs: each packed axis is divided by its lanes
+// (rounded up, padded with zeros) and the lanes follow the other axes, in the order of the packs. So bf16[n, k]<16@0,
+// 2@1> lies as [ceil(n/16), ceil(k/2), 16, 2].
+struct Layout {
+  std::vector<Pack> packs;
+
+  bool is_row_major() const { return packs.empty(); }
+  std::int64_t lanes(int axis) const;  // product of the packs of that axis; 1 when it is not packed
+  bool operator==(const Layout&) const = default;
+  std::string text() const;  // "<16@0, 2@1>", or ""
+};
+
+// Where a tensor lies on one axis of a device mesh (the SBP abstraction).
+struct AxisPlacement {
+  enum class Kind { kBroadcast, kSplit, kPartial };
+  std::string mesh_axis;  // "core", "node"
+  Kind kind = Kind::kBroadcast;
+  int axis = 0;  // of the tensor, for kSplit
+
+  bool operator==(const AxisPlacement&) const = default;
+};
+
+// Mesh axes that are not named hold a full copy.
+struct Placement {
+  std::vector<AxisPlacement> axes;
+
+  bool operator==(const Placement&) const = default;
+  std::string text() const;  // "{core: S(1)}", or ""
+};
+
+struct TensorType {
+  DType dtype = DType::kF32;
+  Shape shape;
+  Layout layout;
+  Placement placement;
+
+  int rank() const { return static_cast<int>(shape.size()); }
+  bool operator==(const TensorType&) const = default;
+
+  // "bf16[seq, 3072]<16@1> {core: S(1)}"; "f32" for a scalar.
+  std::string text() const;
+};
+
+// The sizes in memory, lanes last, at the symbols' upper bounds.
+std::vector<std::int64_t> max_physical_shape(const TensorType& type);
+
+// Bytes in memory at the symbols' upper bounds, padding included. Throws Error when they exceed 2^62.
+std::int64_t max_bytes(const TensorType& type);
+
+// Throws Error (usage) naming `who` unless each pack has lanes >= 1 on an axis of the tensor, and the lanes of a
+// symbolic axis divide every value of its size. The outermost axis may be padded: that moves no other element.
+void check_layout(const TensorType& type, const std::string& who);
+
+}  // namespace strata::ir

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/dtype.h"
+
+namespace strata::machine {
+
+// What the C++ toolchain must be told to make code for the machine.
+struct Target {
+  std::string arch;                      // "x86_64", "aarch64", "riscv64"
+  std::string triple;                    // "x86_64-linux-gnu"
+  std::vector<std::string> clang_flags;  // "-march=...", for clang++ (without the triple)
+  std::vector<std::string> gcc_flags;    // for g++
+  std::vector<std::string> features;  // what code made with those flags may use beyond the arch's baseline: "avx512f"
+};
+
+// One level of the hierarchy, innermost first in Machine::memory; the last one is DRAM.
+struct MemoryLevel {
+  std::string name;
+  std::int64_t capacity_bytes = 0;  // of one instance
+  std::int64_t line_bytes = 64;
+  int shared_by = 1;                       // cores that share one instance
+  std::map<int, double> read_bytes_per_s;  // number of threads -> their sum, all reading at once
+  double latency_s = 0;
+};
+
+// A way to multiply and add: `lanes` results per instruction, each the sum of `k` products of `dtype` operands added to
+// an `accumulator`. k = 1 is a plain FMA, bf16 with k = 2 a pair dot product, i8 with k = 4 a quad dot product.
+struct Unit {
+  std::string name;
+  DType dtype = DType::kF32;
+  DType accumulator = DType::kF32;
+  int lanes = 1;
+  int k = 1;
+  double ops_per_s = 0;  // of one core; a multiply-add counts as two
+};
+
+struct VectorRegisters {
+  int count = 16;
+  int bytes = 16;
+};
+
+// A connection between devices: a message of n bytes takes alpha_s + n * beta_s_per_byte.
+struct Link {
+  std::string name;
+  double alpha_s = 0;
+  double beta_s_per_byte = 0;
+};
+
+// A machine as the compiler sees it. No pass asks which instruction set it is on; it asks these figures.
+struct Machine {
+  std::string name;
+  std::string description;
+  Target target;
+  int cores = 1;
+  VectorRegisters vector_registers;
+  std::vector<MemoryLevel> memory;
+  std::vector<Unit> units;
+  double barrier_s = 0;  // one barrier of all cores
+  std::vector<Link> links;
+};
+
+// "native", a name of machines/, or the path of such a file. Throws usage_error for an unknown name (listing the known
+// ones) or a file that doesn't exist, model_error for a malformed one.
+Machine load(const std::string& name_or_path);
+
+// Names that load() knows, "native" first.
+std::vector<std::string> known_machines();
+
+// The schema: every key known, every value in range, nothing of importance missing. Throws model_error naming `origin`
+// and the key.
+Machine machine_from_json(std::string_view json, const std::string& origin);
+
+// Two-space indented, with a final newline; machine_from_json() gives the same machine back.
+std::string to_json(const Machine& machine);
+
+}  // namespace strata::machine

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+
+#include "machine/machine.h"
+
+namespace strata::machine {
+
+// The machine that this process runs on: instruction sets from the processor, caches, cores and memory from the
+// operating system, rates from lanes x nominal frequency. Says the same in every run on one machine, whatever the
+// affinity of the process and the clock of the moment. Where there is a calibration file of this machine, its memory
+// levels, units and barrier replace the derived ones.
+Machine native();
+
+// As native(), with the calibration file given; an empty path or a missing file means none. A file that describes
+// another machine (arch, features, cores) is ignored; throws model_error for a malformed one.
+Machine native(const std::filesystem::path& calibration);
+
+// machine.json in $STRATA_CACHE, else $XDG_CACHE_HOME/strata, else ~/.cache/strata.
+std::filesystem::path calibration_path();
+
+// Where the operating system describes the hardware.
+struct SystemPaths {
+  std::filesystem::path cpu = "/sys/devices/system/cpu";
+  std::filesystem::path cpuinfo = "/proc/cpuinfo";
+  std::filesystem::path meminfo = "/proc/meminfo";
+};
+
+// The parts of detection that don't depend on the instruction set.
+int physical_cores(const SystemPaths& paths);
+std::vector<MemoryLevel> memory_levels(const SystemPaths& paths, int cores, int vector_bytes, double hertz);
+double nominal_hertz(const SystemPaths& paths);
+
+}  // namespace strata::machine

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/structured_op.h"
+
+namespace strata::ops {
+
+// Binary ones broadcast as in NumPy.
+void register_elementwise_ops() {
+  register_structured({
+      {"add", {"a", "b"}, "y[...] = a[...] + b[...]"},
+      {"sub", {"a", "b"}, "y[...] = a[...] - b[...]"},
+      {"mul", {"a", "b"}, "y[...] = a[...] * b[...]"},
+      {"div", {"a", "b"}, "y[...] = a[...] / b[...]"},
+      {"maximum", {"a", "b"}, "y[...] = max(a[...], b[...])"},
+      {"minimum", {"a", "b"}, "y[...] = min(a[...], b[...])"},
+      {"neg", {"x"}, "y[...] = -x[...]"},
+      {"abs", {"x"}, "y[...] = abs(x[...])"},
+      {"exp", {"x"}, "y[...] = exp(x[...])"},
+      {"log", {"x"}, "y[...] = log(x[...])"},
+      {"sqrt", {"x"}, "y[...] = sqrt(x[...])"},
+      {"rsqrt", {"x"}, "y[...] = rsqrt(x[...])"},
+      {"sin", {"x"}, "y[...] = sin(x[...])"},
+      {"cos", {"x"}, "y[...] = cos(x[...])"},
+      {"tanh", {"x"}, "y[...] = tanh(x[...])"},
+      {"erf", {"x"}, "y[...] = erf(x[...])"},
+      {"sigmoid", {"x"}, "y[...] = sigmoid(x[...])"},
+      {"silu", {"x"}, "y[...] = x[...] * sigmoid(x[...])"},
+      // 1/sqrt(2).
+      {"gelu", {"x"}, "y[...] = 0.5 * x[...] * (1 + erf(x[...] * 0.7071067811865476))"},
+      // sqrt(2/pi).
+      {"gelu_tanh",
+       {"x"},
+       "y[...] = 0.5 * x[...] * (1 + tanh(0.7978845608028654 * (x[...] + 0.044715 * x[...] * x[...] * x[...])))"},
+      {"cast", {"x"}, "y[...] = x[...]", ResultDType::kAttribute},
+  });
+}
+
+}  // namespace strata::ops

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ops that compute nothing: each element of the result is one element of an operand.
+#include <algorithm>
+
+#include "base/error.h"
+#include "ops/structured_op.h"
+
+namespace strata::ops {
+namespace {
+
+using ir::Attributes;
+using ir::Dim;
+using ir::Shape;
+using ir::TensorType;
+
+// y[i0, i1, ...] = x[...] as a loop nest: over the result's shape, with one index of x per axis.
+ir::LoopNest copy_nest(const Shape& result, std::vector<ir::AffineIndex> index) {
+  ir::LoopNest nest;
+  ir::Stage stage;
+  stage.name = "y";
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    nest.iterators.push_back({"i" + std::to_string(i), result[i]});
+    stage.target.push_back(static_cast<int>(i));
+  }
+  stage.body.kind = ir::ScalarExpr::Kind::kOperand;
+  stage.body.index = std::move(index);
+  nest.stages.push_back(std::move(stage));
+  return nest;
+}
+
+ir::AffineIndex bare_index(std::size_t rank, std::size_t iterator, std::int64_t constant = 0) {
+  ir::AffineIndex index{std::vector<std::int64_t>(rank, 0), constant};
+  index.coefficients[iterator] = 1;
+  return index;
+}
+
+std::string list_text(const std::vector<std::int64_t>& items) {
+  std::string text;
+  for (const std::int64_t item : items) text += (text.empty() ? "" : ", ") + std::to_string(item);
+  return "[" + text + "]";
+}
+
+// Axis i of the result is axis perm[i] of x.
+class TransposeOp : public LoopNestOp {
+ public:
+  TransposeOp() : LoopNestOp("transpose", {"x"}, {"perm"}, ResultDType::kFirstOperand) {}
+
+ protected:
+  ir::LoopNest nest(const std::vector<Shape>& shapes, const Attributes& attributes) const override {
+    const Shape& shape = shapes[0];
+    const std::vector<std::int64_t>& perm = ir::ints_attribute(*this, attributes, "perm");
+    std::vector<bool> used(shape.size());
+    for (const std::int64_t axis : perm) {
+      const bool valid = axis >= 0 && axis < static_cast<std::int64_t>(shape.size()) && !used[axis];
+      if (!valid || perm.size() != shape.size()) {
+        throw usage_error("transpose: perm = " + list_text(perm) + " is no permutation of the " +
+                              std::to_string(shape.size()) + " axes of operand x",
+                          "name each axis once");
+      }
+      used[axis] = true;
+    }
+    if (perm.size() != shape.size()) throw usage_error("transpose: perm is empty", "name each axis of operand x once");
+    Shape result;
+    std::vector<ir::AffineIndex> index(shape.size());
+    for (std::size_t i = 0; i < perm.size(); ++i) {
+      result.push_back(shape[perm[i]]);
+      index[perm[i]] = bare_index(perm.size(), i);
+    }
+    return copy_nest(result, std::move(index));
+  }
+};
+
+// Elements begin..end-1 of one axis. Of a symbolic axis, what every value of the symbol has.
+class SliceOp : public LoopNestOp {
+ public:
+  SliceOp() : LoopNestOp("slice", {"x"}, {"axis", "begin", "end"}, ResultDType::kFirstOperand) {}
+
+ protected:
+  ir::LoopNest nest(const std::vector<Shape>& shapes, const Attributes& attributes) const override {
+    Shape result = shapes[0];
+    const std::int64_t axis = ir::int_attribute(*this, attributes, "axis");
+    const std::int64_t begin = ir::int_attribute(*this, attributes, "begin");
+    const std::int64_t end = ir::int_attribute(*this, attributes, "end");
+    if (axis < 0 || axis >= static_cast<std::int64_t>(result.size())) {
+      throw usage_error("slice: operand x has no axis " + std::to_string(axis), "axes count from 0");
+    }
+    if (begin < 0 || begin >= end || end > result[axis].min()) {
+      throw usage_error("slice: " + std::to_string(begin) + ".." + std::to_string(end) + " is no range of axis " +
+                            std::to_string(axis) + " of operand x (" + result[axis].text() + ")",
+                        "give 0 <= begin < end <= the axis' smallest size");
+    }
+    result[axis] = end - begin;
+    std::vector<ir::AffineIndex> index;
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      index.push_back(bare_index(result.size(), i, static_cast<std::int64_t>(i) == axis ? begin : 0));
+    }
+    return copy_nest(result, std::move(index));
+  }
+};
+
+void require_row_major(const ir::Op& op, const TensorType& x) {
+  if (!x.layout.is_row_major())
+    throw usage_error(op.name() + ": operand x has the layout " + x.layout.text(), "unpack it");
+}
+
+// The size that -1 stands for.
+Dim remaining_size(const Dim& count, std::int64_t known, const std::vector<std::int64_t>& wanted) {
+  if (count.factor() % known != 0) {
+    throw usage_error("reshape: " + count.text() + " elements don't fit shape = " + list_text(wanted),
+                      "the known sizes must divide their number");
+  }
+  return {count.factor() / known, count.symbol()};
+}
+
+// The same elements in row-major order under another shape, in the same memory. One size may be -1: what is left, which
+// is where a symbolic size goes.
+class ReshapeOp : public NamedOp {
+ public:
+  ReshapeOp() : NamedOp("reshape", {"x"}) {}
+
+  TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const override {
+    static const std::vector<std::string> kKnown = {"shape"};
+    ir::check_attribute_names(*this, attributes, kKnown);
+    require_row_major(*this, operands[0]);
+    const auto symbolic = std::count_if(operands[0].shape.begin(), operands[0].shape.end(),
+                                        [](const Dim& dim) { return !dim.is_constant(); });
+    if (symbolic > 1) throw usage_error("reshape: operand x has more than one symbolic axis", "reshape it before");
+    TensorType result{operands[0].dtype, {}, {}, {}};
+    result.shape = solve(ir::element_count(operands[0].shape), ir::ints_attribute(*this, attributes, "shape"));
+    return result;
+  }
+
+  std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes&,
+                               const TensorType&) const override {
+    return operands[0].data;
+  }
+  ir::Work work(std::span<const TensorType>, const Attributes&, const TensorType&) const override { return {}; }
+  std::optional<int> aliased_operand() const override { return 0; }
+
+ private:
+  static Shape solve(const Dim& count, const std::vector<std::int64_t>& wanted) {
+    std::int64_t product = 1;
+    bool has_rest = false;
+    for (const std::int64_t size : wanted) {
+      if (size < -1 || size == 0 || (size == -1 && has_rest)) {
+        throw usage_error("reshape: shape = " + list_text(wanted) + " is no shape",
+                          "sizes are positive, one may be -1");
+      }
+      if (size == -1) {
+        has_rest = true;
+      } else if (size > count.factor() / product) {
+        throw usage_error("reshape: " + count.text() + " elements don't fit shape = " + list_text(wanted),
+                          "keep the number of elements");
+      } else {
+        product *= size;
+      }
+    }
+    const Dim rest = remaining_size(count, product, wanted);
+    if (!has_rest && rest != Dim(1)) {
+      throw usage_error("reshape: " + count.text() + " elements don't fit shape = " + list_text(wanted),
+                        "keep the number of elements, or write -1 for one size");
+    }
+    Shape result;
+    for (const std::int64_t size : wanted) result.push_back(size == -1 ? rest : Dim(size));
+    return result;
+  }
+};
+
+// Two tensors after one another along an axis.
+class ConcatOp : public NamedOp {
+ public:
+  ConcatOp() : NamedOp("concat", {"a", "b"}) {}
+
+  TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const override {
+    static const std::vector<std::string> kKnown = {"axis"};
+    ir::check_attribute_names(*this, attributes, kKnown);
+    const std::int64_t axis = ir::int_attribute(*this, attributes, "axis");
+    require_rank(operands, 1, operands[0].rank());
+    if (axis < 0 || axis >= operands[0].rank()) {
+      throw usage_error("concat: the operands have no axis " + std::to_string(axis), "axes count from 0");
+    }
+    if (operands[0].dtype != operands[1].dtype) {
+      throw usage_error("concat: operand b is of " + std::string(dtype_name(operands[1].dtype)) + " elements, a of " +
+                            std::string(dtype_name(operands[0].dtype)),
+                        "cast one of them");
+    }
+    for (int i = 0; i < operands[0].rank(); ++i) {
+      if (i != axis) require_equal(operands, {0, i}, {1, i});
+    }
+    TensorType result{operands[0].dtype, operands[0].shape, {}, {}};
+    result.shape[axis] = joined_size(operands[0].shape[axis], operands[1].shape[axis]);
+    return result;
+  }
+
+  std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes& attributes,
+                               const TensorType& result) const override {
+    const std::int64_t axis = ir::int_attribute(*this, attributes, "axis");
+    std::int64_t outer = 1;
+    for (std::int64_t i = 0; i < axis; ++i) outer *= result.shape[i].factor();
+    std::vector<double> out;
+    for (std::int64_t i = 0; i < outer; ++i) {
+      for (const ir::Value& operand : operands) {
+        const auto run = static_cast<std::int64_t>(operand.data.size()) / outer;
+        out.insert(out.end(), operand.data.begin() + i * run, operand.data.begin() + (i + 1) * run);
+      }
+    }
+    return out;
+  }
+
+  ir::Work work(std::span<const TensorType> operands, const Attributes&, const TensorType& result) const override {
+    return copy_work(operands, result);
+  }
+
+ private:
+  static Dim joined_size(const Dim& a, const Dim& b) {
+    const bool same_symbol = !a.is_constant() && !b.is_constant() && Dim(1, a.symbol()) == Dim(1, b.symbol());
+    if (same_symbol || (a.is_constant() && b.is_constant())) return {a.factor() + b.factor(), a.symbol()};
+    throw usage_error("concat: the sum of the sizes " + a.text() + " and " + b.text() + " is no size",
+                      "join axes that are both constant or multiples of one symbol");
+  }
+};
+
+// Rows of a table by number: y[s, j] = table[ids[s], j], converted to the attribute dtype, f32 by default.
+class GatherOp : public NamedOp {
+ public:
+  GatherOp() : NamedOp("gather", {"table", "ids"}) {}
+
+  TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const override {
+    static const std::vector<std::string> kKnown = {"dtype"};
+    ir::check_attribute_names(*this, attributes, kKnown);
+    require_rank(operands, 0, 2);
+    require_rank(operands, 1, 1);
+    require_integers(operands, 1);
+    const DType dtype = ir::dtype_attribute(attributes, "dtype").value_or(DType::kF32);
+    return {dtype, {operands[1].shape[0], operands[0].shape[1]}, {}, {}};
+  }
+
+  std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes&,
+                               const TensorType& result) const override {
+    const std::int64_t rows = operands[0].type.shape[0].factor();
+    const std::int64_t width = result.shape[1].factor();
+    std::vector<double> out;
+    for (const double id : operands[1].data) {
+      if (id < 0 || id >= static_cast<double>(rows)) {
+        throw usage_error("gather: id " + std::to_string(static_cast<std::int64_t>(id)) + " is not in the table",
+                          "ids are less than " + std::to_string(rows));
+      }
+      const auto row = operands[0].data.begin() + static_cast<std::int64_t>(id) * width;
+      out.insert(out.end(), row, row + width);
+    }
+    return out;
+  }
+
+  ir::Work work(std::span<const TensorType> operands, const Attributes&, const TensorType& result) const override {
+    ir::Work work = copy_work(operands.subspan(1), result);
+    work.read_bytes +=
+        static_cast<double>(ir::max_element_count(result.shape)) * static_cast<double>(dtype_size(operands[0].dtype));
+    return work;
+  }
+};
+
+// Changes the layout, and the element type where the attribute dtype asks for it.
+class PackOp : public NamedOp {
+ public:
+  PackOp() : NamedOp("pack", {"x"}) {}
+
+  TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const override {
+    static const std::vector<std::string> kKnown = {"dtype", "layout"};
+    ir::check_attribute_names(*this, attributes, kKnown);
+    require_row_major(*this, operands[0]);
+    TensorType result = operands[0];
+    result.layout = ir::layout_attribute(*this, attributes, "layout");
+    result.dtype = ir::dtype_attribute(attributes, "dtype").value_or(result.dtype);
+    if (result.layout.is_row_major()) throw usage_error("pack: the layout has no packs", "give one such as <16@0>");
+    ir::check_layout(result, "pack");
+    return result;
+  }
+
+  std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes&,
+                               const TensorType&) const override {
+    return operands[0].data;
+  }
+  ir::Work work(std::span<const TensorType> operands, const Attributes&, const TensorType& result) const override {
+    return copy_work(operands, result);
+  }
+};
+
+// Back to row-major.
+class UnpackOp : public NamedOp {
+ public:
+  UnpackOp() : NamedOp("unpack", {"x"}) {}
+
+  TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const override {
+    ir::check_attribute_names(*this, attributes, {});
+    if (operands[0].layout.is_row_major()) throw usage_error("unpack: operand x is not packed", "use it as it is");
+    TensorType result = operands[0];
+    result.layout = {};
+    return result;
+  }
+
+  std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes&,
+                               const TensorType&) const override {
+    return operands[0].data;
+  }
+  ir::Work work(std::span<const TensorType> operands, const Attributes&, const TensorType& result) const override {
+    return copy_work(operands, result);
+  }
+};
+
+}  // namespace
+
+void register_movement_ops() {
+  register_op<TransposeOp>();
+  register_op<SliceOp>();
+  register_op<ReshapeOp>();
+  register_op<ConcatOp>();
+  register_op<GatherOp>();
+  register_op<PackOp>();
+  register_op<UnpackOp>();
+}
+
+}  // namespace strata::ops

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ir/structured.h"
+#include "ops/named_op.h"
+
+namespace strata::ops {
+
+// Where a result's element type comes from.
+enum class ResultDType {
+  kFirstOperand,
+  kF32,
+  kAttribute,  // the attribute "dtype"
+};
+
+// An op that is a loop nest. Type inference, evaluation and work are derived from the loops; results are row-major,
+// operands may have any layout, since a loop nest speaks of logical indices.
+class LoopNestOp : public NamedOp {
+ public:
+  LoopNestOp(std::string name, std::vector<std::string> operand_names, std::vector<std::string> attribute_names,
+             ResultDType result_dtype);
+
+  ir::TensorType infer(std::span<const ir::TensorType> operands, const ir::Attributes& attributes) const override;
+  std::vector<double> evaluate(std::span<const ir::Value> operands, const ir::Attributes& attributes,
+                               const ir::TensorType& result) const override;
+  ir::Work work(std::span<const ir::TensorType> operands, const ir::Attributes& attributes,
+                const ir::TensorType& result) const override;
+  std::optional<ir::LoopNest> loops(std::span<const ir::TensorType> operands,
+                                    const ir::Attributes& attributes) const override;
+
+ protected:
+  // The loops on operands of these shapes. Throws Error (usage) naming the operand that doesn't fit.
+  virtual ir::LoopNest nest(const std::vector<ir::Shape>& shapes, const ir::Attributes& attributes) const = 0;
+
+ private:
+  std::vector<std::string> attribute_names_;
+  ResultDType result_dtype_;
+};
+
+// An op declared in the notation of ir/structured.h: its whole definition is one row.
+class StructuredOp : public LoopNestOp {
+ public:
+  StructuredOp(std::string name, const std::vector<std::string>& operand_names, const std::string& declaration,
+               ResultDType result_dtype = ResultDType::kFirstOperand);
+
+  // Checks that the attributes which the body reads are there.
+  ir::TensorType infer(std::span<const ir::TensorType> operands, const ir::Attributes& attributes) const override;
+
+  const ir::StructuredDeclaration& declaration() const { return declaration_; }
+
+ protected:
+  ir::LoopNest nest(const std::vector<ir::Shape>& shapes, const ir::Attributes& attributes) const override;
+
+ private:
+  StructuredOp(std::string name, const std::vector<std::string>& operand_names, ir::StructuredDeclaration declaration,
+               ResultDType result_dtype);
+
+  ir::StructuredDeclaration declaration_;
+};
+
+// A row of a family's table.
+struct StructuredRow {
+  const char* name;
+  std::vector<std::string> operands;
+  const char* declaration;
+  ResultDType result_dtype = ResultDType::kFirstOperand;
+};
+
+void register_structured(const std::vector<StructuredRow>& rows);
+
+}  // namespace strata::ops

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/program.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace strata::runtime {
+namespace {
+
+using package::Entry;
+using package::Extent;
+using package::Parameter;
+using package::SymbolRange;
+
+constexpr std::int64_t kMaxBytes = std::numeric_limits<std::int64_t>::max();
+constexpr std::string_view kSequence = "seq";
+constexpr std::string_view kContext = "ctx";
+
+// Logits are computed in blocks of about this size, at least one row.
+constexpr std::int64_t kLogitsBytes = 32 << 20;
+
+std::int64_t saturating_product(std::int64_t a, std::int64_t b) {
+  std::int64_t result = 0;
+  return __builtin_mul_overflow(a, b, &result) ? kMaxBytes : result;
+}
+
+std::int64_t saturating_sum(std::int64_t a, std::int64_t b) {
+  std::int64_t result = 0;
+  return __builtin_add_overflow(a, b, &result) ? kMaxBytes : result;
+}
+
+// What the contract says of a parameter that is not a state.
+struct Expected {
+  std::string_view function;
+  std::string_view name;
+  Parameter::Kind kind;
+  DType dtype;
+  std::int64_t columns;  // 0: one-dimensional
+};
+
+const SymbolRange* find_range(const std::map<std::string, SymbolRange>& ranges, std::string_view symbol) {
+  const auto at = ranges.find(std::string(symbol));
+  return at == ranges.end() ? nullptr : &at->second;
+}
+
+}  // namespace
+
+Error Program::malformed(const std::string& what) const {
+  return model_error("the package does not fit this program: " + what, origin_, "compile the model again");
+}
+
+Program::Program(const package::Manifest& manifest, const CodeLibrary& code, const std::string& origin,
+                 std::int64_t context)
+    : manifest_(manifest), origin_(origin) {
+  bind_symbols();
+  choose_capacity(context);
+  bind("forward", code, forward_);
+  bind("head", code, head_);
+  chunk_ = rows_of(forward_, capacity_);
+  const std::int64_t logits_row = saturating_product(manifest.vocab_size, sizeof(float));
+  head_block_ = rows_of(head_, std::max<std::int64_t>(1, std::min(chunk_, kLogitsBytes / logits_row)));
+  if (rows_of(forward_, 1) != 1 || rows_of(head_, 1) != 1) throw malformed("it has no code for a single token");
+  for (const auto* entries : {&forward_, &head_}) {
+    for (const BoundEntry& bound : *entries) {
+      for (const Parameter& parameter : bound.entry->parameters) {
+        add_buffer(parameter, entries == &forward_ || parameter.name == "hidden" ? chunk_ : head_block_);
+      }
+      arena_bytes_ = std::max(arena_bytes_, bound.entry->arena_bytes);
+    }
+  }
+  for (const char* name : {"tokens", "positions", "hidden", "logits"}) {
+    if (!buffers_.contains(name)) throw malformed("it has no '" + std::string(name) + "'");
+  }
+}
+
+void Program::bind_symbols() {
+  for (const std::string& symbol : manifest_.symbols) {
+    if (symbol != kSequence && symbol != kContext) throw malformed("the dimension '" + symbol + "' is not known");
+  }
+  if (manifest_.hidden_size < 1 || manifest_.vocab_size < 1) throw malformed("it has no hidden size or vocabulary");
+  symbols_.assign(manifest_.symbols.size(), 0);
+}
+
+void Program::choose_capacity(std::int64_t context) {
+  constexpr std::int64_t kMaxMultiple = 1 << 20;
+  std::int64_t multiple = 1;
+  const auto take = [&](const std::map<std::string, SymbolRange>& ranges) {
+    const SymbolRange* const range = find_range(ranges, kContext);
+    if (range == nullptr) return;
+    multiple = range->multiple > kMaxMultiple ? kMaxMultiple + 1 : std::lcm(multiple, range->multiple);
+    if (multiple > kMaxMultiple) throw malformed("its context has too large a multiple");
+  };
+  take(manifest_.symbol_ranges);
+  for (const Entry& entry : manifest_.entries) take(entry.ranges);
+  capacity_ = saturating_sum(context, multiple - 1) / multiple * multiple;
+  const SymbolRange* const range = find_range(manifest_.symbol_ranges, kContext);
+  const bool is_possible = range == nullptr || holds(*range, capacity_);
+  if (!is_possible || capacity_ > std::numeric_limits<std::int32_t>::max()) {
+    throw malformed("its code has no context of " + std::to_string(capacity_) + " tokens");
+  }
+}
+
+void Program::bind(const std::string& function, const CodeLibrary& code, std::vector<BoundEntry>& entries) {
+  for (const Entry& entry : manifest_.entries) {
+    if (entry.function != function) continue;
+    for (const Parameter& parameter : entry.parameters) check_parameter(entry, parameter);
+    entries.push_back({&entry, code.function(entry.symbol), std::vector<void*>(entry.parameters.size(), nullptr)});
+  }
+  if (entries.empty()) throw malformed("it has no function '" + function + "'");
+}
+
+void Program::check_parameter(const Entry& entry, const Parameter& parameter) const {
+  const std::string name = "'" + parameter.name + "' of '" + entry.symbol + "'";
+  if (parameter.kind == Parameter::Kind::kState) {
+    for (const Extent& extent : parameter.extents) {
+      if (!extent.symbol.empty() && extent.symbol != kContext)
+        throw malformed("the state " + name + " has no fixed size");
+    }
+    return;
+  }
+  const Expected known[] = {
+      {"forward", "tokens", Parameter::Kind::kInput, DType::kI32, 0},
+      {"forward", "positions", Parameter::Kind::kInput, DType::kI32, 0},
+      {"forward", "hidden", Parameter::Kind::kOutput, DType::kF32, manifest_.hidden_size},
+      {"head", "hidden", Parameter::Kind::kInput, DType::kF32, manifest_.hidden_size},
+      {"head", "logits", Parameter::Kind::kOutput, DType::kF32, manifest_.vocab_size},
+  };
+  for (const Expected& expected : known) {
+    if (expected.function != entry.function || expected.name != parameter.name) continue;
+    const auto& extents = parameter.extents;
+    const bool rows = !extents.empty() && extents[0].factor == 1 && extents[0].symbol == kSequence;
+    const bool columns = expected.columns == 0 ? extents.size() == 1
+                                               : extents.size() == 2 && extents[1].symbol.empty() &&
+                                                     extents[1].factor == expected.columns;
+    if (parameter.kind == expected.kind && parameter.dtype == expected.dtype && parameter.layout.empty() && rows &&
+        columns) {
+      return;
+    }
+    throw malformed(name + " has another type than expected");
+  }
+  throw malformed(name + " is not known");
+}
+
+void Program::add_buffer(const Parameter& parameter, std::int64_t rows) {
+  const std::int64_t bytes = parameter_bytes(parameter, rows);
+  const auto [at, is_new] = buffers_.try_emplace(parameter.name);
+  Buffer& buffer = at->second;
+  const bool is_state = parameter.kind == Parameter::Kind::kState;
+  if (!is_new &&
+      (is_state != (buffer.parameter.kind == Parameter::Kind::kState) || (is_state && bytes != buffer.bytes))) {
+    throw malformed("two functions disagree about '" + parameter.name + "'");
+  }
+  buffer.parameter = parameter;
+  buffer.bytes = std::max(buffer.bytes, bytes);
+}
+
+std::int64_t Program::parameter_bytes(const Parameter& parameter, std::int64_t rows) const {
+  std::int64_t bytes = dtype_size(parameter.dtype);
+  for (const Extent& extent : parameter.extents) {
+    bytes = saturating_product(bytes, extent.factor);
+    if (!extent.symbol.empty()) bytes = saturating_product(bytes, extent.symbol == kContext ? capacity_ : rows);
+  }
+  return bytes;
+}
+
+std::int64_t Program::bytes() const {
+  std::int64_t total = arena_bytes_;
+  for (const auto& [name, buffer] : buffers_) total = saturating_sum(total, buffer.bytes);
+  return total;
+}
+
+void Program::allocate() {
+  arena_ = Pages(arena_bytes_, "the arena");
+  for (auto& [name, buffer] : buffers_) {
+    const bool is_state = buffer.parameter.kind == Parameter::Kind::kState;
+    buffer.pages = Pages(buffer.bytes, is_state ? "the key/value cache" : "inputs and outputs");
+  }
+  for (auto* entries : {&forward_, &head_}) {
+    for (BoundEntry& bound : *entries) {
+      for (std::size_t i = 0; i < bound.parameters.size(); ++i) {
+        bound.parameters[i] = buffers_.at(bound.entry->parameters[i].name).pages.data();
+      }
+    }
+  }
+}
+
+bool Program::holds(const SymbolRange& range, std::int64_t value) const {
+  return value >= range.min && value <= range.max && value % std::max<std::int64_t>(1, range.multiple) == 0;
+}
+
+bool Program::allows_capacity(const Entry& entry) const {
+  const SymbolRange* const range = find_range(entry.ranges, kContext);
+  return range == nullptr || holds(*range, capacity_);
+}
+
+std::int64_t Program::rows_of(const std::vector<BoundEntry>& entries, std::int64_t limit) const {
+  std::int64_t most = 0;
+  for (const BoundEntry& bound : entries) {
+    if (!allows_capacity(*bound.entry)) continue;
+    const SymbolRange* const range = find_range(bound.entry->ranges, kSequence);
+    std::int64_t rows = limit;
+    if (range != nullptr) {
+      rows = std::min(limit, range->max);
+      rows -= rows % range->multiple;
+      if (rows < range->min) continue;
+    }
+    most = std::max(most, rows);
+  }
+  return most;
+}
+
+std::int64_t Program::forward_rows(std::int64_t limit) const { return rows_of(forward_, std::min(limit, chunk_)); }
+
+std::int64_t Program::head_rows(std::int64_t limit) const { return rows_of(head_, std::min(limit, head_block_)); }
+
+std::span<std::int32_t> Program::tokens() const {
+  return {reinterpret_cast<std::int32_t*>(buffers_.at("tokens").pages.data()), static_cast<std::size_t>(chunk_)};
+}
+
+std::span<std::int32_t> Program::positions() const {
+  return {reinterpret_cast<std::int32_t*>(buffers_.at("positions").pages.data()), static_cast<std::size_t>(chunk_)};
+}
+
+std::span<const float> Program::logits() const {
+  return {reinterpret_cast<const float*>(buffers_.at("logits").pages.data()),
+          static_cast<std::size_t>(head_block_ * manifest_.vocab_size)};
+}
+
+void Program::forward(ThreadTeam& team, const std::byte* weights, std::int64_t rows) {
+  call(forward_, team, weights, rows, 0);
+}
+
+void Program::head(ThreadTeam& team, const std::byte* weights, std::int64_t first, std::int64_t rows) {
+  call(head_, team, weights, rows, first);
+}
+
+void Program::call(std::vector<BoundEntry>& entries, ThreadTeam& team, const std::byte* weights, std::int64_t rows,
+                   std::int64_t first_hidden) {
+  const auto fits = [&](const BoundEntry& bound) {
+    const SymbolRange* const range = find_range(bound.entry->ranges, kSequence);
+    return allows_capacity(*bound.entry) && (range == nullptr || holds(*range, rows));
+  };
+  const auto bound = std::find_if(entries.begin(), entries.end(), fits);
+  STRATA_CHECK(bound != entries.end(), "no code for " + std::to_string(rows) + " rows");
+  for (std::size_t i = 0; i < symbols_.size(); ++i) symbols_[i] = manifest_.symbols[i] == kSequence ? rows : capacity_;
+  for (std::size_t i = 0; i < bound->parameters.size(); ++i) {
+    const Parameter& parameter = bound->entry->parameters[i];
+    if (parameter.name != "hidden" || parameter.kind == Parameter::Kind::kState) continue;
+    bound->parameters[i] = buffers_.at("hidden").pages.data() + first_hidden * manifest_.hidden_size * 4;
+  }
+  team.run([&](const tensor::Team& member) {
+    bound->function(member, bound->parameters.data(), symbols_.data(), arena_.data(), weights);
+  });
+}
+
+}  // namespace strata::runtime

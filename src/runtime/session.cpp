@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/session.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "base/error.h"
+#include "machine/cpu.h"
+#include "machine/memory.h"
+#include "package/package.h"
+#include "runtime/code_library.h"
+#include "runtime/program.h"
+#include "runtime/thread_team.h"
+
+namespace strata::runtime {
+namespace {
+
+constexpr std::int64_t kDefaultContext = 4096;
+constexpr int kMaxThreads = 1024;
+
+int choose_threads(const SessionOptions& options) {
+  if (options.threads == 0) return machine::allowed_threads();
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    throw usage_error(std::to_string(options.threads) + " threads are not possible",
+                      "give -t from 1 to " + std::to_string(kMaxThreads));
+  }
+  return options.threads;
+}
+
+std::int64_t choose_context(const SessionOptions& options, const package::Manifest& manifest,
+                            const std::string& origin) {
+  if (manifest.max_context < 1) throw model_error("the package has no context length", origin, "compile it again");
+  if (options.context == 0) return std::min(manifest.max_context, kDefaultContext);
+  if (options.context < 0 || options.context > manifest.max_context) {
+    throw usage_error("the context can't be " + std::to_string(options.context) + " tokens, this model's is at most " +
+                          std::to_string(manifest.max_context),
+                      "pass -c " + std::to_string(manifest.max_context) + " or less");
+  }
+  return options.context;
+}
+
+std::string gigabytes(std::int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f GB", static_cast<double>(bytes) / 1e9);
+  return text;
+}
+
+package::Package open_checked(const std::filesystem::path& path, bool verify) {
+  package::Package package = package::Package::open(path, verify);
+  require_processor(package.manifest(), path.string());
+  return package;
+}
+
+}  // namespace
+
+struct Session::State {
+  State(const std::filesystem::path& path, const SessionOptions& options)
+      : package(open_checked(path, options.verify)),
+        code(package.section(package::kCodeSection), path.string()),
+        context(choose_context(options, package.manifest(), path.string())),
+        program(package.manifest(), code, path.string(), context),
+        weights(package.section(package::kWeightsSection).data()),
+        team(choose_threads(options)) {
+    require_memory(path.string());
+    package.prefetch();
+    program.allocate();
+  }
+
+  void require_memory(const std::string& origin) const {
+    const std::int64_t needed = program.bytes();
+    const std::int64_t available = machine::available_memory();
+    if (needed <= available) return;
+    throw resource_error("a context of " + std::to_string(context) + " tokens needs " + gigabytes(needed) +
+                             " of memory, " + gigabytes(available) + " are available",
+                         origin, "pass a smaller -c");
+  }
+
+  void check(std::span<const std::int32_t> tokens) const;
+  void forward(std::span<const std::int32_t> tokens);
+
+  package::Package package;
+  CodeLibrary code;
+  std::int64_t context;
+  Program program;
+  const std::byte* weights;
+  ThreadTeam team;
+  std::int64_t position = 0;
+};
+
+void Session::State::check(std::span<const std::int32_t> tokens) const {
+  const std::int64_t vocab = package.manifest().vocab_size;
+  for (const std::int32_t token : tokens) {
+    if (token < 0 || token >= vocab) {
+      throw usage_error("token " + std::to_string(token) + " is not in the vocabulary of " + std::to_string(vocab));
+    }
+  }
+  const std::int64_t count = static_cast<std::int64_t>(tokens.size());
+  if (count <= context - position) return;
+  const std::int64_t total = position + count;
+  const std::string what = position == 0 ? "the prompt has " + std::to_string(count) + " tokens"
+                                         : "the sequence would have " + std::to_string(total) + " tokens";
+  const std::int64_t limit = package.manifest().max_context;
+  throw usage_error(what + ", the context holds " + std::to_string(context),
+                    total <= limit ? "pass -c " + std::to_string(total) + " or more"
+                                   : "shorten it: the model's context is at most " + std::to_string(limit));
+}
+
+void Session::State::forward(std::span<const std::int32_t> tokens) {
+  std::copy(tokens.begin(), tokens.end(), program.tokens().begin());
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    program.positions()[i] = static_cast<std::int32_t>(position + static_cast<std::int64_t>(i));
+  }
+  program.forward(team, weights, static_cast<std::int64_t>(tokens.size()));
+  position += static_cast<std::int64_t>(tokens.size());
+}
+
+Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Session::~Session() = default;
+
+std::unique_ptr<Session> Session::open(const std::filesystem::path& package, const SessionOptions& options) {
+  return std::unique_ptr<Session>(new Session(std::make_unique<State>(package, options)));
+}
+
+const package::Manifest& Session::manifest() const { return state_->package.manifest(); }
+
+std::int64_t Session::context() const { return state_->context; }
+
+std::int64_t Session::position() const { return state_->position; }
+
+int Session::threads() const { return state_->team.size(); }
+
+std::string_view Session::section(std::string_view name) const { return state_->package.text(name); }
+
+std::span<const float> Session::feed(std::span<const std::int32_t> tokens,
+                                     const std::function<void(std::int64_t)>& progress,
+                                     const std::function<bool()>& stop) {
+  State& state = *state_;
+  state.check(tokens);
+  std::int64_t rows = 0;
+  for (std::size_t done = 0; done < tokens.size();) {
+    if (done != 0 && stop && stop()) return {};
+    rows = state.program.forward_rows(static_cast<std::int64_t>(tokens.size() - done));
+    state.forward(tokens.subspan(done, static_cast<std::size_t>(rows)));
+    done += static_cast<std::size_t>(rows);
+    if (progress) progress(static_cast<std::int64_t>(done));
+  }
+  if (tokens.empty()) return {};
+  state.program.head(state.team, state.weights, rows - 1, 1);
+  return state.program.logits().first(static_cast<std::size_t>(manifest().vocab_size));
+}
+
+void Session::feed_all(std::span<const std::int32_t> tokens,
+                       const std::function<void(std::span<const float> rows, std::int64_t count)>& rows) {
+  State& state = *state_;
+  state.check(tokens);
+  while (!tokens.empty()) {
+    const std::int64_t chunk = state.program.forward_rows(static_cast<std::int64_t>(tokens.size()));
+    state.forward(tokens.first(static_cast<std::size_t>(chunk)));
+    tokens = tokens.subspan(static_cast<std::size_t>(chunk));
+    for (std::int64_t first = 0; rows && first < chunk;) {
+      const std::int64_t count = state.program.head_rows(chunk - first);
+      state.program.head(state.team, state.weights, first, count);
+      rows(state.program.logits().first(static_cast<std::size_t>(count * manifest().vocab_size)), count);
+      first += count;
+    }
+  }
+}
+
+void Session::rewind(std::int64_t position) {
+  STRATA_CHECK(position >= 0 && position <= state_->position, "rewind beyond the sequence");
+  state_->position = position;
+}
+
+}  // namespace strata::runtime

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "package/manifest.h"
+
+namespace strata::runtime {
+
+struct SessionOptions {
+  int threads = 0;           // 0: every processor that the affinity mask and the cgroup's quota allow
+  std::int64_t context = 0;  // tokens that the key/value cache holds; 0: the model's own limit, at most 4096
+  bool verify = false;       // also check the weights' checksum, which reads them all
+};
+
+// One sequence on one loaded package: the mapped weights, a thread team, a key/value cache, an arena.
+// After open() nothing is allocated by feeding tokens. Not thread-safe: one caller at a time.
+class Session {
+ public:
+  // Throws model_error (not a package, damaged, made for a machine with features that this one lacks - by name) and
+  // resource_error (not enough memory for the context).
+  static std::unique_ptr<Session> open(const std::filesystem::path& package, const SessionOptions& options);
+  ~Session();
+
+  const package::Manifest& manifest() const;
+  std::int64_t context() const;   // capacity in tokens
+  std::int64_t position() const;  // tokens in the cache
+  int threads() const;
+
+  // The bytes of a text section such as "tokenizer.json"; empty when the package has none.
+  std::string_view section(std::string_view name) const;
+
+  // Appends tokens to the sequence, in chunks as large as the package's code takes. Returns the last token's logits,
+  // f32[vocab], valid until the next call. Throws usage_error for an id outside of the vocabulary or a full context.
+  // `progress`, if given, is called with the number of tokens done after each chunk.
+  // `stop`, if given, is asked between chunks; when it says true, feeding ends early and the result is empty.
+  std::span<const float> feed(std::span<const std::int32_t> tokens,
+                              const std::function<void(std::int64_t)>& progress = {},
+                              const std::function<bool()>& stop = {});
+
+  // As feed(), but calls `rows` with the logits of consecutive tokens, f32[count, vocab], for every token fed. Without
+  // `rows` it only fills the cache: no logits are computed.
+  void feed_all(std::span<const std::int32_t> tokens,
+                const std::function<void(std::span<const float> rows, std::int64_t count)>& rows);
+
+  // Forgets everything from `position` on (0 <= position <= position()).
+  void rewind(std::int64_t position);
+
+ private:
+  struct State;
+  explicit Session(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace strata::runtime

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+#include "base/error.h"
+#include "ir/op.h"
+#include "machine/cost.h"
+#include "schedule/schedule.h"
+
+namespace strata::schedule {
+namespace {
+
+using ir::Expr;
+
+std::vector<ir::TensorType> operand_types(const Expr& value) {
+  std::vector<ir::TensorType> types;
+  for (const Expr* argument : value.arguments) types.push_back(argument->type());
+  return types;
+}
+
+bool is_packed_matmul(const Expr& value) {
+  return value.op->name() == "matmul_nt" && !value.arguments[1]->type().layout.is_row_major();
+}
+
+// Iterators of the result that every stage has, in order: the loops around all stages.
+std::vector<int> common_iterators(const StridedNest& nest) {
+  std::vector<int> common;
+  for (const int iterator : nest.result().target) {
+    const bool everywhere = std::ranges::all_of(nest.stages, [&](const ir::Stage& stage) {
+      return std::ranges::find(stage.target, iterator) != stage.target.end();
+    });
+    if (everywhere) common.push_back(iterator);
+  }
+  return common;
+}
+
+// Loops around all stages, then those of the result's own map. A result that is itself a reduction has none of these.
+std::vector<TileLoop> default_loops(const StridedNest& nest, std::int64_t lanes) {
+  std::vector<int> order = common_iterators(nest);
+  const bool maps = nest.result().combiner == ir::Combiner::kNone;
+  for (const int iterator : nest.result().target) {
+    if (std::ranges::find(order, iterator) == order.end()) order.push_back(iterator);
+  }
+  std::vector<TileLoop> loops;
+  for (const int iterator : order) {
+    loops.push_back({TileLoop::Kind::kSerial, iterator, nest.iterators[iterator].name, nest.iterators[iterator].extent, 1});
+  }
+  if (maps && !loops.empty()) {
+    loops.back().kind = TileLoop::Kind::kVector;
+    loops.back().step = lanes;
+  }
+  return loops;
+}
+
+// The outermost loop with more than one step is divided. It must be around all stages, or be the only stage's.
+void divide_among_threads(std::vector<TileLoop>& loops, const StridedNest& nest) {
+  const std::vector<int> common = common_iterators(nest);
+  for (TileLoop& loop : loops) {
+    if (std::ranges::find(common, loop.iterator) == common.end()) return;
+    if (loop.extent.max() == 1 || loop.kind == TileLoop::Kind::kVector) continue;
+    loop.kind = TileLoop::Kind::kParallel;
+    return;
+  }
+}
+
+ScheduledOp schedule_contract(const Expr& value, const machine::Machine& machine) {
+  ScheduledOp op{&value, Form::kContract, {}, {}, {}, 0};
+  const ir::TensorType& left = value.arguments[0]->type();
+  const ir::TensorType& right = value.arguments[1]->type();
+  const machine::RegisterTile registers = machine::register_tile(machine);
+  op.tile = {left.layout.is_row_major() ? 1 : left.layout.packs[0].lanes, registers.panels};
+  using Kind = TileLoop::Kind;
+  op.loops = {{Kind::kParallel, 1, "n", right.shape[0], op.tile.panels * right.layout.packs[0].lanes},
+              {Kind::kSerial, 0, "m", left.shape[0], op.tile.rows},
+              {Kind::kMicroKernel, 2, "k", right.shape[1], 1}};
+  return op;
+}
+
+ScheduledOp schedule_op(const Expr& value, const machine::Machine& machine) {
+  if (value.kind == Expr::Kind::kCall) return {&value, Form::kCall, {}, {}, {}, 0};
+  if (value.op->aliased_operand() && !value.op->writes_alias()) return {&value, Form::kView, {}, {}, {}, 0};
+  if (is_packed_matmul(value)) return schedule_contract(value, machine);
+  const auto types = operand_types(value);
+  if (const auto loops = value.op->loops(types, value.attributes)) {
+    if (auto nest = strided_nest(*loops, types)) {
+      ScheduledOp op{&value, Form::kLoops, {}, std::move(nest), {}, 0};
+      op.loops = default_loops(*op.nest, machine::vector_lanes(machine, DType::kF32));
+      divide_among_threads(op.loops, *op.nest);
+      return op;
+    }
+  }
+  return {&value, Form::kKernel, {}, {}, {}, 0};
+}
+
+// The roofline of one thread: arithmetic on the unit of the operands' type, every operand and result once at the level
+// that holds them together.
+double predict(const Expr& value, const machine::Machine& machine) {
+  const auto types = operand_types(value);
+  const ir::Work work = value.op->work(types, value.attributes, value.type());
+  const double bytes = work.read_bytes + work.written_bytes;
+  machine::Work cost;
+  cost.ops = work.flops;
+  const DType operand = types.empty() ? DType::kF32 : types[0].dtype;
+  cost.unit = machine::dot_unit(machine, operand);
+  if (cost.unit == nullptr) cost.unit = machine::fma_unit(machine, DType::kF32);
+  cost.bytes.assign(machine.memory.size(), 0.0);
+  cost.bytes[machine::level_holding(machine, bytes)] = bytes;
+  return machine::seconds(machine, cost);
+}
+
+const char* kind_text(TileLoop::Kind kind) {
+  switch (kind) {
+    case TileLoop::Kind::kParallel:
+      return "parallel";
+    case TileLoop::Kind::kSerial:
+      return "serial";
+    case TileLoop::Kind::kVector:
+      return "vector";
+    case TileLoop::Kind::kMicroKernel:
+      return "micro-kernel";
+  }
+  return "";
+}
+
+std::string loops_text(const std::vector<TileLoop>& loops) {
+  std::string out;
+  for (const TileLoop& loop : loops) {
+    out += std::string(" ") + kind_text(loop.kind) + "(" + loop.name + " in " + loop.extent.text();
+    out += loop.step == 1 ? ")" : " by " + std::to_string(loop.step) + ")";
+  }
+  return out;
+}
+
+std::string op_name(const ScheduledOp& op) {
+  return op.form == Form::kCall ? "@" + op.value->callee->name : op.value->op->name();
+}
+
+}  // namespace
+
+std::string to_text(const ScheduledFunction& function) {
+  std::string out = "@" + function.function->name + "\n";
+  for (const ScheduledOp& op : function.ops) {
+    char time[32];
+    std::snprintf(time, sizeof(time), "  %.3g us\n", op.predicted_s * 1e6);
+    out += "  " + op_name(op) + " -> " + op.value->types[0].text() + loops_text(op.loops) + time;
+  }
+  return out;
+}
+
+std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine) {
+  std::vector<ScheduledFunction> functions;
+  std::map<const ir::Function*, double> seconds;
+  for (const auto& function : module.functions()) {
+    ScheduledFunction scheduled{function.get(), {}, 0};
+    for (const Expr* value : ir::topological_order(*function)) {
+      if (value->kind != Expr::Kind::kOp && value->kind != Expr::Kind::kCall) continue;
+      scheduled.ops.push_back(schedule_op(*value, machine));
+      ScheduledOp& op = scheduled.ops.back();
+      if (op.form == Form::kCall) op.predicted_s = seconds.at(value->callee);
+      if (op.form != Form::kCall && op.form != Form::kView) op.predicted_s = predict(*value, machine);
+      scheduled.predicted_s += op.predicted_s;
+    }
+    seconds[function.get()] = scheduled.predicted_s;
+    functions.push_back(std::move(scheduled));
+  }
+  return functions;
+}
+
+}  // namespace strata::schedule

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/strided_nest.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace strata::schedule {
+namespace {
+
+using ir::Dim;
+using ir::ScalarExpr;
+
+// Whether a product of these sizes is a constant times one symbol at most.
+bool can_multiply(const Dim& a, const Dim& b) { return a.is_constant() || b.is_constant(); }
+
+// Strides of a row-major tensor, innermost 1.
+std::optional<std::vector<Dim>> row_major_strides(const ir::Shape& shape) {
+  std::vector<Dim> strides(shape.size(), Dim(1));
+  for (std::size_t axis = shape.size(); axis-- > 1;) {
+    if (!can_multiply(strides[axis], shape[axis])) return std::nullopt;
+    strides[axis - 1] = strides[axis] * shape[axis];
+  }
+  return strides;
+}
+
+// a + b where both are constants or multiples of one symbol.
+std::optional<Dim> sum(const Dim& a, const Dim& b) {
+  if (a == Dim(0)) return b;
+  if (b == Dim(0)) return a;
+  if (a.is_constant() != b.is_constant()) return std::nullopt;
+  if (!a.is_constant() && !(*a.symbol() == *b.symbol())) return std::nullopt;
+  return Dim(a.factor() + b.factor(), a.symbol());
+}
+
+Dim scaled(const Dim& dim, std::int64_t factor) {
+  return factor == 0 ? Dim(0) : Dim(dim.factor() * factor, dim.symbol());
+}
+
+std::optional<StridedAccess> strided_access(const ScalarExpr& access, const ir::TensorType& operand,
+                                            std::size_t iterators) {
+  const auto strides = row_major_strides(operand.shape);
+  if (!strides) return std::nullopt;
+  StridedAccess result{access.number, std::vector<Dim>(iterators, Dim(0)), 0};
+  for (std::size_t axis = 0; axis < access.index.size(); ++axis) {
+    const ir::AffineIndex& index = access.index[axis];
+    for (std::size_t i = 0; i < index.coefficients.size(); ++i) {
+      const auto stride = sum(result.strides[i], scaled((*strides)[axis], index.coefficients[i]));
+      if (!stride) return std::nullopt;
+      result.strides[i] = *stride;
+    }
+    if (index.constant == 0) continue;
+    if (!(*strides)[axis].is_constant()) return std::nullopt;
+    result.offset += index.constant * (*strides)[axis].factor();
+  }
+  return result;
+}
+
+// Replaces the operand accesses of a body by numbers of strided ones, which are appended to the nest.
+bool convert_accesses(ScalarExpr& body, const std::vector<ir::TensorType>& operands, StridedNest& nest) {
+  if (body.kind == ScalarExpr::Kind::kOperand) {
+    auto access = strided_access(body, operands[body.number], nest.iterators.size());
+    if (!access) return false;
+    body.number = static_cast<int>(nest.accesses.size());
+    body.index.clear();
+    nest.accesses.push_back(std::move(*access));
+  }
+  return std::ranges::all_of(body.arguments, [&](ScalarExpr& a) { return convert_accesses(a, operands, nest); });
+}
+
+bool mentions_iterator(const ScalarExpr& body, int iterator) {
+  const bool here = body.kind == ScalarExpr::Kind::kIterator || body.kind == ScalarExpr::Kind::kExtent;
+  if (here && body.number == iterator) return true;
+  return std::ranges::any_of(body.arguments, [&](const ScalarExpr& a) { return mentions_iterator(a, iterator); });
+}
+
+// Whether `list` has outer directly before inner, or neither of them.
+bool keeps_together(const std::vector<int>& list, int outer, int inner) {
+  const auto at = std::ranges::find(list, outer);
+  if (at == list.end()) return std::ranges::find(list, inner) == list.end();
+  return std::next(at) != list.end() && *std::next(at) == inner;
+}
+
+bool can_merge(const StridedNest& nest, int outer, int inner) {
+  if (!can_multiply(nest.iterators[outer].extent, nest.iterators[inner].extent)) return false;
+  for (const ir::Stage& stage : nest.stages) {
+    if (!keeps_together(stage.target, outer, inner) || !keeps_together(stage.reduced, outer, inner)) return false;
+    if (mentions_iterator(stage.body, outer) || mentions_iterator(stage.body, inner)) return false;
+  }
+  return std::ranges::all_of(nest.accesses, [&](const StridedAccess& access) {
+    const Dim& stride = access.strides[inner];
+    const Dim& extent = nest.iterators[inner].extent;
+    return can_multiply(stride, extent) && stride * extent == access.strides[outer];
+  });
+}
+
+void renumber(ScalarExpr& body, int removed) {
+  const bool counts = body.kind == ScalarExpr::Kind::kIterator || body.kind == ScalarExpr::Kind::kExtent;
+  if (counts && body.number > removed) --body.number;
+  for (ScalarExpr& argument : body.arguments) renumber(argument, removed);
+}
+
+void renumber(std::vector<int>& list, int removed) {
+  std::erase(list, removed);
+  for (int& iterator : list) iterator -= iterator > removed;
+}
+
+// The pair runs as the inner iterator with the product of the extents.
+void merge(StridedNest& nest, int outer, int inner) {
+  ir::Iterator& merged = nest.iterators[inner];
+  merged.extent = nest.iterators[outer].extent * merged.extent;
+  merged.name = nest.iterators[outer].name + merged.name;
+  nest.iterators.erase(nest.iterators.begin() + outer);
+  for (StridedAccess& access : nest.accesses) access.strides.erase(access.strides.begin() + outer);
+  for (ir::Stage& stage : nest.stages) {
+    renumber(stage.target, outer);
+    renumber(stage.reduced, outer);
+    renumber(stage.body, outer);
+  }
+}
+
+bool merge_one(StridedNest& nest) {
+  const std::vector<int> target = nest.result().target;
+  for (std::size_t i = 1; i < target.size(); ++i) {
+    if (!can_merge(nest, target[i - 1], target[i])) continue;
+    merge(nest, target[i - 1], target[i]);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<StridedNest> strided_nest(const ir::LoopNest& nest, const std::vector<ir::TensorType>& operands) {
+  for (const ir::TensorType& operand : operands) {
+    if (!operand.layout.is_row_major()) return std::nullopt;
+  }
+  StridedNest result{nest.iterators, nest.stages, {}};
+  for (ir::Stage& stage : result.stages) {
+    if (!convert_accesses(stage.body, operands, result)) return std::nullopt;
+  }
+  while (merge_one(result)) {
+  }
+  return result;
+}
+
+}  // namespace strata::schedule

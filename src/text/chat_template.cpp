@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "text/chat_template.h"
+
+#include "base/error.h"
+#include "text/jinja_error.h"
+#include "text/jinja_interpreter.h"
+#include "text/jinja_parser.h"
+#include "text/utf8.h"
+
+namespace strata::text {
+namespace {
+
+constexpr std::size_t kMaxSourceBytes = std::size_t{4} << 20;
+
+[[noreturn]] void report(const jinja::TemplateError& error, const std::string& origin) {
+  const std::string message = std::string(error.what()).substr(0, 200);
+  const std::string line = error.line > 0 ? ", line " + std::to_string(error.line) : "";
+  switch (error.fault) {
+    case jinja::Fault::kTemplate:
+      throw model_error("the chat template is not usable: " + message, origin + line,
+                        "use a model with another template");
+    case jinja::Fault::kData:
+      throw usage_error("the chat template of " + origin + line + " cannot be applied to these messages: " + message,
+                        "check the messages");
+    case jinja::Fault::kRefusal:
+      throw usage_error("the chat template of " + origin + " refuses these messages: " + message,
+                        "change the messages");
+  }
+  internal_error(__FILE__, __LINE__, "unknown kind of template error");
+}
+
+void check_context(const nlohmann::ordered_json& context) {
+  if (!context.is_object()) throw usage_error("the input of a chat template must be a JSON object with messages");
+  const auto messages = context.find("messages");
+  if (messages == context.end()) return;
+  if (!messages->is_array()) throw usage_error("messages must be a list", "give a list of {\"role\", \"content\"}");
+  for (const auto& message : *messages) {
+    if (!message.is_object()) throw usage_error("a message is not an object", "give a list of {\"role\", \"content\"}");
+  }
+}
+
+}  // namespace
+
+ChatTemplate::ChatTemplate(std::unique_ptr<const jinja::Template> parsed, std::string origin)
+    : template_(std::move(parsed)), origin_(std::move(origin)) {}
+ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
+ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
+ChatTemplate::~ChatTemplate() = default;
+
+ChatTemplate ChatTemplate::parse(std::string source, const std::string& origin) {
+  if (source.size() > kMaxSourceBytes) throw model_error("the chat template is larger than 4 MiB", origin);
+  if (!is_valid_utf8(source)) source = replace_invalid_utf8(source);
+  try {
+    return {std::make_unique<const jinja::Template>(jinja::parse_template(source)), origin};
+  } catch (const jinja::TemplateError& error) {
+    report(error, origin);
+  }
+}
+
+std::string ChatTemplate::render(const nlohmann::ordered_json& context, const RenderLimits& limits) const {
+  check_context(context);
+  try {
+    jinja::Runtime runtime(limits);
+    return jinja::Interpreter(runtime).render(*template_, context);
+  } catch (const jinja::TemplateError& error) {
+    report(error, origin_);
+  }
+}
+
+}  // namespace strata::text

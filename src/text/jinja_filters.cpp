@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: Apache-2.0
+// Jinja's filters, and tojson as Hugging Face transformers defines it.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <unordered_map>
+
+#include "text/jinja_runtime.h"
+#include "text/unicode.h"
+#include "text/utf8.h"
+
+namespace strata::text::jinja {
+namespace {
+
+using Filter = Value (*)(Runtime&, const Value& input, const Arguments&);
+
+bool flag_argument(const Arguments& arguments, std::size_t position, const char* name) {
+  const Value* value = arguments.find(position, name);
+  return value != nullptr && truthy(*value);
+}
+
+std::int64_t int_argument(const Arguments& arguments, std::size_t position, const char* name, std::int64_t otherwise) {
+  const Value* value = arguments.find(position, name);
+  return value == nullptr || value->is_none() ? otherwise : to_int_argument(*value, name);
+}
+
+template <std::string (*kConvert)(std::string_view)>
+Value filter_convert(Runtime& runtime, const Value& input, const Arguments&) {
+  return runtime.string(kConvert(to_text(runtime, input)));
+}
+
+// Unlike str.title, words begin only after spaces and opening brackets.
+std::string title_words(std::string_view text) {
+  std::string out;
+  bool at_start = true;
+  for (std::size_t pos = 0; pos < text.size();) {
+    const Decoded character = decode_utf8(text, pos);
+    const char32_t c = character.code_point;
+    const bool separates = is_python_space(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<';
+    append_utf8(out, at_start ? to_upper(c) : to_lower(c));
+    at_start = separates;
+    pos += character.size;
+  }
+  return out;
+}
+
+std::string escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      default:
+        out.push_back(c);
+    }
+  }
+  return out;
+}
+
+Value filter_string(Runtime& runtime, const Value& input, const Arguments&) {
+  return input.is_string() ? input : runtime.string(to_text(runtime, input));
+}
+
+Value filter_trim(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const Value* characters = arguments.find(0, "chars");
+  if (characters != nullptr && !characters->is_none() && !characters->is_string()) fail_data("trim needs a str");
+  const bool given = characters != nullptr && characters->is_string();
+  return runtime.string(strip(to_text(runtime, input), given ? &characters->as_string() : nullptr, true, true));
+}
+
+Value filter_default(Runtime&, const Value& input, const Arguments& arguments) {
+  const bool is_missing = input.is_undefined() || (flag_argument(arguments, 1, "boolean") && !truthy(input));
+  if (!is_missing) return input;
+  const Value* otherwise = arguments.find(0, "default_value");
+  return otherwise != nullptr ? *otherwise : Value::string("");
+}
+
+Value filter_length(Runtime&, const Value& input, const Arguments&) { return Value::integer(length(input)); }
+
+Value filter_list(Runtime& runtime, const Value& input, const Arguments&) {
+  return runtime.list(iterate(runtime, input));
+}
+
+// "a.b.0": attributes and items on the way from an item to a value.
+Value attribute_path(Runtime& runtime, const Value& item, const Value& path) {
+  if (path.is_integral()) return get_item(runtime, item, path);
+  if (!path.is_string()) fail_data("an attribute must be a str");
+  Value value = item;
+  std::string_view rest = path.as_string();
+  for (;;) {
+    const std::size_t dot = rest.find('.');
+    const std::string part(rest.substr(0, dot));
+    std::int64_t index = 0;
+    const auto parsed = std::from_chars(part.data(), part.data() + part.size(), index);
+    const bool is_index = !part.empty() && parsed.ec == std::errc() && parsed.ptr == part.data() + part.size();
+    value = get_item(runtime, value, is_index ? Value::integer(index) : Value::string(part));
+    if (dot == std::string_view::npos) return value;
+    rest.remove_prefix(dot + 1);
+  }
+}
+
+std::vector<Value> mapped_to_attribute(Runtime& runtime, std::vector<Value> items, const Value* attribute) {
+  if (attribute == nullptr || attribute->is_none()) return items;
+  for (Value& item : items) item = attribute_path(runtime, item, *attribute);
+  return items;
+}
+
+Value filter_join(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const Value* separator = arguments.find(0, "d");
+  const std::string between = separator == nullptr ? "" : to_text(runtime, *separator);
+  std::string out;
+  bool first = true;
+  for (const Value& item : mapped_to_attribute(runtime, iterate(runtime, input), arguments.find(1, "attribute"))) {
+    if (!std::exchange(first, false)) out += between;
+    out += to_text(runtime, item);
+    if (out.size() > runtime.limits().max_output_bytes) Runtime::fail_limit("text");
+  }
+  return runtime.string(std::move(out));
+}
+
+Value filter_first(Runtime& runtime, const Value& input, const Arguments&) {
+  const std::vector<Value> items = iterate(runtime, input);
+  return items.empty() ? Value::undefined("the first item of an empty sequence") : items.front();
+}
+
+Value filter_last(Runtime& runtime, const Value& input, const Arguments&) {
+  const std::vector<Value> items = iterate(runtime, input);
+  return items.empty() ? Value::undefined("the last item of an empty sequence") : items.back();
+}
+
+Value filter_reverse(Runtime& runtime, const Value& input, const Arguments&) {
+  std::vector<Value> items = iterate(runtime, input);
+  std::reverse(items.begin(), items.end());
+  if (!input.is_string()) return runtime.list(std::move(items));
+  std::string out;
+  for (const Value& item : items) out += item.as_string();
+  return runtime.string(std::move(out));
+}
+
+Value filter_replace(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const Value *from = arguments.find(0, "old"), *to = arguments.find(1, "new");
+  if (from == nullptr || to == nullptr) fail_template("replace needs two arguments");
+  return runtime.string(replace(runtime, to_text(runtime, input), to_text(runtime, *from), to_text(runtime, *to),
+                                int_argument(arguments, 2, "count", -1)));
+}
+
+bool parse_float(std::string text, double& value) {
+  text = strip(text, nullptr, true, true);
+  std::erase(text, '_');
+  const char* begin = text.data() + (!text.empty() && text[0] == '+');
+  const auto parsed = std::from_chars(begin, text.data() + text.size(), value);
+  return !text.empty() && parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+}
+
+bool parse_int(std::string text, int base, std::int64_t& value) {
+  text = lower(strip(text, nullptr, true, true));
+  std::erase(text, '_');
+  const std::string_view prefix = base == 16 ? "0x" : base == 8 ? "0o" : base == 2 ? "0b" : "";
+  if (!prefix.empty() && text.starts_with(prefix)) text.erase(0, 2);
+  const char* begin = text.data() + (!text.empty() && text[0] == '+');
+  const auto parsed = std::from_chars(begin, text.data() + text.size(), value, base);
+  return !text.empty() && parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+}
+
+Value filter_int(Runtime&, const Value& input, const Arguments& arguments) {
+  const Value* otherwise = arguments.find(0, "default");
+  const Value fallback = otherwise != nullptr ? *otherwise : Value::integer(0);
+  const std::int64_t base = int_argument(arguments, 1, "base", 10);
+  if (base < 2 || base > 36) fail_data("int: the base must be from 2 to 36");
+  double real = 0;
+  std::int64_t integer = 0;
+  if (input.is_integral()) return Value::integer(input.as_int());
+  if (input.is_string() && parse_int(input.as_string(), static_cast<int>(base), integer))
+    return Value::integer(integer);
+  if (input.kind() == Kind::kFloat) {
+    real = input.as_double();
+  } else if (!input.is_string() || !parse_float(input.as_string(), real)) {
+    return fallback;
+  }
+  const bool fits = std::fabs(real) < 9.2e18;
+  return fits ? Value::integer(static_cast<std::int64_t>(real)) : fallback;
+}
+
+Value filter_float(Runtime&, const Value& input, const Arguments& arguments) {
+  const Value* otherwise = arguments.find(0, "default");
+  double real = 0;
+  if (input.is_number()) return Value::real(input.as_double());
+  if (input.is_string() && parse_float(input.as_string(), real)) return Value::real(real);
+  return otherwise != nullptr ? *otherwise : Value::real(0);
+}
+
+Value filter_abs(Runtime&, const Value& input, const Arguments&) {
+  const bool negative = input.is_number() && input.as_double() < 0;
+  return negative ? negate(input) : negate(negate(input));
+}
+
+Value filter_round(Runtime&, const Value& input, const Arguments& arguments) {
+  if (!input.is_number()) fail_data("round needs a number, not " + type_name(input));
+  const Value* method = arguments.find(1, "method");
+  const std::string how = method != nullptr && method->is_string() ? method->as_string() : "common";
+  const std::int64_t precision = std::clamp<std::int64_t>(int_argument(arguments, 0, "precision", 0), -300, 300);
+  const double scale = std::pow(10.0, static_cast<double>(precision));
+  if (how == "ceil") return Value::real(std::ceil(input.as_double() * scale) / scale);
+  if (how == "floor") return Value::real(std::floor(input.as_double() * scale) / scale);
+  if (how != "common") fail_template("round: method must be common, ceil or floor");
+  if (input.is_integral() && precision >= 0) return Value::integer(input.as_int());
+  const double scaled = input.as_double() * scale;
+  return Value::real(std::isfinite(scaled) ? std::nearbyint(scaled) / scale : input.as_double());
+}
+
+Value filter_tojson(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  JsonStyle style;
+  style.ensure_ascii = flag_argument(arguments, 0, "ensure_ascii");
+  const Value* indent = arguments.find(1, "indent");
+  if (indent != nullptr && !indent->is_none()) {
+    style.indent = static_cast<int>(std::clamp<std::int64_t>(to_int_argument(*indent, "indent"), 0, 64));
+    style.item_separator = ",";
+  }
+  const Value* separators = arguments.find(2, "separators");
+  if (separators != nullptr && !separators->is_none()) {
+    const bool is_pair = separators->is_sequence() && separators->items().size() == 2;
+    if (!is_pair) fail_data("tojson: separators must be a pair");
+    style.item_separator = to_text(runtime, separators->items()[0]);
+    style.key_separator = to_text(runtime, separators->items()[1]);
+  }
+  style.sort_keys = flag_argument(arguments, 3, "sort_keys");
+  return runtime.string(to_json(runtime, input, style));
+}
+
+Value filter_indent(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const Value* width = arguments.find(0, "width");
+  const bool blank = flag_argument(arguments, 2, "blank");
+  const std::string prefix = width != nullptr && width->is_string()
+                                 ? width->as_string()
+                                 : std::string(static_cast<std::size_t>(std::clamp<std::int64_t>(
+                                                   width == nullptr ? 4 : to_int_argument(*width, "width"), 0, 10'000)),
+                                               ' ');
+  const Value text = runtime.string(to_text(runtime, input) + "\n");
+  const Value lines = call(runtime, bind_method(runtime, text, "splitlines"), {});
+  std::string out = flag_argument(arguments, 1, "first") ? prefix : "";
+  for (std::size_t i = 0; i < lines.items().size(); ++i) {
+    const std::string& line = lines.items()[i].as_string();
+    if (i > 0) out += "\n";
+    if (i > 0 && (blank || !line.empty())) out += prefix;
+    out += line;
+    if (out.size() > runtime.limits().max_output_bytes) Runtime::fail_limit("text");
+  }
+  return runtime.string(std::move(out));
+}
+
+Value filter_items(Runtime& runtime, const Value& input, const Arguments&) {
+  if (input.is_undefined()) return runtime.list({});
+  if (!input.is_dict()) fail_data("items needs a dict, not " + type_name(input));
+  return call(runtime, bind_method(runtime, input, "items"), {});
+}
+
+Value folded(Runtime& runtime, const Value& value, bool case_sensitive) {
+  return value.is_string() && !case_sensitive ? runtime.string(lower(value.as_string())) : value;
+}
+
+std::vector<Value> sorted_by(Runtime& runtime, const std::vector<Value>& items, std::vector<Value> keys,
+                             bool case_sensitive, bool reversed) {
+  for (Value& key : keys) key = folded(runtime, key, case_sensitive);
+  std::vector<Value> forward = keys;
+  if (reversed) std::reverse(forward.begin(), forward.end());
+  std::vector<std::size_t> order = sorted_order(runtime, forward);
+  if (reversed) {
+    // A stable descending sort is a stable ascending one of the reversed list, reversed.
+    for (std::size_t& i : order) i = items.size() - 1 - i;
+    std::reverse(order.begin(), order.end());
+  }
+  std::vector<Value> sorted;
+  for (const std::size_t i : order) sorted.push_back(items[i]);
+  return sorted;
+}
+
+Value filter_sort(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const std::vector<Value> items = iterate(runtime, input);
+  std::vector<Value> keys = mapped_to_attribute(runtime, items, arguments.find(2, "attribute"));
+  return runtime.list(sorted_by(runtime, items, std::move(keys), flag_argument(arguments, 1, "case_sensitive"),
+                                flag_argument(arguments, 0, "reverse")));
+}
+
+Value filter_dictsort(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const Value pairs = filter_items(runtime, input, {});
+  const Value* by = arguments.find(1, "by");
+  const bool by_value = by != nullptr && by->is_string() && by->as_string() == "value";
+  std::vector<Value> keys;
+  for (const Value& pair : pairs.items()) keys.push_back(pair.items()[by_value ? 1 : 0]);
+  return runtime.list(sorted_by(runtime, pairs.items(), std::move(keys), flag_argument(arguments, 0, "case_sensitive"),
+                                flag_argument(arguments, 2, "reverse")));
+}
+
+Value filter_unique(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const std::vector<Value> items = iterate(runtime, input);
+  const std::vector<Value> keys = mapped_to_attribute(runtime, items, arguments.find(1, "attribute"));
+  std::vector<Value> seen, kept;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Value key = folded(runtime, keys[i], flag_argument(arguments, 0, "case_sensitive"));
+    const bool known =
+        std::any_of(seen.begin(), seen.end(), [&](const Value& each) { return equal(runtime, each, key); });
+    if (known) continue;
+    seen.push_back(key);
+    kept.push_back(items[i]);
+  }
+  return runtime.list(std::move(kept));
+}
+
+template <bool kMax>
+Value filter_extreme(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const std::vector<Value> items = iterate(runtime, input);
+  const std::vector<Value> keys = mapped_to_attribute(runtime, items, arguments.find(1, "attribute"));
+  if (items.empty()) return Value::undefined("the extreme of an empty sequence");
+  std::size_t best = 0;
+  const bool case_sensitive = flag_argument(arguments, 0, "case_sensitive");
+  for (std::size_t i = 1; i < items.size(); ++i) {
+    const Value a = folded(runtime, keys[i], case_sensitive), b = folded(runtime, keys[best], case_sensitive);
+    if (kMax ? less(runtime, b, a) : less(runtime, a, b)) best = i;
+  }
+  return items[best];
+}
+
+Value filter_sum(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const Value* start = arguments.find(1, "start");
+  Value sum = start != nullptr ? *start : Value::integer(0);
+  for (const Value& item : mapped_to_attribute(runtime, iterate(runtime, input), arguments.find(0, "attribute"))) {
+    sum = arithmetic(runtime, "+", sum, item);
+  }
+  return sum;
+}
+
+Arguments without_first(const Arguments& arguments, std::size_t count) {
+  Arguments rest = arguments;
+  rest.positional.erase(rest.positional.begin(), rest.positional.begin() + static_cast<std::ptrdiff_t>(count));
+  return rest;
+}
+
+std::string name_argument(const Arguments& arguments, std::size_t position, const char* of) {
+  if (position >= arguments.positional.size() || !arguments.positional[position].is_string()) {
+    fail_template(std::string(of) + " needs a name");
+  }
+  return arguments.positional[position].as_string();
+}
+
+Value filter_map(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  std::vector<Value> items = iterate(runtime, input);
+  if (const Value* attribute = arguments.find(1'000'000, "attribute")) {
+    const Value* otherwise = arguments.find(1'000'000, "default");
+    for (Value& item : items) {
+      item = attribute_path(runtime, item, *attribute);
+      if (item.is_undefined() && otherwise != nullptr) item = *otherwise;
+    }
+    return runtime.list(std::move(items));
+  }
+  const std::string name = name_argument(arguments, 0, "map");
+  const Arguments rest = without_first(arguments, 1);
+  for (Value& item : items) item = apply_filter(runtime, name, item, rest);
+  return runtime.list(std::move(items));
+}
+
+template <bool kKeep, bool kByAttribute>
+Value filter_select(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const std::size_t test_at = kByAttribute ? 1 : 0;
+  if (kByAttribute && arguments.positional.empty()) fail_template("selectattr and rejectattr need an attribute");
+  const bool has_test = arguments.positional.size() > test_at;
+  const std::string test = has_test ? name_argument(arguments, test_at, "select") : "";
+  const Arguments rest = has_test ? without_first(arguments, test_at + 1) : Arguments{};
+  std::vector<Value> kept;
+  for (const Value& item : iterate(runtime, input)) {
+    const Value key = kByAttribute ? attribute_path(runtime, item, arguments.positional[0]) : item;
+    if ((has_test ? apply_test(runtime, test, key, rest) : truthy(key)) == kKeep) kept.push_back(item);
+  }
+  return runtime.list(std::move(kept));
+}
+
+Value filter_attr(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  return get_attribute(runtime, input, name_argument(arguments, 0, "attr"));
+}
+
+Value filter_batch(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const std::int64_t size = int_argument(arguments, 0, "linecount", 0);
+  if (size <= 0) fail_data("batch needs a positive size");
+  const Value* fill = arguments.find(1, "fill_with");
+  std::vector<Value> batches, batch;
+  for (const Value& item : iterate(runtime, input)) {
+    batch.push_back(item);
+    if (static_cast<std::int64_t>(batch.size()) == size) batches.push_back(runtime.list(std::exchange(batch, {})));
+  }
+  if (!batch.empty()) {
+    while (fill != nullptr && static_cast<std::int64_t>(batch.size()) < size) {
+      runtime.step();
+      batch.push_back(*fill);
+    }
+    batches.push_back(runtime.list(std::move(batch)));
+  }
+  return runtime.list(std::move(batches));
+}
+
+Value filter_format(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  return runtime.string(
+      format_percent(runtime, to_text(runtime, input), runtime.list(arguments.positional, Kind::kTuple)));
+}
+
+Value filter_wordcount(Runtime& runtime, const Value& input, const Arguments&) {
+  const Value text = runtime.string(to_text(runtime, input));
+  return Value::integer(length(call(runtime, bind_method(runtime, text, "split"), {})));
+}
+
+const std::unordered_map<std::string_view, Filter>& filters() {
+  static const std::unordered_map<std::string_view, Filter> table = {
+      {"abs", filter_abs},
+      {"attr", filter_attr},
+      {"batch", filter_batch},
+      {"capitalize", filter_convert<capitalize>},
+      {"count", filter_length},
+      {"d", filter_default},
+      {"default", filter_default},
+      {"dictsort", filter_dictsort},
+      {"e", filter_convert<escape>},
+      {"escape", filter_convert<escape>},
+      {"first", filter_first},
+      {"float", filter_float},
+      {"format", filter_format},
+      {"indent", filter_indent},
+      {"int", filter_int},
+      {"items", filter_items},
+      {"join", filter_join},
+      {"last", filter_last},
+      {"length", filter_length},
+      {"list", filter_list},
+      {"lower", filter_convert<lower>},
+      {"map", filter_map},
+      {"max", filter_extreme<true>},
+      {"min", filter_extreme<false>},
+      {"reject", filter_select<false, false>},
+      {"rejectattr", filter_select<false, true>},
+      {"replace", filter_replace},
+      {"reverse", filter_reverse},
+      {"round", filter_round},
+      {"safe", filter_string},
+      {"select", filter_select<true, false>},
+      {"selectattr", filter_select<true, true>},
+      {"sort", filter_sort},
+      {"string", filter_string},
+      {"sum", filter_sum},
+      {"title", filter_convert<title_words>},
+      {"tojson", filter_tojson},
+      {"trim", filter_trim},
+      {"unique", filter_unique},
+      {"upper", filter_convert<upper>},
+      {"wordcount", filter_wordcount},
+  };
+  return table;
+}
+
+}  // namespace
+
+bool is_filter(const std::string& name) { return filters().contains(name); }
+
+Value apply_filter(Runtime& runtime, const std::string& name, const Value& input, const Arguments& arguments) {
+  const Runtime::Depth depth(runtime);
+  runtime.step();
+  const auto found = filters().find(name);
+  if (found == filters().end()) fail_template("filter '" + name.substr(0, 40) + "' is not supported");
+  return found->second(runtime, input, arguments);
+}
+
+}  // namespace strata::text::jinja

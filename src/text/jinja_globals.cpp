@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Functions every template can call.
+#include <array>
+#include <ctime>
+#include <unordered_map>
+
+#include "text/jinja_runtime.h"
+
+namespace strata::text::jinja {
+namespace {
+
+using Global = Value (*)(Runtime&, const Arguments&);
+
+Value global_range(Runtime& runtime, const Arguments& arguments) {
+  const std::vector<Value>& given = arguments.positional;
+  if (given.empty() || given.size() > 3) fail_data("range needs one to three integers");
+  const std::int64_t first = given.size() == 1 ? 0 : to_int_argument(given[0], "range");
+  const std::int64_t last = to_int_argument(given[given.size() == 1 ? 0 : 1], "range");
+  const std::int64_t step = given.size() == 3 ? to_int_argument(given[2], "range") : 1;
+  if (step == 0) fail_data("range: the step must not be zero");
+  std::vector<Value> items;
+  for (std::int64_t i = first; step > 0 ? i < last : i > last;) {
+    if (static_cast<std::int64_t>(items.size()) >= runtime.limits().max_range) Runtime::fail_limit("range");
+    items.push_back(Value::integer(i));
+    if (__builtin_add_overflow(i, step, &i)) break;
+  }
+  return runtime.list(std::move(items));
+}
+
+Value global_dict(Runtime& runtime, const Arguments& arguments) {
+  DictObject* dict = runtime.new_dict();
+  if (!arguments.positional.empty()) {
+    const Value& base = arguments.positional[0];
+    if (!base.is_dict()) fail_data("dict needs a dict, not " + type_name(base));
+    for (const auto& [key, value] : dict_of(base).entries) dict->set(key, value);
+  }
+  for (const auto& [name, value] : arguments.named) dict->set(Value::string(name), value);
+  runtime.step(static_cast<std::int64_t>(dict->entries.size()));
+  return Runtime::dict_value(dict);
+}
+
+Value global_namespace(Runtime& runtime, const Arguments& arguments) {
+  auto* space = runtime.make<NamespaceObject>();
+  const Value members = global_dict(runtime, arguments);
+  for (const auto& [key, value] : dict_of(members).entries) {
+    if (key.is_string()) space->members[key.as_string()] = value;
+  }
+  return Value::object(Kind::kNamespace, space);
+}
+
+Value global_raise_exception(Runtime& runtime, const Arguments& arguments) {
+  const Value* message = arguments.find(0, "message");
+  throw TemplateError(Fault::kRefusal, message != nullptr ? to_text(runtime, *message) : "no reason given");
+}
+
+Value global_strftime_now(Runtime& runtime, const Arguments& arguments) {
+  const Value* format = arguments.find(0, "format");
+  if (format == nullptr || !format->is_string() || format->as_string().size() > 256) {
+    fail_data("strftime_now needs a short format");
+  }
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  std::array<char, 4096> buffer{};
+  const std::size_t size = std::strftime(buffer.data(), buffer.size(), format->as_string().c_str(), &local);
+  return runtime.string(std::string(buffer.data(), size));
+}
+
+const std::unordered_map<std::string_view, Global>& globals() {
+  static const std::unordered_map<std::string_view, Global> table = {
+      {"dict", global_dict},   {"namespace", global_namespace},       {"raise_exception", global_raise_exception},
+      {"range", global_range}, {"strftime_now", global_strftime_now},
+  };
+  return table;
+}
+
+}  // namespace
+
+Value find_global(Runtime& runtime, const std::string& name) {
+  const auto found = globals().find(name);
+  if (found == globals().end()) return {};
+  const Global function = found->second;
+  return runtime.callable(name, [function](Runtime& r, const Arguments& a) { return function(r, a); });
+}
+
+}  // namespace strata::text::jinja

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "text/jinja_ast.h"
+#include "text/jinja_runtime.h"
+
+namespace strata::text::jinja {
+
+// Variables of a block that has its own: the template, a loop's body, a macro's body, with.
+struct Scope : Object {
+  Scope* parent = nullptr;
+  std::map<std::string, Value, std::less<>> variables;
+  int loop_depth = 0;
+};
+
+// Walks the tree of a template. Scopes and macros live in the runtime like other objects.
+class Interpreter {
+ public:
+  explicit Interpreter(Runtime& runtime) : runtime_(runtime) {}
+
+  // Throws TemplateError with the line where it happened.
+  std::string render(const Template& parsed, const nlohmann::ordered_json& context);
+
+ private:
+  enum class Flow { kNext, kBreak, kContinue };
+
+  Scope& new_scope(Scope& parent);
+
+  Flow execute(const Block& block, Scope& scope, std::string& out);
+  Flow execute_statement(const Statement& statement, Scope& scope, std::string& out);
+  Flow execute_if(const Statement& statement, Scope& scope, std::string& out);
+  Flow execute_for(const Statement& statement, Scope& scope, std::string& out);
+  void execute_set_block(const Statement& statement, Scope& scope);
+  void execute_call(const Statement& statement, Scope& scope, std::string& out);
+  Flow execute_with(const Statement& statement, Scope& scope, std::string& out);
+  Value run_block(const Statement& statement, Scope& scope, const ExprPtr& filters);
+  void append(std::string& out, std::string_view text);
+  void append_value(std::string& out, const Value& value);
+
+  void assign(const Target& target, const Value& value, Scope& scope);
+  std::vector<Value> loop_items(const Statement& statement, Scope& scope);
+  Value make_macro(const Statement& statement, Scope& scope);
+  Value run_macro(const Statement& macro, Scope& closure, const Arguments& arguments);
+
+  Value evaluate(const Expr& expr, Scope& scope);
+  Value evaluate_kind(const Expr& expr, Scope& scope);
+  Value evaluate_optional(const ExprPtr& expr, Scope& scope);
+  Value evaluate_constant(const Expr& expr);
+  Value evaluate_name(const Expr& expr, Scope& scope);
+  Value evaluate_items(const Expr& expr, Scope& scope, Kind kind);
+  Value evaluate_dict(const Expr& expr, Scope& scope);
+  Value evaluate_slice(const Expr& expr, Scope& scope);
+  Value evaluate_call(const Expr& expr, Scope& scope);
+  Value evaluate_filter(const Expr& expr, Scope& scope);
+  Value evaluate_test(const Expr& expr, Scope& scope);
+  Value evaluate_concat(const Expr& expr, Scope& scope);
+  Value evaluate_arithmetic(const Expr& expr, Scope& scope);
+  Value evaluate_compare(const Expr& expr, Scope& scope);
+  Value evaluate_conditional(const Expr& expr, Scope& scope);
+  Arguments evaluate_arguments(const Expr& expr, Scope& scope);
+
+  Runtime& runtime_;
+};
+
+}  // namespace strata::text::jinja

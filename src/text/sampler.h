@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <random>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+namespace strata::text {
+
+// The options of docs/cli.md, with llama.cpp's meanings.
+struct SamplingParameters {
+  float temperature = 0.8f;     // 0 or less: greedy
+  int top_k = 40;               // keep the k likeliest tokens; 0 or less: all
+  float top_p = 0.95f;          // keep the likeliest tokens that together have this probability; 1 or more: all
+  float min_p = 0.05f;          // keep tokens at least this likely relative to the likeliest; 0 or less: all
+  float repeat_penalty = 1.0f;  // above 1 makes the last tokens less likely; 1: off
+  int repeat_last_n = 64;       // how many tokens the penalty looks back; 0: off, negative: all
+  std::uint64_t seed = 0;
+};
+
+// Chooses the next token: penalties, top-k, top-p, min-p, temperature, in this order. One seed gives one sequence on
+// every machine. NaN counts as impossible.
+class Sampler {
+ public:
+  explicit Sampler(const SamplingParameters& parameters);
+
+  // Requires at least one logit; index = token id. Equal logits: the lower id goes first.
+  std::int32_t sample(std::span<const float> logits);
+
+  // Tells the penalty which token came: prompt tokens and chosen ones alike.
+  void accept(std::int32_t token);
+
+ private:
+  struct Candidate {
+    float logit;
+    std::int32_t id;
+  };
+
+  void penalize(std::vector<Candidate>& candidates) const;
+  void keep_top_k(std::vector<Candidate>& candidates) const;
+  void keep_top_p(std::vector<Candidate>& candidates) const;
+  void keep_min_p(std::vector<Candidate>& candidates) const;
+  std::int32_t draw(const std::vector<Candidate>& candidates);
+
+  SamplingParameters parameters_;
+  std::mt19937_64 random_;
+  std::deque<std::int32_t> recent_;
+  std::unordered_map<std::int32_t, std::int64_t> recent_count_;
+};
+
+}  // namespace strata::text

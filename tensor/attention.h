@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention over the key/value cache with online softmax (Milakov and Gimelshein, arXiv 1805.02867; tiled as in
+// FlashAttention, arXiv 2205.14135): no matrix of scores of the size of the context exists. Query heads that share a
+// key/value head are rows of the same tile (grouped-query attention), so keys and values are loaded once for all.
+//
+//   k_cache: [kv_heads][ctx_capacity / L][dim][L]   keys in lanes: the B<L@n> of a matmul with n = key, k = dim
+//   v_cache: [kv_heads][ctx_capacity][dim]
+//   q:       [seq][heads][dim] f32,  out: [seq][heads * dim] f32
+//
+// Query s sees the keys 0 .. positions[s]; positions grow by one and lie below ctx_capacity, a multiple of L. Cache
+// entries beyond the last position are never used, whatever they hold.
+#pragma once
+
+#include "tensor/pack.h"
+#include "tensor/tile.h"
+
+namespace strata::tensor {
+
+// Keys per step of the online softmax: scores of a step stay in the L1 cache.
+inline constexpr std::int64_t kKeyBlock = 64;
+// Rows (query tokens times heads of a group) of a work item: keys and values come from memory once per item.
+inline constexpr std::int64_t kAttentionRows = 32;
+
+struct AttentionShape {
+  std::int64_t seq, heads, kv_heads, dim, ctx_capacity;
+
+  std::int64_t group() const { return heads / kv_heads; }
+  std::int64_t tile_tokens() const { return group() >= kAttentionRows ? 1 : kAttentionRows / group(); }
+  std::int64_t tile_rows() const { return (seq < tile_tokens() ? seq : tile_tokens()) * group(); }
+  std::int64_t tiles() const { return div_up(seq, tile_tokens()); }
+  std::int64_t state_floats() const { return tile_rows() * (dim + 2); }
+};
+
+// Units of work that threads divide: (key/value head, tile of queries).
+inline std::int64_t attention_work_items(std::int64_t seq, std::int64_t heads, std::int64_t kv_heads) {
+  return kv_heads * AttentionShape{seq, heads, kv_heads, 0, 0}.tiles();
+}
+
+// Floats of scratch per thread.
+inline std::int64_t attention_scratch_floats(std::int64_t seq, std::int64_t heads, std::int64_t kv_heads,
+                                             std::int64_t dim) {
+  const AttentionShape shape{seq, heads, kv_heads, dim, 0};
+  return shape.state_floats() + shape.tile_rows() * (dim + kKeyBlock + 1);
+}
+
+// The running softmax of a tile's rows: largest score, sum of exponentials, weighted sum of values.
+struct AttentionState {
+  float* maximum;  // [rows]
+  float* sum;      // [rows]
+  float* acc;      // [rows][dim]
+
+  AttentionState(float* memory, std::int64_t rows) : maximum(memory), sum(memory + rows), acc(memory + 2 * rows) {}
+
+  void clear(std::int64_t rows, std::int64_t dim) {
+    for (std::int64_t r = 0; r < rows; ++r) maximum[r] = Max::identity, sum[r] = 0.0f;
+    for (std::int64_t i = 0; i < rows * dim; ++i) acc[i] = 0.0f;
+  }
+};
+
+// A work item: `tokens` queries from `token` on, all heads of one group. Row r is token r / group, head r % group.
+struct AttentionItem {
+  std::int64_t kv_head, token, tokens, rows, keys;
+
+  // Tiles alternate from both ends: late tiles see more keys, and contiguous ranges of items come out balanced.
+  AttentionItem(const AttentionShape& shape, const std::int32_t* positions, std::int64_t item) {
+    const std::int64_t i = item % shape.tiles();
+    const std::int64_t tile = i % 2 == 0 ? i / 2 : shape.tiles() - 1 - i / 2;
+    kv_head = item / shape.tiles();
+    token = tile * shape.tile_tokens();
+    tokens = shape.seq - token < shape.tile_tokens() ? shape.seq - token : shape.tile_tokens();
+    rows = tokens * shape.group();
+    keys = positions[token + tokens - 1] + 1;
+  }
+};
+
+// Calls f(Lanes<H>, row) with heights 8 (16 lanes) or 4, then 4, 2, 1 until all rows are covered.
+template <int H, class F>
+STRATA_INLINE void for_each_row_tile(std::int64_t row, std::int64_t rows, F&& f) {
+  for (; row + H <= rows; row += H) f(Lanes<H>{}, row);
+  if constexpr (H > 1) for_each_row_tile<H / 2>(row, rows, f);
+}
+template <int L>
+inline constexpr int kAttentionHeight = L >= 16 ? 8 : 4;
+// Vectors per row: 16 accumulators at most with 32 registers, 8 with 16.
+template <int L, int Height>
+inline constexpr int kAttentionVectors = Height == kAttentionHeight<L> ? 2 : 4;
+
+// Low tiles (decode) are bound by memory: they fetch the next block of keys and values ahead.
+template <int L, int Rows>
+inline constexpr std::int64_t kFetchAhead = Rows < kAttentionHeight<L> ? kKeyBlock : 0;
+
+template <int Rows, int NV, int L, class TC>
+STRATA_NOINLINE void score_tile(const float* q, std::int64_t rows, const TC* k, std::int64_t dim, float* scores) {
+  Tile<Rows, NV, L> tile;
+  tile.clear();
+  multiply_lanes(tile, TileA<float>{q, 1, rows}, TileB<TC>{k, dim * L, L}, dim, {}, kFetchAhead<L, Rows> * dim);
+  store_tile(tile, scores, kKeyBlock, 0, Rows, 0, NV * L, Overwrite{});
+}
+
+// scores[r][0 .. panels * L) = q[r] . keys; q packed [dim][rows], k at the first panel.
+template <int L, class TC>
+STRATA_INLINE void score_block(const float* q, std::int64_t rows, const TC* k, std::int64_t panels, std::int64_t dim,
+                               float* scores) {
+  for_each_row_tile<kAttentionHeight<L>>(0, rows, [&]<int H>(Lanes<H>, std::int64_t row) {
+    constexpr int kVectors = kAttentionVectors<L, H>;
+    float* out = scores + row * kKeyBlock;
+    std::int64_t p = 0;
+    for (; p + kVectors <= panels; p += kVectors) {
+      score_tile<H, kVectors, L>(q + row, rows, k + p * dim * L, dim, out + p * L);
+    }
+    for (; p < panels; ++p) score_tile<H, 1, L>(q + row, rows, k + p * dim * L, dim, out + p * L);
+  });
+}
+
+// One row's step of the online softmax over its first `valid` scores; the others become 0. Returns the factor by which
+// what was summed so far shrinks.
+template <int L>
+STRATA_INLINE float softmax_step(float* scores, std::int64_t valid, std::int64_t padded, float& maximum, float& sum) {
+  const auto at = [&](auto lanes, std::int64_t i) { return load(lanes, scores + i); };
+  const std::int64_t used = valid < 0 ? 0 : valid;
+  const float larger = reduce<L>(used, maximum, Max{}, at);
+  for (std::int64_t i = used; i < padded; ++i) scores[i] = 0.0f;
+  if (used == 0) return 1.0f;
+  const float shrink = exp(maximum - larger);
+  sum = sum * shrink + reduce<L>(used, 0.0f, Sum{}, [&]<int N>(Lanes<N> lanes, std::int64_t i) {
+          const Vec<float, N> e = exp(load(lanes, scores + i) - larger);
+          store<N>(lanes, scores + i, e);
+          return e;
+        });
+  maximum = larger;
+  return shrink;
+}
+
+template <int Rows, int NV, int L, class TC>
+STRATA_NOINLINE void value_tile(const float* p, const float* shrink, const TC* v, std::int64_t keys, std::int64_t dim,
+                                float* acc) {
+  Tile<Rows, NV, L> tile;
+  STRATA_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    STRATA_UNROLL
+    for (int j = 0; j < NV; ++j) tile.acc[r][j] = load(Lanes<L>{}, acc + r * dim + j * L) * shrink[r];
+  }
+  multiply_lanes(tile, TileA<float>{p, kKeyBlock, 1}, TileB<TC>{v, L, dim}, keys, {}, kFetchAhead<L, Rows> * dim);
+  store_tile(tile, acc, dim, 0, Rows, 0, NV * L, Overwrite{});
+}
+
+// acc[r] = acc[r] * shrink[r] + sum over keys of p[r][key] * v[key]; lanes along dim.
+template <int L, class TC>
+STRATA_INLINE void value_block(const float* p, const float* shrink, std::int64_t rows, const TC* v, std::int64_t keys,
+                               std::int64_t dim, float* acc) {
+  for_each_row_tile<kAttentionHeight<L>>(0, rows, [&]<int H>(Lanes<H>, std::int64_t row) {
+    constexpr int kVectors = kAttentionVectors<L, H>;
+    const float* weights = p + row * kKeyBlock;
+    float* out = acc + row * dim;
+    std::int64_t d = 0;
+    for (; d + kVectors * L <= dim; d += kVectors * L) {
+      value_tile<H, kVectors, L>(weights, shrink + row, v + d, keys, dim, out + d);
+    }
+    for (; d + L <= dim; d += L) value_tile<H, 1, L>(weights, shrink + row, v + d, keys, dim, out + d);
+    for (; d < dim; ++d) value_tile<H, 1, 1>(weights, shrink + row, v + d, keys, dim, out + d);
+  });
+}
+
+// The item's rows over the keys [key_begin, key_end), key_begin a multiple of L. scratch: rows * (dim + kKeyBlock + 1).
+template <int L, class TC>
+STRATA_INLINE void attend(const AttentionShape& shape, const AttentionItem& item, const float* q, const TC* k_cache,
+                          const TC* v_cache, const std::int32_t* positions, float scale, std::int64_t key_begin,
+                          std::int64_t key_end, AttentionState state, float* scratch) {
+  const std::int64_t rows = item.rows, dim = shape.dim, group = shape.group();
+  float* packed_q = scratch;                  // [dim][rows]
+  float* scores = packed_q + rows * dim;      // [rows][kKeyBlock]
+  float* shrink = scores + rows * kKeyBlock;  // [rows]
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* row = q + ((item.token + r / group) * shape.heads + item.kv_head * group + r % group) * dim;
+    for (std::int64_t d = 0; d < dim; ++d) packed_q[d * rows + r] = row[d] * scale;
+  }
+  state.clear(rows, dim);
+  const TC* k = k_cache + item.kv_head * shape.ctx_capacity * dim;
+  const TC* v = v_cache + item.kv_head * shape.ctx_capacity * dim;
+  for (std::int64_t first = key_begin; first < key_end; first += kKeyBlock) {
+    const std::int64_t keys = key_end - first < kKeyBlock ? key_end - first : kKeyBlock;
+    const std::int64_t panels = div_up(keys, L);
+    score_block<L>(packed_q, rows, k + first * dim, panels, dim, scores);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const std::int64_t seen = positions[item.token + r / group] + 1 - first;
+      shrink[r] =
+          softmax_step<L>(scores + r * kKeyBlock, seen < keys ? seen : keys, keys, state.maximum[r], state.sum[r]);
+    }
+    value_block<L>(scores, shrink, rows, v + first * dim, keys, dim, state.acc);
+  }
+}
+
+// The row of `out` that belongs to row r of an item.
+inline float* attention_out_row(const AttentionShape& shape, const AttentionItem& item, std::int64_t r, float* out) {
+  const std::int64_t group = shape.group();
+  return out + ((item.token + r / group) * shape.heads + item.kv_head * group + r % group) * shape.dim;
+}
+
+// Decode and prefill: the work items [work_begin, work_end). scratch: attention_scratch_floats, one per thread.
+template <int L, class TC>
+STRATA_NOINLINE void attention(const float* q, const TC* k_cache, const TC* v_cache, const std::int32_t* positions,
+                               std::int64_t seq, std::int64_t heads, std::int64_t kv_heads, std::int64_t dim,
+                               std::int64_t ctx_capacity, float scale, float* out, float* scratch,
+                               std::int64_t work_begin, std::int64_t work_end) {
+  const AttentionShape shape{seq, heads, kv_heads, dim, ctx_capacity};
+  for (std::int64_t i = work_begin; i < work_end; ++i) {
+    const AttentionItem item(shape, positions, i);
+    const AttentionState state(scratch, item.rows);
+    attend<L>(shape, item, q, k_cache, v_cache, positions, scale, 0, item.keys, state, scratch + shape.state_floats());
+    for (std::int64_t r = 0; r < item.rows; ++r) {
+      float* to = attention_out_row(shape, item, r, out);
+      const float* from = state.acc + r * dim;
+      const float inverse = 1.0f / state.sum[r];
+      for_each_lane_group<L>(dim, [&](auto lanes, std::int64_t d) {
+        store(lanes, to + d, static_cast<Vec<float, lanes.count>>(load(lanes, from + d) * inverse));
+      });
+    }
+  }
+}
+
+// Where threads outnumber the work items (decode with few key/value heads), each item is split into `splits` ranges of
+// keys: attention_split over items * splits units, a barrier, then attention_merge over the items.
+inline std::int64_t attention_partial_floats(std::int64_t seq, std::int64_t heads, std::int64_t kv_heads,
+                                             std::int64_t dim, std::int64_t splits) {
+  const AttentionShape shape{seq, heads, kv_heads, dim, 0};
+  return attention_work_items(seq, heads, kv_heads) * splits * shape.state_floats();
+}
+
+template <int L, class TC>
+STRATA_NOINLINE void attention_split(const float* q, const TC* k_cache, const TC* v_cache,
+                                     const std::int32_t* positions, std::int64_t seq, std::int64_t heads,
+                                     std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, float scale,
+                                     std::int64_t splits, float* partials, float* scratch, std::int64_t work_begin,
+                                     std::int64_t work_end) {
+  const AttentionShape shape{seq, heads, kv_heads, dim, ctx_capacity};
+  for (std::int64_t i = work_begin; i < work_end; ++i) {
+    const AttentionItem item(shape, positions, i / splits);
+    const std::int64_t blocks = div_up(item.keys, kKeyBlock), split = i % splits;
+    const std::int64_t begin = blocks * split / splits * kKeyBlock, end = blocks * (split + 1) / splits * kKeyBlock;
+    const AttentionState state(partials + i * shape.state_floats(), item.rows);
+    attend<L>(shape, item, q, k_cache, v_cache, positions, scale, begin, end < item.keys ? end : item.keys, state,
+              scratch);
+  }
+}
+
+// Weights the partial sums of an item by e^(their maximum - the largest maximum).
+template <int L>
+STRATA_NOINLINE void attention_merge(const float* partials, const std::int32_t* positions, std::int64_t seq,
+                                     std::int64_t heads, std::int64_t kv_heads, std::int64_t dim, std::int64_t splits,
+                                     float* out, std::int64_t item_begin, std::int64_t item_end) {
+  const AttentionShape shape{seq, heads, kv_heads, dim, 0};
+  for (std::int64_t i = item_begin; i < item_end; ++i) {
+    const AttentionItem item(shape, positions, i);
+    const float* first = partials + i * splits * shape.state_floats();
+    const auto partial = [&](std::int64_t split) {
+      return AttentionState(const_cast<float*>(first) + split * shape.state_floats(), item.rows);
+    };
+    for (std::int64_t r = 0; r < item.rows; ++r) {
+      float maximum = Max::identity, sum = 0.0f;
+      for (std::int64_t s = 0; s < splits; ++s) maximum = max(maximum, partial(s).maximum[r]);
+      for (std::int64_t s = 0; s < splits; ++s) sum += exp(partial(s).maximum[r] - maximum) * partial(s).sum[r];
+      float* to = attention_out_row(shape, item, r, out);
+      for (std::int64_t s = 0; s < splits; ++s) {
+        const float weight = exp(partial(s).maximum[r] - maximum) / sum;
+        const float* from = partial(s).acc + r * dim;
+        for_each_lane_group<L>(dim, [&]<int N>(Lanes<N> lanes, std::int64_t d) {
+          const Vec<float, N> before = s == 0 ? Vec<float, N>{} : load(lanes, to + d);
+          store<N>(lanes, to + d, before + load(lanes, from + d) * weight);
+        });
+      }
+    }
+  }
+}
+
+// Writes keys [seq][kv_heads * dim] f32 into the cache at the rows positions[s], for the heads [head_begin, head_end).
+template <int L, class TC>
+STRATA_NOINLINE void cache_append_k(const float* k, const std::int32_t* positions, std::int64_t seq,
+                                    std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, TC* k_cache,
+                                    std::int64_t head_begin, std::int64_t head_end) {
+  for (std::int64_t head = head_begin; head < head_end; ++head) {
+    for (std::int64_t s = 0; s < seq; ++s) {
+      const float* from = k + (s * kv_heads + head) * dim;
+      TC* to = k_cache + (head * ctx_capacity + positions[s] / L * L) * dim + positions[s] % L;
+      for (std::int64_t d = 0; d < dim; ++d) store(Lanes<1>{}, to + d * L, from[d]);
+    }
+  }
+}
+
+template <int L, class TC>
+STRATA_NOINLINE void cache_append_v(const float* v, const std::int32_t* positions, std::int64_t seq,
+                                    std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, TC* v_cache,
+                                    std::int64_t head_begin, std::int64_t head_end) {
+  for (std::int64_t head = head_begin; head < head_end; ++head) {
+    for (std::int64_t s = 0; s < seq; ++s) {
+      const float* from = v + (s * kv_heads + head) * dim;
+      TC* to = v_cache + (head * ctx_capacity + positions[s]) * dim;
+      for_each_lane_group<L>(dim, [&](auto lanes, std::int64_t d) { store(lanes, to + d, load(lanes, from + d)); });
+    }
+  }
+}
+
+}  // namespace strata::tensor

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elementary functions on float and on vectors of float lanes (one template each; V is Vec<float, N>).
+// exp, tanh, sigmoid, silu and gelu_tanh are vector code; log, sin, cos, erf call the C library lane by lane.
+#pragma once
+
+#include "tensor/vec.h"
+
+namespace strata::tensor {
+
+template <class V, class F>
+STRATA_INLINE V map_lanes(V x, F&& f) {
+  if constexpr (kLanesOf<V> == 1) {
+    return f(x);
+  } else {
+    STRATA_UNROLL
+    for (int i = 0; i < kLanesOf<V>; ++i) x[i] = f(x[i]);
+    return x;
+  }
+}
+
+// NaN in the first argument gives the second, in the second gives NaN (as maxps and minps do).
+template <class V>
+STRATA_INLINE V max(V a, V b) {
+  return select(a > b, a, b);
+}
+template <class V>
+STRATA_INLINE V min(V a, V b) {
+  return select(a < b, a, b);
+}
+
+template <class V>
+STRATA_INLINE V abs(V x) {
+  return bit_cast<V>(bit_cast<IntsOf<V>>(x) & 0x7fffffff);
+}
+
+template <class V>
+STRATA_INLINE V copysign(V magnitude, V sign) {
+  using I = IntsOf<V>;
+  return bit_cast<V>((bit_cast<I>(magnitude) & 0x7fffffff) | (bit_cast<I>(sign) & ~0x7fffffff));
+}
+
+template <class V>
+STRATA_INLINE V sqrt(V x) {
+#if defined(__clang__)
+  return __builtin_elementwise_sqrt(x);
+#else
+  return map_lanes(x, [](float v) { return __builtin_sqrtf(v); });
+#endif
+}
+
+template <class V>
+STRATA_INLINE V rsqrt(V x) {
+  return 1.0f / sqrt(x);
+}
+
+// e^x within 1 ulp for normal results; gradual underflow below -87.3, 0 below -103.98, infinity above 88.72, NaN stays.
+// x = n ln 2 + r with |r| <= ln 2 / 2 (ln 2 in two parts), e^r = 1 + r + r^2 p(r) with a minimax p of our own fit (0.05
+// ulp), and 2^n in two factors, so that neither over- nor underflows before the product does.
+template <class V>
+STRATA_INLINE V exp(V x) {
+  using I = IntsOf<V>;
+  constexpr float kRound = 0x1.8p23f;  // adding it leaves the nearest integer in the low bits
+  const V clamped = min(broadcast<V>(89.0f), max(broadcast<V>(-105.0f), x));  // in this order NaN passes
+  const V shifted = clamped * 0x1.715476p0f + kRound;
+  const V n = shifted - kRound;
+  const V r = (clamped - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
+  V p = r * 0x1.6a2318p-10f + 0x1.123a8ep-7f;
+  p = p * r + 0x1.5558f6p-5f;
+  p = p * r + 0x1.555490p-3f;
+  p = p * r + 0x1.fffffcp-2f;
+  p = (p * r) * r + r;
+  const I exponent = bit_cast<I>(shifted) - bit_cast<std::int32_t>(kRound);
+  const I half = exponent >> 1;
+  const V low = bit_cast<V>((half + 127) << 23);
+  const V high = bit_cast<V>((exponent - half + 127) << 23);
+  return (p + 1.0f) * low * high;
+}
+
+template <class V>
+STRATA_INLINE V sigmoid(V x) {
+  return 1.0f / (1.0f + exp(-x));
+}
+
+// x * sigmoid(x); the clamp makes -infinity give -0 instead of NaN and changes no other value.
+template <class V>
+STRATA_INLINE V silu(V x) {
+  return max(broadcast<V>(-104.0f), x) / (1.0f + exp(-x));
+}
+
+// Within 2 ulp. Odd polynomial (own minimax fit, 0.07 ulp) below 0.625, 1 - 2 / (e^2|x| + 1) above.
+template <class V>
+STRATA_INLINE V tanh(V x) {
+  const V a = abs(x);
+  const V z = a * a;
+  V p = z * -0x1.76ac0ep-8f + 0x1.5256d4p-6f;
+  p = p * z - 0x1.b84448p-5f;
+  p = p * z + 0x1.110768p-3f;
+  p = p * z - 0x1.555534p-2f;
+  const V small = a + a * (z * p);
+  const V large = 1.0f - 2.0f / (exp(a + a) + 1.0f);
+  return copysign(select(a < 0.625f, small, large), x);
+}
+
+template <class V>
+STRATA_INLINE V log(V x) {
+  return map_lanes(x, [](float v) { return __builtin_logf(v); });
+}
+template <class V>
+STRATA_INLINE V sin(V x) {
+  return map_lanes(x, [](float v) { return __builtin_sinf(v); });
+}
+template <class V>
+STRATA_INLINE V cos(V x) {
+  return map_lanes(x, [](float v) { return __builtin_cosf(v); });
+}
+template <class V>
+STRATA_INLINE V erf(V x) {
+  return map_lanes(x, [](float v) { return __builtin_erff(v); });
+}
+
+// Gaussian error linear unit: x Phi(x).
+template <class V>
+STRATA_INLINE V gelu(V x) {
+  return 0.5f * x * map_lanes(x * -0x1.6a09e6p-1f, [](float v) { return __builtin_erfcf(v); });
+}
+
+// Its tanh approximation ("gelu_pytorch_tanh").
+template <class V>
+STRATA_INLINE V gelu_tanh(V x) {
+  return 0.5f * x * (1.0f + tanh(0x1.988454p-1f * (x + 0x1.6e4e26p-5f * x * x * x)));
+}
+
+}  // namespace strata::tensor

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The threads that run one function together (SPMD): who am I, how many are we, wait for the others, my share of a
+// loop. Built on the compilers' __atomic operations: <atomic> would add 0.24 s to every generated unit.
+#pragma once
+
+#include "tensor/vec.h"
+
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace strata::tensor {
+
+struct Range {
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+// A barrier for `size` threads, reusable at once. Waiters spin for about 20 microseconds, then sleep in the kernel, so
+// an oversubscribed machine makes progress. Everything written before arrive_and_wait() is visible to all after it.
+class Barrier {
+ public:
+  explicit Barrier(int size) : size_(size) {}
+  Barrier(const Barrier&) = delete;
+  Barrier& operator=(const Barrier&) = delete;
+
+  void arrive_and_wait() {
+    const std::uint32_t phase = __atomic_load_n(&phase_, __ATOMIC_RELAXED);
+    if (__atomic_add_fetch(&arrived_, 1, __ATOMIC_ACQ_REL) == size_) {
+      __atomic_store_n(&arrived_, 0, __ATOMIC_RELAXED);
+      __atomic_store_n(&phase_, phase + 1, __ATOMIC_SEQ_CST);
+      if (__atomic_load_n(&sleepers_, __ATOMIC_SEQ_CST) != 0) wake_all();
+      return;
+    }
+    for (int spin = 0; spin < kSpins; ++spin) {
+      if (__atomic_load_n(&phase_, __ATOMIC_ACQUIRE) != phase) return;
+      arch::pause();
+    }
+    __atomic_add_fetch(&sleepers_, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&phase_, __ATOMIC_SEQ_CST) == phase) sleep_while(phase);
+    __atomic_sub_fetch(&sleepers_, 1, __ATOMIC_RELAXED);
+  }
+
+ private:
+  static constexpr int kSpins = 1000;  // 20 us at about 20 ns a pause (Zen 5)
+
+#if defined(__linux__)
+  void sleep_while(std::uint32_t phase) { syscall(SYS_futex, &phase_, FUTEX_WAIT_PRIVATE, phase, nullptr, nullptr, 0); }
+  void wake_all() { syscall(SYS_futex, &phase_, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0); }
+#else
+  void sleep_while(std::uint32_t) { arch::pause(); }
+  void wake_all() {}
+#endif
+
+  alignas(64) std::uint32_t phase_ = 0;
+  alignas(64) int arrived_ = 0;
+  std::uint32_t sleepers_ = 0;
+  const int size_;
+};
+
+struct Team {
+  int rank = 0;
+  int size = 1;
+  Barrier* barrier = nullptr;  // of `size` threads; may be null for a team of one
+
+  void sync() const {
+    if (size > 1) barrier->arrive_and_wait();
+  }
+
+  // This thread's contiguous share of [0, n), in units of `grain` (only the last unit may be smaller). Shares differ by
+  // at most one unit; their union over all ranks is [0, n).
+  Range split(std::int64_t n, std::int64_t grain = 1) const {
+    const std::int64_t units = (n + grain - 1) / grain;
+    const std::int64_t base = units / size;
+    const std::int64_t larger = units % size;
+    const std::int64_t first = rank * base + (rank < larger ? rank : larger);
+    const std::int64_t last = first + base + (rank < larger ? 1 : 0);
+    return {clamp(first * grain, n), clamp(last * grain, n)};
+  }
+
+ private:
+  static std::int64_t clamp(std::int64_t x, std::int64_t n) { return x < n ? x : n; }
+};
+
+}  // namespace strata::tensor

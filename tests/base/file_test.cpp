@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "base/atomic_file.h"
+#include "base/file_lock.h"
+#include "base/mapped_file.h"
+#include "base/temp_dir.h"
+#include "base/text_file.h"
+#include "tests/base/expect_error.h"
+
+namespace strata {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::expect_error;
+
+class FileTest : public ::testing::Test {
+ protected:
+  fs::path path(const char* name) const { return dir_.path() / name; }
+  TempDir dir_{fs::temp_directory_path(), "file-test"};
+};
+
+TEST_F(FileTest, MappedFileShowsTheBytes) {
+  write_file(path("a"), "hello");
+  MappedFile file = MappedFile::open(path("a"));
+  const std::byte* data = file.bytes().data();
+  const MappedFile moved = std::move(file);
+  EXPECT_EQ(moved.text(), "hello");
+  EXPECT_EQ(moved.bytes().data(), data);
+  EXPECT_EQ(moved.stamp().size, 5U);
+  EXPECT_GT(moved.stamp().mtime_ns, 0);
+  EXPECT_TRUE(file.bytes().empty());  // NOLINT(bugprone-use-after-move): a moved-from mapping is empty
+}
+
+TEST_F(FileTest, AdviceOutOfRangeIsIgnored) {
+  write_file(path("a"), "hello");
+  const MappedFile file = MappedFile::open(path("a"));
+  file.advise(MappedFile::Advice::kWillNeed);
+  file.advise(MappedFile::Advice::kRandom, 3, ~std::uint64_t{0});
+  file.advise(MappedFile::Advice::kDontNeed, 1000);
+  EXPECT_EQ(file.text(), "hello");
+}
+
+TEST_F(FileTest, MappedEmptyFileHasNoBytes) {
+  write_file(path("a"), "");
+  EXPECT_TRUE(MappedFile::open(path("a")).bytes().empty());
+}
+
+TEST_F(FileTest, MissingFileIsNamed) {
+  expect_error(ExitCode::kModel, {path("nosuch").string(), "no such file"}, [&] { MappedFile::open(path("nosuch")); });
+  expect_error(ExitCode::kModel, {path("nosuch").string(), "no such file"},
+               [&] { read_text_file(path("nosuch"), 10); });
+}
+
+TEST_F(FileTest, FolderIsNotAFile) {
+  expect_error(ExitCode::kModel, {"not a regular file"}, [&] { MappedFile::open(dir_.path()); });
+  expect_error(ExitCode::kModel, {"not a regular file"}, [&] { read_text_file(dir_.path(), 10); });
+}
+
+TEST_F(FileTest, PipeWithoutWriterDoesNotHang) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  expect_error(ExitCode::kModel, {"not a regular file"}, [&] { MappedFile::open(path("pipe")); });
+}
+
+TEST_F(FileTest, TextFileUpToItsLimit) {
+  const std::string text(100'000, 'x');
+  write_file(path("a"), text);
+  EXPECT_EQ(read_text_file(path("a"), 100'000), text);
+  expect_error(ExitCode::kModel, {"99999 bytes"}, [&] { read_text_file(path("a"), 99'999); });
+}
+
+TEST_F(FileTest, LockExcludesAndReleases) {
+  {
+    const FileLock held(path("lock"));
+    EXPECT_FALSE(FileLock::try_lock(path("lock")));
+  }
+  EXPECT_TRUE(FileLock::try_lock(path("lock")));
+}
+
+TEST_F(FileTest, WaitingForALockCanBeGivenUp) {
+  const FileLock held(path("lock"));
+  int calls = 0;
+  const auto waiting = [&] {
+    if (++calls == 2) throw usage_error("enough");
+  };
+  EXPECT_THROW(FileLock(path("lock"), waiting), Error);
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(FileTest, LockSurvivesTheRemovalOfItsFile) {
+  auto first = FileLock::try_lock(path("lock"));
+  fs::remove(path("lock"));
+  // The name is free now: whoever comes next locks a new file, and excludes the one after.
+  const auto second = FileLock::try_lock(path("lock"));
+  EXPECT_TRUE(second);
+  EXPECT_FALSE(FileLock::try_lock(path("lock")));
+}
+
+TEST_F(FileTest, LockInAMissingFolderIsNamed) {
+  expect_error(ExitCode::kResource, {"nosuch/lock"}, [&] { FileLock lock(path("nosuch") / "lock"); });
+}
+
+TEST_F(FileTest, TempDirIsPrivateAndRemoved) {
+  fs::path made;
+  {
+    const TempDir temp(dir_.path(), "work");
+    made = temp.path();
+    write_file(made / "file", "x");
+    EXPECT_EQ(fs::status(made).permissions(), fs::perms::owner_all);
+  }
+  EXPECT_FALSE(fs::exists(made));
+}
+
+TEST_F(FileTest, OnlyFoldersOfTheDeadAreStale) {
+  const TempDir living(dir_.path(), "work");
+  fs::create_directory(path("work-abcdef"));
+  fs::create_directory(path("work-abcdefg"));
+  fs::create_directory(path("other-abcdef"));
+  EXPECT_EQ(TempDir::remove_stale(dir_.path(), "work"), 1);
+  EXPECT_TRUE(fs::exists(living.path()));
+  EXPECT_FALSE(fs::exists(path("work-abcdef")));
+  EXPECT_TRUE(fs::exists(path("work-abcdefg")));
+  EXPECT_TRUE(fs::exists(path("other-abcdef")));
+}
+
+TEST_F(FileTest, TempDirInAMissingFolderIsNamed) {
+  expect_error(ExitCode::kResource, {path("nosuch").string()}, [&] { TempDir temp(path("nosuch")); });
+}
+
+}  // namespace
+}  // namespace strata

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/conversation.h"
+
+#include <gtest/gtest.h>
+
+namespace strata::cli {
+namespace {
+
+TEST(CommonPrefix, StopsAtTheFirstDifferenceOrTheShorterEnd) {
+  using Ids = std::vector<std::int32_t>;
+  EXPECT_EQ(common_prefix(Ids{1, 2, 3}, Ids{1, 2, 4}), 2U);
+  EXPECT_EQ(common_prefix(Ids{1, 2}, Ids{1, 2, 4}), 2U);
+  EXPECT_EQ(common_prefix(Ids{1, 2, 4}, Ids{1, 2}), 2U);
+  EXPECT_EQ(common_prefix(Ids{}, Ids{1}), 0U);
+}
+
+}  // namespace
+}  // namespace strata::cli

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the end-to-end tests share: the program under test, random checkpoints, a cache of their own.
+
+STRATA_BIN names the program. Each test class has a folder and a compile cache that vanish with it.
+"""
+import importlib.util
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+STRATA = os.environ.get("STRATA_BIN", str(ROOT / "build/release/strata"))
+DEMO = ROOT / "models/demo"
+MAX_MESSAGE = 400  # bytes of an error line
+TIMEOUT_S = 300
+
+
+def load_module(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+reference = load_module(ROOT / "tests/tools/reference_logits.py")
+
+
+class Result:
+    def __init__(self, process):
+        self.code, self.out = process.returncode, process.stdout
+        self.err = process.stderr.decode("utf8", "replace")
+
+    @property
+    def text(self):
+        return self.out.decode("utf8")
+
+    @property
+    def errors(self):
+        return [line for line in self.err.splitlines() if line.startswith("strata: error: ")]
+
+    def __repr__(self):
+        return f"exit {self.code}, stdout {self.out[:200]!r}, stderr {self.err[-600:]!r}"
+
+
+class StrataTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.work = Path(tempfile.mkdtemp(prefix="strata-test-"))
+        cls.cache = cls.work / "cache"
+        cls.addClassCleanup(shutil.rmtree, cls.work, ignore_errors=True)
+
+    @classmethod
+    def environment(cls, **more):
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_ARG_")}
+        return kept | {"STRATA_CACHE": str(cls.cache)} | more
+
+    @classmethod
+    def strata(cls, *arguments, stdin=b"", env=None, timeout=TIMEOUT_S):
+        process = subprocess.run([STRATA, *map(str, arguments)], input=stdin, capture_output=True, timeout=timeout,
+                                 env=cls.environment(**(env or {})))
+        return Result(process)
+
+    @classmethod
+    def start(cls, *arguments, **options):
+        return subprocess.Popen([STRATA, *map(str, arguments)], env=cls.environment(), **options)
+
+    @classmethod
+    def checkpoint(cls, preset, dtype="f32", shards=1, seed=7):
+        """A random model without a tokenizer."""
+        folder = cls.work / f"{preset}-{dtype}-{shards}-{seed}"
+        if not folder.exists():
+            subprocess.run([sys.executable, ROOT / "bench/make_checkpoint.py", folder, "--preset", preset, "--dtype",
+                            dtype, "--shards", str(shards), "--seed", str(seed)], check=True,
+                           stdout=subprocess.DEVNULL)
+        return folder
+
+    @classmethod
+    def talking_checkpoint(cls):
+        """A random model small enough to compile quickly, with the demo model's tokenizer and chat template."""
+        folder = cls.work / "talking"
+        if not folder.exists():
+            shutil.copytree(cls.checkpoint("qwen3-nano"), folder)
+            rng = np.random.default_rng(5)
+            rows = json.loads((DEMO / "config.json").read_text())["vocab_size"]
+            config = json.loads((folder / "config.json").read_text())
+            edit_tensor(folder / "model.safetensors", "model.embed_tokens.weight",
+                        rng.standard_normal((rows, config["hidden_size"]), dtype=np.float32) / 8)
+            (folder / "config.json").write_text(json.dumps(config | {"vocab_size": rows}))
+            for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+                shutil.copy(DEMO / name, folder)
+        return folder
+
+    def logits(self, model, tokens, *more):
+        path = self.work / "logits.npy"
+        path.unlink(missing_ok=True)
+        result = self.strata("logits", model, "--tokens", ",".join(map(str, tokens)), "-o", path, *more)
+        self.assertEqual(result.code, 0, result)
+        return np.load(path)
+
+    def assert_error(self, result, code, *words):
+        """One short line that says `words`, the exit code, and nothing on standard output."""
+        self.assertEqual(result.code, code, result)
+        self.assertEqual(len(result.errors), 1, result)
+        self.assertLess(len(result.errors[0].encode()), MAX_MESSAGE, result)
+        self.assertEqual(result.out, b"", result)
+        for word in words:
+            self.assertIn(word, result.errors[0])
+
+
+def read_safetensors(path):
+    """(header, body) with the header parsed."""
+    raw = Path(path).read_bytes()
+    length = struct.unpack("<Q", raw[:8])[0]
+    return json.loads(raw[8:8 + length]), raw[8 + length:]
+
+
+def safetensors_bytes(header, body=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def edit_tensor(path, name, values):
+    """Replaces a float32 tensor by one of another shape."""
+    header, body = read_safetensors(path)
+    tensors, data = {}, b""
+    for key, entry in header.items():
+        if key == "__metadata__":
+            tensors[key] = entry
+            continue
+        begin, end = entry["data_offsets"]
+        content = values.astype("<f4").tobytes() if key == name else body[begin:end]
+        shape = list(values.shape) if key == name else entry["shape"]
+        tensors[key] = entry | {"shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    Path(path).write_bytes(safetensors_bytes(tensors, data))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logits against a float64 computation from the same files, at once and step by step through the cache."""
+import unittest
+
+import numpy as np
+from harness import DEMO, StrataTest, reference
+
+# Relative error of all logits together: ||out - ref|| / ||ref||. Activations may be rounded to the weights' dtype.
+LIMIT = {"f32": 1e-5, "f16": 4e-3, "bf16": 3e-2}
+
+
+class LogitsTest(StrataTest):
+    def check(self, preset, dtype, shards=1, steps=(0, 1, 5)):
+        folder = self.checkpoint(preset, dtype, shards)
+        config, weights = reference.load(folder)
+        tokens = np.random.default_rng(3).integers(0, config["vocab_size"], 37)
+        want = reference.logits(config, weights, tokens)
+        for step in steps:
+            with self.subTest(preset=preset, dtype=dtype, step=step):
+                got = self.logits(folder, tokens, *(["--step", step] if step else []))
+                self.assertEqual((got.shape, got.dtype), (want.shape, np.float32))
+                self.assertLessEqual(reference.relative_error(got, want), LIMIT[dtype])
+
+    def test_qwen3(self):
+        self.check("qwen3-nano", "f32")
+
+    def test_qwen3_of_odd_sizes(self):
+        self.check("qwen3-micro", "f32")
+
+    def test_qwen3_bf16(self):
+        self.check("qwen3-micro", "bf16")
+
+    def test_qwen3_f16_in_three_shards(self):
+        self.check("qwen3-nano", "f16", shards=3)
+
+    def test_qwen2_has_biases(self):
+        self.check("qwen2-nano", "f32")
+
+    def test_qwen2_bf16(self):
+        self.check("qwen2-nano", "bf16", steps=(0,))
+
+    def test_llama_with_its_own_head(self):
+        self.check("llama-nano", "f32")
+
+    def test_llama_bf16(self):
+        self.check("llama-nano", "bf16", steps=(0, 1))
+
+    def test_llama3_rope_scaling(self):
+        self.check("llama-nano-rope3", "f32")
+
+    def test_other_dtype_than_the_files(self):
+        folder = self.checkpoint("qwen3-nano", "f32")
+        package = self.work / "as-bf16.strata"
+        self.assertEqual(self.strata("compile", folder, "-o", package, "--dtype", "bf16").code, 0)
+        tokens = [1, 2, 3, 4, 5]
+        want = reference.logits(*reference.load(folder), tokens)
+        error = reference.relative_error(self.logits(package, tokens), want)
+        self.assertLessEqual(error, LIMIT["bf16"])
+        self.assertGreater(error, LIMIT["f32"], "the weights were not rounded")
+
+    def test_result_does_not_depend_on_the_threads(self):
+        tokens = list(range(1, 40))
+        one = self.logits(self.checkpoint("qwen3-micro"), tokens, "-t", 1)
+        two = self.logits(self.checkpoint("qwen3-micro"), tokens, "-t", 2)
+        self.assertLessEqual(reference.relative_error(two, one), 1e-6)
+
+    def test_a_long_prompt_equals_its_steps(self):
+        folder = self.checkpoint("qwen3-nano")
+        tokens = np.random.default_rng(4).integers(0, 512, 300)
+        error = reference.relative_error(self.logits(folder, tokens, "--step", 7), self.logits(folder, tokens))
+        self.assertLessEqual(error, LIMIT["f32"])
+
+    def test_demo_model(self):
+        config, weights = reference.load(DEMO)
+        tokens = list(range(100, 130))
+        error = reference.relative_error(self.logits(DEMO, tokens), reference.logits(config, weights, tokens))
+        self.assertLessEqual(error, LIMIT["f32"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packages: the cache, reproducible bytes, damage, what info and opt show."""
+import os
+import shutil
+import unittest
+
+import numpy as np
+from harness import StrataTest
+
+
+class PackageTest(StrataTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.model = cls.talking_checkpoint()
+        cls.package = cls.work / "model.strata"
+        cls.cold = cls.strata("compile", cls.model, "-o", cls.package)
+        cls.text = cls.strata("run", cls.package, "-p", "Hi", "-n", 8, "--temp", 0, "--ignore-eos").out
+
+    def run_package(self, path):
+        return self.strata("run", path, "-p", "Hi", "-n", 8, "--temp", 0, "--ignore-eos", timeout=60)
+
+    def test_report(self):
+        self.assertEqual((self.cold.code, self.cold.out), (0, b""), self.cold)
+        for word in (str(self.package), "toolchain", "pack", "arena peak", "lower bound"):
+            self.assertIn(word, self.cold.err)
+
+    def test_same_inputs_give_the_same_bytes(self):
+        again, elsewhere = self.work / "again.strata", self.work / "elsewhere.strata"
+        self.assertEqual(self.strata("compile", self.model, "-o", again).code, 0)
+        env = {"STRATA_CACHE": str(self.work / "other-cache")}
+        self.assertEqual(self.strata("compile", self.model, "-o", elsewhere, env=env).code, 0)
+        self.assertEqual(again.read_bytes(), self.package.read_bytes())
+        self.assertEqual(elsewhere.read_bytes(), self.package.read_bytes())
+
+    def test_package_and_folder_give_the_same_text(self):
+        self.assertTrue(self.text)
+        self.assertEqual(self.run_package(self.model).out, self.text)
+
+    def test_cache_is_used_and_follows_the_model(self):
+        first = self.strata("info", self.model)
+        self.assertEqual(first.code, 0, first)
+        self.run_package(self.model)
+        self.assertIn("from the cache", self.strata("run", self.model, "-p", "Hi", "-n", 1, "-v").err)
+        changed = self.work / "changed"
+        shutil.copytree(self.model, changed)
+        weights = changed / "model.safetensors"
+        content = bytearray(weights.read_bytes())
+        content[-4:] = b"\0\0\0\0"
+        weights.write_bytes(content)
+        self.assertNotIn("from the cache", self.strata("run", changed, "-p", "Hi", "-n", 1, "-v").err)
+
+    def test_default_cache_folders(self):
+        home = self.work / "home"
+        home.mkdir()
+        env = {k: v for k, v in self.environment().items() if not k.startswith(("STRATA_", "XDG_"))}
+        for more, folder in (({"HOME": str(home)}, home / ".cache/strata"),
+                             ({"HOME": str(home), "XDG_CACHE_HOME": str(home / "xdg")}, home / "xdg/strata")):
+            import subprocess
+            from harness import STRATA
+            subprocess.run([STRATA, "run", self.model, "-p", "Hi", "-n", "1"], env=env | more, check=True,
+                           capture_output=True)
+            self.assertTrue(any(folder.iterdir()), folder)
+
+    def test_damage_is_refused_or_harmless(self):
+        whole, rng = self.package.read_bytes(), np.random.default_rng(1)
+        damaged = self.work / "damaged.strata"
+        for round_ in range(40):
+            content = bytearray(whole)
+            if round_ % 2:
+                content = content[:int(rng.integers(0, len(content)))]
+            else:
+                content[int(rng.integers(0, min(len(content), 1 << 16)))] ^= 1 << int(rng.integers(0, 8))
+            damaged.write_bytes(content)
+            result = self.run_package(damaged)
+            with self.subTest(round=round_):
+                if result.code == 0:
+                    self.assertEqual(result.out, self.text)
+                else:
+                    self.assert_error(result, 3)
+
+    def test_verify_finds_any_flipped_bit(self):
+        whole, rng = self.package.read_bytes(), np.random.default_rng(2)
+        damaged = self.work / "flipped.strata"
+        for _ in range(40):
+            content = bytearray(whole)
+            content[int(rng.integers(0, len(content)))] ^= 1 << int(rng.integers(0, 8))
+            damaged.write_bytes(content)
+            self.assert_error(self.strata("info", damaged, "--verify"), 3)
+
+    def test_info_of_package_and_folder(self):
+        package, folder = self.strata("info", self.package).text, self.strata("info", self.model).text
+        for text in (package, folder):
+            for word in ("Qwen3ForCausalLM", "layers", "vocabulary", "f32", "tokenizer.json"):
+                self.assertIn(word, text)
+        for word in ("machine", "compiler", "checksums", "fingerprint"):
+            self.assertIn(word, package)
+
+    def test_failed_compilation_leaves_the_old_package(self):
+        target = self.work / "old.strata"
+        target.write_bytes(b"old")
+        broken = self.work / "broken"
+        shutil.copytree(self.model, broken)
+        (broken / "config.json").write_text("{")
+        self.assert_error(self.strata("compile", broken, "-o", target), 3)
+        self.assertEqual(target.read_bytes(), b"old")
+
+    def test_dump_shows_ir_and_code(self):
+        folder = self.work / "dump"
+        result = self.strata("compile", self.model, "-o", self.work / "dumped.strata", "--dump", folder)
+        self.assertEqual(result.code, 0, result)
+        endings = {path.suffix for path in folder.rglob("*") if path.is_file()}
+        self.assertLessEqual({".ir", ".cpp"}, endings)
+
+    def test_toolchain_that_is_missing(self):
+        env = {"STRATA_CACHE": str(self.work / "no-toolchain"), "PATH": "/nonexistent", "CXX": "/nonexistent/c++"}
+        result = self.strata("compile", self.model, "-o", self.work / "x.strata", env=env)
+        self.assert_error(result, 4)
+        self.assertFalse(os.path.exists(self.work / "x.strata"))
+
+    def test_cache_folder_that_can_not_be_made(self):
+        result = self.strata("run", self.model, "-p", "Hi", env={"STRATA_CACHE": "/proc/nonexistent/cache"})
+        self.assert_error(result, 5)
+
+
+class OptTest(StrataTest):
+    def test_text_ir_comes_out_as_it_went_in(self):
+        folder = self.work / "dump"
+        model = self.checkpoint("qwen3-nano")
+        self.assertEqual(self.strata("compile", model, "-o", self.work / "x.strata", "--dump", folder).code, 0)
+        for path in sorted(folder.rglob("*.ir"))[:2]:
+            once = self.strata("opt", path)
+            self.assertEqual(once.code, 0, once)
+            self.assertEqual(self.strata("opt", "-", stdin=once.out).out, once.out)
+
+    def test_wrong_text(self):
+        path = self.work / "wrong.ir"
+        path.write_text("this is no IR")
+        self.assertIn(self.strata("opt", path).code, (2, 3))
+
+    def test_unknown_pass(self):
+        path = self.work / "empty.ir"
+        path.write_text("")
+        result = self.strata("opt", path, "--passes", "nosuch")
+        self.assert_error(result, 2, "nosuch")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text in and out: tokenize, detokenize, template, run, perplexity."""
+import json
+import math
+import unicodedata
+import unittest
+
+import numpy as np
+from harness import DEMO, StrataTest, reference
+
+TEXTS = ["", "Hello, world", "  two  spaces ", "line\nline\r\n", "naïve café", "e\u0301", "日本語 🙂👨‍👩‍👧", "a\x00b",
+         "<|im_start|>user", "1234567 x=1;", "\u202eright to left", "tab\there"]
+
+
+class TextTest(StrataTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.model = cls.talking_checkpoint()
+
+    def lines(self, command, rows):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        result = self.strata(command, self.model, "--jsonl", "-", stdin=text.encode())
+        self.assertEqual(result.code, 0, result)
+        return [json.loads(line) for line in result.text.splitlines()]
+
+    def run_model(self, *arguments, **more):
+        result = self.strata("run", self.model, "--temp", 0, *arguments, **more)
+        self.assertEqual(result.code, 0, result)
+        return result
+
+    def greedy(self, prompt, count):
+        """The reference's own continuation."""
+        config, weights = reference.load(self.model)
+        tokens = self.lines("tokenize", [{"text": prompt}])[0]["ids"]
+        for _ in range(count):
+            tokens.append(int(reference.logits(config, weights, tokens)[-1].argmax()))
+        return tokens[-count:]
+
+    def test_detokenize_inverts_tokenize(self):
+        rows = self.lines("tokenize", [{"text": text} for text in TEXTS])
+        back = self.lines("detokenize", rows)
+        self.assertEqual([row["text"] for row in back], [unicodedata.normalize("NFC", text) for text in TEXTS])
+
+    def test_the_three_inputs_of_tokenize_agree(self):
+        path = self.work / "text.txt"
+        path.write_text("Hello, world")
+        want = self.lines("tokenize", [{"text": "Hello, world"}])[0]["ids"]
+        for arguments, stdin in ((["--text", "Hello, world"], b""), (["-f", path], b""), ([], b"Hello, world")):
+            result = self.strata("tokenize", self.model, *arguments, stdin=stdin)
+            self.assertEqual([int(i) for i in result.text.split(",")], want)
+
+    def test_ids_are_output_as_they_are_input(self):
+        ids = self.strata("tokenize", self.model, "--text", "In the beginning").text
+        self.assertEqual(self.strata("detokenize", self.model, "--tokens", ids).text, "In the beginning")
+
+    def test_invalid_utf8(self):
+        result = self.strata("tokenize", self.model, stdin=b"a\xff\xfeb\xc3")
+        self.assertEqual(result.code, 0, result)
+        back = self.strata("detokenize", self.model, "--tokens", result.text).text
+        self.assertEqual(back.replace("\ufffd", ""), "ab")
+
+    def test_special_tokens_are_recognised(self):
+        self.assertEqual(len(self.lines("tokenize", [{"text": "<|im_end|>"}])[0]["ids"]), 1)
+
+    def test_template(self):
+        messages = [{"role": "user", "content": "Hi"}]
+        rows = self.lines("template", [{"messages": messages}, {"messages": messages, "add_generation_prompt": True}])
+        user = "<|im_start|>user\nHi<|im_end|>\n"
+        self.assertEqual([row["rendered"] for row in rows], [user, user + "<|im_start|>assistant\n"])
+        path = self.work / "messages.json"
+        path.write_text(json.dumps({"messages": messages}))
+        self.assertEqual(self.strata("template", self.model, "-f", path).text, user)
+
+    def test_greedy_text_is_the_references(self):
+        tokens = self.greedy("And it came to pass", 6)
+        want = self.strata("detokenize", self.model, "--tokens", ",".join(map(str, tokens))).text
+        self.assertEqual(self.run_model("-p", "And it came to pass", "-n", 6, "--ignore-eos").text, want + "\n")
+
+    def test_prompt_from_file_and_standard_input(self):
+        path = self.work / "prompt.txt"
+        path.write_text("In the")
+        want = self.run_model("-p", "In the", "-n", 8).out
+        self.assertEqual(self.run_model("-f", path, "-n", 8).out, want)
+        self.assertEqual(self.run_model("-n", 8, stdin=b"In the").out, want)
+
+    def test_number_of_tokens(self):
+        self.assertEqual(self.run_model("-p", "In", "-n", 0).text, "\n")
+        result = self.run_model("-p", "In", "-n", 5, "--ignore-eos")
+        self.assertIn("generated 5 tokens", result.err)
+
+    def test_full_context_ends_the_text(self):
+        result = self.run_model("-p", "In", "-n", -1, "--ignore-eos", "-c", 32)
+        self.assertIn("context is full", result.err)
+        self.assertTrue(result.out)
+
+    def test_quiet_and_log_file(self):
+        log = self.work / "log"
+        result = self.run_model("-p", "In", "-n", 3, "-q", "--log-file", log)
+        self.assertEqual(result.err, "")
+        self.assertIn("generated", log.read_text())
+
+    def test_statistics_go_to_standard_error(self):
+        result = self.run_model("-p", "In", "-n", 3)
+        self.assertIn("t/s", result.err)
+        self.assertNotIn("t/s", result.text)
+
+    def test_one_seed_one_text(self):
+        def sample(seed):
+            return self.run_model("-p", "In", "-n", 24, "--temp", 1, "--top-k", 0, "-s", seed).out
+        self.assertEqual(sample(3), sample(3))
+        self.assertGreater(len({sample(seed) for seed in range(4)}), 1)
+
+    def test_drawn_seed_is_told(self):
+        err = self.run_model("-p", "In", "-n", 1, "-v").err
+        self.assertRegex(err, r"seed: \d+")
+
+    def test_stop_string_across_tokens_is_cut_off(self):
+        whole = self.run_model("-p", "In the", "-n", 24, "--ignore-eos").text
+        stop = whole[8:14]
+        cut = self.run_model("-p", "In the", "-n", 24, "--ignore-eos", "--stop", "not in the text", "--stop", stop).text
+        self.assertEqual(cut, whole[:whole.index(stop)] + "\n")
+
+    def test_environment_variable_and_flag(self):
+        env = {"STRATA_ARG_N": "2"}
+        self.assertIn("generated 2 tokens", self.run_model("-p", "In", "--ignore-eos", env=env).err)
+        self.assertIn("generated 3 tokens", self.run_model("-p", "In", "--ignore-eos", "-n", 3, env=env).err)
+
+    def test_output_is_whole_characters(self):
+        for seed in range(3):
+            self.run_model("-p", "日本", "-n", 60, "--temp", 3, "--top-k", 0, "--top-p", 1, "--min-p", 0, "--ignore-eos",
+                           "-s", seed).out.decode("utf8")
+
+    def test_perplexity(self):
+        text = (DEMO / "tokenizer_config.json").read_text() * 4
+        path = self.work / "text"
+        path.write_text(text)
+        result = self.strata("perplexity", self.model, "-f", path, "-c", 64)
+        self.assertRegex(result.text, r"^Final estimate: PPL = [\d.]+ \+/- [\d.]+\n$")
+        config, weights = reference.load(self.model)
+        tokens = self.lines("tokenize", [{"text": text}])[0]["ids"]
+        losses = []
+        for start in range(0, len(tokens) - 63, 64):
+            logits = reference.logits(config, weights, tokens[start:start + 64])
+            logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
+            losses += [-logits[i, tokens[start + i + 1]] for i in range(32, 63)]
+        self.assertAlmostEqual(float(result.text.split()[4]) / math.exp(np.mean(losses)), 1, places=4)
+
+
+class DemoTextTest(StrataTest):
+    def test_chat_of_the_demo_model_ends_by_itself(self):
+        prompt = self.strata("template", DEMO, stdin=json.dumps({
+            "messages": [{"role": "user", "content": "Who is David?"}], "add_generation_prompt": True}).encode()).text
+        result = self.strata("run", DEMO, "-p", prompt, "-n", 400, "--temp", 0)
+        self.assertEqual(result.code, 0, result)
+        self.assertNotIn("<|im_end|>", result.text)
+        self.assertGreater(len(result.text.split()), 3)
+
+
+if __name__ == "__main__":
+    unittest.main()

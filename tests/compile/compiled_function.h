@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+// A function of an IR text, taken through the whole compiler and called: what differential tests compare with the
+// interpreter.
+#pragma once
+
+#include <dlfcn.h>
+
+#include <bit>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/atomic_file.h"
+#include "base/temp_dir.h"
+#include "compile/pack_weights.h"
+#include "compile/pipeline.h"
+#include "compile/toolchain.h"
+#include "ir/interpreter.h"
+#include "ir/rewrite.h"
+#include "ir/text.h"
+#include "ops/register.h"
+#include "tensor/team.h"
+#include "tensor/vec.h"
+
+namespace strata::compile {
+
+using Symbols = std::map<std::string, std::int64_t>;
+
+inline std::int64_t size_of(const ir::Dim& dim, const Symbols& symbols) {
+  return dim.is_constant() ? dim.factor() : dim.factor() * symbols.at(dim.symbol()->name);
+}
+
+inline std::vector<std::int64_t> sizes_of(const ir::TensorType& type, const Symbols& symbols) {
+  std::vector<std::int64_t> sizes;
+  for (const ir::Dim& dim : type.shape) sizes.push_back(size_of(dim, symbols));
+  return sizes;
+}
+
+// The type with its symbols replaced by their values.
+inline ir::TensorType concrete(ir::TensorType type, const Symbols& symbols) {
+  for (ir::Dim& dim : type.shape) dim = ir::Dim(size_of(dim, symbols));
+  return type;
+}
+
+// Position in memory of the element with this row-major number, for any layout; a definition by the book.
+inline std::int64_t physical_offset(const ir::TensorType& type, std::int64_t element) {
+  const std::vector<std::int64_t> sizes = sizes_of(type, {});
+  std::vector<std::int64_t> index(sizes.size());
+  for (std::size_t axis = sizes.size(); axis-- > 0; element /= sizes[axis]) index[axis] = element % sizes[axis];
+  std::int64_t offset = 0;
+  for (std::size_t axis = 0; axis < sizes.size(); ++axis) {
+    const std::int64_t lanes = type.layout.lanes(static_cast<int>(axis));
+    offset = offset * ((sizes[axis] + lanes - 1) / lanes) + index[axis] / lanes;
+  }
+  for (const ir::Pack& pack : type.layout.packs) offset = offset * pack.lanes + index[pack.axis] % pack.lanes;
+  return offset;
+}
+
+inline void store_element(DType dtype, double value, std::byte* to) {
+  const auto put = [&](auto element) { std::memcpy(to, &element, sizeof(element)); };
+  switch (dtype) {
+    case DType::kF32:
+      return put(static_cast<float>(value));
+    case DType::kF16:
+      return put(tensor::f16(static_cast<float>(value)));
+    case DType::kBF16:
+      return put(tensor::bf16(static_cast<float>(value)));
+    case DType::kI32:
+      return put(static_cast<std::int32_t>(value));
+    case DType::kI64:
+      return put(static_cast<std::int64_t>(value));
+    default:
+      return put(static_cast<std::uint8_t>(value));
+  }
+}
+
+inline double load_element(DType dtype, const std::byte* from) {
+  const auto get = [&](auto element) {
+    std::memcpy(&element, from, sizeof(element));
+    return element;
+  };
+  switch (dtype) {
+    case DType::kF32:
+      return get(float{});
+    case DType::kF16:
+      return static_cast<float>(get(tensor::f16{}));
+    case DType::kBF16:
+      return static_cast<float>(get(tensor::bf16{}));
+    case DType::kI32:
+      return get(std::int32_t{});
+    case DType::kI64:
+      return static_cast<double>(get(std::int64_t{}));
+    default:
+      return get(std::uint8_t{});
+  }
+}
+
+// What a value becomes when it is stored as dtype.
+inline double rounded(DType dtype, double value) {
+  std::byte bytes[8];
+  store_element(dtype, value, bytes);
+  return load_element(dtype, bytes);
+}
+
+inline std::vector<std::byte> to_memory(const ir::Value& value) {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(ir::max_bytes(value.type)));
+  const std::int64_t size = dtype_size(value.type.dtype);
+  for (std::size_t i = 0; i < value.data.size(); ++i) {
+    const std::int64_t at = physical_offset(value.type, static_cast<std::int64_t>(i)) * size;
+    store_element(value.type.dtype, value.data[i], bytes.data() + at);
+  }
+  return bytes;
+}
+
+inline ir::Value from_memory(const ir::TensorType& type, const std::vector<std::byte>& bytes) {
+  ir::Value value{type, std::vector<double>(static_cast<std::size_t>(ir::max_element_count(type.shape)))};
+  const std::int64_t size = dtype_size(type.dtype);
+  for (std::size_t i = 0; i < value.data.size(); ++i) {
+    const std::int64_t at = physical_offset(type, static_cast<std::int64_t>(i)) * size;
+    value.data[i] = load_element(type.dtype, bytes.data() + at);
+  }
+  return value;
+}
+
+// Values in [-1, 1] that the dtype represents exactly; integers in [0, limit).
+inline ir::Value random_value(const ir::TensorType& type, std::mt19937_64& random, std::int64_t limit = 1) {
+  ir::Value value{type, std::vector<double>(static_cast<std::size_t>(ir::max_element_count(type.shape)))};
+  for (double& element : value.data) {
+    const double uniform = static_cast<double>(random() >> 11) * 0x1p-53;
+    element = is_floating(type.dtype) ? rounded(type.dtype, 2 * uniform - 1)
+                                      : static_cast<double>(static_cast<std::int64_t>(uniform * static_cast<double>(limit)));
+  }
+  return value;
+}
+
+struct CompileCase {
+  std::string machine = "native";
+  std::vector<std::string> without;
+};
+
+class CompiledFunction {
+ public:
+  // The module's function `main`; weights get random values.
+  CompiledFunction(const std::string& text, const CompileCase& options, std::mt19937_64& random)
+      : machine_((ops::register_all(), machine::load(options.machine))), source_(ir::parse_module(text, "test")) {
+    PassContext context{machine_, options.without, {}, "", 0};
+    planned_.emplace(plan_module(source_, {"test", {}, {"main"}}, context));
+    weights_.add(planned_->module);
+    for (const auto& symbol : source_.symbols()) symbols_.push_back(symbol->name);
+    make_weights(random);
+    load(codegen::generate(*planned_, {"main"}, symbols_, weights_, machine_));
+  }
+  ~CompiledFunction() {
+    if (library_ != nullptr) dlclose(library_);
+  }
+  CompiledFunction(const CompiledFunction&) = delete;
+  CompiledFunction& operator=(const CompiledFunction&) = delete;
+
+  const ir::Function& function() const { return *source_.find("main"); }
+  const ir::Function& planned_function() const { return *planned_->module.find("main"); }
+  const std::string& generated() const { return generated_; }
+  const codegen::PlannedModule& planned() const { return *planned_; }
+
+  // All results in order, those updated in place included.
+  std::vector<ir::Value> run(const std::vector<ir::Value>& arguments, const Symbols& symbols, int threads) {
+    const ir::Function& target = planned_function();
+    const buffer::FunctionPlan& plan = planned_->buffers.at(&target);
+    std::vector<std::vector<std::byte>> memory;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      memory.push_back(to_memory({concrete(target.parameters[i]->type(), symbols), arguments[i].data}));
+    }
+    for (std::size_t i = 0; i < target.results.size(); ++i) {
+      if (plan.results[i].parameter) continue;
+      memory.emplace_back(static_cast<std::size_t>(ir::max_bytes(concrete(target.results[i]->type(), symbols))), std::byte{0x7f});
+    }
+    call(memory, symbols, threads, plan.arena_bytes);
+    std::vector<ir::Value> results;
+    std::size_t next = arguments.size();
+    for (std::size_t i = 0; i < target.results.size(); ++i) {
+      const std::size_t at = plan.results[i].parameter ? static_cast<std::size_t>(*plan.results[i].parameter) : next++;
+      results.push_back(from_memory(concrete(target.results[i]->type(), symbols), memory[at]));
+    }
+    return results;
+  }
+
+  std::vector<ir::Value> reference(const std::vector<ir::Value>& arguments, const Symbols& symbols) const {
+    return ir::interpret(source_, function(), arguments, symbols,
+                         [&](const ir::Expr& weight) { return weight_values_.at(weight.name); });
+  }
+
+ private:
+  using Entry = void (*)(const tensor::Team&, void* const*, const std::int64_t*, std::byte*, const std::byte*);
+
+  void make_weights(std::mt19937_64& random) {
+    weight_bytes_.resize(static_cast<std::size_t>(weights_.total_bytes()));
+    for (const auto& entry : weights_.entries()) {
+      ir::TensorType plain = entry.type;
+      plain.layout = {};
+      const ir::Value value = random_value(plain, random);
+      const std::vector<std::byte> bytes = to_memory(value);
+      importer::TensorView view{entry.name, plain.dtype, sizes_of(plain, {}), bytes};
+      pack_range(view, entry.type, 0, entry.bytes, weight_bytes_.data() + entry.offset);
+      weight_values_.emplace(entry.name, value);
+    }
+  }
+
+  void load(const std::vector<codegen::Unit>& units) {
+    for (const auto& unit : units) generated_ += unit.source;
+    const std::filesystem::path cache = std::filesystem::temp_directory_path() / "strata-test-objects";
+    const std::string code = Toolchain::find(machine_).build(units, cache, 1, {});
+    const TempDir folder(std::filesystem::temp_directory_path(), "strata-test");
+    const auto path = folder.path() / "code.so";
+    write_file(path, code);
+    library_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library_ == nullptr) throw std::runtime_error(dlerror());
+    entry_ = reinterpret_cast<Entry>(dlsym(library_, codegen::entry_symbol("main", "test").c_str()));
+  }
+
+  void call(std::vector<std::vector<std::byte>>& memory, const Symbols& symbols, int threads, std::int64_t arena_bytes) {
+    std::vector<void*> parameters;
+    for (auto& bytes : memory) parameters.push_back(bytes.data());
+    std::vector<std::int64_t> values;
+    for (const std::string& name : symbols_) values.push_back(symbols.at(name));
+    std::vector<std::byte> arena(static_cast<std::size_t>(arena_bytes) + 64, std::byte{0x7f});
+    void* aligned = arena.data();
+    std::size_t space = arena.size();
+    std::align(64, static_cast<std::size_t>(arena_bytes), aligned, space);
+    tensor::Barrier barrier(threads);
+    std::vector<std::jthread> team;
+    for (int rank = 0; rank < threads; ++rank) {
+      team.emplace_back([&, rank] {
+        entry_(tensor::Team{rank, threads, &barrier}, parameters.data(), values.data(), static_cast<std::byte*>(aligned),
+               weight_bytes_.data());
+      });
+    }
+  }
+
+  machine::Machine machine_;
+  ir::Module source_;
+  std::optional<codegen::PlannedModule> planned_;
+  codegen::WeightMap weights_;
+  std::vector<std::string> symbols_;
+  std::vector<std::byte> weight_bytes_;
+  std::map<std::string, ir::Value> weight_values_;
+  std::string generated_;
+  void* library_ = nullptr;
+  Entry entry_ = nullptr;
+};
+
+// ||a - b|| / ||b||; infinite when a is not finite.
+inline double relative_error(const ir::Value& a, const ir::Value& b) {
+  double difference = 0;
+  double norm = 0;
+  for (std::size_t i = 0; i < b.data.size(); ++i) {
+    if (!std::isfinite(a.data[i])) return INFINITY;
+    difference += (a.data[i] - b.data[i]) * (a.data[i] - b.data[i]);
+    norm += b.data[i] * b.data[i];
+  }
+  return norm == 0 ? std::sqrt(difference) : std::sqrt(difference / norm);
+}
+
+}  // namespace strata::compile

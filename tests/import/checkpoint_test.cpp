@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "import/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+
+#include "tests/base/expect_error.h"
+#include "tests/import/checkpoint_files.h"
+
+namespace strata::importer {
+namespace {
+
+namespace fs = std::filesystem;
+using strata::testing::CheckpointFolder;
+using strata::testing::header_of;
+using strata::testing::Json;
+using strata::testing::safetensors;
+using strata::testing::small_config;
+using strata::testing::small_tensors;
+using strata::testing::Tensors;
+
+constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr const char* kQuery = "model.layers.0.self_attn.q_proj.weight";
+
+class CheckpointTest : public ::testing::Test {
+ protected:
+  void refused(const std::vector<std::string>& parts) {
+    strata::testing::expect_error(ExitCode::kModel, parts, [&] { Checkpoint::open(folder_.path()); });
+  }
+  void write_weights(const Tensors& tensors) { folder_.write("model.safetensors", safetensors(header_of(tensors))); }
+  void write_config(const std::string& key, const Json& value) {
+    Json config = small_config();
+    config[key] = value;
+    folder_.write("config.json", config.dump());
+  }
+
+  // Replaces the one file by two shards and their index; `edit` may spoil the index.
+  void shard(const std::function<void(Json&)>& edit = {}) {
+    folder_.remove("model.safetensors");
+    const Tensors all = small_tensors();
+    const Tensors first(all.begin(), all.begin() + 7);
+    const Tensors second(all.begin() + 7, all.end());
+    folder_.write("model-00001-of-00002.safetensors", safetensors(header_of(first)));
+    folder_.write("model-00002-of-00002.safetensors", safetensors(header_of(second)));
+    Json index = {{"metadata", {{"total_size", 1}}}, {"weight_map", Json::object()}};
+    for (const auto& [name, shape] : first) index["weight_map"][name] = "model-00001-of-00002.safetensors";
+    for (const auto& [name, shape] : second) index["weight_map"][name] = "model-00002-of-00002.safetensors";
+    if (edit) edit(index);
+    folder_.write(kIndex, index.dump());
+  }
+
+  CheckpointFolder folder_;
+};
+
+TEST_F(CheckpointTest, GivesViewsOfTheMappedFile) {
+  Checkpoint opened = Checkpoint::open(folder_.path());
+  const std::byte* data = opened.at(kQuery).bytes.data();
+  const Checkpoint checkpoint = std::move(opened);
+  const TensorView& view = checkpoint.at(kQuery);
+  EXPECT_EQ(view.name, kQuery);
+  EXPECT_EQ(view.dtype, DType::kF32);
+  EXPECT_EQ(view.shape, (std::vector<std::int64_t>{64, 64}));
+  EXPECT_EQ(view.bytes.size(), 64U * 64 * 4);
+  EXPECT_EQ(view.bytes.data(), data);
+  const std::uint64_t begin = (512U * 64 + 64) * 4;  // after the embedding and the first norm
+  EXPECT_EQ(view.bytes[1], strata::testing::body_byte(begin + 1));
+  EXPECT_EQ(checkpoint.find("nosuch"), nullptr);
+  EXPECT_EQ(checkpoint.config().layers, 2);
+  EXPECT_EQ(checkpoint.weight_dtype(), DType::kF32);
+  // The embedding, two layers, the last norm.
+  EXPECT_EQ(checkpoint.parameters(), 512 * 64 + 2 * (2 * 64 + 2 * 16 + 2 * 64 * 64 + 2 * 32 * 64 + 3 * 192 * 64) + 64);
+}
+
+TEST_F(CheckpointTest, ShardsGiveTheSameTensors) {
+  shard();
+  const Checkpoint checkpoint = Checkpoint::open(folder_.path());
+  EXPECT_EQ(checkpoint.at(kQuery).bytes.size(), 64U * 64 * 4);
+  EXPECT_EQ(checkpoint.at("model.norm.weight").bytes.size(), 64U * 4);
+}
+
+TEST_F(CheckpointTest, LinkedFilesAreFollowed) {
+  const TempDir blobs(fs::temp_directory_path(), "blobs");
+  fs::rename(folder_.path() / "model.safetensors", blobs.path() / "5d3f");
+  fs::create_symlink(blobs.path() / "5d3f", folder_.path() / "model.safetensors");
+  EXPECT_NO_THROW(Checkpoint::open(folder_.path()));
+}
+
+TEST_F(CheckpointTest, HalfPrecisionAndMixedDtypes) {
+  Json header = header_of(small_tensors(), "BF16", 2);
+  header["model.norm.weight"]["dtype"] = "F32";
+  const std::int64_t begin = header["model.norm.weight"]["data_offsets"][0].get<std::int64_t>();
+  header["model.norm.weight"]["data_offsets"] = {begin, begin + 64 * 4};
+  folder_.write("model.safetensors", safetensors(header));
+  const Checkpoint checkpoint = Checkpoint::open(folder_.path());
+  EXPECT_EQ(checkpoint.at("model.norm.weight").dtype, DType::kF32);
+  EXPECT_EQ(checkpoint.at(kQuery).dtype, DType::kBF16);
+  EXPECT_EQ(checkpoint.weight_dtype(), DType::kBF16);
+}
+
+TEST_F(CheckpointTest, ExtraTensorsAreIgnoredWhateverTheirDtype) {
+  Json header = header_of(small_tensors());
+  const std::int64_t end = strata::testing::body_bytes(header);
+  header["model.layers.0.self_attn.rotary_emb.inv_freq"] = {
+      {"dtype", "F64"}, {"shape", {8}}, {"data_offsets", {end, end + 64}}};
+  header["lm_head.weight"] = {{"dtype", "F32"}, {"shape", {1}}, {"data_offsets", {end + 64, end + 68}}};
+  folder_.write("model.safetensors", safetensors(header));
+  EXPECT_NO_THROW(Checkpoint::open(folder_.path()));
+}
+
+TEST_F(CheckpointTest, NeededTensorOfAnotherDtypeIsNamed) {
+  for (const char* dtype : {"F64", "I64"}) {
+    Json header = header_of(small_tensors());
+    const std::int64_t end = strata::testing::body_bytes(header);
+    header["model.norm.weight"]["dtype"] = dtype;
+    header["model.norm.weight"]["data_offsets"] = {end - 64 * 4, end + 64 * 4};
+    folder_.write("model.safetensors", safetensors(header));
+    refused({"\"model.norm.weight\"", dtype[0] == 'F' ? "F64" : "i64", "supported: F32, F16, BF16"});
+  }
+}
+
+TEST_F(CheckpointTest, MissingTensorIsNamed) {
+  Tensors tensors = small_tensors();
+  std::erase_if(tensors, [](const auto& tensor) { return tensor.first == kQuery; });
+  write_weights(tensors);
+  refused({kQuery, "is missing"});
+}
+
+TEST_F(CheckpointTest, WrongShapeIsNamedWithBoth) {
+  Tensors tensors = small_tensors();
+  for (auto& [name, shape] : tensors) {
+    if (name == kQuery) shape = {32, 128};
+  }
+  write_weights(tensors);
+  refused({kQuery, "[32, 128]", "[64, 64]"});
+}
+
+TEST_F(CheckpointTest, MoreLayersThanTensors) {
+  write_config("num_hidden_layers", 3);
+  refused({"model.layers.2.input_layernorm.weight", "is missing"});
+}
+
+TEST_F(CheckpointTest, VocabularyLargerThanTheTable) {
+  write_config("vocab_size", 600);
+  refused({"model.embed_tokens.weight", "[512, 64]", "[600, 64]"});
+}
+
+TEST_F(CheckpointTest, UntiedHeadMustBeThere) {
+  write_config("tie_word_embeddings", false);
+  refused({"lm_head.weight", "is missing"});
+}
+
+TEST_F(CheckpointTest, MissingFolderIsNamed) {
+  const std::string path = (folder_.path() / "nosuch").string();
+  strata::testing::expect_error(ExitCode::kModel, {"no such model", path}, [&] { Checkpoint::open(path); });
+}
+
+TEST_F(CheckpointTest, FileIsNotAFolder) {
+  const std::string path = (folder_.path() / "config.json").string();
+  strata::testing::expect_error(ExitCode::kModel, {"not a model's folder", path}, [&] { Checkpoint::open(path); });
+}
+
+TEST_F(CheckpointTest, MissingConfigIsNamed) {
+  folder_.remove("config.json");
+  refused({"no config.json"});
+}
+
+TEST_F(CheckpointTest, MissingWeightsAreNamed) {
+  folder_.remove("model.safetensors");
+  refused({"no model.safetensors", kIndex});
+}
+
+TEST_F(CheckpointTest, IndexNamingAMissingFile) {
+  shard();
+  folder_.remove("model-00002-of-00002.safetensors");
+  refused({"no such file", "model-00002-of-00002.safetensors"});
+}
+
+TEST_F(CheckpointTest, IndexNamingTheWrongFile) {
+  shard([](Json& index) { index["weight_map"][kQuery] = "model-00002-of-00002.safetensors"; });
+  refused({kQuery, "lacks it"});
+}
+
+TEST_F(CheckpointTest, IndexLackingATensor) {
+  shard([](Json& index) { index["weight_map"].erase(kQuery); });
+  refused({kQuery, "is missing"});
+}
+
+TEST_F(CheckpointTest, IndexLeadingOutOfTheFolder) {
+  const std::string absolute = (folder_.path() / "model-00001-of-00002.safetensors").string();
+  for (const std::string& name : {std::string("../x.safetensors"), absolute, std::string("a/b.safetensors"),
+                                  std::string(".."), std::string(""), std::string("config.json")}) {
+    shard([&](Json& index) { index["weight_map"][kQuery] = name; });
+    refused({kQuery, "the name of a .safetensors file", kIndex});
+  }
+}
+
+TEST_F(CheckpointTest, IndexOfAnotherForm) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{", "not valid JSON"},
+      {"[]", "a JSON object is needed"},
+      {"{}", "\"weight_map\" is missing"},
+      {R"({"weight_map": []})", "an object"},
+      {R"({"weight_map": {}})", "names no tensors"},
+      {R"({"weight_map": {"a": 5}})", "the name of a .safetensors file"},
+      {R"({"weight_map": {"a": "x.safetensors", "a": "x.safetensors"}})", "is there twice"}};
+  for (const auto& [text, message] : cases) {
+    shard();
+    folder_.write(kIndex, text);
+    refused({message, kIndex});
+  }
+}
+
+TEST_F(CheckpointTest, TextsGoAlong) {
+  folder_.write("tokenizer.json", "{}");
+  folder_.write("chat_template.jinja", "{{ x }}");
+  folder_.write("README.md", "hello");
+  const Checkpoint checkpoint = Checkpoint::open(folder_.path());
+  const std::vector<std::pair<std::string, std::string>> expected = {
+      {"config.json", small_config().dump()}, {"tokenizer.json", "{}"}, {"chat_template.jinja", "{{ x }}"}};
+  EXPECT_EQ(checkpoint.text_files(), expected);
+}
+
+TEST_F(CheckpointTest, IdentityFollowsTheContent) {
+  const auto identity = [&] { return Checkpoint::open(folder_.path()).identity(); };
+  const std::string before = identity();
+  EXPECT_EQ(before.size(), 32U);
+  EXPECT_EQ(identity(), before);
+  folder_.write("README.md", "hello");
+  EXPECT_EQ(identity(), before);
+  folder_.write("tokenizer.json", "{}");
+  const std::string with_tokenizer = identity();
+  EXPECT_NE(with_tokenizer, before);
+  write_weights(small_tensors());  // equal bytes, but who knows: another file
+  EXPECT_NE(identity(), with_tokenizer);
+  const std::string rewritten = identity();
+  fs::last_write_time(folder_.path() / "model.safetensors", fs::file_time_type::clock::now() + std::chrono::hours(1));
+  EXPECT_NE(identity(), rewritten);
+  write_config("rms_norm_eps", 1e-5);
+  EXPECT_NE(identity(), rewritten);
+}
+
+}  // namespace
+}  // namespace strata::importer

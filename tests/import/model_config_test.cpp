@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "import/model_config.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "import/families.h"
+#include "tests/base/expect_error.h"
+#include "tests/import/checkpoint_files.h"
+
+namespace strata::importer {
+namespace {
+
+using strata::testing::expect_error;
+using strata::testing::Json;
+using strata::testing::small_config;
+
+ModelConfig parse(const Json& json) { return parse_model_config(json.dump(), "config.json"); }
+
+Json with(const std::string& key, const Json& value) {
+  Json config = small_config();
+  config[key] = value;
+  return config;
+}
+Json without(const std::string& key) {
+  Json config = small_config();
+  config.erase(key);
+  return config;
+}
+
+struct BadConfig {
+  std::string name;
+  std::string text;
+  std::vector<std::string> message;
+};
+void PrintTo(const BadConfig& config, std::ostream* out) { *out << config.name; }
+
+std::vector<BadConfig> bad_configs() {
+  const std::string families = "supported: Qwen3ForCausalLM, Qwen2ForCausalLM, LlamaForCausalLM";
+  const auto scaling = [](const Json& value) { return with("rope_scaling", value).dump(); };
+  std::vector<BadConfig> cases = {
+      {"NotJson", "{", {"not valid JSON"}},
+      {"EmptyObject", "{}", {"\"model_type\" is missing"}},
+      {"List", "[]", {"a JSON object is needed"}},
+      {"Nested",
+       [] {
+         std::string s;
+         for (int i = 0; i < 100'000; ++i) s += "{\"a\":";
+         return s;
+       }(),
+       {"nested deeper"}},
+      {"Architecture", with("architectures", {"NoSuchModel"}).dump(), {"architecture \"NoSuchModel\"", families}},
+      {"ArchitectureMultimodal", with("architectures", {"Qwen2VLForConditionalGeneration"}).dump(), {families}},
+      {"ArchitecturesTwo", with("architectures", {"A", "B"}).dump(), {"a list of one name"}},
+      {"ArchitecturesText", with("architectures", "Qwen3ForCausalLM").dump(), {"a list of one name"}},
+      {"ModelTypeAlone", Json{{"model_type", "nosuch"}}.dump(), {"model_type \"nosuch\"", families}},
+      {"HiddenZero", with("hidden_size", 0).dump(), {"\"hidden_size\"", "not 0"}},
+      {"HiddenNegative", with("hidden_size", -64).dump(), {"\"hidden_size\"", "not -64"}},
+      {"HiddenString", with("hidden_size", "64").dump(), {"\"hidden_size\"", "not \"64\""}},
+      {"HiddenFloat", with("hidden_size", 64.0).dump(), {"\"hidden_size\"", "not 64.0"}},
+      {"HiddenBoolean", with("hidden_size", true).dump(), {"\"hidden_size\"", "not true"}},
+      {"HiddenHuge", with("hidden_size", 1LL << 40).dump(), {"\"hidden_size\"", "1048576"}},
+      {"HiddenBeyondInt64", with("hidden_size", 18446744073709551615ULL).dump(), {"\"hidden_size\""}},
+      {"HiddenMissing", without("hidden_size").dump(), {"\"hidden_size\" is missing"}},
+      {"LayersMany", with("num_hidden_layers", 1'000'000'000).dump(), {"\"num_hidden_layers\"", "4096"}},
+      {"LayersZero", with("num_hidden_layers", 0).dump(), {"\"num_hidden_layers\""}},
+      {"KvHeadsDoNotDivide", with("num_key_value_heads", 3).dump(), {"\"num_key_value_heads\"", "a divisor"}},
+      {"KvHeadsZero", with("num_key_value_heads", 0).dump(), {"\"num_key_value_heads\""}},
+      {"KvHeadsMore", with("num_key_value_heads", 8).dump(), {"\"num_key_value_heads\"", "a divisor"}},
+      {"HeadDimOdd", with("head_dim", 15).dump(), {"15", "even"}},
+      {"ProjectionHuge",
+       [] {
+         Json c = with("head_dim", 8192);
+         c["num_attention_heads"] = 65536;
+         return c.dump();
+       }(),
+       {"at most 4194304"}},
+      {"VocabHuge", with("vocab_size", 1LL << 40).dump(), {"\"vocab_size\""}},
+      {"PositionsZero", with("max_position_embeddings", 0).dump(), {"\"max_position_embeddings\""}},
+      {"Activation", with("hidden_act", "nosuch").dump(), {"activation \"nosuch\"", "supported: silu"}},
+      {"ActivationGelu", with("hidden_act", "gelu").dump(), {"activation \"gelu\""}},
+      {"EpsList", with("rms_norm_eps", {1}).dump(), {"\"rms_norm_eps\"", "a number"}},
+      {"EpsZero", with("rms_norm_eps", 0).dump(), {"\"rms_norm_eps\""}},
+      {"EpsNegative", with("rms_norm_eps", -1e-6).dump(), {"\"rms_norm_eps\""}},
+      {"ThetaZero", with("rope_theta", 0).dump(), {"\"rope_theta\""}},
+      {"ThetaString", with("rope_theta", "1e6").dump(), {"\"rope_theta\""}},
+      {"TiedNumber", with("tie_word_embeddings", 1).dump(), {"\"tie_word_embeddings\"", "true or false"}},
+      {"RopeLlama3Incomplete", scaling({{"rope_type", "llama3"}, {"factor", 8.0}}), {"\"low_freq_factor\" is missing"}},
+      {"RopeLlama3Reversed",
+       scaling({{"rope_type", "llama3"},
+                {"factor", 8.0},
+                {"low_freq_factor", 4.0},
+                {"high_freq_factor", 1.0},
+                {"original_max_position_embeddings", 8192}}),
+       {"\"high_freq_factor\""}},
+      {"RopeFactorHuge", scaling({{"rope_type", "llama3"}, {"factor", 1e300}}), {"\"factor\""}},
+      {"RopeList", with("rope_scaling", Json::array()).dump(), {"\"rope_scaling\"", "an object"}},
+      {"RopeParametersByLayer",
+       with("rope_parameters", {{"full_attention", {{"rope_theta", 1e4}}}}).dump(),
+       {"by layer type"}},
+      {"RopeParametersType",
+       with("rope_parameters", {{"rope_type", "yarn"}, {"rope_theta", 1e4}}).dump(),
+       {"\"yarn\"", "default, llama3"}},
+      {"PartialRotation", with("partial_rotary_factor", 0.5).dump(), {"partial_rotary_factor 0.5"}},
+      {"PartialRotationInside",
+       with("rope_parameters", {{"partial_rotary_factor", 0.25}}).dump(),
+       {"partial_rotary_factor 0.25"}},
+      {"SlidingWindow", with("use_sliding_window", true).dump(), {"sliding window"}},
+      {"LayerTypes", with("layer_types", {"full_attention", "sliding_attention"}).dump(), {"layer_types"}},
+      {"Quantized", with("quantization_config", {{"quant_method", "gptq"}}).dump(), {"quantization_config", "gptq"}},
+      {"SoftcapAttention", with("attn_logit_softcapping", 50.0).dump(), {"attn_logit_softcapping"}},
+      {"SoftcapFinal", with("final_logit_softcapping", 30.0).dump(), {"final_logit_softcapping"}},
+      {"Experts", with("num_experts", 8).dump(), {"num_experts"}},
+  };
+  for (const char* type : {"nosuch", "linear", "dynamic", "yarn", "longrope", "mrope"}) {
+    cases.push_back({std::string("Rope_") + type,
+                     scaling({{"rope_type", type}, {"factor", 2.0}}),
+                     {"rope scaling \"" + std::string(type) + "\"", "supported: default, llama3"}});
+  }
+  cases.push_back({"RopeOldSpelling", scaling({{"type", "linear"}, {"factor", 2.0}}), {"rope scaling \"linear\""}});
+  return cases;
+}
+
+class BadModelConfig : public ::testing::TestWithParam<BadConfig> {};
+INSTANTIATE_TEST_SUITE_P(Configs, BadModelConfig, ::testing::ValuesIn(bad_configs()),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_P(BadModelConfig, IsRefused) {
+  std::vector<std::string> parts = GetParam().message;
+  parts.push_back("config.json");
+  expect_error(ExitCode::kModel, parts, [&] { parse_model_config(GetParam().text, "config.json"); });
+}
+
+TEST(ModelConfig, Qwen3) {
+  const ModelConfig config = parse(Json::parse(R"({"architectures": ["Qwen3ForCausalLM"], "attention_bias": false,
+    "attention_dropout": 0.0, "bos_token_id": 151643, "eos_token_id": 151645, "head_dim": 128, "hidden_act": "silu",
+    "hidden_size": 1024, "initializer_range": 0.02, "intermediate_size": 3072, "max_position_embeddings": 40960,
+    "max_window_layers": 28, "model_type": "qwen3", "num_attention_heads": 16, "num_hidden_layers": 28,
+    "num_key_value_heads": 8, "rms_norm_eps": 1e-06, "rope_scaling": null, "rope_theta": 1000000,
+    "sliding_window": null, "tie_word_embeddings": true, "torch_dtype": "bfloat16", "use_cache": true,
+    "use_sliding_window": false, "vocab_size": 151936})"));
+  EXPECT_EQ(config.architecture, "Qwen3ForCausalLM");
+  EXPECT_EQ(config.model_type, "qwen3");
+  EXPECT_EQ(config.hidden_size, 1024);
+  EXPECT_EQ(config.layers, 28);
+  EXPECT_EQ(config.heads, 16);
+  EXPECT_EQ(config.kv_heads, 8);
+  EXPECT_EQ(config.head_dim, 128);
+  EXPECT_EQ(config.intermediate_size, 3072);
+  EXPECT_EQ(config.vocab_size, 151936);
+  EXPECT_EQ(config.max_positions, 40960);
+  EXPECT_EQ(config.rms_eps, 1e-6);
+  EXPECT_EQ(config.rope.kind, Rope::Kind::kDefault);
+  EXPECT_EQ(config.rope.theta, 1e6);
+  EXPECT_TRUE(config.tied_head);
+  EXPECT_TRUE(config.qk_norm);
+  EXPECT_FALSE(config.qkv_bias || config.output_bias || config.mlp_bias);
+  EXPECT_EQ(config.activation, "silu");
+  EXPECT_EQ(config.torch_dtype, "bfloat16");
+}
+
+TEST(ModelConfig, Qwen2HasBiasesOfItsOwn) {
+  const ModelConfig config = parse(Json::parse(R"({"architectures": ["Qwen2ForCausalLM"], "hidden_act": "silu",
+    "hidden_size": 896, "intermediate_size": 4864, "max_position_embeddings": 32768, "max_window_layers": 21,
+    "model_type": "qwen2", "num_attention_heads": 14, "num_hidden_layers": 24, "num_key_value_heads": 2,
+    "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "sliding_window": 32768, "tie_word_embeddings": true,
+    "torch_dtype": "bfloat16", "use_sliding_window": false, "vocab_size": 151936})"));
+  EXPECT_EQ(config.head_dim, 64);
+  EXPECT_TRUE(config.qkv_bias);
+  EXPECT_FALSE(config.output_bias || config.mlp_bias || config.qk_norm);
+}
+
+TEST(ModelConfig, Llama3ScalesItsFrequencies) {
+  const ModelConfig config = parse(Json::parse(R"({"architectures": ["LlamaForCausalLM"], "attention_bias": false,
+    "head_dim": 64, "hidden_act": "silu", "hidden_size": 2048, "intermediate_size": 8192,
+    "max_position_embeddings": 131072, "mlp_bias": false, "model_type": "llama", "num_attention_heads": 32,
+    "num_hidden_layers": 16, "num_key_value_heads": 8, "pretraining_tp": 1, "rms_norm_eps": 1e-05,
+    "rope_scaling": {"factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+    "original_max_position_embeddings": 8192, "rope_type": "llama3"}, "rope_theta": 500000.0,
+    "tie_word_embeddings": true, "torch_dtype": "bfloat16", "use_cache": true, "vocab_size": 128256})"));
+  EXPECT_EQ(config.rms_eps, 1e-5);
+  EXPECT_EQ(config.rope.kind, Rope::Kind::kLlama3);
+  EXPECT_EQ(config.rope.theta, 500000.0);
+  EXPECT_EQ(config.rope.factor, 32.0);
+  EXPECT_EQ(config.rope.low_freq_factor, 1.0);
+  EXPECT_EQ(config.rope.high_freq_factor, 4.0);
+  EXPECT_EQ(config.rope.original_max_positions, 8192);
+  EXPECT_FALSE(config.qkv_bias || config.output_bias || config.mlp_bias || config.qk_norm);
+}
+
+TEST(ModelConfig, BiasesFollowTheFamily) {
+  Json llama = small_config();
+  llama["architectures"] = {"LlamaForCausalLM"};
+  llama["attention_bias"] = true;
+  llama["mlp_bias"] = true;
+  const ModelConfig config = parse(llama);
+  EXPECT_TRUE(config.qkv_bias && config.output_bias && config.mlp_bias);
+  const ModelConfig qwen3 = parse(with("attention_bias", true));
+  EXPECT_TRUE(qwen3.qkv_bias && qwen3.output_bias);
+  EXPECT_FALSE(parse(with("mlp_bias", true)).mlp_bias);
+}
+
+TEST(ModelConfig, NewSpellingsAreRead) {
+  Json json = without("rope_theta");
+  json.erase("torch_dtype");
+  json.erase("rope_scaling");
+  json["dtype"] = "float16";
+  json["layer_types"] = {"full_attention", "full_attention"};
+  json["rope_parameters"] = {{"rope_type", "llama3"},   {"rope_theta", 2e5},
+                             {"factor", 8.0},           {"low_freq_factor", 1.0},
+                             {"high_freq_factor", 4.0}, {"original_max_position_embeddings", 4096}};
+  const ModelConfig config = parse(json);
+  EXPECT_EQ(config.torch_dtype, "float16");
+  EXPECT_EQ(config.rope.theta, 2e5);
+  EXPECT_EQ(config.rope.kind, Rope::Kind::kLlama3);
+  EXPECT_EQ(config.rope.original_max_positions, 4096);
+}
+
+TEST(ModelConfig, DefaultsOfTheFamilies) {
+  EXPECT_EQ(parse(without("head_dim")).head_dim, 128);  // Qwen3's own default, not hidden_size / heads
+  EXPECT_EQ(parse(without("num_key_value_heads")).kv_heads, 4);
+  EXPECT_EQ(parse(without("rope_theta")).rope.theta, 10000.0);
+  EXPECT_FALSE(parse(without("tie_word_embeddings")).tied_head);
+  Json llama = without("head_dim");
+  llama["architectures"] = {"LlamaForCausalLM"};
+  EXPECT_EQ(parse(llama).head_dim, 16);
+  llama["num_attention_heads"] = 6;
+  expect_error(ExitCode::kModel, {"a divisor of hidden_size = 64"}, [&] { parse(llama); });
+}
+
+TEST(ModelConfig, ModelTypeStandsInForTheArchitecture) {
+  EXPECT_EQ(parse(without("architectures")).architecture, "Qwen3ForCausalLM");
+}
+
+TEST(ModelConfig, HarmlessFeaturesAreAccepted) {
+  EXPECT_NO_THROW(parse(with("attention_dropout", 0.1)));
+  EXPECT_NO_THROW(parse(with("sliding_window", 4096)));
+  EXPECT_NO_THROW(parse(with("partial_rotary_factor", 1.0)));
+  EXPECT_NO_THROW(parse(with("quantization_config", nullptr)));
+  EXPECT_NO_THROW(parse(with("rope_scaling", {{"type", "default"}})));
+  EXPECT_EQ(parse(with("hidden_act", "swish")).activation, "silu");
+}
+
+TEST(Families, NamesAndShapesOfEveryTensor) {
+  const ModelConfig config = parse(small_config());
+  strata::testing::Tensors mine;
+  for (const TensorSpec& spec : tensor_specs(config)) mine.emplace_back(spec.name, spec.shape);
+  strata::testing::Tensors published = strata::testing::small_tensors();
+  std::sort(mine.begin(), mine.end());
+  std::sort(published.begin(), published.end());
+  EXPECT_EQ(mine, published);
+}
+
+TEST(Families, OptionalTensorsComeWithTheirFeatures) {
+  Json json = with("attention_bias", true);
+  json["architectures"] = {"LlamaForCausalLM"};
+  json["mlp_bias"] = true;
+  json["tie_word_embeddings"] = false;
+  json["num_hidden_layers"] = 1;
+  strata::testing::Tensors biases;
+  for (const TensorSpec& spec : tensor_specs(parse(json))) {
+    if (spec.role.ends_with(".bias") || spec.role == "lm_head.weight") biases.emplace_back(spec.name, spec.shape);
+  }
+  const strata::testing::Tensors expected = {
+      {"model.layers.0.self_attn.q_proj.bias", {64}}, {"model.layers.0.self_attn.k_proj.bias", {32}},
+      {"model.layers.0.self_attn.v_proj.bias", {32}}, {"model.layers.0.self_attn.o_proj.bias", {64}},
+      {"model.layers.0.mlp.gate_proj.bias", {192}},   {"model.layers.0.mlp.up_proj.bias", {192}},
+      {"model.layers.0.mlp.down_proj.bias", {64}},    {"lm_head.weight", {512, 64}}};
+  EXPECT_EQ(biases, expected);
+}
+
+TEST(Families, RolesLeadToNames) {
+  const ModelConfig config = parse(small_config());
+  EXPECT_EQ(tensor_name(config, "q_norm.weight", 1), "model.layers.1.self_attn.q_norm.weight");
+  EXPECT_EQ(tensor_name(config, "embed_tokens.weight"), "model.embed_tokens.weight");
+  EXPECT_EQ(layer_roles(config).size(), 11U);
+  EXPECT_THROW(tensor_name(config, "lm_head.weight"), std::logic_error);
+  EXPECT_THROW(tensor_name(config, "q_proj.weight"), std::logic_error);
+}
+
+}  // namespace
+}  // namespace strata::importer

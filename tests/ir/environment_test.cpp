@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "ops/register.h"
+
+namespace {
+
+struct OpsEnvironment : testing::Environment {
+  void SetUp() override { strata::ops::register_all(); }
+};
+
+[[maybe_unused]] const testing::Environment* const kEnvironment = testing::AddGlobalTestEnvironment(new OpsEnvironment);
+
+}  // namespace

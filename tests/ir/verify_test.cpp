@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ir/verify.h"
+
+#include <gtest/gtest.h>
+
+#include "ir/op.h"
+#include "ir/text.h"
+
+namespace strata::ir {
+namespace {
+
+TensorType f32(Shape shape) { return {DType::kF32, std::move(shape), {}, {}}; }
+
+void expect_failure(const Module& module, const std::string& what, VerifyLevel level = VerifyLevel::kFull) {
+  try {
+    verify(module, level);
+  } catch (const std::logic_error& error) {
+    EXPECT_NE(std::string(error.what()).find(what), std::string::npos) << error.what();
+    return;
+  }
+  ADD_FAILURE() << "accepted; expected: " << what;
+}
+
+// A function on a cache, an addend for it and positions.
+Module cache_program(const std::string& statements) {
+  return parse_module("module m { func @f(%k: f32[1, 8, 4], %x: f32[2, 1, 4], %p: i32[2]) {\n" + statements + "} }",
+                      "t");
+}
+
+TEST(Verify, RefusesAnotherFunctionsParameter) {
+  Module module;
+  const Expr* const x = module.pool().parameter("x", f32({4}));
+  const Expr* const y = module.pool().parameter("y", f32({4}));
+  module.add({"f", {x}, {y}});
+  expect_failure(module, "@f: value %y: the parameter is not one of this function's");
+}
+
+TEST(Verify, RefusesAParameterGivenTwice) {
+  Module module;
+  const Expr* const x = module.pool().parameter("x", f32({4}));
+  module.add({"f", {x, x}, {x}});
+  expect_failure(module, "parameter %x: given twice");
+}
+
+TEST(Verify, RefusesNamesThatDoNotParse) {
+  Module module;
+  const Expr* const x = module.pool().parameter("0", f32({4}));
+  module.add({"f", {x}, {x}});
+  expect_failure(module, "no identifier");
+}
+
+TEST(Verify, RefusesUndeclaredSymbols) {
+  Module module;
+  const Dim seq(1, std::make_shared<const Symbol>(Symbol{"seq", 1, 8, 1}));
+  const Expr* const x = module.pool().parameter("x", f32({seq}));
+  module.add({"f", {x}, {x}});
+  expect_failure(module, "the symbol seq is not declared");
+  module.symbol({"seq", 1, 9, 1});
+  expect_failure(module, "the symbol seq is not declared like this");
+}
+
+TEST(Verify, RefusesBadSymbols) {
+  Module module;
+  module.symbol({"seq", 3, 8, 2});
+  expect_failure(module, "no multiples of 2");
+}
+
+TEST(Verify, RefusesLayoutsThatDoNotFit) {
+  Module module;
+  const Expr* const x = module.pool().parameter("x", {DType::kF32, {4}, {{{2, 1}}}, {}});
+  module.add({"f", {x}, {x}});
+  expect_failure(module, "packs axis 1 of 1 axes");
+  EXPECT_NO_THROW(verify(module, VerifyLevel::kStructure));
+}
+
+TEST(Verify, RefusesCalleesThatComeLater) {
+  Module other;
+  const Expr* const y = other.pool().parameter("x", f32({4}));
+  const Function* const foreign = other.add({"g", {y}, {y}});
+  Module module;
+  const Expr* const x = module.pool().parameter("x", f32({4}));
+  module.add({"f", {x}, {module.pool().call(*foreign, {x})}});
+  expect_failure(module, "the callee is not an earlier function", VerifyLevel::kStructure);
+}
+
+TEST(Verify, RefusesTuplesAsResults) {
+  Module module;
+  const Expr* const x = module.pool().parameter("x", f32({4}));
+  const Function* const pair = module.add({"pair", {x}, {x, x}});
+  module.add({"f", {x}, {module.pool().call(*pair, {x})}});
+  expect_failure(module, "@f: a result is a tuple");
+}
+
+// An op that claims another type each time it is asked.
+struct FickleOp : Op {
+  const std::string& name() const override {
+    static const std::string kName = "fickle";
+    return kName;
+  }
+  int arity() const override { return 1; }
+  std::vector<std::string> operand_names() const override { return {"x"}; }
+  TensorType infer(std::span<const TensorType>, const Attributes&) const override { return f32({++size}); }
+  std::vector<double> evaluate(std::span<const Value>, const Attributes&, const TensorType&) const override {
+    return {};
+  }
+  Work work(std::span<const TensorType>, const Attributes&, const TensorType&) const override { return {}; }
+  mutable std::int64_t size = 0;
+};
+
+TEST(Verify, RefusesTypesThatAreNotInferred) {
+  const FickleOp op;
+  Module module;
+  const Expr* const x = module.pool().parameter("x", f32({4}));
+  module.add({"f", {x}, {module.pool().op(op, {x})}});
+  expect_failure(module, "value %0: the type is f32[1], but fickle gives f32[2]");
+}
+
+TEST(VerifyInPlace, AcceptsReadersBeforeAndOfTheUpdate) {
+  verify(
+      cache_program("%a = cache_append(%k, %x, %p) : f32[1, 8, 4]\n"
+                    "%b = cache_append(%a, %x, %p) : f32[1, 8, 4]\n"
+                    "%c = attention(%x, %b, %b, %p) {scale = 1} : f32[2, 1, 4]\nreturn %c, %b\n"));
+  verify(cache_program("%n = neg(%k) : f32[1, 8, 4]\n%a = cache_append(%k, %x, %p) : f32[1, 8, 4]\nreturn %n, %a\n"));
+}
+
+TEST(VerifyInPlace, RefusesAReaderOfTheOldValue) {
+  expect_failure(cache_program("%a = cache_append(%k, %x, %p) : f32[1, 8, 4]\n"
+                               "%n = neg(%k) : f32[1, 8, 4]\nreturn %a, %n\n"),
+                 "@f: value %k is used by %1 after %0 has overwritten its memory");
+}
+
+TEST(VerifyInPlace, RefusesTheOldValueAsAResult) {
+  expect_failure(cache_program("%a = cache_append(%k, %x, %p) : f32[1, 8, 4]\nreturn %a, %k\n"), "value %k");
+}
+
+TEST(VerifyInPlace, SeesThroughViews) {
+  expect_failure(cache_program("%v = reshape(%k) {shape = [8, 4]} : f32[8, 4]\n"
+                               "%a = cache_append(%k, %x, %p) : f32[1, 8, 4]\n%n = neg(%v) : f32[8, 4]\n"
+                               "return %v, %a, %n\n"),
+                 "has overwritten its memory");
+}
+
+TEST(VerifyInPlace, RefusesTwoUpdatesOfOneValue) {
+  expect_failure(cache_program("%y = neg(%x) : f32[2, 1, 4]\n%a = cache_append(%k, %x, %p) : f32[1, 8, 4]\n"
+                               "%b = cache_append(%k, %y, %p) : f32[1, 8, 4]\nreturn %a, %b\n"),
+                 "value %k is used by");
+}
+
+TEST(VerifyInPlace, RefusesAnUpdateThatReadsItsTarget) {
+  expect_failure(parse_module("module m { func @f(%k: f32[1, 1, 4], %p: i32[1]) {\n"
+                              "%a = cache_append(%k, %k, %p) : f32[1, 1, 4]\nreturn %a } }",
+                              "t"),
+                 "overwrites an operand that it also reads");
+}
+
+TEST(VerifyInPlace, RefusesAnUpdateOfAWeight) {
+  expect_failure(cache_program("%w = weight \"w\" : f32[1, 8, 4]\n%a = cache_append(%w, %x, %p) : f32[1, 8, 4]\n"
+                               "return %a\n"),
+                 "overwrites the constant");
+}
+
+TEST(VerifyInPlace, FollowsCalls) {
+  const std::string callee =
+      "module m { func @g(%k: f32[1, 8, 4], %x: f32[2, 1, 4], %p: i32[2]) {\n"
+      "%a = cache_append(%k, %x, %p) : f32[1, 8, 4]\nreturn %x, %a }\n"
+      "func @f(%k: f32[1, 8, 4], %x: f32[2, 1, 4], %p: i32[2]) {\n"
+      "%0 = call @g(%k, %x, %p) : (f32[2, 1, 4], f32[1, 8, 4])\n%1 = get(%0) {index = 1} : f32[1, 8, 4]\n";
+  EXPECT_NO_THROW(verify(parse_module(callee + "return %1 } }", "t")));
+  expect_failure(parse_module(callee + "%2 = neg(%k) : f32[1, 8, 4]\nreturn %1, %2 } }", "t"), "@f: value %k");
+  expect_failure(parse_module(callee + "%2 = call @g(%k, %x, %p) : (f32[2, 1, 4], f32[1, 8, 4])\n"
+                                       "%3 = exp(%k) : f32[1, 8, 4]\nreturn %1, %3 } }",
+                              "t"),
+                 "@f: value %k");
+}
+
+}  // namespace
+}  // namespace strata::ir

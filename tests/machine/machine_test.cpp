@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine/machine.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/temp_dir.h"
+#include "embedded/machines.h"
+#include "machine/cpu.h"
+#include "machine/native.h"
+
+namespace strata::machine {
+namespace {
+
+const char* const kSmall = R"({
+  "name": "small", "description": "for tests",
+  "target": {"arch": "x86_64", "triple": "x86_64-linux-gnu", "clang_flags": ["-march=x86-64"], "gcc_flags": [],
+             "features": []},
+  "cores": 2, "vector_registers": {"count": 16, "bytes": 16},
+  "memory": [{"name": "DRAM", "capacity_bytes": 1048576, "line_bytes": 64, "shared_by": 2,
+              "read_bytes_per_s": {"1": 1e9, "2": 1.5e9}, "latency_s": 1e-7}],
+  "units": [{"name": "f32-fma", "dtype": "f32", "accumulator": "f32", "lanes": 4, "k": 1, "ops_per_s": 1e9}],
+  "barrier_s": 1e-6, "links": [{"name": "net", "alpha_s": 1e-6, "beta_s_per_byte": 1e-9}]})";
+
+testing::AssertionResult says(const std::string& message, const std::string& part) {
+  if (message.find(part) != std::string::npos) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << "'" << message << "' does not say '" << part << "'";
+}
+
+std::string replaced(const std::string& from, const std::string& to) {
+  std::string text = kSmall;
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+// The message with which the text is refused; empty when it is accepted.
+std::string refusal(const std::string& json) {
+  try {
+    machine_from_json(json, "here.json");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kModel);
+    EXPECT_TRUE(says(error.what(), "here.json"));
+    return error.what();
+  }
+  return "";
+}
+
+TEST(MachineFile, IsRead) {
+  const Machine machine = machine_from_json(kSmall, "here.json");
+  EXPECT_EQ(machine.name, "small");
+  EXPECT_EQ(machine.target.clang_flags, std::vector<std::string>{"-march=x86-64"});
+  EXPECT_EQ(machine.memory.at(0).read_bytes_per_s.at(2), 1.5e9);
+  EXPECT_EQ(machine.units.at(0).dtype, DType::kF32);
+  EXPECT_EQ(machine.links.at(0).beta_s_per_byte, 1e-9);
+}
+
+TEST(MachineFile, RoundTrips) {
+  for (const EmbeddedFile& file : embedded::machines()) {
+    const std::string text = to_json(machine_from_json(file.content, std::string(file.name)));
+    EXPECT_EQ(to_json(machine_from_json(text, "again")), text) << file.name;
+  }
+}
+
+TEST(MachineFile, RefusesAnUnknownKey) {
+  EXPECT_TRUE(says(refusal(replaced("\"lanes\"", "\"lames\": 3, \"lanes\"")), "'units[0].lames' is not known"));
+  EXPECT_TRUE(says(refusal(replaced("\"cores\": 2", "\"cores\": 2, \"tlb\": 1")), "'tlb' is not known"));
+}
+
+TEST(MachineFile, RefusesAMissingKey) {
+  EXPECT_TRUE(says(refusal(replaced(", \"latency_s\": 1e-7", "")), "'memory[0].latency_s' is missing"));
+}
+
+TEST(MachineFile, RefusesValuesOutOfRange) {
+  EXPECT_TRUE(says(refusal(replaced("\"cores\": 2", "\"cores\": 0")), "'cores' must be an integer from 1"));
+  EXPECT_TRUE(says(refusal(replaced("\"cores\": 2", "\"cores\": 1e3")), "'cores'"));
+  EXPECT_TRUE(says(refusal(replaced("\"cores\": 2", "\"cores\": 18446744073709551615")), "'cores'"));
+  EXPECT_TRUE(says(refusal(replaced("\"cores\": 2", "\"cores\": \"2\"")), "'cores'"));
+  EXPECT_TRUE(says(refusal(replaced("\"bytes\": 16", "\"bytes\": 24")), "'vector_registers.bytes' must be a power"));
+  EXPECT_TRUE(says(refusal(replaced("\"ops_per_s\": 1e9", "\"ops_per_s\": -1")), "'units[0].ops_per_s'"));
+  EXPECT_TRUE(says(refusal(replaced("\"dtype\": \"f32\"", "\"dtype\": \"f31\"")), "'units[0].dtype'"));
+  EXPECT_TRUE(says(refusal(replaced("\"1\": 1e9, ", "")), "'memory[0].read_bytes_per_s.1'"));
+  EXPECT_TRUE(says(refusal(replaced("\"2\": 1.5e9", "\"two\": 1e9")), "'memory[0].read_bytes_per_s.two'"));
+  EXPECT_TRUE(says(refusal(replaced("\"k\": 1", "\"k\": 2")), "'units'"));
+}
+
+TEST(MachineFile, RefusesWhatIsNotAnObject) {
+  EXPECT_NE(refusal("[]"), "");
+  EXPECT_NE(refusal("{"), "");
+  EXPECT_NE(refusal(""), "");
+  EXPECT_TRUE(says(refusal(replaced("\"links\": [", "\"links\": [3, ")), "'links[0]' must be an object"));
+}
+
+TEST(Load, KnowsEveryEmbeddedMachineByItsOwnName) {
+  ASSERT_GE(embedded::machines().size(), 5u);
+  EXPECT_EQ(known_machines().front(), "native");
+  for (const std::string& name : known_machines()) {
+    if (name == "native") continue;
+    EXPECT_EQ(load(name).name, name);
+  }
+}
+
+TEST(Load, AnUnknownNameListsTheKnownOnes) {
+  try {
+    load("z80");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kUsage);
+    EXPECT_TRUE(says(error.what(), "'z80' is not known"));
+    EXPECT_TRUE(says(error.what(), "native, avx2-generic, avx512-zen5"));
+  }
+}
+
+TEST(Load, AMissingFileIsAUsageError) {
+  try {
+    load("/nonexistent/machine.json");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kUsage);
+    EXPECT_TRUE(says(error.what(), "/nonexistent/machine.json"));
+  }
+}
+
+TEST(Load, ReadsAFile) {
+  const TempDir folder(std::filesystem::temp_directory_path());
+  const auto path = folder.path() / "mine.json";
+  std::ofstream(path) << kSmall;
+  EXPECT_EQ(load(path.string()).name, "small");
+}
+
+TEST(Native, IsDeterministicAndPassesItsOwnSchema) {
+  const Machine machine = native("");
+  EXPECT_EQ(to_json(native("")), to_json(machine));
+  EXPECT_EQ(to_json(machine_from_json(to_json(machine), "native")), to_json(machine));
+  EXPECT_EQ(machine.target.arch, host_arch());
+  EXPECT_EQ(machine.target.features, detected_features());
+  EXPECT_EQ(machine.memory.back().name, "DRAM");
+}
+
+TEST(Native, TakesRatesFromItsCalibration) {
+  const TempDir folder(std::filesystem::temp_directory_path());
+  const auto path = folder.path() / "machine.json";
+  Machine measured = native("");
+  measured.name = "calibrated";
+  measured.units.at(0).ops_per_s = 123456789;
+  measured.memory.back().read_bytes_per_s[1] = 987654321;
+  std::ofstream(path) << to_json(measured);
+  const Machine machine = native(path);
+  EXPECT_EQ(machine.units.at(0).ops_per_s, 123456789);
+  EXPECT_EQ(machine.memory.back().read_bytes_per_s.at(1), 987654321);
+  EXPECT_EQ(machine.name, native("").name);
+}
+
+TEST(Native, IgnoresAnotherMachinesCalibration) {
+  const TempDir folder(std::filesystem::temp_directory_path());
+  const auto path = folder.path() / "machine.json";
+  Machine other = native("");
+  other.target.features.push_back("not-here");
+  other.units.at(0).ops_per_s = 123456789;
+  std::ofstream(path) << to_json(other);
+  EXPECT_EQ(to_json(native(path)), to_json(native("")));
+}
+
+TEST(Native, RefusesAMalformedCalibration) {
+  const TempDir folder(std::filesystem::temp_directory_path());
+  const auto path = folder.path() / "machine.json";
+  std::ofstream(path) << "{}";
+  EXPECT_THROW(native(path), Error);
+}
+
+// A processor as the operating system describes it: two cores of two threads, offline ones without topology.
+class DescribedHardware : public testing::Test {
+ protected:
+  DescribedHardware() : folder_(std::filesystem::temp_directory_path()) {
+    paths_ = {folder_.path() / "cpu", folder_.path() / "cpuinfo", folder_.path() / "meminfo"};
+    for (const auto& [name, siblings] : {std::pair{"cpu0", "0,2"}, {"cpu1", "1,3"}, {"cpu2", "0,2"}, {"cpu3", "1,3"}}) {
+      write(std::string(name) + "/topology/thread_siblings_list", siblings);
+    }
+    std::filesystem::create_directories(paths_.cpu / "cpu4");
+    std::filesystem::create_directories(paths_.cpu / "cpufreq");
+    cache(0, "1", "Data", "48K", "0,2");
+    cache(1, "1", "Instruction", "32K", "0,2");
+    cache(2, "2", "Unified", "2048K", "0,2");
+    cache(3, "3", "Unified", "36M", "0-3");
+    std::ofstream(paths_.meminfo) << "MemTotal:       24684092 kB\n";
+  }
+
+  void write(const std::string& name, const std::string& content) {
+    std::filesystem::create_directories((paths_.cpu / name).parent_path());
+    std::ofstream(paths_.cpu / name) << content << "\n";
+  }
+
+  void cache(int index, const char* level, const char* type, const char* size, const char* shared) {
+    const std::string folder = "cpu0/cache/index" + std::to_string(index) + "/";
+    write(folder + "level", level);
+    write(folder + "type", type);
+    write(folder + "size", size);
+    write(folder + "coherency_line_size", "64");
+    write(folder + "shared_cpu_list", shared);
+  }
+
+  TempDir folder_;
+  SystemPaths paths_;
+};
+
+TEST_F(DescribedHardware, CountsCoresNotThreads) { EXPECT_EQ(physical_cores(paths_), 2); }
+
+TEST_F(DescribedHardware, HasItsDataCachesAndMemory) {
+  const auto levels = memory_levels(paths_, 2, 64, 3e9);
+  ASSERT_EQ(levels.size(), 4u);
+  EXPECT_EQ(levels[0].capacity_bytes, 48 << 10);
+  EXPECT_EQ(levels[0].shared_by, 1);
+  EXPECT_EQ(levels[1].capacity_bytes, 2 << 20);
+  EXPECT_EQ(levels[2].capacity_bytes, 36 << 20);
+  EXPECT_EQ(levels[2].shared_by, 2);
+  EXPECT_EQ(levels[3].name, "DRAM");
+  EXPECT_EQ(levels[3].capacity_bytes, std::int64_t{23} << 30);
+}
+
+TEST_F(DescribedHardware, TakesItsNominalFrequency) {
+  const double unknown = nominal_hertz(paths_);
+  EXPECT_GE(unknown, 1e9);
+  write("cpu0/cpufreq/cpuinfo_max_freq", "4213000");
+  EXPECT_EQ(nominal_hertz(paths_), 4.2e9);
+  write("cpu0/cpufreq/cpuinfo_max_freq", "0");
+  EXPECT_EQ(nominal_hertz(paths_), unknown);
+}
+
+TEST_F(DescribedHardware, WithoutADescriptionThereIsStillACore) {
+  std::filesystem::remove_all(paths_.cpu);
+  std::filesystem::remove(paths_.meminfo);
+  EXPECT_EQ(physical_cores(paths_), 1);
+  const auto levels = memory_levels(paths_, 1, 16, 3e9);
+  ASSERT_EQ(levels.size(), 3u);
+  EXPECT_GE(levels.back().capacity_bytes, 1 << 30);
+}
+
+TEST(CalibrationPath, FollowsTheEnvironment) {
+  setenv("STRATA_CACHE", "/a", 1);
+  EXPECT_EQ(calibration_path(), "/a/machine.json");
+  unsetenv("STRATA_CACHE");
+  setenv("XDG_CACHE_HOME", "/b", 1);
+  EXPECT_EQ(calibration_path(), "/b/strata/machine.json");
+  unsetenv("XDG_CACHE_HOME");
+  setenv("HOME", "/c", 1);
+  EXPECT_EQ(calibration_path(), "/c/.cache/strata/machine.json");
+}
+
+}  // namespace
+}  // namespace strata::machine

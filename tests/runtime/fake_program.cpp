@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parameters of forward: cache (state), positions, tokens, hidden. Of head: logits, hidden. Symbols: ctx, seq.
+#include "tests/runtime/fake_program.h"
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tensor/team.h"
+
+namespace {
+
+using strata::tensor::Range;
+using strata::tensor::Team;
+
+struct Arguments {
+  void* const* parameters;
+  const std::int64_t* symbols;
+  std::byte* arena;
+  const std::byte* weights;
+
+  template <class T>
+  T* at(int index) const {
+    return static_cast<T*>(parameters[index]);
+  }
+  std::int64_t ctx() const { return symbols[0]; }
+  std::int64_t seq() const { return symbols[1]; }
+  float weight(int index) const { return reinterpret_cast<const float*>(weights)[index]; }
+};
+
+void forward(const Team& team, const Arguments& with, float entry) {
+  auto* const cache = with.at<std::int32_t>(0);
+  auto* const positions = with.at<const std::int32_t>(1);
+  auto* const tokens = with.at<const std::int32_t>(2);
+  auto* const ranks = reinterpret_cast<std::int32_t*>(with.arena);
+  const Range mine = team.split(with.seq());
+  ranks[team.rank] = 1;
+  for (std::int64_t i = mine.begin; i < mine.end; ++i) cache[positions[i]] = tokens[i];
+  team.sync();
+  std::int32_t members = 0;
+  for (int rank = 0; rank < team.size; ++rank) members += ranks[rank];
+  for (std::int64_t i = mine.begin; i < mine.end; ++i) {
+    std::int64_t checksum = 0;
+    for (std::int64_t p = 0; p <= positions[i]; ++p) checksum += (p + 1) * cache[p];
+    float* const hidden = with.at<float>(3) + i * fake::kHidden;
+    hidden[fake::kChecksum] = static_cast<float>(checksum);
+    hidden[fake::kSeq] = static_cast<float>(with.seq());
+    hidden[fake::kCtx] = static_cast<float>(with.ctx());
+    hidden[fake::kEntry] = entry;
+    hidden[fake::kPosition] = static_cast<float>(positions[i]);
+    hidden[fake::kRanks] = static_cast<float>(members);
+    hidden[fake::kWeight] = with.weight(0);
+    hidden[fake::kRow] = static_cast<float>(i);
+  }
+  team.sync();
+  ranks[team.rank] = 0;
+}
+
+int head_calls = 0;
+
+}  // namespace
+
+extern "C" {
+
+void fake_forward_one(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,
+                      const std::byte* weights) {
+  forward(team, {parameters, symbols, arena, weights}, 1);
+}
+
+void fake_forward_many(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,
+                       const std::byte* weights) {
+  forward(team, {parameters, symbols, arena, weights}, 2);
+}
+
+void fake_head(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,
+               const std::byte* weights) {
+  const Arguments with{parameters, symbols, arena, weights};
+  if (team.rank == 0) ++head_calls;
+  team.sync();
+  const Range mine = team.split(fake::kVocab);
+  for (std::int64_t i = 0; i < with.seq(); ++i) {
+    const float* const hidden = with.at<const float>(1) + i * fake::kHidden;
+    float* const logits = with.at<float>(0) + i * fake::kVocab;
+    for (std::int64_t v = mine.begin; v < mine.end; ++v) {
+      logits[v] = v < fake::kHidden       ? hidden[v]
+                  : v == fake::kHeadSeq   ? static_cast<float>(with.seq())
+                  : v == fake::kHeadCalls ? static_cast<float>(head_calls)
+                                          : static_cast<float>(v) + with.weight(1);
+    }
+  }
+}
+
+}  // extern "C"

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+// What fake_program.cpp computes. A row of logits tells how it came about.
+namespace fake {
+
+inline constexpr std::int64_t kHidden = 8;
+inline constexpr std::int64_t kVocab = 32;
+
+enum Column : std::size_t {
+  kChecksum = 0,     // sum of (p + 1) x token over the positions up to the row's own
+  kSeq = 1,          // tokens of the forward call
+  kCtx = 2,          // tokens that the cache holds
+  kEntry = 3,        // 1: fake_forward_one, 2: fake_forward_many
+  kPosition = 4,     // of the row's token
+  kRanks = 5,        // threads that took part in the forward call
+  kWeight = 6,       // the first weight
+  kRow = 7,          // row within the forward call
+  kHeadSeq = 8,      // rows of the head call
+  kHeadCalls = 9,    // head calls of this loaded library so far
+  kFirstPlain = 10,  // from here on: the column's number + the second weight
+};
+
+}  // namespace fake

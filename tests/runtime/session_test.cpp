@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/session.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/temp_dir.h"
+#include "machine/cpu.h"
+#include "package/package.h"
+#include "tests/runtime/allocations.h"
+#include "tests/runtime/fake_program.h"
+
+namespace strata::runtime {
+namespace {
+
+using package::Entry;
+using package::Manifest;
+using package::Parameter;
+using Kind = Parameter::Kind;
+using Tokens = std::vector<std::int32_t>;
+
+constexpr float kFirstWeight = 0.5F;
+constexpr float kSecondWeight = 0.25F;
+
+Entry forward_entry(const std::string& symbol, package::SymbolRange seq) {
+  return {.function = "forward",
+          .symbol = symbol,
+          .ranges = {{"seq", seq}},
+          .parameters = {{"cache", Kind::kState, DType::kI32, {{1, "ctx"}}, ""},
+                         {"positions", Kind::kInput, DType::kI32, {{1, "seq"}}, ""},
+                         {"tokens", Kind::kInput, DType::kI32, {{1, "seq"}}, ""},
+                         {"hidden", Kind::kOutput, DType::kF32, {{1, "seq"}, {fake::kHidden, ""}}, ""}},
+          .arena_bytes = 4096,
+          .arena_lower_bound = 64};
+}
+
+// A forward for one token and one for two to eight, a head for up to eight rows.
+Manifest fake_manifest() {
+  Manifest manifest;
+  manifest.hidden_size = fake::kHidden;
+  manifest.vocab_size = fake::kVocab;
+  manifest.max_context = 5000;
+  manifest.target = machine::host_arch();
+  manifest.symbols = {"ctx", "seq"};
+  manifest.symbol_ranges = {{"ctx", {1, 8192, 16}}, {"seq", {1, 8192, 1}}};
+  manifest.entries = {forward_entry("fake_forward_one", {1, 1, 1}),
+                      forward_entry("fake_forward_many", {2, 8, 1}),
+                      {.function = "head",
+                       .symbol = "fake_head",
+                       .ranges = {{"seq", {1, 8, 1}}},
+                       .parameters = {{"logits", Kind::kOutput, DType::kF32, {{1, "seq"}, {fake::kVocab, ""}}, ""},
+                                      {"hidden", Kind::kInput, DType::kF32, {{1, "seq"}, {fake::kHidden, ""}}, ""}},
+                       .arena_bytes = 0,
+                       .arena_lower_bound = 0}};
+  return manifest;
+}
+
+std::string file_content(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Tokens counting(std::size_t count) {
+  Tokens tokens(count);
+  std::iota(tokens.begin(), tokens.end(), 3);
+  for (std::int32_t& token : tokens) token %= fake::kVocab;
+  return tokens;
+}
+
+// What the program's checksum is after these tokens.
+float checksum(const Tokens& tokens) {
+  std::int64_t sum = 0;
+  for (std::size_t p = 0; p < tokens.size(); ++p) sum += static_cast<std::int64_t>(p + 1) * tokens[p];
+  return static_cast<float>(sum);
+}
+
+class Sessions : public testing::Test {
+ protected:
+  Sessions() : folder_(std::filesystem::temp_directory_path()) {}
+
+  std::filesystem::path pack(const Manifest& manifest, const std::string& code = file_content(FAKE_PROGRAM)) {
+    const auto path = folder_.path() / ("model" + std::to_string(++packages_) + ".strata");
+    const std::vector<float> weights = {kFirstWeight, kSecondWeight};
+    package::PackageWriter writer(path);
+    writer.add(package::kManifestSection, package::to_json(manifest));
+    writer.add(package::kCodeSection, code);
+    writer.add("tokenizer.json", std::string_view("{}"));
+    writer.add(package::kWeightsSection, std::as_bytes(std::span(weights)));
+    writer.commit();
+    return path;
+  }
+
+  std::unique_ptr<Session> open(const Manifest& manifest = fake_manifest(), const SessionOptions& options = {}) {
+    return Session::open(pack(manifest), options);
+  }
+
+  TempDir folder_;
+  int packages_ = 0;
+};
+
+// The error that `action` throws must be of this kind and say all of these.
+void expect_error(ExitCode code, const std::vector<std::string>& parts, const std::function<void()>& action) {
+  try {
+    action();
+    ADD_FAILURE() << "nothing was refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    for (const std::string& part : parts) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos)
+          << "'" << error.what() << "' lacks '" << part << "'";
+    }
+  }
+}
+
+class Threads : public Sessions, public testing::WithParamInterface<int> {};
+
+TEST_P(Threads, ChunksAndStepsAgree) {
+  const Tokens tokens = counting(20);
+  const auto whole = open(fake_manifest(), {.threads = GetParam()});
+  const auto stepwise = open(fake_manifest(), {.threads = GetParam()});
+  EXPECT_EQ(whole->threads(), GetParam());
+  const auto logits = whole->feed(tokens);
+  std::span<const float> step;
+  for (const std::int32_t token : tokens) step = stepwise->feed({{token}});
+  ASSERT_EQ(logits.size(), static_cast<std::size_t>(fake::kVocab));
+  ASSERT_EQ(step.size(), static_cast<std::size_t>(fake::kVocab));
+  for (const auto& row : {logits, step}) {
+    EXPECT_EQ(row[fake::kChecksum], checksum(tokens));
+    EXPECT_EQ(row[fake::kPosition], 19);
+    EXPECT_EQ(row[fake::kRanks], GetParam());
+    EXPECT_EQ(row[fake::kWeight], kFirstWeight);
+    EXPECT_EQ(row[fake::kFirstPlain], 10 + kSecondWeight);
+  }
+}
+
+TEST_P(Threads, FeedingAllocatesNothing) {
+  const auto session = open(fake_manifest(), {.threads = GetParam()});
+  const Tokens prompt = counting(19);
+  session->feed(prompt);
+  const std::int64_t before = allocations();
+  for (std::int32_t token = 0; token < 20; ++token) session->feed({&token, 1});
+  session->feed(prompt);
+  session->rewind(0);
+  session->feed_all(prompt, [](std::span<const float>, std::int64_t) {});
+  EXPECT_EQ(allocations(), before);
+}
+
+INSTANTIATE_TEST_SUITE_P(Counts, Threads, testing::Values(1, 2, 3, 4));
+
+TEST_F(Sessions, FeedsInChunksOfTheLargestRange) {
+  const auto session = open();
+  std::vector<std::int64_t> done;
+  const auto logits = session->feed(counting(20), [&](std::int64_t count) { done.push_back(count); });
+  EXPECT_EQ(done, (std::vector<std::int64_t>{8, 16, 20}));
+  EXPECT_EQ(logits[fake::kSeq], 4);
+  EXPECT_EQ(logits[fake::kRow], 3);
+  EXPECT_EQ(logits[fake::kHeadSeq], 1);
+  EXPECT_EQ(logits[fake::kHeadCalls], 1);
+  EXPECT_EQ(session->position(), 20);
+}
+
+TEST_F(Sessions, PicksTheEntryByItsRange) {
+  const auto session = open();
+  EXPECT_EQ(session->feed(counting(1))[fake::kEntry], 1);
+  EXPECT_EQ(session->feed(counting(2))[fake::kEntry], 2);
+  EXPECT_EQ(session->feed(counting(9))[fake::kEntry], 1);
+}
+
+TEST_F(Sessions, RespectsMultiplesOfTheRange) {
+  Manifest manifest = fake_manifest();
+  manifest.entries[1].ranges["seq"] = {4, 8, 4};
+  const auto session = open(manifest);
+  std::vector<std::int64_t> done;
+  const auto logits = session->feed(counting(14), [&](std::int64_t count) { done.push_back(count); });
+  EXPECT_EQ(done, (std::vector<std::int64_t>{8, 12, 13, 14}));
+  EXPECT_EQ(logits[fake::kChecksum], checksum(counting(14)));
+}
+
+TEST_F(Sessions, StopsBetweenChunks) {
+  const auto session = open();
+  int asked = 0;
+  const auto logits = session->feed(counting(20), {}, [&] { return ++asked == 2; });
+  EXPECT_TRUE(logits.empty());
+  EXPECT_EQ(session->position(), 16);
+  EXPECT_EQ(session->feed(counting(1))[fake::kPosition], 16);
+}
+
+TEST_F(Sessions, NothingIsFedByNothing) {
+  const auto session = open();
+  EXPECT_TRUE(session->feed({}).empty());
+  EXPECT_EQ(session->position(), 0);
+}
+
+TEST_F(Sessions, FeedAllGivesEveryRow) {
+  Manifest manifest = fake_manifest();
+  manifest.entries[2].ranges["seq"] = {1, 3, 1};
+  const auto session = open(manifest);
+  const Tokens tokens = counting(20);
+  std::size_t seen = 0;
+  session->feed_all(tokens, [&](std::span<const float> rows, std::int64_t count) {
+    EXPECT_LE(count, 3);
+    ASSERT_EQ(rows.size(), static_cast<std::size_t>(count * fake::kVocab));
+    for (std::int64_t i = 0; i < count; ++i, ++seen) {
+      const auto row = rows.subspan(static_cast<std::size_t>(i * fake::kVocab));
+      EXPECT_EQ(row[fake::kPosition], static_cast<float>(seen));
+      EXPECT_EQ(row[fake::kChecksum],
+                checksum({tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(seen) + 1}));
+      EXPECT_EQ(row[fake::kHeadSeq], static_cast<float>(count));
+    }
+  });
+  EXPECT_EQ(seen, tokens.size());
+  EXPECT_EQ(session->position(), 20);
+}
+
+TEST_F(Sessions, FeedAllWithoutACallbackOnlyFillsTheCache) {
+  const auto session = open();
+  session->feed_all(counting(20), {});
+  EXPECT_EQ(session->position(), 20);
+  EXPECT_EQ(session->feed(counting(1))[fake::kHeadCalls], 1);
+}
+
+TEST_F(Sessions, RewindForgets) {
+  const auto session = open();
+  session->feed(counting(20));
+  session->rewind(5);
+  EXPECT_EQ(session->position(), 5);
+  Tokens tokens = counting(5);
+  tokens.push_back(31);
+  EXPECT_EQ(session->feed({{31}})[fake::kChecksum], checksum(tokens));
+  EXPECT_THROW(session->rewind(7), std::logic_error);
+  EXPECT_THROW(session->rewind(-1), std::logic_error);
+}
+
+TEST_F(Sessions, RefusesTokensOutsideOfTheVocabulary) {
+  const auto session = open();
+  for (const std::int32_t wrong : {-1, 32, 999999}) {
+    Tokens tokens = counting(12);
+    tokens.back() = wrong;
+    const std::string message = "token " + std::to_string(wrong) + " is not in the vocabulary of 32";
+    expect_error(ExitCode::kUsage, {message}, [&] { session->feed(tokens); });
+    expect_error(ExitCode::kUsage, {message}, [&] { session->feed_all(tokens, {}); });
+    EXPECT_EQ(session->position(), 0);
+  }
+}
+
+TEST_F(Sessions, RefusesMoreThanTheContextHolds) {
+  const auto session = open(fake_manifest(), {.context = 50});
+  expect_error(ExitCode::kUsage, {"the prompt has 51 tokens, the context holds 50", "-c 51"},
+               [&] { session->feed(counting(51)); });
+  session->feed(counting(50));
+  expect_error(ExitCode::kUsage, {"the sequence would have 51 tokens, the context holds 50"},
+               [&] { session->feed(counting(1)); });
+  EXPECT_EQ(session->position(), 50);
+}
+
+TEST_F(Sessions, DoesNotAdviseAContextBeyondTheModels) {
+  const auto session = open();
+  expect_error(ExitCode::kUsage, {"the prompt has 5001 tokens", "at most 5000"},
+               [&] { session->feed(counting(5001)); });
+}
+
+TEST_F(Sessions, ContextIsRoundedUpForTheCodeOnly) {
+  const auto session = open(fake_manifest(), {.context = 50});
+  EXPECT_EQ(session->context(), 50);
+  EXPECT_EQ(session->feed(counting(1))[fake::kCtx], 64);
+  Manifest manifest = fake_manifest();
+  manifest.entries[0].ranges["ctx"] = {1, 8192, 24};
+  EXPECT_EQ(open(manifest, {.context = 50})->feed(counting(1))[fake::kCtx], 96);
+}
+
+TEST_F(Sessions, ContextDefaultsToTheModelsUpTo4096) {
+  EXPECT_EQ(open()->context(), 4096);
+  Manifest manifest = fake_manifest();
+  manifest.max_context = 100;
+  EXPECT_EQ(open(manifest)->context(), 100);
+}
+
+TEST_F(Sessions, RefusesAContextBeyondTheModels) {
+  expect_error(ExitCode::kUsage, {"5001", "at most 5000"}, [&] { open(fake_manifest(), {.context = 5001}); });
+  expect_error(ExitCode::kUsage, {"-1"}, [&] { open(fake_manifest(), {.context = -1}); });
+}
+
+TEST_F(Sessions, RefusesImpossibleThreads) {
+  expect_error(ExitCode::kUsage, {"-1 threads"}, [&] { open(fake_manifest(), {.threads = -1}); });
+  expect_error(ExitCode::kUsage, {"1000000 threads"}, [&] { open(fake_manifest(), {.threads = 1000000}); });
+}
+
+TEST_F(Sessions, TakesTheAllowedThreadsByDefault) { EXPECT_EQ(open()->threads(), machine::allowed_threads()); }
+
+TEST_F(Sessions, RefusesACacheThatMemoryCantHold) {
+  Manifest manifest = fake_manifest();
+  for (Entry* entry : {&manifest.entries[0], &manifest.entries[1]}) {
+    entry->parameters[0].extents.push_back({std::int64_t{1} << 40, ""});
+  }
+  expect_error(ExitCode::kResource, {"a context of 4096 tokens needs", "GB of memory", "available", "-c"},
+               [&] { open(manifest); });
+}
+
+TEST_F(Sessions, NamesTheFeaturesThatTheProcessorLacks) {
+  Manifest manifest = fake_manifest();
+  manifest.features = machine::detected_features();
+  open(manifest);
+  manifest.features.push_back("warp-drive");
+  expect_error(ExitCode::kModel, {"needs warp-drive, which this processor lacks", "compile the model on this machine"},
+               [&] { open(manifest); });
+  manifest.features = {"f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8", "f9"};
+  expect_error(ExitCode::kModel, {"f8 and 1 more"}, [&] { open(manifest); });
+}
+
+TEST_F(Sessions, RefusesAnotherArchitecture) {
+  Manifest manifest = fake_manifest();
+  manifest.target = "pdp11";
+  expect_error(ExitCode::kModel, {"compiled for pdp11"}, [&] { open(manifest); });
+}
+
+TEST_F(Sessions, NamesAFunctionThatTheCodeLacks) {
+  Manifest manifest = fake_manifest();
+  manifest.entries[2].symbol = "fake_tail";
+  expect_error(ExitCode::kModel, {"no function 'fake_tail'"}, [&] { open(manifest); });
+}
+
+TEST_F(Sessions, RefusesCodeThatIsNone) {
+  expect_error(ExitCode::kModel, {"code can't be loaded"}, [&] { Session::open(pack(fake_manifest(), "no ELF"), {}); });
+}
+
+TEST_F(Sessions, RefusesWhatIsNoPackage) {
+  const auto path = folder_.path() / "text";
+  std::ofstream(path) << "hello";
+  expect_error(ExitCode::kModel, {path.string()}, [&] { Session::open(path, {}); });
+  expect_error(ExitCode::kModel, {"missing.strata"}, [&] { Session::open(folder_.path() / "missing.strata", {}); });
+}
+
+// Flips one bit of the byte at `offset` from the end.
+void damage(const std::filesystem::path& path, std::int64_t offset) {
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekg(-offset, std::ios::end);
+  const char byte = static_cast<char>(file.get() ^ 1);
+  file.seekp(-offset, std::ios::end);
+  file.put(byte);
+}
+
+TEST_F(Sessions, DamagedWeightsAreFoundWhenAskedFor) {
+  const auto path = pack(fake_manifest());
+  damage(path, 1);
+  Session::open(path, {});
+  expect_error(ExitCode::kModel, {"weights"}, [&] { Session::open(path, {.verify = true}); });
+}
+
+TEST_F(Sessions, DamagedCodeIsNeverLoaded) {
+  const auto path = pack(fake_manifest());
+  damage(path, static_cast<std::int64_t>(std::filesystem::file_size(path)) - 8192);
+  expect_error(ExitCode::kModel, {path.string()}, [&] { Session::open(path, {}); });
+}
+
+TEST_F(Sessions, HasItsTexts) {
+  const auto session = open();
+  EXPECT_EQ(session->section("tokenizer.json"), "{}");
+  EXPECT_EQ(session->section("nothing"), "");
+  EXPECT_EQ(session->manifest().vocab_size, fake::kVocab);
+}
+
+// The loader knows libraries by path: each session must get its own copy of the code, whatever was loaded before.
+TEST_F(Sessions, EachLoadsItsOwnCode) {
+  const auto path = pack(fake_manifest());
+  for (int round = 0; round < 3; ++round) {
+    const auto first = Session::open(path, {});
+    const auto second = Session::open(path, {});
+    EXPECT_EQ(first->feed(counting(1))[fake::kHeadCalls], 1);
+    EXPECT_EQ(first->feed(counting(1))[fake::kHeadCalls], 2);
+    EXPECT_EQ(second->feed(counting(1))[fake::kHeadCalls], 1);
+  }
+}
+
+TEST_F(Sessions, RefusesAManifestOfAnotherForm) {
+  const std::vector<std::pair<std::string, std::function<void(Manifest&)>>> cases = {
+      {"no function 'forward'", [](Manifest& m) { m.entries.erase(m.entries.begin(), m.entries.begin() + 2); }},
+      {"no function 'head'", [](Manifest& m) { m.entries.pop_back(); }},
+      {"no code for a single token", [](Manifest& m) { m.entries.erase(m.entries.begin()); }},
+      {"no code for a single token", [](Manifest& m) { m.entries[2].ranges["seq"] = {2, 8, 1}; }},
+      {"'tokens' of 'fake_forward_one' has another type",
+       [](Manifest& m) { m.entries[0].parameters[2].dtype = DType::kI64; }},
+      {"'hidden' of 'fake_forward_one' has another type",
+       [](Manifest& m) { m.entries[0].parameters[3].extents[1].factor = 9; }},
+      {"'logits' of 'fake_head' has another type", [](Manifest& m) { m.entries[2].parameters[0].layout = "<16@1>"; }},
+      {"'mask' of 'fake_forward_one' is not known", [](Manifest& m) { m.entries[0].parameters[1].name = "mask"; }},
+      {"it has no 'positions'",
+       [](Manifest& m) {
+         for (int i : {0, 1})
+           m.entries[static_cast<std::size_t>(i)].parameters.erase(
+               m.entries[static_cast<std::size_t>(i)].parameters.begin() + 1);
+       }},
+      {"the state 'cache' of 'fake_forward_one' has no fixed size",
+       [](Manifest& m) { m.entries[0].parameters[0].extents[0].symbol = "seq"; }},
+      {"disagree about 'cache'", [](Manifest& m) { m.entries[0].parameters[0].dtype = DType::kI64; }},
+      {"the dimension 'batch' is not known",
+       [](Manifest& m) {
+         m.symbols.push_back("batch");
+         m.symbol_ranges["batch"] = {1, 8, 1};
+       }},
+      {"no context of 4096 tokens", [](Manifest& m) { m.symbol_ranges["ctx"].max = 1024; }},
+      {"too large a multiple", [](Manifest& m) { m.symbol_ranges["ctx"] = {1, 1 << 30, 1 << 29}; }},
+      {"no context length", [](Manifest& m) { m.max_context = 0; }},
+      {"no hidden size or vocabulary", [](Manifest& m) { m.vocab_size = 0; }},
+  };
+  for (const auto& [message, change] : cases) {
+    Manifest manifest = fake_manifest();
+    change(manifest);
+    SCOPED_TRACE(message);
+    expect_error(ExitCode::kModel, {message}, [&] { open(manifest); });
+  }
+}
+
+}  // namespace
+}  // namespace strata::runtime

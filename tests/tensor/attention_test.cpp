@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor/attention.h"
+
+#include <limits>
+
+#include "reference.h"
+
+namespace strata::tensor {
+namespace {
+
+struct Case {
+  std::int64_t seq, heads, kv_heads, dim, start;  // positions start, start + 1, ...
+};
+
+const Case kCases[] = {
+    {1, 2, 1, 16, 0},     // the first token
+    {1, 16, 8, 128, 99},  // decode, the usual group of two
+    {1, 7, 1, 64, 200},   // an odd group: row tiles of 4, 2, 1
+    {1, 3, 3, 80, 63},    // one head per group, last key of a block
+    {1, 3, 3, 96, 64},    // first key of a block
+    {5, 4, 2, 32, 0},     // a small prefill
+    {40, 4, 2, 16, 0},    // more than one tile of queries
+    {37, 8, 1, 24, 75},   // a chunk after a prefix; dim is no multiple of 16
+    {3, 2, 2, 7, 10},     // dim below every lane count but one
+    {70, 2, 2, 20, 130},  // tiles from both ends, several key blocks
+    {2, 40, 1, 16, 5},    // a group larger than a tile
+};
+
+template <class TC>
+struct Fixture {
+  Case c;
+  std::int64_t capacity;
+  std::vector<float> q, k, v;
+  std::vector<TC> k_cache, v_cache;
+  std::vector<std::int32_t> positions;
+  float scale;
+
+  // The whole history is appended in two calls; the rest of the cache holds NaN, which must not matter.
+  template <int L>
+  static Fixture make(const Case& c) {
+    Fixture f{c,  div_up(c.start + c.seq + 3, L) * L,         {}, {}, {}, {}, {},
+              {}, 1.0f / std::sqrt(static_cast<float>(c.dim))};
+    const std::int64_t context = c.start + c.seq, width = c.kv_heads * c.dim;
+    f.q = random_values<float>(c.seq * c.heads * c.dim, 11);
+    for (float& x : f.q) x *= 8.0f;  // scores spread enough that the softmax is not flat
+    f.k = random_values<float>(context * width, 12);
+    f.v = random_values<float>(context * width, 13);
+    const TC nan(std::numeric_limits<float>::quiet_NaN());
+    f.k_cache.assign(c.kv_heads * f.capacity * c.dim, nan);
+    f.v_cache = f.k_cache;
+    std::vector<std::int32_t> all(context);
+    for (std::int64_t i = 0; i < context; ++i) all[i] = static_cast<std::int32_t>(i);
+    const auto append = [&](std::int64_t from, std::int64_t count) {
+      for (std::int64_t head = 0; head < c.kv_heads; ++head) {
+        cache_append_k<L>(f.k.data() + from * width, all.data() + from, count, c.kv_heads, c.dim, f.capacity,
+                          f.k_cache.data(), head, head + 1);
+      }
+      cache_append_v<L>(f.v.data() + from * width, all.data() + from, count, c.kv_heads, c.dim, f.capacity,
+                        f.v_cache.data(), 0, c.kv_heads);
+    };
+    append(0, c.start);
+    append(c.start, c.seq);
+    f.positions.assign(all.begin() + c.start, all.end());
+    return f;
+  }
+
+  // Exact softmax in double over the values as the cache holds them.
+  void check(const std::vector<float>& out, const std::string& what) const {
+    const std::int64_t width = c.kv_heads * c.dim, group = c.heads / c.kv_heads;
+    for (std::int64_t s = 0; s < c.seq; ++s) {
+      for (std::int64_t h = 0; h < c.heads; ++h) {
+        const float* query = q.data() + (s * c.heads + h) * c.dim;
+        const std::int64_t column = h / group * c.dim;
+        std::vector<double> weight(positions[s] + 1);
+        double largest = -INFINITY, sum = 0, spread = 0;
+        for (std::size_t t = 0; t < weight.size(); ++t) {
+          Dot score;
+          for (std::int64_t d = 0; d < c.dim; ++d) {
+            score.add(query[d] * scale, static_cast<float>(TC(k[t * width + column + d])));
+          }
+          weight[t] = score.value;
+          largest = std::max(largest, score.value);
+          spread = std::max(spread, score.magnitude);
+        }
+        for (double& w : weight) sum += w = std::exp(w - largest);
+        for (std::int64_t d = 0; d < c.dim; ++d) {
+          double expected = 0, magnitude = 0;
+          for (std::size_t t = 0; t < weight.size(); ++t) {
+            const double term =
+                weight[t] / sum * static_cast<double>(static_cast<float>(TC(v[t * width + column + d])));
+            expected += term;
+            magnitude += std::abs(term);
+          }
+          // Every score is off by at most dim * u * spread, which scales its weight; then the sums over the context.
+          const double terms = 2.0 * static_cast<double>(c.dim) * spread + static_cast<double>(weight.size()) + 20;
+          const float actual = out[(s * c.heads + h) * c.dim + d];
+          ASSERT_LE(std::abs(expected - static_cast<double>(actual)), terms * kUnit * magnitude * 2)
+              << what << " token " << s << " head " << h << " dim " << d << ": expected " << expected << ", actual "
+              << actual;
+        }
+      }
+    }
+  }
+
+  std::string describe(int lanes) const {
+    return std::string(type_name<TC>()) + " lanes " + std::to_string(lanes) + " seq " + std::to_string(c.seq) +
+           " heads " + std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) + " dim " + std::to_string(c.dim) +
+           " start " + std::to_string(c.start);
+  }
+};
+
+template <int L, class TC>
+void check_attention() {
+  for (const Case& c : kCases) {
+    const auto f = Fixture<TC>::template make<L>(c);
+    std::vector<float> out(c.seq * c.heads * c.dim, -77.0f);
+    std::vector<float> scratch(attention_scratch_floats(c.seq, c.heads, c.kv_heads, c.dim));
+    const std::int64_t items = attention_work_items(c.seq, c.heads, c.kv_heads), middle = items / 2;
+    const auto run = [&](std::int64_t begin, std::int64_t end) {
+      attention<L>(f.q.data(), f.k_cache.data(), f.v_cache.data(), f.positions.data(), c.seq, c.heads, c.kv_heads,
+                   c.dim, f.capacity, f.scale, out.data(), scratch.data(), begin, end);
+    };
+    run(middle, items);
+    run(0, middle);
+    f.check(out, f.describe(L));
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+template <class TC>
+void check_widths() {
+  for_each_width([]<int L>(Lanes<L>) { check_attention<L, TC>(); });
+}
+
+TEST(Attention, F32Cache) { check_widths<float>(); }
+TEST(Attention, F16Cache) { check_widths<f16>(); }
+TEST(Attention, Bf16Cache) { check_widths<bf16>(); }
+
+TEST(Attention, SplitOverTheContextAndMerged) {
+  for_each_width([]<int L>(Lanes<L>) {
+    for (const Case& c : kCases) {
+      for (const std::int64_t splits : {1, 2, 5}) {
+        const auto f = Fixture<f16>::make<L>(c);
+        std::vector<float> out(c.seq * c.heads * c.dim, -77.0f);
+        std::vector<float> scratch(attention_scratch_floats(c.seq, c.heads, c.kv_heads, c.dim));
+        std::vector<float> partials(attention_partial_floats(c.seq, c.heads, c.kv_heads, c.dim, splits));
+        const std::int64_t items = attention_work_items(c.seq, c.heads, c.kv_heads);
+        for (std::int64_t i = 0; i < items * splits; ++i) {
+          attention_split<L>(f.q.data(), f.k_cache.data(), f.v_cache.data(), f.positions.data(), c.seq, c.heads,
+                             c.kv_heads, c.dim, f.capacity, f.scale, splits, partials.data(), scratch.data(), i, i + 1);
+        }
+        attention_merge<L>(partials.data(), f.positions.data(), c.seq, c.heads, c.kv_heads, c.dim, splits, out.data(),
+                           0, items);
+        f.check(out, f.describe(L) + " splits " + std::to_string(splits));
+        if (testing::Test::HasFatalFailure()) return;
+      }
+    }
+  });
+}
+
+TEST(Attention, LargeScoresDoNotOverflow) {
+  constexpr std::int64_t kDim = 16;
+  std::vector<float> q(kDim, 100.0f), k(2 * kDim, 100.0f), v(2 * kDim, 1.0f);
+  for (int d = 0; d < kDim; ++d) v[kDim + d] = 3.0f;  // equal scores of 160,000: the mean of 1 and 3
+  std::vector<float> k_cache(16 * kDim), v_cache(16 * kDim), out(kDim);
+  const std::int32_t positions[] = {0, 1};
+  cache_append_k<16>(k.data(), positions, 2, 1, kDim, 16, k_cache.data(), 0, 1);
+  cache_append_v<16>(v.data(), positions, 2, 1, kDim, 16, v_cache.data(), 0, 1);
+  std::vector<float> scratch(attention_scratch_floats(1, 1, 1, kDim));
+  attention<16>(q.data(), k_cache.data(), v_cache.data(), positions + 1, 1, 1, 1, kDim, 16, 1.0f, out.data(),
+                scratch.data(), 0, 1);
+  for (int d = 0; d < kDim; ++d) EXPECT_EQ(out[d], 2.0f) << "dim " << d;
+}
+
+}  // namespace
+}  // namespace strata::tensor

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor/gather.h"
+
+#include "reference.h"
+
+namespace strata::tensor {
+namespace {
+
+template <int L, class T>
+void check_gather() {
+  constexpr std::int64_t kRows = 21;
+  const std::vector<std::int32_t> ids = {0, 20, 7, 7, 16};
+  for (const std::int64_t dim : {1, 7, 16, 33, 100}) {
+    const auto table = random_values<T>(kRows * dim, 5);
+    const std::int64_t ldo = dim + 1;
+    std::vector<float> plain(ids.size() * ldo, -9.0f), lanes = plain, pairs = plain;
+    gather_rows<L>(table.data(), ids.data(), ids.size(), dim, plain.data(), ldo);
+
+    std::vector<T> packed(packed_b_elements<L, BLayout::kPairs>(kRows, dim));
+    pack_panels<L, BLayout::kLanes>(table.data(), kRows, dim, packed.data());
+    gather_packed_rows<L, BLayout::kLanes>(packed.data(), ids.data(), ids.size(), dim, lanes.data(), ldo);
+    pack_panels<L, BLayout::kPairs>(table.data(), kRows, dim, packed.data());
+    gather_packed_rows<L, BLayout::kPairs>(packed.data(), ids.data(), ids.size(), dim, pairs.data(), ldo);
+
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      for (std::int64_t j = 0; j < ldo; ++j) {
+        const float expected = j < dim ? static_cast<float>(table[ids[i] * dim + j]) : -9.0f;
+        const auto where = [&] {
+          return ::testing::Message() << type_name<T>() << " lanes " << L << " dim " << dim << " at [" << i << "," << j
+                                      << "]";
+        };
+        ASSERT_EQ(plain[i * ldo + j], expected) << "row-major " << where();
+        ASSERT_EQ(lanes[i * ldo + j], expected) << "lanes " << where();
+        ASSERT_EQ(pairs[i * ldo + j], expected) << "pairs " << where();
+      }
+    }
+  }
+}
+
+TEST(GatherRows, EveryTypeAndLayout) {
+  for_each_width([]<int L>(Lanes<L>) {
+    check_gather<L, float>();
+    check_gather<L, f16>();
+    check_gather<L, bf16>();
+  });
+}
+
+TEST(GatherRows, SixtyFourBitIds) {
+  const auto table = random_values<float>(12, 6);
+  const std::int64_t id = 2;
+  float out[4];
+  gather_rows<4>(table.data(), &id, 1, 4, out, 4);
+  for (int j = 0; j < 4; ++j) EXPECT_EQ(out[j], table[8 + j]);
+}
+
+}  // namespace
+}  // namespace strata::tensor

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor/matmul.h"
+
+#include <tuple>
+
+#include "reference.h"
+
+namespace strata::tensor {
+namespace {
+
+constexpr std::int64_t kColumns[] = {1, 7, 17, 31, 33, 100};
+constexpr std::int64_t kDepths[] = {1, 2, 7, 33, 64};
+constexpr float kUntouched = 12345.0f;
+
+template <class T>
+struct Problem {
+  std::int64_t m, n, k;
+  std::vector<float> a = random_values<float>(m * k, 1);
+  std::vector<T> b = random_values<T>(n * k, 2);
+
+  Dot dot(std::int64_t row, std::int64_t column, bool round_a = false) const {
+    Dot sum;
+    for (std::int64_t i = 0; i < k; ++i) {
+      const float x = a[row * k + i];
+      sum.add(round_a ? static_cast<float>(bf16(x)) : x, static_cast<float>(b[column * k + i]));
+    }
+    return sum;
+  }
+
+  // C has a leading dimension beyond n: what lies there must stay as it was.
+  std::int64_t ldc() const { return n + 3; }
+  std::vector<float> untouched() const { return std::vector<float>(m * ldc(), kUntouched); }
+
+  std::string describe(const char* kernel, int lanes, BLayout layout) const {
+    return std::string(kernel) + " " + type_name<T>() + (layout == BLayout::kPairs ? " pairs" : "") + " lanes " +
+           std::to_string(lanes) + " m " + std::to_string(m) + " n " + std::to_string(n) + " k " + std::to_string(k);
+  }
+  testing::AssertionResult check(const std::vector<float>& c, const std::string& what, bool round_a = false) const {
+    for (std::int64_t row = 0; row < m; ++row) {
+      for (std::int64_t column = 0; column < ldc(); ++column) {
+        const std::string where = what + " at [" + std::to_string(row) + "," + std::to_string(column) + "]";
+        const float actual = c[row * ldc() + column];
+        if (column >= n) {
+          if (actual != kUntouched) return testing::AssertionFailure() << where << ": written outside the matrix";
+          continue;
+        }
+        const auto result = near_dot(dot(row, column, round_a), actual, where);
+        if (!result) return result;
+      }
+    }
+    return testing::AssertionSuccess();
+  }
+};
+
+template <int L, BLayout Layout, class T>
+std::vector<T> packed(const Problem<T>& problem) {
+  std::vector<T> out(packed_b_elements<L, Layout>(problem.n, problem.k));
+  pack_panels<L, Layout>(problem.b.data(), problem.n, problem.k, out.data());
+  return out;
+}
+
+template <int L, int NV, BLayout Layout, int Rows, class T>
+void check_gemv() {
+  for (const std::int64_t n : kColumns) {
+    for (const std::int64_t k : kDepths) {
+      const Problem<T> problem{Rows, n, k};
+      const auto b = packed<L, Layout>(problem);
+      auto c = problem.untouched();
+      const std::int64_t panels = div_up(n, L), middle = panels / 2;
+      gemv_panels<L, NV, Layout, Rows>(problem.a.data(), k, b.data(), k, n, c.data(), problem.ldc(), 0, middle);
+      gemv_panels<L, NV, Layout, Rows>(problem.a.data(), k, b.data(), k, n, c.data(), problem.ldc(), middle, panels);
+      ASSERT_TRUE(problem.check(c, problem.describe("gemv", L, Layout)));
+    }
+  }
+}
+
+template <int L>
+void check_gemv_types() {
+  check_gemv<L, 4, BLayout::kLanes, 1, float>();
+  check_gemv<L, 4, BLayout::kLanes, 1, f16>();
+  check_gemv<L, 4, BLayout::kLanes, 1, bf16>();
+  check_gemv<L, 4, BLayout::kPairs, 1, bf16>();
+  check_gemv<L, 1, BLayout::kLanes, 1, float>();
+  check_gemv<L, 2, BLayout::kLanes, 2, f16>();
+  check_gemv<L, 2, BLayout::kLanes, 3, float>();
+  check_gemv<L, 2, BLayout::kPairs, 4, bf16>();
+}
+
+TEST(Gemv, Lanes16) { check_gemv_types<16>(); }
+TEST(Gemv, Lanes8) { check_gemv_types<8>(); }
+TEST(Gemv, Lanes4) { check_gemv_types<4>(); }
+
+template <int L, int MR, int NV, BLayout Layout, class TA, class T>
+void check_gemm_size(const Problem<T>& problem) {
+  const auto [m, n, k] = std::tuple(problem.m, problem.n, problem.k);
+  const auto b = packed<L, Layout>(problem);
+  std::vector<TA> a;
+  if constexpr (std::is_same_v<TA, float>) {
+    a.resize(packed_rows_elements(MR, m, k));
+    pack_rows<MR>(problem.a.data(), k, m, k, a.data());
+  } else {
+    a.resize(packed_row_pairs_elements(MR, m, k));
+    pack_rows_pairs<MR>(problem.a.data(), k, m, k, a.data());
+  }
+  std::vector<float> scratch(gemm_scratch_floats<L, NV, Layout, TA, T>(k));
+  auto c = problem.untouched();
+  const std::int64_t panels = div_up(n, L), middle = panels / 3;
+  const auto run = [&](std::int64_t begin, std::int64_t end) {
+    gemm_panels<L, MR, NV, Layout>(a.data(), problem.m, b.data(), problem.k, problem.n, c.data(), problem.ldc(), begin,
+                                   end, scratch.data());
+  };
+  run(0, middle);
+  run(middle, panels);
+  const char* kernel = std::is_same_v<TA, float> ? "gemm f32 x" : "gemm bf16 pairs x";
+  ASSERT_TRUE(problem.check(c, problem.describe(kernel, L, Layout), !std::is_same_v<TA, float>));
+}
+
+template <int L, int MR, int NV, BLayout Layout, class TA, class T>
+void check_gemm() {
+  for (std::int64_t m = 1; m <= 17; ++m) {
+    for (const std::int64_t n : kColumns) {
+      for (const std::int64_t k : kDepths) {
+        check_gemm_size<L, MR, NV, Layout, TA, T>({m, n, k});
+        if (testing::Test::HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+template <int L, int MR, int NV>
+void check_gemm_types() {
+  check_gemm<L, MR, NV, BLayout::kLanes, float, float>();
+  check_gemm<L, MR, NV, BLayout::kLanes, float, f16>();
+  check_gemm<L, MR, NV, BLayout::kLanes, float, bf16>();
+  check_gemm<L, MR, NV, BLayout::kPairs, float, bf16>();
+  check_gemm<L, MR, NV, BLayout::kPairs, bf16, bf16>();
+}
+
+TEST(Gemm, Lanes16) { check_gemm_types<16, 6, 4>(); }
+TEST(Gemm, Lanes8) { check_gemm_types<8, 6, 2>(); }
+TEST(Gemm, Lanes4) { check_gemm_types<4, 5, 3>(); }
+
+// Beyond kGemmDepth the sum over k is made in several passes over C.
+TEST(Gemm, LongSumsAreSplit) {
+  for (const std::int64_t k : {1024, 1025, 2051, 3072}) {
+    check_gemm_size<8, 6, 2, BLayout::kLanes, float, float>({7, 33, k});
+    check_gemm_size<8, 6, 2, BLayout::kLanes, float, f16>({7, 33, k});
+    check_gemm_size<8, 6, 2, BLayout::kPairs, float, bf16>({7, 33, k});
+    check_gemm_size<8, 6, 2, BLayout::kPairs, bf16, bf16>({7, 33, k});
+  }
+}
+
+TEST(Gemm, AccumulateAddsToC) {
+  const Problem<float> problem{5, 33, 64};
+  const auto b = packed<8, BLayout::kLanes>(problem);
+  std::vector<float> a(packed_rows_elements(4, problem.m, problem.k));
+  pack_rows<4>(problem.a.data(), problem.k, problem.m, problem.k, a.data());
+  std::vector<float> c(problem.m * problem.n, 2.0f);
+  gemm_panels<8, 4, 2, BLayout::kLanes>(a.data(), problem.m, b.data(), problem.k, problem.n, c.data(), problem.n, 0, 5,
+                                        nullptr, Accumulate{});
+  for (std::int64_t i = 0; i < problem.m * problem.n; ++i) {
+    Dot expected = problem.dot(i / problem.n, i % problem.n);
+    expected.add(2.0, 1.0);
+    ASSERT_TRUE(near_dot(expected, c[i], "element " + std::to_string(i)));
+  }
+}
+
+struct AddColumnNumber {
+  float* out;
+  std::int64_t ld;
+  template <int N>
+  void operator()(Lanes<N> lanes, float*, Vec<float, N> value, std::int64_t row, std::int64_t column) const {
+    for (int i = 0; i < lanes.count; ++i) {
+      out[row * ld + column + i] = lane(value, i) + static_cast<float>(100 * row + column + i);
+    }
+  }
+};
+
+TEST(Gemv, EpilogueSeesValueAndPosition) {
+  const Problem<float> problem{2, 17, 7};
+  const auto b = packed<8, BLayout::kLanes>(problem);
+  std::vector<float> out(problem.m * problem.n);
+  gemv_panels<8, 2, BLayout::kLanes, 2>(problem.a.data(), problem.k, b.data(), problem.k, problem.n,
+                                        static_cast<float*>(nullptr), problem.n, 0, 3,
+                                        AddColumnNumber{out.data(), problem.n});
+  for (std::int64_t i = 0; i < problem.m * problem.n; ++i) {
+    Dot expected = problem.dot(i / problem.n, i % problem.n);
+    expected.add(static_cast<float>(100 * (i / problem.n) + i % problem.n), 1.0);
+    ASSERT_TRUE(near_dot(expected, out[i], "element " + std::to_string(i)));
+  }
+}
+
+TEST(Pack, RowsArePaddedWithZeros) {
+  const std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8, 9};  // [3][3]
+  std::vector<float> out(packed_rows_elements(2, 3, 3), -1.0f);
+  pack_rows<2>(x.data(), 3, 3, 3, out.data());
+  EXPECT_EQ(out, (std::vector<float>{1, 4, 2, 5, 3, 6, 7, 0, 8, 0, 9, 0}));
+}
+
+TEST(Pack, RowPairsArePaddedWithZeros) {
+  const std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8, 9};  // [3][3]
+  std::vector<bf16> out(packed_row_pairs_elements(2, 3, 3), bf16(-1.0f));
+  pack_rows_pairs<2>(x.data(), 3, 3, 3, out.data());
+  const std::vector<float> expected = {1, 2, 4, 5, 3, 0, 6, 0, 7, 8, 0, 0, 9, 0, 0, 0};
+  ASSERT_EQ(out.size(), expected.size());
+  for (std::size_t i = 0; i < out.size(); ++i) EXPECT_EQ(static_cast<float>(out[i]), expected[i]) << "element " << i;
+}
+
+TEST(Pack, IndexFindsEveryElement) {
+  const Problem<bf16> problem{1, 33, 7};
+  const auto lanes = packed<16, BLayout::kLanes>(problem);
+  const auto pairs = packed<16, BLayout::kPairs>(problem);
+  for (std::int64_t n = 0; n < problem.n; ++n) {
+    for (std::int64_t i = 0; i < problem.k; ++i) {
+      const std::uint16_t expected = problem.b[n * problem.k + i].bits;
+      const auto in_lanes = packed_b_index<16, BLayout::kLanes>(n, i, problem.k);
+      const auto in_pairs = packed_b_index<16, BLayout::kPairs>(n, i, problem.k);
+      ASSERT_EQ(lanes[in_lanes].bits, expected) << "lanes, B[" << n << "," << i << "]";
+      ASSERT_EQ(pairs[in_pairs].bits, expected) << "pairs, B[" << n << "," << i << "]";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace strata::tensor
