@@ -157,12 +157,14 @@ STRATA_NOINLINE void gemm_tile(const TA* a, TileB<TB> b, std::int64_t depth, con
     STRATA_UNROLL
     for (int line = 0; line * 16 < NV * L; ++line) __builtin_prefetch(c + r * out.ldc + line * 16, 1);
   }
+  // A single row tile reads B once, from memory: it fetches each panel 4 KiB ahead.
+  const std::int64_t distance = out.m <= MR ? 4096 / static_cast<std::int64_t>(sizeof(TB)) : 0;
   Tile<Rows, NV, L> tile;
   tile.clear();
   if constexpr (Layout == BLayout::kPairs) {
-    multiply_pairs(tile, TileA<TA>{a, 2, 2 * MR}, TileB<TB>{b.data, b.panel, 2 * L}, div_up(depth, 2), ahead);
+    multiply_pairs(tile, TileA<TA>{a, 2, 2 * MR}, TileB<TB>{b.data, b.panel, 2 * L}, div_up(depth, 2), ahead, distance);
   } else {
-    multiply_lanes(tile, TileA<TA>{a, 1, MR}, TileB<TB>{b.data, b.panel, L}, depth, ahead);
+    multiply_lanes(tile, TileA<TA>{a, 1, MR}, TileB<TB>{b.data, b.panel, L}, depth, ahead, distance);
   }
   store_tile(tile, out.c, out.ldc, row, out.m - row, column, out.n - column, write);
 }
@@ -200,6 +202,10 @@ STRATA_INLINE void gemm_block(const GemmRows<TA>& a, TileB<TB> b, std::int64_t p
     const TileB<TB> lanes{b.data + p * b.panel, b.panel, b.step};
     const TileB<TB> next{p + Count < panel_end ? lanes.data + Count * b.panel : nullptr, b.panel, b.step};
     if constexpr (kConvertsPanels<Layout, TA, TB>) {
+      if constexpr (Layout == BLayout::kLanes) {
+        // With one or two row tiles the conversion costs more than converting in every tile.
+        if (a.rows <= 2 * MR) return gemm_group<L, MR, Count, Layout>(a, lanes, next, out, p * L, write);
+      }
       convert_panels<L, Count, Layout>(lanes, a.depth, scratch);
       const TileB<float> converted{scratch, a.depth * L, L};
       gemm_group<L, MR, Count, BLayout::kLanes>(a, converted, next, out, p * L, write);

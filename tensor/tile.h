@@ -110,12 +110,16 @@ STRATA_INLINE Vec<float, L> dot_pairs(Vec<float, L> acc, Vec<std::uint32_t, L> a
 // / 2).
 template <int Rows, int NV, int L>
 STRATA_INLINE void multiply_pairs(Tile<Rows, NV, L>& tile, TileA<bf16> a, TileB<bf16> b, std::int64_t pairs,
-                                  Ahead ahead = {}) {
+                                  Ahead ahead = {}, std::int64_t distance = 0) {
   for (std::int64_t i = 0; i < pairs; ++i) {
     ahead.step(i);
     Vec<std::uint32_t, L> lanes[NV];
     STRATA_UNROLL
-    for (int v = 0; v < NV; ++v) lanes[v] = load_pairs<L>(b.data + v * b.panel + i * b.step);
+    for (int v = 0; v < NV; ++v) {
+      const bf16* from = b.data + v * b.panel + i * b.step;
+      if (distance != 0) __builtin_prefetch(from + distance, 0, 2);
+      lanes[v] = load_pairs<L>(from);
+    }
     STRATA_UNROLL
     for (int r = 0; r < Rows; ++r) {
       std::uint32_t pair;
@@ -128,7 +132,8 @@ STRATA_INLINE void multiply_pairs(Tile<Rows, NV, L>& tile, TileA<bf16> a, TileB<
 }
 
 // How results leave the registers: called with the address of C[row, column], N lanes of values and the position. Any
-// functor of this form can be an epilogue of a matmul (bias, residual, conversion to another buffer).
+// functor of this form can be an epilogue of a matmul (bias, residual, conversion to another buffer); the matmul itself
+// never reads or writes through the address, but C must be large enough for it to exist.
 struct Overwrite {
   template <int N>
   STRATA_INLINE void operator()(Lanes<N> lanes, float* c, Vec<float, N> value, std::int64_t, std::int64_t) const {

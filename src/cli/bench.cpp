@@ -11,6 +11,7 @@
 #include "cli/model_source.h"
 #include "cli/options.h"
 #include "cli/signals.h"
+#include "cli/version.h"
 #include "package/package.h"
 
 namespace strata::cli {
@@ -182,7 +183,7 @@ void bench(const BenchOptions& options, Console& console) {
     }
   }
   console.out(report.end());
-  console.info("build: strata " STRATA_VERSION " (" STRATA_BUILD_COMMIT ")");
+  console.info(std::string("build: strata ") + kVersion + " (" + kBuildCommit + ")");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/format.h"
+#include "cli/version.h"
 
 namespace strata::cli {
 namespace {
@@ -29,7 +30,7 @@ std::vector<double> as_doubles(const std::vector<std::int64_t>& values) { return
 ordered_json to_json(const BenchResult& result) {
   auto times = statistics(as_doubles(result.samples_ns));
   auto rates = statistics(tokens_per_second(result));
-  return {{"build_commit", STRATA_BUILD_COMMIT},
+  return {{"build_commit", kBuildCommit},
           {"build_number", 0},
           {"cpu_info", cpu_name()},
           {"gpu_info", ""},

@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/signals.h"
+#include "cli/version.h"
 
 namespace strata::cli {
 namespace {
@@ -58,7 +59,7 @@ std::string joined_lines(std::string text) {
 void parse_and_run(int argc, const char* const* argv, Console& console) {
   check_command_name(argc, argv);
   CLI::App app("Strata compiles large language models for one machine and runs them.", "strata");
-  app.set_version_flag("--version", "strata " STRATA_VERSION);
+  app.set_version_flag("--version", std::string("strata ") + kVersion);
   app.require_subcommand(1);
   CommonOptions common;
   Action action;

@@ -61,12 +61,12 @@ struct Weight {
 
 // What a package says of itself; stored as JSON in the section "manifest".
 struct Manifest {
-  std::string producer;      // "strata 0.1.0"
-  std::string model_name;    // the folder's or file's base name
-  std::string architecture;  // "Qwen3ForCausalLM"
-  std::string model_type;    // "qwen3 0.6B F32", as llama-bench prints models
-  std::string dtype;         // weights: "bf16"
-  std::int64_t parameters = 0;   // number of weights' elements
+  std::string producer;         // "strata 0.1.0"
+  std::string model_name;       // the folder's or file's base name
+  std::string architecture;     // "Qwen3ForCausalLM"
+  std::string model_type;       // "qwen3 0.6B F32", as llama-bench prints models
+  std::string dtype;            // weights: "bf16"
+  std::int64_t parameters = 0;  // number of weights' elements
   std::int64_t weight_bytes = 0;
   std::int64_t layers = 0;
   std::int64_t hidden_size = 0;

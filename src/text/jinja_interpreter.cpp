@@ -16,7 +16,6 @@ std::string Interpreter::render(const Template& parsed, const nlohmann::ordered_
 Scope& Interpreter::new_scope(Scope& parent) {
   auto* scope = runtime_.make<Scope>();
   scope->parent = &parent;
-  scope->loop_depth = parent.loop_depth;
   return *scope;
 }
 
@@ -113,7 +112,6 @@ Interpreter::Flow Interpreter::execute_for(const Statement& statement, Scope& sc
   auto* kept_items = runtime_.make<ListObject>();
   kept_items->items = items;
   loop->items = &kept_items->items;
-  loop->depth = ++inner.loop_depth;
   for (std::size_t i = 0; i < items.size(); ++i) {
     runtime_.step();
     loop->index = i;

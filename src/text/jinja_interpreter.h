@@ -13,7 +13,6 @@ namespace strata::text::jinja {
 struct Scope : Object {
   Scope* parent = nullptr;
   std::map<std::string, Value, std::less<>> variables;
-  int loop_depth = 0;
 };
 
 // Walks the tree of a template. Scopes and macros live in the runtime like other objects.

@@ -173,8 +173,8 @@ Value loop_attribute(Runtime& runtime, const Value& base, const std::string& nam
   if (name == "length") return Value::integer(size);
   if (name == "revindex") return Value::integer(size - index);
   if (name == "revindex0") return Value::integer(size - index - 1);
-  if (name == "depth") return Value::integer(loop.depth);
-  if (name == "depth0") return Value::integer(loop.depth - 1);
+  // Depth counts the calls of recursive loops, which are not supported, so it is always that of a plain one.
+  if (name == "depth" || name == "depth0") return Value::integer(name == "depth" ? 1 : 0);
   if (name == "previtem") return index > 0 ? (*loop.items)[loop.index - 1] : missing(base, "previtem");
   if (name == "nextitem") return index + 1 < size ? (*loop.items)[loop.index + 1] : missing(base, "nextitem");
   if (name == "cycle") {
@@ -329,8 +329,8 @@ Value get_item(Runtime& runtime, const Value& base, const Value& key) {
   } else if (base.is_string() && key.is_integral()) {
     return character_item(runtime, base, key.as_int());
   }
-  return key.is_string() && !base.is_dict() ? get_attribute(runtime, base, key.as_string())
-                                            : missing(base, "item " + to_repr(runtime, key).substr(0, 60));
+  if (!key.is_string()) return missing(base, "item " + to_repr(runtime, key).substr(0, 60));
+  return get_attribute(runtime, base, key.as_string());
 }
 
 Value get_attribute(Runtime& runtime, const Value& base, const std::string& name) {

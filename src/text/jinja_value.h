@@ -89,7 +89,6 @@ struct NamespaceObject : Object {
 struct LoopObject : Object {
   const std::vector<Value>* items = nullptr;
   std::size_t index = 0;
-  int depth = 1;
   std::vector<Value> last_changed;
 };
 

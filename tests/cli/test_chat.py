@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """strata chat, fed by a pipe and in a terminal."""
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
 import subprocess
+import termios
 import time
 import unittest
 
@@ -75,10 +77,13 @@ class Terminal:
     """A chat in a pseudo-terminal."""
 
     def __init__(self, arguments, environment):
+        def take_terminal():
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
         self.master, slave = pty.openpty()
         self.process = subprocess.Popen([STRATA, *map(str, arguments)], stdin=slave, stdout=slave, stderr=slave,
                                         env=environment | {"TERM": "xterm"}, start_new_session=True,
-                                        preexec_fn=lambda: __import__("fcntl").ioctl(0, 0x540E, 0))  # TIOCSCTTY
+                                        preexec_fn=take_terminal)
         os.close(slave)
         self.seen = ""
 

@@ -2,10 +2,11 @@
 """Packages: the cache, reproducible bytes, damage, what info and opt show."""
 import os
 import shutil
+import subprocess
 import unittest
 
 import numpy as np
-from harness import StrataTest
+from harness import STRATA, StrataTest
 
 
 class PackageTest(StrataTest):
@@ -56,8 +57,6 @@ class PackageTest(StrataTest):
         env = {k: v for k, v in self.environment().items() if not k.startswith(("STRATA_", "XDG_"))}
         for more, folder in (({"HOME": str(home)}, home / ".cache/strata"),
                              ({"HOME": str(home), "XDG_CACHE_HOME": str(home / "xdg")}, home / "xdg/strata")):
-            import subprocess
-            from harness import STRATA
             subprocess.run([STRATA, "run", self.model, "-p", "Hi", "-n", "1"], env=env | more, check=True,
                            capture_output=True)
             self.assertTrue(any(folder.iterdir()), folder)

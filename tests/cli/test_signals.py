@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from harness import StrataTest
+from harness import STRATA, StrataTest
 
 GRACE_S = 2.0
 SLACK_S = 3.0  # for a busy machine, sanitizers included
@@ -83,7 +83,6 @@ class SignalsTest(StrataTest):
         output = self.work / "out"
         output.mkdir()
         environment = self.environment(STRATA_CACHE=str(cache), TMPDIR=str(output))
-        from harness import STRATA
         with subprocess.Popen([STRATA, "compile", self.model, "-o", output / "x.strata"], env=environment,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             process.stderr.readline()  # a stage has begun

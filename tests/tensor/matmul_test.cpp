@@ -179,10 +179,9 @@ struct AddColumnNumber {
 TEST(Gemv, EpilogueSeesValueAndPosition) {
   const Problem<float> problem{2, 17, 7};
   const auto b = packed<8, BLayout::kLanes>(problem);
-  std::vector<float> out(problem.m * problem.n);
-  gemv_panels<8, 2, BLayout::kLanes, 2>(problem.a.data(), problem.k, b.data(), problem.k, problem.n,
-                                        static_cast<float*>(nullptr), problem.n, 0, 3,
-                                        AddColumnNumber{out.data(), problem.n});
+  std::vector<float> out(problem.m * problem.n), unused(out.size());
+  gemv_panels<8, 2, BLayout::kLanes, 2>(problem.a.data(), problem.k, b.data(), problem.k, problem.n, unused.data(),
+                                        problem.n, 0, 3, AddColumnNumber{out.data(), problem.n});
   for (std::int64_t i = 0; i < problem.m * problem.n; ++i) {
     Dot expected = problem.dot(i / problem.n, i % problem.n);
     expected.add(static_cast<float>(100 * (i / problem.n) + i % problem.n), 1.0);

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// A tokenizer.json, a NUL byte, a text: whatever is accepted must encode and decode without harm.
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "base/error.h"
+#include "text/tokenizer.h"
+#include "text/utf8.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  const std::size_t split = input.find('\0');
+  const std::string_view text = split == std::string_view::npos ? "a b" : input.substr(split + 1);
+  try {
+    const auto tokenizer = strata::text::Tokenizer::from_json(input.substr(0, split), "tokenizer.json");
+    const auto ids = tokenizer.encode(text);
+    for (const std::int32_t id : ids) {
+      if (id < 0 || id >= tokenizer.vocab_size()) std::abort();
+    }
+    if (!strata::text::is_valid_utf8(tokenizer.decode(ids))) std::abort();
+    (void)tokenizer.encode(text, false, false);
+  } catch (const strata::Error&) {
+  }
+  return 0;
+}
