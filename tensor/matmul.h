@@ -203,8 +203,8 @@ STRATA_INLINE void gemm_block(const GemmRows<TA>& a, TileB<TB> b, std::int64_t p
     const TileB<TB> next{p + Count < panel_end ? lanes.data + Count * b.panel : nullptr, b.panel, b.step};
     if constexpr (kConvertsPanels<Layout, TA, TB>) {
       if constexpr (Layout == BLayout::kLanes) {
-        // With one or two row tiles the conversion costs more than converting in every tile.
-        if (a.rows <= 2 * MR) return gemm_group<L, MR, Count, Layout>(a, lanes, next, out, p * L, write);
+        // With few row tiles the conversion costs more than converting in every tile.
+        if (a.rows <= 4 * MR) return gemm_group<L, MR, Count, Layout>(a, lanes, next, out, p * L, write);
       }
       convert_panels<L, Count, Layout>(lanes, a.depth, scratch);
       const TileB<float> converted{scratch, a.depth * L, L};
@@ -243,6 +243,11 @@ constexpr std::int64_t equal_part(std::int64_t n, std::int64_t limit, std::int64
 
 // Many rows. a: A<MR@m> f32 with B of any type and layout, or A<MR@m,2@k> bf16 with B<L@n,2@k> bf16 (dot products).
 // Computes the panels [panel_begin, panel_end). scratch: gemm_scratch_floats, one per thread.
+//
+// MR x NV with 32 registers of 16 lanes, one core of an EPYC (Zen 5), 512 x 1024 times 3072, median share of the peak
+// of the unit: f32 6 x 4 93 %, 8 x 3 91 %, 12 x 2 90 %, 9 x 3 90 %, 14 x 2 87 %, 7 x 4 48 % (spills); bf16 pairs 6 x 4
+// 93 %, 8 x 3 92 %, 14 x 2 92 %. Up to four row tiles f16 is converted in the registers: 12 rows and fewer run twice as
+// fast.
 template <int L, int MR, int NV, BLayout Layout, class TA, class TB, class Store = Overwrite>
 STRATA_NOINLINE void gemm_panels(const TA* a, std::int64_t m, const TB* b, std::int64_t k, std::int64_t n, float* c,
                                  std::int64_t ldc, std::int64_t panel_begin, std::int64_t panel_end, float* scratch,

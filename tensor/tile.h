@@ -160,7 +160,7 @@ STRATA_INLINE void store_tile(const Tile<Rows, NV, L>& tile, float* c, std::int6
       if (v * L + L <= columns) {
         write(Lanes<L>{}, out + v * L, tile.acc[r][v], row0 + r, column0 + v * L);
       } else {
-        for (int i = 0; v * L + i < columns; ++i) {
+        for (int i = 0; i < L && v * L + i < columns; ++i) {
           write(Lanes<1>{}, out + v * L + i, lane(tile.acc[r][v], i), row0 + r, column0 + v * L + i);
         }
       }

@@ -65,6 +65,7 @@ void parse_and_run(int argc, const char* const* argv, Console& console) {
   Action action;
   for (const Command& command : commands()) {
     CLI::App* subcommand = app.add_subcommand(command.name, command.summary);
+    subcommand->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     Action declared = command.declare(*subcommand, console);
     add_common_options(*subcommand, common);
     bind_environment(*subcommand);
@@ -82,8 +83,11 @@ void parse_and_run(int argc, const char* const* argv, Console& console) {
     console.out(std::string(version.what()) + "\n");
     return;
   } catch (const CLI::ParseError& error) {
+    std::string message = joined_lines(error.what());
+    // An option that doesn't exist is the likelier mistake than one that is missing.
+    if (auto unknown = app.remaining(true); !unknown.empty()) message = "unexpected '" + unknown.front() + "'";
     std::string command = argv[1][0] == '-' ? "" : std::string(argv[1]) + " ";
-    throw usage_error(joined_lines(error.what()), "see strata " + command + "--help");
+    throw usage_error(message, "see strata " + command + "--help");
   }
   apply(common, console);
   action();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <iomanip>
 #include <map>
 #include <memory>
+#include <sstream>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -10,6 +12,7 @@
 #include "cli/options.h"
 #include "import/checkpoint.h"
 #include "import/families.h"
+#include "package/format.h"
 #include "package/package.h"
 
 namespace strata::cli {
@@ -47,6 +50,12 @@ std::string joined(const std::vector<std::string>& items) {
   std::string text;
   for (const auto& item : items) text += (text.empty() ? "" : ", ") + item;
   return text.empty() ? "none" : text;
+}
+
+std::string hexadecimal(std::uint64_t value) {
+  std::ostringstream text;
+  text << std::hex << std::setw(16) << std::setfill('0') << value;
+  return text.str();
 }
 
 struct Geometry {
@@ -133,7 +142,10 @@ void describe_package(const InfoOptions& options, Console& console) {
   add_geometry(table, {manifest.layers, manifest.hidden_size, manifest.heads, manifest.kv_heads, manifest.head_dim,
                        manifest.intermediate_size, manifest.vocab_size, manifest.max_context});
   add_code(table, manifest);
-  for (const auto& [name, bytes] : package.sections()) table.row("section " + name, format_bytes(std::ssize(bytes)));
+  for (const auto& [name, bytes] : package.sections()) {
+    std::string checksum = verify ? ", xxh3 " + hexadecimal(package::section_checksum(bytes)) : "";
+    table.row("section " + name, format_bytes(std::ssize(bytes)) + checksum);
+  }
   console.out(table.text());
 }
 

@@ -108,8 +108,9 @@ nlohmann::ordered_json parse_input_object(const std::string& text, const std::st
   throw usage_error(where + ": not a JSON object", "give one JSON object");
 }
 
+// Escaped to ASCII: U+2028 and U+0085 are line ends to some readers of lines.
 std::string to_json_line(const nlohmann::ordered_json& value) {
-  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return value.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace strata::cli

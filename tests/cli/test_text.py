@@ -118,7 +118,7 @@ class TextTest(StrataTest):
     def test_stop_string_across_tokens_is_cut_off(self):
         whole = self.run_model("-p", "In the", "-n", 24, "--ignore-eos").text
         stop = whole[8:14]
-        cut = self.run_model("-p", "In the", "-n", 24, "--ignore-eos", "--stop", "not in the text", "--stop", stop).text
+        cut = self.run_model("-p", "In the", "-n", 24, "--ignore-eos", "--stop", stop, "--stop", "not in the text").text
         self.assertEqual(cut, whole[:whole.index(stop)] + "\n")
 
     def test_environment_variable_and_flag(self):

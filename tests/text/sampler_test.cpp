@@ -103,7 +103,7 @@ TEST(Sampler, OneSeedOneSequence) {
   };
   EXPECT_EQ(draw(7), draw(7));
   EXPECT_NE(draw(7), draw(8));
-  EXPECT_EQ(draw(42), (std::vector<std::int32_t>{1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0}));
+  EXPECT_EQ(draw(42), (std::vector<std::int32_t>{1, 1, 1, 0, 2, 0, 1, 0, 0, 0, 0, 1}));
 }
 
 TEST(Sampler, NotANumberIsNeverChosen) {

@@ -48,10 +48,11 @@ TEST(TextModel, ConfigNamesTheTokensWhenTheTokenizerConfigDoesNot) {
 }
 
 TEST(TextModel, TheTemplateOfItsOwnFileWins) {
-  EXPECT_EQ(load(R"({"chat_template": "a"})").chat_template->render({}), "a");
-  EXPECT_EQ(load(R"({"chat_template": "a"})", "", "", "b").chat_template->render({}), "b");
+  EXPECT_EQ(load(R"({"chat_template": "a"})").chat_template->render(nlohmann::ordered_json::object()), "a");
+  EXPECT_EQ(load(R"({"chat_template": "a"})", "", "", "b").chat_template->render(nlohmann::ordered_json::object()),
+            "b");
   EXPECT_EQ(load(R"({"chat_template": [{"name": "x", "template": "a"}, {"name": "default", "template": "c"}]})")
-                .chat_template->render({}),
+                .chat_template->render(nlohmann::ordered_json::object()),
             "c");
 }
 
