@@ -35,10 +35,12 @@ std::vector<int> common_iterators(const StridedNest& nest) {
   return common;
 }
 
-// Loops around all stages, then those of the result's own map. A result that is itself a reduction has none of these.
+// Loops around all stages, then those of the result's own map, whose last one takes the vector lanes. A result that is
+// itself a reduction has no map, and one that only finishes another stage's scalar has none inside of the common loops.
 std::vector<TileLoop> default_loops(const StridedNest& nest, std::int64_t lanes) {
   std::vector<int> order = common_iterators(nest);
-  const bool maps = nest.result().combiner == ir::Combiner::kNone;
+  const bool has_own_loop = nest.stages.size() == 1 || order.size() < nest.result().target.size();
+  const bool maps = nest.result().combiner == ir::Combiner::kNone && has_own_loop;
   for (const int iterator : nest.result().target) {
     if (std::ranges::find(order, iterator) == order.end()) order.push_back(iterator);
   }

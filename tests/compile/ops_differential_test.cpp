@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every op through the whole compiler, on awkward sizes, machines of different lanes and one or two threads, against the
+// float64 interpreter.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "compiled_function.h"
+#include "machine/cpu.h"
+
+namespace strata::compile {
+namespace {
+
+struct OpCase {
+  std::string name;
+  std::string parameters;  // of @main
+  std::string body;        // statements; the last value is returned
+  std::string result;
+  double tolerance = 1e-6;
+};
+
+std::string module_text(const OpCase& c) {
+  return "module test {\n  symbol seq in 1..40\n  symbol ctx in 64..128 multiple 64\n  func @main(" + c.parameters + ") {\n" +
+         c.body + "    return " + c.result + "\n  }\n}\n";
+}
+
+const std::vector<OpCase>& cases() {
+  static const std::vector<OpCase> kCases = {
+      {"elementwise", "%a: f32[seq, 33], %b: f32[33]",
+       "    %0 = add(%a, %b) : f32[seq, 33]\n    %1 = mul(%0, %a) : f32[seq, 33]\n    %2 = silu(%1) : f32[seq, 33]\n"
+       "    %3 = sub(%2, %b) : f32[seq, 33]\n",
+       "%3"},
+      {"mathematical", "%a: f32[7, 31]",
+       "    %0 = sigmoid(%a) : f32[7, 31]\n    %1 = exp(%0) : f32[7, 31]\n    %2 = sqrt(%1) : f32[7, 31]\n"
+       "    %3 = rsqrt(%1) : f32[7, 31]\n    %4 = tanh(%3) : f32[7, 31]\n    %5 = div(%2, %4) : f32[7, 31]\n"
+       "    %6 = gelu(%5) : f32[7, 31]\n    %7 = log(%1) : f32[7, 31]\n    %8 = maximum(%6, %7) : f32[7, 31]\n",
+       "%8", 1e-5},
+      {"angles", "%a: i32[seq], %f: f32[17]",
+       "    %0 = rope_angles(%a, %f) : f32[seq, 17]\n    %1 = cos(%0) : f32[seq, 17]\n    %2 = sin(%0) : f32[seq, 17]\n"
+       "    %3 = minimum(%1, %2) : f32[seq, 17]\n",
+       "%3", 1e-5},
+      {"scalar", "%a: f32[5, 9]",
+       "    %0 = scalar 0.5 : f32\n    %1 = mul(%a, %0) : f32[5, 9]\n", "%1"},
+      {"rms_norm", "%a: f32[seq, 3, 17], %w: f32[17]",
+       "    %0 = rms_norm(%a, %w) {eps = 1e-06} : f32[seq, 3, 17]\n", "%0"},
+      {"layer_norm", "%a: f32[seq, 33], %w: f32[33], %b: f32[33]",
+       "    %0 = layer_norm(%a, %w, %b) {eps = 1e-05} : f32[seq, 33]\n", "%0", 1e-5},
+      {"softmax", "%a: f32[seq, 100]", "    %0 = softmax(%a) : f32[seq, 100]\n", "%0"},
+      {"reductions", "%a: f32[seq, 31]",
+       "    %0 = reduce_sum(%a) : f32[seq]\n    %1 = reduce_max(%a) : f32[seq]\n    %2 = reduce_mean(%a) : f32[seq]\n"
+       "    %3 = add(%0, %1) : f32[seq]\n    %4 = mul(%3, %2) : f32[seq]\n",
+       "%4", 1e-5},
+      {"matmul", "%a: f32[seq, 17], %b: f32[17, 7]", "    %0 = matmul(%a, %b) : f32[seq, 7]\n", "%0"},
+      {"matmul_tn", "%a: f32[17, 5], %b: f32[17, 7]", "    %0 = matmul_tn(%a, %b) : f32[5, 7]\n", "%0"},
+      {"matmul_nt_unpacked", "%a: f32[seq, 33], %b: f32[31, 33]", "    %0 = matmul_nt(%a, %b) : f32[seq, 31]\n", "%0"},
+      {"matmul_nt_f32", "%a: f32[seq, 33]",
+       "    %0 = weight \"w\" : f32[31, 33]\n    %1 = matmul_nt(%a, %0) : f32[seq, 31]\n", "%1"},
+      {"matmul_nt_one_row_f32", "%a: f32[1, 100]",
+       "    %0 = weight \"w\" : f32[70, 100]\n    %1 = matmul_nt(%a, %0) : f32[1, 70]\n", "%1"},
+      {"matmul_nt_f16", "%a: f32[seq, 7]",
+       "    %0 = weight \"w\" : f16[100, 7]\n    %1 = matmul_nt(%a, %0) : f32[seq, 100]\n", "%1"},
+      {"matmul_nt_one_row_f16", "%a: f32[1, 33]",
+       "    %0 = weight \"w\" : f16[31, 33]\n    %1 = matmul_nt(%a, %0) : f32[1, 31]\n", "%1"},
+      // Several rows are rounded to bf16 for the dot-product unit.
+      {"matmul_nt_bf16", "%a: f32[seq, 33]",
+       "    %0 = weight \"w\" : bf16[31, 33]\n    %1 = matmul_nt(%a, %0) : f32[seq, 31]\n", "%1", 5e-3},
+      {"matmul_nt_one_row_bf16", "%a: f32[1, 33]",
+       "    %0 = weight \"w\" : bf16[17, 33]\n    %1 = matmul_nt(%a, %0) : f32[1, 17]\n", "%1"},
+      {"gather", "%ids: i32[seq]",
+       "    %0 = weight \"w\" : bf16[31, 33]\n    %1 = gather(%0, %ids) : f32[seq, 33]\n", "%1"},
+      {"gather_of_packed_table", "%ids: i32[seq]",
+       "    %0 = weight \"w\" : bf16[31, 33]\n    %1 = gather(%0, %ids) : f32[seq, 33]\n"
+       "    %2 = matmul_nt(%1, %0) : f32[seq, 31]\n",
+       "%2", 5e-3},
+      {"transpose_and_slice", "%a: f32[5, 7, 9]",
+       "    %0 = transpose(%a) {perm = [2, 0, 1]} : f32[9, 5, 7]\n"
+       "    %1 = slice(%0) {axis = 1, begin = 1, end = 4} : f32[9, 3, 7]\n    %2 = exp(%1) : f32[9, 3, 7]\n",
+       "%2"},
+      {"reshape_and_concat", "%a: f32[seq, 12], %b: f32[seq, 3, 4]",
+       "    %0 = reshape(%a) {shape = [-1, 3, 4]} : f32[seq, 3, 4]\n    %1 = concat(%0, %b) {axis = 2} : f32[seq, 3, 8]\n",
+       "%1"},
+      {"cast", "%a: f32[seq, 33]",
+       "    %0 = cast(%a) {dtype = f16} : f16[seq, 33]\n    %1 = cast(%0) {dtype = f32} : f32[seq, 33]\n", "%1"},
+      {"rope", "%x: f32[seq, 3, 2, 9], %c: f32[seq, 9], %s: f32[seq, 9]",
+       "    %0 = rope(%x, %c, %s) : f32[seq, 3, 2, 9]\n", "%0"},
+  };
+  return kCases;
+}
+
+class OpDifferential : public testing::TestWithParam<std::string> {};
+
+std::vector<ir::Value> random_arguments(const ir::Function& function, const Symbols& symbols, std::mt19937_64& random) {
+  std::vector<ir::Value> arguments;
+  for (const ir::Expr* parameter : function.parameters) {
+    arguments.push_back(random_value(concrete(parameter->type(), symbols), random, 30));
+  }
+  return arguments;
+}
+
+TEST_P(OpDifferential, EqualsTheInterpreter) {
+  const machine::Machine machine = machine::load(GetParam());
+  if (!machine::missing_features(machine.target.features).empty()) GTEST_SKIP() << "this processor can't run the code";
+  std::mt19937_64 random(17);
+  for (const OpCase& c : cases()) {
+    CompiledFunction compiled(module_text(c), {GetParam(), {}}, random);
+    for (const std::int64_t seq : {1, 2, 17, 40}) {
+      const Symbols symbols = {{"seq", seq}, {"ctx", 64}};
+      const auto arguments = random_arguments(compiled.function(), symbols, random);
+      const auto expected = compiled.reference(arguments, symbols);
+      for (const int threads : {1, 2}) {
+        const auto got = compiled.run(arguments, symbols, threads);
+        EXPECT_LE(relative_error(got[0], expected[0]), c.tolerance)
+            << c.name << " seq=" << seq << " threads=" << threads << "\n" << compiled.generated();
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Machines, OpDifferential, testing::Values("native", "avx2-generic", "x86-64-baseline"),
+                         [](const auto& instance) {
+                           std::string name = instance.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
+
+// A cache that starts filled, appended to and read: the states' layout is the planner's choice.
+std::string attention_text(const std::string& dtype, int heads, int kv_heads, int dim) {
+  const auto n = [](int value) { return std::to_string(value); };
+  const std::string cache = dtype + "[" + n(kv_heads) + ", ctx, " + n(dim) + "]";
+  const std::string q = "f32[seq, " + n(heads) + ", " + n(dim) + "]";
+  const std::string kv = "f32[seq, " + n(kv_heads) + ", " + n(dim) + "]";
+  return "module test {\n  symbol seq in 1..40\n  symbol ctx in 64..128 multiple 64\n  func @main(%q: " + q + ", %k: " + kv +
+         ", %v: " + kv + ", %kc: " + cache + ", %vc: " + cache + ", %p: i32[seq]) {\n" +
+         "    %0 = cache_append(%kc, %k, %p) : " + cache + "\n    %1 = cache_append(%vc, %v, %p) : " + cache + "\n" +
+         "    %2 = attention(%q, %0, %1, %p) {scale = 0.25} : " + q + "\n    return %2, %0, %1\n  }\n}\n";
+}
+
+TEST(AttentionDifferential, EqualsTheInterpreterAndFillsTheCache) {
+  std::mt19937_64 random(23);
+  const struct {
+    std::string dtype;
+    int heads, kv_heads, dim;
+    double tolerance;
+  } kCases[] = {{"f32", 6, 2, 16, 2e-6}, {"f16", 4, 4, 24, 2e-6}, {"bf16", 3, 1, 7, 2e-6}};
+  for (const auto& c : kCases) {
+    CompiledFunction compiled(attention_text(c.dtype, c.heads, c.kv_heads, c.dim), {}, random);
+    for (const auto& [seq, past] : {std::pair{1, 0}, {1, 63}, {5, 3}, {40, 0}, {17, 70}}) {
+      const Symbols symbols = {{"seq", seq}, {"ctx", 128}};
+      auto arguments = random_arguments(compiled.function(), symbols, random);
+      for (int i = 0; i < seq; ++i) arguments[5].data[i] = past + i;
+      const auto expected = compiled.reference(arguments, symbols);
+      for (const int threads : {1, 2}) {
+        const auto got = compiled.run(arguments, symbols, threads);
+        for (std::size_t r = 0; r < 3; ++r) {
+          EXPECT_LE(relative_error(got[r], expected[r]), c.tolerance)
+              << c.dtype << " seq=" << seq << " past=" << past << " threads=" << threads << " result " << r;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace strata::compile
