@@ -73,9 +73,10 @@ STRATA_INLINE void gemv_group(const float* a, std::int64_t lda, const TB* b, std
   store_tile(chains[0], c, ldc, 0, Rows, panel * L, n - panel * L, write);
 }
 
-// NV of gemv_panels that streams fastest. One core of an EPYC (Zen 5), K 1024, N 65536, share of the bandwidth of a
-// plain read loop in the same run (median of 31): f32 NV 4 100 %, 2 93 %, 1 96 %; f16 NV 1 102 %, 2 93 %, 4 92 %; bf16
-// pairs NV 1 96 %, 4 94 %. Without prefetch 16-bit weights lose 10 %; the distance matters little from 4 to 16 KiB.
+// NV of gemv_panels, by share of the bandwidth of a plain read loop (bench/kernels, one core of an EPYC (Zen 5) beside
+// other work, median of 21), for K 1024 | K 3072: f32 NV 4 103 | 103 %, 2 93 | 94 %, 1 95 | 90 %; f16 NV 1 101 | 79 %,
+// 4 85 | 88 %; bf16 pairs NV 1 106 | 86 %, 4 92 | 87 %. At K 3072 no NV is clearly best for 16-bit weights: f16 NV 1
+// gave 79, 91 and 95 % in three runs. In a trial at K 1024 the f16 stream without prefetch lost 10 %.
 template <class TB>
 inline constexpr int kGemvVectors = sizeof(TB) == 4 ? 4 : 1;
 
@@ -224,9 +225,10 @@ STRATA_INLINE void gemm_block(const GemmRows<TA>& a, TileB<TB> b, std::int64_t p
 // all panels stream past; the group of panels at work and the one fetched ahead take 128 KiB each at 4 x 16 lanes.
 // Later passes over k add to C, so only stores to C itself are split along k.
 //
-// One core of an EPYC (Zen 5, 1 MiB L2) beside other work, 512 rows, f32, share of the multiply-add peak for K 1024 and
-// K 3072: 512 x 264 86 % and 85 %, 768 x 174 85 % and 83 %, 384 x 264 84 % and 82 %. Without blocks of rows and depth A
-// streams from the L3 cache: 92 % on a quiet machine, but 50 % at K 3072 when others use that cache.
+// One core of an EPYC (Zen 5, 1 MiB L2) beside other work, 512 rows, f32 6 x 4, median share of the multiply-add peak
+// at K 1024 | K 3072, two runs each: 512 x 264 86, 75 | 85, 81 %; 768 x 174 85, 72 | 83, 77 %; 384 x 264 84, 82 | 82,
+// 80 %; the spread is that of the machine. Without blocks of rows A streams from the L3 cache: 85 to 93 % at K 1024,
+// but 51 to 56 % at K 3072 while others used that cache.
 inline constexpr std::int64_t kGemmDepth = 512;
 inline constexpr std::int64_t kGemmRows = 264;
 template <class Store>
@@ -244,10 +246,9 @@ constexpr std::int64_t equal_part(std::int64_t n, std::int64_t limit, std::int64
 // Many rows. a: A<MR@m> f32 with B of any type and layout, or A<MR@m,2@k> bf16 with B<L@n,2@k> bf16 (dot products).
 // Computes the panels [panel_begin, panel_end). scratch: gemm_scratch_floats, one per thread.
 //
-// MR x NV with 32 registers of 16 lanes, one core of an EPYC (Zen 5), 512 x 1024 times 3072, median share of the peak
-// of the unit: f32 6 x 4 93 %, 8 x 3 91 %, 12 x 2 90 %, 9 x 3 90 %, 14 x 2 87 %, 7 x 4 48 % (spills); bf16 pairs 6 x 4
-// 93 %, 8 x 3 92 %, 14 x 2 92 %. Up to four row tiles f16 is converted in the registers: 12 rows and fewer run twice as
-// fast.
+// MR x NV with 32 registers of 16 lanes, 512 rows, median share of the peak of the unit in bench/kernels at K 1024 |
+// 3072, same machine: f32 6 x 4 87 | 83 %, 8 x 3 85 | 80 %, 9 x 3 84 | 80 %, 14 x 2 82 | 77 %, 12 x 2 80 | 77 %; bf16
+// pairs 6 x 4 83 | 87 %, 8 x 3 82 | 89 %, 14 x 2 75 | 85 %, 12 x 2 76 | 86 %. 7 x 4 spills: half the speed.
 template <int L, int MR, int NV, BLayout Layout, class TA, class TB, class Store = Overwrite>
 STRATA_NOINLINE void gemm_panels(const TA* a, std::int64_t m, const TB* b, std::int64_t k, std::int64_t n, float* c,
                                  std::int64_t ldc, std::int64_t panel_begin, std::int64_t panel_end, float* scratch,

@@ -60,6 +60,7 @@ bool InputFile::fill() {
   ssize_t n;
   while ((n = ::read(descriptor_, buffer_.data() + old, kReadBytes)) < 0 && errno == EINTR) stop_if_interrupted();
   if (n < 0) throw unreadable(path_, errno);
+  stop_if_interrupted();
   buffer_.resize(old + static_cast<std::size_t>(n));
   return n > 0;
 }

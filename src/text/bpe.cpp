@@ -110,7 +110,7 @@ class LongWordMerger {
 std::size_t WordCache::slot_of(std::string_view word) { return XXH3_64bits(word.data(), word.size()) % kEntries; }
 
 bool WordCache::lookup(std::string_view word, std::vector<std::int32_t>& out) const {
-  if (word.size() > kMaxBytes) return false;
+  if (word.size() > kMaxBytes || entries_.empty()) return false;
   const Entry& entry = entries_[slot_of(word)];
   if (entry.bytes != word.size() || std::memcmp(entry.word.data(), word.data(), word.size()) != 0) return false;
   out.insert(out.end(), entry.ids.begin(), entry.ids.begin() + entry.count);
@@ -119,6 +119,7 @@ bool WordCache::lookup(std::string_view word, std::vector<std::int32_t>& out) co
 
 void WordCache::store(std::string_view word, const std::int32_t* ids, std::size_t count) {
   if (word.empty() || word.size() > kMaxBytes || count > kMaxIds) return;
+  if (entries_.empty()) entries_.resize(kEntries);
   Entry& entry = entries_[slot_of(word)];
   entry.bytes = static_cast<std::uint8_t>(word.size());
   entry.count = static_cast<std::uint8_t>(count);

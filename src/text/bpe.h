@@ -32,7 +32,7 @@ class WordCache {
 
   static std::size_t slot_of(std::string_view word);
 
-  std::vector<Entry> entries_ = std::vector<Entry>(kEntries);
+  std::vector<Entry> entries_;  // empty until the first word is stored
 };
 
 // Byte-level byte pair encoding (Sennrich et al. 2016, over bytes as in GPT-2): of all adjacent pairs the one with the
