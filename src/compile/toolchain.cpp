@@ -25,7 +25,7 @@ constexpr std::size_t kMaxLibraryBytes = std::size_t{1} << 30;
 const std::vector<std::string>& common_flags() {
   static const std::vector<std::string> kFlags = {
       "-std=c++20",     "-O3",        "-fPIC",          "-fvisibility=hidden",  "-fno-exceptions",
-      "-fno-rtti",      "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fno-plt"};
+      "-fno-rtti",      "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fno-plt", "-Wno-psabi"};
   return kFlags;
 }
 

@@ -62,21 +62,14 @@ const Unit* fma_unit(const Machine& machine, DType dtype) {
 
 RegisterTile register_tile(const Machine& machine) {
   const int registers = machine.vector_registers.count;
-  const double vector_bytes = machine.vector_registers.bytes;
-  constexpr double kBroadcastBytes = 4;
-  constexpr double kLoadsPerProduct = 0.75;
   RegisterTile best;
-  double best_loads = 1e9;
-  double best_intensity = 0;
-  for (int panels = 1; 2 * panels + 1 <= registers; ++panels) {
+  double fewest_loads = 1e9;
+  for (int panels = 1; 2 * panels + 1 <= registers; panels *= 2) {
     const int rows = (registers - 1 - panels) / panels;
-    const double products = static_cast<double>(rows) * panels;
-    const double loads = std::max(kLoadsPerProduct, (rows + panels) / products);
-    const double intensity = products / (panels * vector_bytes + rows * kBroadcastBytes);
-    if (loads < best_loads || (loads == best_loads && intensity > best_intensity)) {
+    const double loads = static_cast<double>(rows + panels) / (rows * panels);
+    if (loads < fewest_loads) {
       best = {rows, panels};
-      best_loads = loads;
-      best_intensity = intensity;
+      fewest_loads = loads;
     }
   }
   return best;

@@ -7,6 +7,7 @@
 #include "ir/op.h"
 #include "machine/cost.h"
 #include "schedule/schedule.h"
+#include "tensor/matmul.h"
 
 namespace strata::schedule {
 namespace {
@@ -66,12 +67,18 @@ void divide_among_threads(std::vector<TileLoop>& loops, const StridedNest& nest)
   }
 }
 
+// Panels read side by side by a matmul of one row, as the tensor library measured them.
+std::int64_t streaming_panels(DType dtype) {
+  return dtype == DType::kF32 ? tensor::kGemvVectors<float> : tensor::kGemvVectors<tensor::bf16>;
+}
+
 ScheduledOp schedule_contract(const Expr& value, const machine::Machine& machine) {
   ScheduledOp op{&value, Form::kContract, {}, {}, {}, 0};
   const ir::TensorType& left = value.arguments[0]->type();
   const ir::TensorType& right = value.arguments[1]->type();
   const machine::RegisterTile registers = machine::register_tile(machine);
-  op.tile = {left.layout.is_row_major() ? 1 : left.layout.packs[0].lanes, registers.panels};
+  op.tile = left.layout.is_row_major() ? ContractTile{1, streaming_panels(right.dtype)}
+                                       : ContractTile{left.layout.packs[0].lanes, registers.panels};
   using Kind = TileLoop::Kind;
   op.loops = {{Kind::kParallel, 1, "n", right.shape[0], op.tile.panels * right.layout.packs[0].lanes},
               {Kind::kSerial, 0, "m", left.shape[0], op.tile.rows},

@@ -42,7 +42,7 @@ TEST(DefaultSchedule, DividesTheRowsOfANorm) {
 
 TEST(DefaultSchedule, DividesThePanelsOfAPackedMatmul) {
   EXPECT_EQ(scheduled("  func @f(%x: f32[1, 64]) {\n    %0 = weight \"w\" : f32[96, 64]<16@0>\n    %1 = matmul_nt(%x, %0) : f32[1, 96]\n    return %1\n  }\n"),
-            "@f\n  matmul_nt -> f32[1, 96] parallel(n in 96 by 32) serial(m in 1) micro-kernel(k in 64)\n");
+            "@f\n  matmul_nt -> f32[1, 96] parallel(n in 96 by 64) serial(m in 1) micro-kernel(k in 64)\n");
 }
 
 TEST(DefaultSchedule, AScalarPerRowHasNoVectorLoop) {

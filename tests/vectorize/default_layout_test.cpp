@@ -46,7 +46,7 @@ TEST(DefaultLayout, PacksWeightsForLanesAndDotUnitAndRowsForTheRegisterTile) {
   const std::string text = planned(kProjection, toy_machine(16, 32, true));
   EXPECT_TRUE(contains(text, "%w: bf16[48, 64]<16@0, 2@1>")) << text;
   EXPECT_TRUE(contains(text, "weight \"a\" : bf16[48, 64]<16@0, 2@1>")) << text;
-  EXPECT_TRUE(contains(text, "bf16[seq, 64]<14@0, 2@1>")) << text;
+  EXPECT_TRUE(contains(text, "bf16[seq, 64]<6@0, 2@1>")) << text;
 }
 
 TEST(DefaultLayout, FollowsTheMachinesLanesAndRegisters) {
