@@ -21,10 +21,12 @@ say "Compiling models/demo for this machine"
 "$strata" compile models/demo -o "$package"
 
 say "What the package holds"
-"$strata" info "$package" | grep -E '^(model|parameters|weights|layers|machine|compiler|code )'
+"$strata" info "$package" | grep -E '^(model|parameters|weights|layers|machine|code )'
 
-say "The model goes on with 'In the beginning'"
-"$strata" run "$package" -p "In the beginning" -n 120 --temp 0.7 -s 3
+say "Generating (the first words are the prompt)"
+prompt="In the beginning"
+printf '%s' "$prompt"
+"$strata" run "$package" -p "$prompt" -n 120 --temp 0.7 -s 3
 
 say "How fast it is here"
 "$strata" bench "$package" -p 128 -n 64 -r 3

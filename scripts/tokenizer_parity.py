@@ -20,13 +20,15 @@ import unicodedata
 
 import tokenizers
 
-CODE = ["for (int i = 0; i < n; ++i) {", "\n    return x[i]->y;", "def f(self, *args):\n\t", "}\n\n", "#include <vector>",
+CODE = ["for (int i = 0; i < n; ++i) {", "\n    return x[i]->y;", "def f(self, *args):\n\t", "}\n\n",
+        "#include <vector>",
         "http://a.b/c?d=%20e&f", "SELECT * FROM t WHERE a='b';", "{\"k\": [1, 2.5e-3]}", "\\n\\t", "/* é */", "λx.x"]
 WORDS = ["the", " The", "Hello", " naïve", "I'll", "we'VE", "'S", "don't", "'ſ", " 'd", "ﬁn", "Straße", "İstanbul", "ﷺ",
          "日本語", "한국어", "각", "नमस्ते", "สวัสดี", "مرحبا", "שלום", "e\u0301", "A\u030a", "\u1100\u1161\u11a8",
          "Ω", "Å", "q\u0307\u0323", "D\u0307\u0323", "ཇོ", "ந\u0bcd"]
 EMOJI = ["🙂", "👨\u200d👩\u200d👧", "🏳️\u200d🌈", "🇩🇪", "👍🏽", "☕️", "\U0001fae8"]
-SPACES = [" ", "  ", "    ", "\n", "\r\n", "\t", "\u00a0", "\u3000", "\u2028", "\x0b", "\x0c", "\x85", "\u200b", "\x1c", "\0"]
+SPACES = [" ", "  ", "    ", "\n", "\r\n", "\t", "\u00a0", "\u3000", "\u2028", "\x0b", "\x0c",
+          "\x85", "\u200b", "\x1c", "\0"]
 MARKS = [c for c in range(0x110000) if unicodedata.category(chr(c)) in ("Mn", "Mc", "Me")]
 
 

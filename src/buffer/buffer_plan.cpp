@@ -224,7 +224,8 @@ std::string to_text(const FunctionPlan& plan) {
   for (const Expr* value : ir::topological_order(*plan.function)) {
     for (std::size_t i = 0; i < value->types.size(); ++i) {
       const std::string name = value->kind == Expr::Kind::kOp ? value->op->name() : value->name;
-      out += "  " + name + " " + value->types[i].text() + ": " + place_text(plan.place(value, static_cast<int>(i))) + "\n";
+      out +=
+          "  " + name + " " + value->types[i].text() + ": " + place_text(plan.place(value, static_cast<int>(i))) + "\n";
     }
   }
   return out;

@@ -46,8 +46,8 @@ struct FunctionPlan {
   std::map<Tensor, Place> places;
   std::vector<ResultPlace> results;
   std::map<const ir::Expr*, std::int64_t> callee_frames;  // of a call: offset of the callee's frame in this one
-  std::int64_t arena_bytes = 0;   // peak of the plan, the callees' frames included
-  std::int64_t lower_bound = 0;   // largest sum of bytes that are live at once: no plan can be smaller
+  std::int64_t arena_bytes = 0;                           // peak of the plan, the callees' frames included
+  std::int64_t lower_bound = 0;  // largest sum of bytes that are live at once: no plan can be smaller
 
   const Place& place(const ir::Expr* value, std::int64_t index = 0) const { return places.at({value, index}); }
 };

@@ -72,8 +72,9 @@ std::string FunctionEmitter::parameter_type(const ir::Function& function, std::s
 }
 
 std::string FunctionEmitter::signature(const ir::Function& function) const {
-  std::string text = "void " + function_name(function) +
-                     "(const tensor::Team& team, const std::int64_t* symbols, std::byte* arena, const std::byte* weights";
+  std::string text =
+      "void " + function_name(function) +
+      "(const tensor::Team& team, const std::int64_t* symbols, std::byte* arena, const std::byte* weights";
   for (std::size_t i = 0; i < function.parameters.size(); ++i) {
     text += ", " + parameter_type(function, i) + " " + cpp_name(function.parameters[i]->name) + "_";
   }
@@ -111,7 +112,8 @@ void FunctionEmitter::emit_body() {
             std::to_string(plan().lower_bound) + ".");
   out_.open(signature(*scheduled_.function) + " {");
   for (std::size_t i = 0; i < symbols_.size(); ++i) {
-    out_.line("[[maybe_unused]] const std::int64_t " + cpp_name(symbols_[i]) + " = symbols[" + std::to_string(i) + "];");
+    out_.line("[[maybe_unused]] const std::int64_t " + cpp_name(symbols_[i]) + " = symbols[" + std::to_string(i) +
+              "];");
   }
   out_.line("(void)team, (void)arena, (void)weights;");
   for (const schedule::ScheduledOp& op : scheduled_.ops) emit_op(op);
@@ -163,7 +165,8 @@ std::string FunctionEmitter::pointer(const Expr* value, std::int64_t index, bool
 
 OperandCode FunctionEmitter::operand(const Expr* value) const {
   if (value->kind == Expr::Kind::kScalar) return {"", cpp_float(value->value)};
-  return {names_.contains(value) && value->kind == Expr::Kind::kParameter ? names_.at(value) : pointer(value, 0, false), ""};
+  return {names_.contains(value) && value->kind == Expr::Kind::kParameter ? names_.at(value) : pointer(value, 0, false),
+          ""};
 }
 
 // Waits for the team where this op reads what was written, or writes what was touched, since the last barrier.
@@ -178,7 +181,8 @@ void FunctionEmitter::separate_from_earlier(const schedule::ScheduledOp& op) {
   }
   const bool is_call = op.form == Form::kCall;
   const bool conflict = is_call ? !touched_.empty() : std::ranges::any_of(touched_, [&](const Touched& before) {
-    return std::ranges::any_of(now, [&](const Touched& t) { return (t.written || before.written) && overlap(t.place, before.place); });
+    return std::ranges::any_of(
+        now, [&](const Touched& t) { return (t.written || before.written) && overlap(t.place, before.place); });
   });
   if (conflict) {
     out_.line("team.sync();");
@@ -198,7 +202,8 @@ void FunctionEmitter::emit_op(const schedule::ScheduledOp& op) {
     OperandCode code = operand(op.value->arguments[i]);
     if (code.scalar.empty()) {
       const std::string name = "a" + std::to_string(i);
-      out_.line("const " + cpp_type(op.value->arguments[i]->type().dtype) + "* const " + name + " = " + code.pointer + ";");
+      out_.line("const " + cpp_type(op.value->arguments[i]->type().dtype) + "* const " + name + " = " + code.pointer +
+                ";");
       code.pointer = name;
     }
     operands.push_back(std::move(code));
@@ -245,7 +250,8 @@ void FunctionEmitter::emit_entry() {
   std::size_t next = function.parameters.size();
   for (std::size_t i = 0; i < function.results.size(); ++i) {
     if (plan().results[i].parameter) continue;
-    text += ", static_cast<" + cpp_type(function.results[i]->type().dtype) + "*>(parameters[" + std::to_string(next++) + "])";
+    text += ", static_cast<" + cpp_type(function.results[i]->type().dtype) + "*>(parameters[" + std::to_string(next++) +
+            "])";
   }
   out_.line(text + ");");
   out_.close();

@@ -42,8 +42,8 @@ void emit_gemv(CodeWriter& out, const KernelCall& call) {
   const std::string n = cpp_size(right.shape[0]);
   STRATA_CHECK(left.shape[0] == Dim(1), "a row-major left operand of a packed matmul has one row");
   out.line("tensor::gemv_panels<" + lanes + ", " + number(call.op.tile.panels) + ", " + b_layout(right) + ">(" +
-           call.operands[0] + ", " + k + ", " + call.operands[1] + ", " + k + ", " + n + ", " + call.destination + ", " + n +
-           ", share.begin, share.end);");
+           call.operands[0] + ", " + k + ", " + call.operands[1] + ", " + k + ", " + n + ", " + call.destination +
+           ", " + n + ", share.begin, share.end);");
 }
 
 // Many rows: the left operand is packed by row tiles.
@@ -59,9 +59,9 @@ void emit_gemm(CodeWriter& out, const KernelCall& call) {
     scratch = "scratch";
   }
   out.line("tensor::gemm_panels<" + number(right.layout.packs[0].lanes) + ", " + number(call.op.tile.rows) + ", " +
-           number(call.op.tile.panels) + ", " + b_layout(right) + ">(" + call.operands[0] + ", " + cpp_size(left.shape[0]) +
-           ", " + call.operands[1] + ", " + k + ", " + n + ", " + call.destination + ", " + n +
-           ", share.begin, share.end, " + scratch + ");");
+           number(call.op.tile.panels) + ", " + b_layout(right) + ">(" + call.operands[0] + ", " +
+           cpp_size(left.shape[0]) + ", " + call.operands[1] + ", " + k + ", " + n + ", " + call.destination + ", " +
+           n + ", share.begin, share.end, " + scratch + ");");
 }
 
 void emit_contract(CodeWriter& out, const KernelCall& call) {
@@ -80,9 +80,9 @@ void emit_pack(CodeWriter& out, const KernelCall& call) {
   const std::string k = cpp_size(from.shape[1]);
   emit_share(out, m, rows);
   const std::string stored_k = pairs ? "tensor::div_up(" + k + ", 2) * 2" : k;
-  out.line(std::string("tensor::") + (pairs ? "pack_rows_pairs<" : "pack_rows<") + number(rows) + ">(" + call.operands[0] +
-           " + share.begin * " + k + ", " + k + ", share.end - share.begin, " + k + ", " + call.destination +
-           " + share.begin * (" + stored_k + "));");
+  out.line(std::string("tensor::") + (pairs ? "pack_rows_pairs<" : "pack_rows<") + number(rows) + ">(" +
+           call.operands[0] + " + share.begin * " + k + ", " + k + ", share.end - share.begin, " + k + ", " +
+           call.destination + " + share.begin * (" + stored_k + "));");
 }
 
 void emit_gather(CodeWriter& out, const KernelCall& call) {
@@ -94,8 +94,8 @@ void emit_gather(CodeWriter& out, const KernelCall& call) {
   const std::string lanes = number(packed ? table.layout.packs[0].lanes : call.lanes);
   out.line(std::string("tensor::") + (packed ? "gather_packed_rows<" : "gather_rows<") + lanes +
            (packed ? ", " + b_layout(table) : "") + ">(" + call.operands[0] + ", " + call.operands[1] +
-           " + share.begin, share.end - share.begin, " + dim + ", " + call.destination + " + share.begin * " + dim + ", " +
-           dim + ");");
+           " + share.begin, share.end - share.begin, " + dim + ", " + call.destination + " + share.begin * " + dim +
+           ", " + dim + ");");
 }
 
 // Keys lie packed along the context (axis 1), values row-major.
@@ -104,10 +104,10 @@ void emit_cache_append(CodeWriter& out, const KernelCall& call) {
   const bool packed = !cache.layout.is_row_major();
   const std::string lanes = number(packed ? cache.layout.packs[0].lanes : call.lanes);
   emit_share(out, cpp_size(cache.shape[0]), 1);
-  out.line(std::string("tensor::") + (packed ? "cache_append_k<" : "cache_append_v<") + lanes + ">(" + call.operands[1] + ", " +
-           call.operands[2] + ", " + cpp_size(call.type(1).shape[0]) + ", " + cpp_size(cache.shape[0]) + ", " +
-           cpp_size(cache.shape[2]) + ", " + cpp_size(cache.shape[1]) + ", " + call.destination +
-           ", share.begin, share.end);");
+  out.line(std::string("tensor::") + (packed ? "cache_append_k<" : "cache_append_v<") + lanes + ">(" +
+           call.operands[1] + ", " + call.operands[2] + ", " + cpp_size(call.type(1).shape[0]) + ", " +
+           cpp_size(cache.shape[0]) + ", " + cpp_size(cache.shape[2]) + ", " + cpp_size(cache.shape[1]) + ", " +
+           call.destination + ", share.begin, share.end);");
 }
 
 void emit_attention(CodeWriter& out, const KernelCall& call) {
@@ -117,13 +117,15 @@ void emit_attention(CodeWriter& out, const KernelCall& call) {
   const std::string heads = cpp_size(q.shape[1]);
   const std::string kv_heads = cpp_size(keys.shape[0]);
   const std::string dim = cpp_size(q.shape[2]);
-  emit_scratch(out, tensor::attention_scratch_floats(q.shape[0].max(), q.shape[1].max(), keys.shape[0].max(), q.shape[2].max()));
+  emit_scratch(
+      out, tensor::attention_scratch_floats(q.shape[0].max(), q.shape[1].max(), keys.shape[0].max(), q.shape[2].max()));
   emit_share(out, "tensor::attention_work_items(" + seq + ", " + heads + ", " + kv_heads + ")", 1);
   const double scale = ir::float_attribute(*call.op.value->op, call.op.value->attributes, "scale");
   const std::string lanes = number(keys.layout.is_row_major() ? 1 : keys.layout.packs[0].lanes);
-  out.line("tensor::attention<" + lanes + ">(" + call.operands[0] + ", " + call.operands[1] + ", " + call.operands[2] + ", " +
-           call.operands[3] + ", " + seq + ", " + heads + ", " + kv_heads + ", " + dim + ", " + cpp_size(keys.shape[1]) + ", " +
-           cpp_float(scale) + ", " + call.destination + ", scratch, share.begin, share.end);");
+  out.line("tensor::attention<" + lanes + ">(" + call.operands[0] + ", " + call.operands[1] + ", " + call.operands[2] +
+           ", " + call.operands[3] + ", " + seq + ", " + heads + ", " + kv_heads + ", " + dim + ", " +
+           cpp_size(keys.shape[1]) + ", " + cpp_float(scale) + ", " + call.destination +
+           ", scratch, share.begin, share.end);");
 }
 
 // Runs of both operands after one another, for every index of the axes outside of the joined one.
@@ -133,7 +135,8 @@ void emit_concat(CodeWriter& out, const KernelCall& call) {
     return cpp_size(ir::element_count({type.shape.begin() + static_cast<std::ptrdiff_t>(axis), type.shape.end()}));
   };
   const ir::Shape& shape = call.type(0).shape;
-  const std::string outer = cpp_size(ir::element_count({shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(axis)}));
+  const std::string outer =
+      cpp_size(ir::element_count({shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(axis)}));
   out.open("if (team.rank == 0) {");
   out.line("auto* to = " + call.destination + ";");
   out.open("for (std::int64_t i = 0; i < " + outer + "; ++i) {");

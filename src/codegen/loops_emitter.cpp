@@ -105,8 +105,9 @@ class LoopsEmitter {
       out_.open("for (std::int64_t " + v + " = 0; " + v + " < " + extent(stage.reduced[i]) + "; ++" + v + ") {");
     }
     const int innermost = stage.reduced.back();
-    out_.open(name + " = tensor::reduce<" + std::to_string(lanes_for(stage.body, innermost)) + ">(" + extent(innermost) +
-              ", " + name + ", " + combiner + "{}, [&](auto lanes, std::int64_t " + variable(innermost) + ") {");
+    out_.open(name + " = tensor::reduce<" + std::to_string(lanes_for(stage.body, innermost)) + ">(" +
+              extent(innermost) + ", " + name + ", " + combiner + "{}, [&](auto lanes, std::int64_t " +
+              variable(innermost) + ") {");
     out_.line("return " + varying(emit(stage.body, innermost)) + ";");
     out_.close(");");
     for (std::size_t i = 0; i + 1 < stage.reduced.size(); ++i) out_.close();
@@ -139,7 +140,8 @@ class LoopsEmitter {
     if (flat) out_.line("const tensor::Range share = team.split(" + extent(iterator) + ", 4096);");
     const std::string count = flat ? "share.end - share.begin" : extent(iterator);
     const std::string counter = flat ? "i" : i;
-    out_.open("tensor::for_each_lane_group<" + lanes + ">(" + count + ", [&](auto lanes, std::int64_t " + counter + ") {");
+    out_.open("tensor::for_each_lane_group<" + lanes + ">(" + count + ", [&](auto lanes, std::int64_t " + counter +
+              ") {");
     if (flat) out_.line("const std::int64_t " + i + " = share.begin + i;");
     out_.line("tensor::store(lanes, " + destination_ + " + " + result_index(iterator) + ", " +
               varying(emit(stage.body, iterator)) + ");");
@@ -152,7 +154,8 @@ class LoopsEmitter {
     ir::Dim stride = 1;
     const auto& target = nest_.result().target;
     for (std::size_t axis = target.size(); axis-- > 0;) {
-      const std::string term = stride == ir::Dim(1) ? variable(target[axis]) : variable(target[axis]) + " * " + cpp_size(stride);
+      const std::string term =
+          stride == ir::Dim(1) ? variable(target[axis]) : variable(target[axis]) + " * " + cpp_size(stride);
       index = index.empty() ? term : term + " + " + index;
       if (axis > 0) stride = stride * nest_.iterators[target[axis]].extent;
     }
@@ -162,12 +165,16 @@ class LoopsEmitter {
 
   std::string stored(const std::string& value) const { return cpp_type(op_.value->type().dtype) + "(" + value + ")"; }
 
-  static std::string varying(const Code& code) { return code.varies ? code.text : "tensor::splat(lanes, " + code.text + ")"; }
+  static std::string varying(const Code& code) {
+    return code.varies ? code.text : "tensor::splat(lanes, " + code.text + ")";
+  }
 
   std::string scalar_code(const ScalarExpr& body) { return emit(body, -1).text; }
 
   // Vector lanes are possible where no access strides over its operand and the iterator's value is not used.
-  std::int64_t lanes_for(const ScalarExpr& body, int iterator) const { return can_vectorise(body, iterator) ? lanes_ : 1; }
+  std::int64_t lanes_for(const ScalarExpr& body, int iterator) const {
+    return can_vectorise(body, iterator) ? lanes_ : 1;
+  }
 
   bool can_vectorise(const ScalarExpr& body, int iterator) const {
     if (body.kind == ScalarExpr::Kind::kIterator && body.number == iterator) return false;
@@ -224,8 +231,10 @@ class LoopsEmitter {
       return {"(" + texts[0] + " " + infix->second + " " + texts[1] + ")", varies};
     }
     if (body.name == "neg") return {"(-" + texts[0] + ")", varies};
-    if (body.name == "lt") return {"tensor::select(" + texts[0] + " < " + texts[1] + ", " + one(varies) + ", " + zero(varies) + ")", varies};
-    if (body.name == "select") return {"tensor::select(" + texts[0] + " != " + zero(varies) + ", " + texts[1] + ", " + texts[2] + ")", varies};
+    if (body.name == "lt")
+      return {"tensor::select(" + texts[0] + " < " + texts[1] + ", " + one(varies) + ", " + zero(varies) + ")", varies};
+    if (body.name == "select")
+      return {"tensor::select(" + texts[0] + " != " + zero(varies) + ", " + texts[1] + ", " + texts[2] + ")", varies};
     std::string call = "tensor::" + body.name + "(";
     for (std::size_t i = 0; i < texts.size(); ++i) call += (i == 0 ? "" : ", ") + texts[i];
     return {call + ")", varies};

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compile/compile.h"
 
+#include <cctype>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cctype>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -41,7 +41,8 @@ void check_options(const CompileOptions& options) {
 
 package::SymbolRange package_range(const ir::Symbol& symbol) { return {symbol.min, symbol.max, symbol.multiple}; }
 
-package::Parameter package_parameter(const std::string& name, package::Parameter::Kind kind, const ir::TensorType& type) {
+package::Parameter package_parameter(const std::string& name, package::Parameter::Kind kind,
+                                     const ir::TensorType& type) {
   package::Parameter parameter{name, kind, type.dtype, {}, type.layout.text()};
   for (const ir::Dim& dim : type.shape) {
     parameter.extents.push_back({dim.factor(), dim.is_constant() ? "" : dim.symbol()->name});
@@ -49,8 +50,8 @@ package::Parameter package_parameter(const std::string& name, package::Parameter
   return parameter;
 }
 
-// Parameters that a result is updated in place are states; what is left of the results follows as outputs. Sizes are those
-// of the function before it was specialised, so that all entries of a function have the same parameters.
+// Parameters that a result is updated in place are states; what is left of the results follows as outputs. Sizes are
+// those of the function before it was specialised, so that all entries of a function have the same parameters.
 package::Entry package_entry(const ir::Module& imported, const codegen::PlannedModule& planned, const std::string& name,
                              const Specialisation& specialisation) {
   const ir::Function& general = *imported.find(name);
@@ -260,7 +261,8 @@ CompileReport compile_cached(const fs::path& model, const CompileOptions& option
   const fs::path folder = cache_folder() / "packages";
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) throw resource_error("the cache can't be written: " + error.message(), folder.string(), "set STRATA_CACHE");
+  if (error)
+    throw resource_error("the cache can't be written: " + error.message(), folder.string(), "set STRATA_CACHE");
   const fs::path package = folder / (compilation.cache_key() + ".strata");
   const FileLock lock(folder / (package.stem().string() + ".lock"));
   if (fs::exists(package)) {

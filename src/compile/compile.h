@@ -12,12 +12,12 @@ namespace strata::compile {
 
 // What decides the content of a package, beside the model.
 struct CompileOptions {
-  std::string machine = "native";     // a name in machines/, a file, or "native"
-  std::string dtype = "keep";         // weights: keep, f32, f16, bf16
-  std::vector<std::string> without;   // decisions switched off by name
-  std::filesystem::path dump;         // folder for the IR after each pass and the generated C++; empty: none
-  int threads = 0;                    // compile jobs and packing threads; 0: all allowed
-  double time_limit_s = 0;            // for searches; 0: their own defaults
+  std::string machine = "native";    // a name in machines/, a file, or "native"
+  std::string dtype = "keep";        // weights: keep, f32, f16, bf16
+  std::vector<std::string> without;  // decisions switched off by name
+  std::filesystem::path dump;        // folder for the IR after each pass and the generated C++; empty: none
+  int threads = 0;                   // compile jobs and packing threads; 0: all allowed
+  double time_limit_s = 0;           // for searches; 0: their own defaults
 };
 
 // Called with a stage's name and the fraction done in [0, 1].

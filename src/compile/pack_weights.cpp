@@ -73,7 +73,8 @@ void interleave(const std::byte* rows, std::int64_t lanes, std::int64_t units, s
   }
 }
 
-void interleave(const std::byte* rows, std::int64_t lanes, std::int64_t units, std::int64_t unit_bytes, std::byte* out) {
+void interleave(const std::byte* rows, std::int64_t lanes, std::int64_t units, std::int64_t unit_bytes,
+                std::byte* out) {
   switch (unit_bytes) {
     case 2:
       return interleave<std::uint16_t>(rows, lanes, units, out);
@@ -86,7 +87,8 @@ void interleave(const std::byte* rows, std::int64_t lanes, std::int64_t units, s
   }
 }
 
-// A matrix [n, k] in panels of `lanes` rows, `group` neighbours of k together: [ceil(n/lanes)][ceil(k/group)][lanes][group].
+// A matrix [n, k] in panels of `lanes` rows, `group` neighbours of k together:
+// [ceil(n/lanes)][ceil(k/group)][lanes][group].
 class PanelPacker {
  public:
   PanelPacker(const importer::TensorView& source, const ir::TensorType& stored)
@@ -99,8 +101,9 @@ class PanelPacker {
         row_bytes_((k_ + group_ - 1) / group_ * group_ * dtype_size(dtype_)),
         rows_(static_cast<std::size_t>(lanes_ * row_bytes_)) {
     const auto& packs = stored.layout.packs;
-    STRATA_CHECK(stored.rank() == 2 && packs[0].axis == 0 && (packs.size() == 1 || packs[1].axis == 1) && packs.size() <= 2,
-                 "no packing of weights as " + stored.text());
+    STRATA_CHECK(
+        stored.rank() == 2 && packs[0].axis == 0 && (packs.size() == 1 || packs[1].axis == 1) && packs.size() <= 2,
+        "no packing of weights as " + stored.text());
   }
 
   std::int64_t panel_bytes() const { return lanes_ * row_bytes_; }
@@ -141,12 +144,12 @@ void pack_panels(const importer::TensorView& source, const ir::TensorType& store
   }
 }
 
-void convert_range(const importer::TensorView& source, const ir::TensorType& stored, std::int64_t begin, std::int64_t end,
-                   std::byte* out) {
+void convert_range(const importer::TensorView& source, const ir::TensorType& stored, std::int64_t begin,
+                   std::int64_t end, std::byte* out) {
   const std::int64_t size = dtype_size(stored.dtype);
   STRATA_CHECK(begin % size == 0 && end % size == 0, "blocks cut no element");
-  convert(source.dtype, source.bytes.data() + begin / size * dtype_size(source.dtype), (end - begin) / size, stored.dtype,
-          out);
+  convert(source.dtype, source.bytes.data() + begin / size * dtype_size(source.dtype), (end - begin) / size,
+          stored.dtype, out);
 }
 
 }  // namespace

@@ -25,8 +25,8 @@ class WeightSource {
   const std::map<std::string, std::vector<float>>& computed_;
 };
 
-// Bytes [begin, end) of a weight in the form in which a package stores it: converted to its element type (nearest even),
-// in its layout, padded with zeros.
+// Bytes [begin, end) of a weight in the form in which a package stores it: converted to its element type (nearest
+// even), in its layout, padded with zeros.
 void pack_range(const importer::TensorView& source, const ir::TensorType& stored, std::int64_t begin, std::int64_t end,
                 std::byte* out);
 

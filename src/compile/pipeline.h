@@ -40,15 +40,16 @@ ir::Module run_passes(ir::Module module, PassContext& context);
 
 // A version of the program for a range of run-time sizes.
 struct Specialisation {
-  std::string tag;                        // "seq1"
+  std::string tag;                            // "seq1"
   std::map<std::string, ir::Symbol> symbols;  // replaces the symbols of these names
-  std::vector<std::string> entries;       // functions that it is made for
+  std::vector<std::string> entries;           // functions that it is made for
 };
 
 // The default plan: one token (decoding), and up to a whole chunk (prefill); for logits of many rows, 64 at a time.
 std::vector<Specialisation> default_specialisations(const ir::Module& module);
 
 // Specialise, run the passes, schedule, plan the buffers.
-codegen::PlannedModule plan_module(const ir::Module& module, const Specialisation& specialisation, PassContext& context);
+codegen::PlannedModule plan_module(const ir::Module& module, const Specialisation& specialisation,
+                                   PassContext& context);
 
 }  // namespace strata::compile

@@ -24,8 +24,9 @@ constexpr std::size_t kMaxLibraryBytes = std::size_t{1} << 30;
 // Contraction to FMA is what the kernels' speed rests on; the order of operations stays as written.
 const std::vector<std::string>& common_flags() {
   static const std::vector<std::string> kFlags = {
-      "-std=c++20",     "-O3",        "-fPIC",          "-fvisibility=hidden",  "-fno-exceptions",
-      "-fno-rtti",      "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fno-plt", "-Wno-psabi"};
+      "-std=c++20",         "-O3",       "-fPIC",           "-fvisibility=hidden",
+      "-fno-exceptions",    "-fno-rtti", "-fno-math-errno", "-fno-trapping-math",
+      "-ffp-contract=fast", "-fno-plt",  "-Wno-psabi"};
   return kFlags;
 }
 

@@ -108,10 +108,10 @@ class DecoderBuilder {
       return found == tensors.end() ? nullptr : found->second;
     };
     const Expr* normed = rms_norm(in.x, tensors.at("input_layernorm.weight"));
-    const Expr* q = rotated_heads(linear(normed, tensors, "q_proj"), config_.heads,
-                                  tensor_or_null("q_norm.weight"), in.cos, in.sin);
-    const Expr* k = rotated_heads(linear(normed, tensors, "k_proj"), config_.kv_heads,
-                                  tensor_or_null("k_norm.weight"), in.cos, in.sin);
+    const Expr* q = rotated_heads(linear(normed, tensors, "q_proj"), config_.heads, tensor_or_null("q_norm.weight"),
+                                  in.cos, in.sin);
+    const Expr* k = rotated_heads(linear(normed, tensors, "k_proj"), config_.kv_heads, tensor_or_null("k_norm.weight"),
+                                  in.cos, in.sin);
     const Expr* v = reshape(linear(normed, tensors, "v_proj"), {-1, config_.kv_heads, dim});
     const Expr* k_cache = op("cache_append", {in.k_cache, k, in.positions});
     const Expr* v_cache = op("cache_append", {in.v_cache, v, in.positions});
@@ -140,8 +140,8 @@ class DecoderBuilder {
       body.parameters.push_back(pool_.parameter(name, type));
       return body.parameters.back();
     };
-    const LayerInputs in = {parameter("x", hidden_type()),          parameter("cos", rotation_type()),
-                            parameter("sin", rotation_type()),      parameter("positions", positions_type()),
+    const LayerInputs in = {parameter("x", hidden_type()),           parameter("cos", rotation_type()),
+                            parameter("sin", rotation_type()),       parameter("positions", positions_type()),
                             parameter("k_cache", cache_type(layer)), parameter("v_cache", cache_type(layer))};
     Tensors tensors;
     for (const std::string_view role : layer_roles(config_)) {

@@ -12,8 +12,8 @@
 namespace strata::importer {
 
 struct DecoderOptions {
-  std::string dtype = "keep";      // of the matrices: keep, f32, f16, bf16
-  std::int64_t max_chunk = 512;    // tokens in one forward pass
+  std::string dtype = "keep";    // of the matrices: keep, f32, f16, bf16
+  std::int64_t max_chunk = 512;  // tokens in one forward pass
 };
 
 // A decoder-only transformer as a module, and the tensors of it that the checkpoint doesn't hold.

@@ -44,9 +44,10 @@ struct RegisterTile {
 };
 
 // The tile with the fewest loads per multiply-add, rows + panels of them for rows x panels, among those whose
-// accumulators, right vectors and one broadcast fit the registers (rows * panels + panels + 1). Panels are a power of two,
-// so that they divide the usual widths. 6 x 4 of 32 registers, 6 x 2 of 16. On an EPYC (Zen 5) beside other work 6 x 4
-// reached 87 % of the f32 peak and 83 % of the bf16 pair unit's at K 1024; 14 x 2, which needs fewer bytes, 82 and 75 %.
+// accumulators, right vectors and one broadcast fit the registers (rows * panels + panels + 1). Panels are a power of
+// two, so that they divide the usual widths. 6 x 4 of 32 registers, 6 x 2 of 16. On an EPYC (Zen 5) beside other work 6
+// x 4 reached 87 % of the f32 peak and 83 % of the bf16 pair unit's at K 1024; 14 x 2, which needs fewer bytes, 82 and
+// 75 %.
 RegisterTile register_tile(const Machine& machine);
 
 }  // namespace strata::machine

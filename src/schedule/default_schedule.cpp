@@ -47,7 +47,8 @@ std::vector<TileLoop> default_loops(const StridedNest& nest, std::int64_t lanes)
   }
   std::vector<TileLoop> loops;
   for (const int iterator : order) {
-    loops.push_back({TileLoop::Kind::kSerial, iterator, nest.iterators[iterator].name, nest.iterators[iterator].extent, 1});
+    loops.push_back(
+        {TileLoop::Kind::kSerial, iterator, nest.iterators[iterator].name, nest.iterators[iterator].extent, 1});
   }
   if (maps && !loops.empty()) {
     loops.back().kind = TileLoop::Kind::kVector;

@@ -15,7 +15,7 @@ namespace strata::schedule {
 // One loop of a tile tree, outermost first. A loop of `step` > 1 leaves a tile of that extent to the loops inside.
 struct TileLoop {
   enum class Kind {
-    kParallel,     // divided among the threads of the team, each a contiguous share
+    kParallel,  // divided among the threads of the team, each a contiguous share
     kSerial,
     kVector,       // `step` lanes at a time
     kMicroKernel,  // unrolled in the tensor library's micro-kernel, in registers
@@ -29,11 +29,11 @@ struct TileLoop {
 
 // How the code generator makes an op.
 enum class Form {
-  kView,       // no code: another value's memory
-  kLoops,      // the op's own loops, from its declaration
-  kContract,   // packed matmul: micro-kernels of the tensor library
-  kKernel,     // an op with a hand-written kernel
-  kCall,       // another function
+  kView,      // no code: another value's memory
+  kLoops,     // the op's own loops, from its declaration
+  kContract,  // packed matmul: micro-kernels of the tensor library
+  kKernel,    // an op with a hand-written kernel
+  kCall,      // another function
 };
 
 // A matmul as its micro-kernel sees it: register tile and what it multiplies.
@@ -45,10 +45,10 @@ struct ContractTile {
 struct ScheduledOp {
   const ir::Expr* value = nullptr;
   Form form = Form::kLoops;
-  std::vector<TileLoop> loops;       // empty for views, kernels and calls
-  std::optional<StridedNest> nest;   // for kLoops
-  ContractTile tile;                 // for kContract
-  double predicted_s = 0;            // by one thread, from the machine's roofline
+  std::vector<TileLoop> loops;      // empty for views, kernels and calls
+  std::optional<StridedNest> nest;  // for kLoops
+  ContractTile tile;                // for kContract
+  double predicted_s = 0;           // by one thread, from the machine's roofline
 };
 
 // A function's ops in the order in which they run.

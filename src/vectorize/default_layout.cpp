@@ -78,8 +78,8 @@ class LayoutDemands {
   }
 
   void demand_weight(const ir::Function& function, const Expr& operand) {
-    const bool packable = operand.kind == Expr::Kind::kWeight ||
-                          (operand.kind == Expr::Kind::kParameter && weight_parameters_.contains(slot(function, operand)));
+    const bool packable = operand.kind == Expr::Kind::kWeight || (operand.kind == Expr::Kind::kParameter &&
+                                                                  weight_parameters_.contains(slot(function, operand)));
     if (packable && operand.type().rank() == 2) demand(function, operand, weight_layout(operand.type().dtype));
   }
 

@@ -10,7 +10,8 @@ namespace strata::vectorize {
 //
 //   matmul_nt, right operand a weight   packed along n by the vector lanes; along k too by the dot-product unit's width
 //                                       where the machine has such a unit for the weight's type
-//   matmul_nt, left operand             one row: as it is. More rows: packed along m by the register tile's rows, in the
+//   matmul_nt, left operand             one row: as it is. More rows: packed along m by the register tile's rows, in
+//   the
 //                                       dot-product unit's operand type where there is one
 //   attention, keys of the cache        packed along the context by the vector lanes
 //

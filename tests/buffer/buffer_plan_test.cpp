@@ -21,7 +21,9 @@ class BufferPlanTest : public testing::Test {
     plans_ = plan_buffers(schedule_);
   }
   const FunctionPlan& of(const std::string& name) const { return plans_.at(module_->find(name)); }
-  const ir::Expr* result(const std::string& name, std::size_t index = 0) const { return module_->find(name)->results[index]; }
+  const ir::Expr* result(const std::string& name, std::size_t index = 0) const {
+    return module_->find(name)->results[index];
+  }
 
   std::optional<ir::Module> module_;
   std::vector<schedule::ScheduledFunction> schedule_;
@@ -49,7 +51,8 @@ TEST_F(BufferPlanTest, AViewHasItsOperandsMemory) {
 
 TEST_F(BufferPlanTest, AChainNeedsTwoBuffersHoweverLong) {
   std::string body = "  func @f(%x: f32[64]) {\n    %0 = exp(%x) : f32[64]\n";
-  for (int i = 1; i < 9; ++i) body += "    %" + std::to_string(i) + " = exp(%" + std::to_string(i - 1) + ") : f32[64]\n";
+  for (int i = 1; i < 9; ++i)
+    body += "    %" + std::to_string(i) + " = exp(%" + std::to_string(i - 1) + ") : f32[64]\n";
   plan(body + "    return %8\n  }\n");
   EXPECT_EQ(of("f").arena_bytes, 2 * 256);
   EXPECT_EQ(of("f").lower_bound, 2 * 256);
@@ -115,7 +118,8 @@ TEST_F(BufferPlanTest, LiveBuffersAreDisjointInRandomPrograms) {
     std::string body = "  func @f(%x: f32[4, 16]) {\n    %0 = exp(%x) : f32[4, 16]\n";
     for (int i = 1; i < 30; ++i) {
       const std::string a = std::to_string(random() % static_cast<unsigned>(i));
-      const std::string b = std::to_string(i - 1 - static_cast<int>(random() % std::min<unsigned>(3, static_cast<unsigned>(i))));
+      const std::string b =
+          std::to_string(i - 1 - static_cast<int>(random() % std::min<unsigned>(3, static_cast<unsigned>(i))));
       body += "    %" + std::to_string(i) + " = add(%" + a + ", %" + b + ") : f32[4, 16]\n";
     }
     plan(body + "    return %29\n  }\n");

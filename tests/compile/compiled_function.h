@@ -132,8 +132,9 @@ inline ir::Value random_value(const ir::TensorType& type, std::mt19937_64& rando
   ir::Value value{type, std::vector<double>(static_cast<std::size_t>(ir::max_element_count(type.shape)))};
   for (double& element : value.data) {
     const double uniform = static_cast<double>(random() >> 11) * 0x1p-53;
-    element = is_floating(type.dtype) ? rounded(type.dtype, 2 * uniform - 1)
-                                      : static_cast<double>(static_cast<std::int64_t>(uniform * static_cast<double>(limit)));
+    element = is_floating(type.dtype)
+                  ? rounded(type.dtype, 2 * uniform - 1)
+                  : static_cast<double>(static_cast<std::int64_t>(uniform * static_cast<double>(limit)));
   }
   return value;
 }
@@ -176,7 +177,8 @@ class CompiledFunction {
     }
     for (std::size_t i = 0; i < target.results.size(); ++i) {
       if (plan.results[i].parameter) continue;
-      memory.emplace_back(static_cast<std::size_t>(ir::max_bytes(concrete(target.results[i]->type(), symbols))), std::byte{0x7f});
+      memory.emplace_back(static_cast<std::size_t>(ir::max_bytes(concrete(target.results[i]->type(), symbols))),
+                          std::byte{0x7f});
     }
     call(memory, symbols, threads, plan.arena_bytes);
     std::vector<ir::Value> results;
@@ -221,7 +223,8 @@ class CompiledFunction {
     entry_ = reinterpret_cast<Entry>(dlsym(library_, codegen::entry_symbol("main", "test").c_str()));
   }
 
-  void call(std::vector<std::vector<std::byte>>& memory, const Symbols& symbols, int threads, std::int64_t arena_bytes) {
+  void call(std::vector<std::vector<std::byte>>& memory, const Symbols& symbols, int threads,
+            std::int64_t arena_bytes) {
     std::vector<void*> parameters;
     for (auto& bytes : memory) parameters.push_back(bytes.data());
     std::vector<std::int64_t> values;
@@ -234,8 +237,8 @@ class CompiledFunction {
     std::vector<std::jthread> team;
     for (int rank = 0; rank < threads; ++rank) {
       team.emplace_back([&, rank] {
-        entry_(tensor::Team{rank, threads, &barrier}, parameters.data(), values.data(), static_cast<std::byte*>(aligned),
-               weight_bytes_.data());
+        entry_(tensor::Team{rank, threads, &barrier}, parameters.data(), values.data(),
+               static_cast<std::byte*>(aligned), weight_bytes_.data());
       });
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every op through the whole compiler, on awkward sizes, machines of different lanes and one or two threads, against the
-// float64 interpreter.
+// Every op through the whole compiler, on awkward sizes, machines of different lanes and one or two threads, against
+// the float64 interpreter.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -20,8 +20,8 @@ struct OpCase {
 };
 
 std::string module_text(const OpCase& c) {
-  return "module test {\n  symbol seq in 1..40\n  symbol ctx in 64..128 multiple 64\n  func @main(" + c.parameters + ") {\n" +
-         c.body + "    return " + c.result + "\n  }\n}\n";
+  return "module test {\n  symbol seq in 1..40\n  symbol ctx in 64..128 multiple 64\n  func @main(" + c.parameters +
+         ") {\n" + c.body + "    return " + c.result + "\n  }\n}\n";
 }
 
 const std::vector<OpCase>& cases() {
@@ -39,10 +39,9 @@ const std::vector<OpCase>& cases() {
        "    %0 = rope_angles(%a, %f) : f32[seq, 17]\n    %1 = cos(%0) : f32[seq, 17]\n    %2 = sin(%0) : f32[seq, 17]\n"
        "    %3 = minimum(%1, %2) : f32[seq, 17]\n",
        "%3", 1e-5},
-      {"scalar", "%a: f32[5, 9]",
-       "    %0 = scalar 0.5 : f32\n    %1 = mul(%a, %0) : f32[5, 9]\n", "%1"},
-      {"rms_norm", "%a: f32[seq, 3, 17], %w: f32[17]",
-       "    %0 = rms_norm(%a, %w) {eps = 1e-06} : f32[seq, 3, 17]\n", "%0"},
+      {"scalar", "%a: f32[5, 9]", "    %0 = scalar 0.5 : f32\n    %1 = mul(%a, %0) : f32[5, 9]\n", "%1"},
+      {"rms_norm", "%a: f32[seq, 3, 17], %w: f32[17]", "    %0 = rms_norm(%a, %w) {eps = 1e-06} : f32[seq, 3, 17]\n",
+       "%0"},
       {"layer_norm", "%a: f32[seq, 33], %w: f32[33], %b: f32[33]",
        "    %0 = layer_norm(%a, %w, %b) {eps = 1e-05} : f32[seq, 33]\n", "%0", 1e-5},
       {"softmax", "%a: f32[seq, 100]", "    %0 = softmax(%a) : f32[seq, 100]\n", "%0"},
@@ -66,8 +65,8 @@ const std::vector<OpCase>& cases() {
        "    %0 = weight \"w\" : bf16[31, 33]\n    %1 = matmul_nt(%a, %0) : f32[seq, 31]\n", "%1", 5e-3},
       {"matmul_nt_one_row_bf16", "%a: f32[1, 33]",
        "    %0 = weight \"w\" : bf16[17, 33]\n    %1 = matmul_nt(%a, %0) : f32[1, 17]\n", "%1"},
-      {"gather", "%ids: i32[seq]",
-       "    %0 = weight \"w\" : bf16[31, 33]\n    %1 = gather(%0, %ids) : f32[seq, 33]\n", "%1"},
+      {"gather", "%ids: i32[seq]", "    %0 = weight \"w\" : bf16[31, 33]\n    %1 = gather(%0, %ids) : f32[seq, 33]\n",
+       "%1"},
       {"gather_of_packed_table", "%ids: i32[seq]",
        "    %0 = weight \"w\" : bf16[31, 33]\n    %1 = gather(%0, %ids) : f32[seq, 33]\n"
        "    %2 = matmul_nt(%1, %0) : f32[seq, 31]\n",
@@ -77,7 +76,8 @@ const std::vector<OpCase>& cases() {
        "    %1 = slice(%0) {axis = 1, begin = 1, end = 4} : f32[9, 3, 7]\n    %2 = exp(%1) : f32[9, 3, 7]\n",
        "%2"},
       {"reshape_and_concat", "%a: f32[seq, 12], %b: f32[seq, 3, 4]",
-       "    %0 = reshape(%a) {shape = [-1, 3, 4]} : f32[seq, 3, 4]\n    %1 = concat(%0, %b) {axis = 2} : f32[seq, 3, 8]\n",
+       "    %0 = reshape(%a) {shape = [-1, 3, 4]} : f32[seq, 3, 4]\n    %1 = concat(%0, %b) {axis = 2} : f32[seq, 3, "
+       "8]\n",
        "%1"},
       {"cast", "%a: f32[seq, 33]",
        "    %0 = cast(%a) {dtype = f16} : f16[seq, 33]\n    %1 = cast(%0) {dtype = f32} : f32[seq, 33]\n", "%1"},
@@ -110,7 +110,8 @@ TEST_P(OpDifferential, EqualsTheInterpreter) {
       for (const int threads : {1, 2}) {
         const auto got = compiled.run(arguments, symbols, threads);
         EXPECT_LE(relative_error(got[0], expected[0]), c.tolerance)
-            << c.name << " seq=" << seq << " threads=" << threads << "\n" << compiled.generated();
+            << c.name << " seq=" << seq << " threads=" << threads << "\n"
+            << compiled.generated();
       }
     }
   }
@@ -129,8 +130,8 @@ std::string attention_text(const std::string& dtype, int heads, int kv_heads, in
   const std::string cache = dtype + "[" + n(kv_heads) + ", ctx, " + n(dim) + "]";
   const std::string q = "f32[seq, " + n(heads) + ", " + n(dim) + "]";
   const std::string kv = "f32[seq, " + n(kv_heads) + ", " + n(dim) + "]";
-  return "module test {\n  symbol seq in 1..40\n  symbol ctx in 64..128 multiple 64\n  func @main(%q: " + q + ", %k: " + kv +
-         ", %v: " + kv + ", %kc: " + cache + ", %vc: " + cache + ", %p: i32[seq]) {\n" +
+  return "module test {\n  symbol seq in 1..40\n  symbol ctx in 64..128 multiple 64\n  func @main(%q: " + q +
+         ", %k: " + kv + ", %v: " + kv + ", %kc: " + cache + ", %vc: " + cache + ", %p: i32[seq]) {\n" +
          "    %0 = cache_append(%kc, %k, %p) : " + cache + "\n    %1 = cache_append(%vc, %v, %p) : " + cache + "\n" +
          "    %2 = attention(%q, %0, %1, %p) {scale = 0.25} : " + q + "\n    return %2, %0, %1\n  }\n}\n";
 }

@@ -31,17 +31,20 @@ TEST(DefaultSchedule, MergesTheLoopsOfAnElementwiseOp) {
 
 // The second operand repeats along seq, so that axis stays a loop of its own.
 TEST(DefaultSchedule, KeepsALoopThatABroadcastNeeds) {
-  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 4, 8], %b: f32[4, 8]) {\n    %0 = add(%x, %b) : f32[seq, 4, 8]\n    return %0\n  }\n"),
+  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 4, 8], %b: f32[4, 8]) {\n    %0 = add(%x, %b) : f32[seq, 4, 8]\n    "
+                      "return %0\n  }\n"),
             "@f\n  add -> f32[seq, 4, 8] parallel(i0 in seq) vector(i1i2 in 32 by 16)\n");
 }
 
 TEST(DefaultSchedule, DividesTheRowsOfANorm) {
-  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 64], %w: f32[64]) {\n    %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[seq, 64]\n    return %0\n  }\n"),
+  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 64], %w: f32[64]) {\n    %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[seq, "
+                      "64]\n    return %0\n  }\n"),
             "@f\n  rms_norm -> f32[seq, 64] parallel(i0 in seq) vector(k in 64 by 16)\n");
 }
 
 TEST(DefaultSchedule, DividesThePanelsOfAPackedMatmul) {
-  EXPECT_EQ(scheduled("  func @f(%x: f32[1, 64]) {\n    %0 = weight \"w\" : f32[96, 64]<16@0>\n    %1 = matmul_nt(%x, %0) : f32[1, 96]\n    return %1\n  }\n"),
+  EXPECT_EQ(scheduled("  func @f(%x: f32[1, 64]) {\n    %0 = weight \"w\" : f32[96, 64]<16@0>\n    %1 = matmul_nt(%x, "
+                      "%0) : f32[1, 96]\n    return %1\n  }\n"),
             "@f\n  matmul_nt -> f32[1, 96] parallel(n in 96 by 64) serial(m in 1) micro-kernel(k in 64)\n");
 }
 
@@ -51,7 +54,9 @@ TEST(DefaultSchedule, AScalarPerRowHasNoVectorLoop) {
 }
 
 TEST(DefaultSchedule, AViewCostsNothing) {
-  const std::string text = scheduled("  func @f(%x: f32[4, 8]) {\n    %0 = exp(%x) : f32[4, 8]\n    %1 = reshape(%0) {shape = [32]} : f32[32]\n    return %1\n  }\n");
+  const std::string text = scheduled(
+      "  func @f(%x: f32[4, 8]) {\n    %0 = exp(%x) : f32[4, 8]\n    %1 = reshape(%0) {shape = [32]} : f32[32]\n    "
+      "return %1\n  }\n");
   EXPECT_NE(text.find("reshape -> f32[32]\n"), std::string::npos) << text;
 }
 

@@ -62,7 +62,8 @@ TEST(DefaultLayout, KeepsASingleRowAsItIs) {
     %1 = matmul_nt(%x, %0) : f32[1, 48]
     return %1
   }
-)", toy_machine(16, 32, true));
+)",
+                                   toy_machine(16, 32, true));
   EXPECT_TRUE(contains(text, "f32[48, 64]<16@0>")) << text;
   EXPECT_FALSE(contains(text, "pack(")) << text;
 }
@@ -79,7 +80,8 @@ TEST(DefaultLayout, PacksATiedTableForBothItsUses) {
     %1 = matmul_nt(%x, %0) : f32[1, 48]
     return %1
   }
-)", toy_machine(16, 32, false));
+)",
+                                   toy_machine(16, 32, false));
   EXPECT_FALSE(contains(text, "weight \"e\" : f32[48, 64]\n")) << text;
 }
 
@@ -90,7 +92,8 @@ TEST(DefaultLayout, LeavesAnEntrysInputsAlone) {
     %0 = matmul_nt(%x, %w) : f32[1, 48]
     return %0
   }
-)", toy_machine(16, 32, true));
+)",
+                                   toy_machine(16, 32, true));
   EXPECT_FALSE(contains(text, "<")) << text;
 }
 
@@ -107,7 +110,8 @@ TEST(DefaultLayout, LeavesAParameterAloneThatOneCallBindsToAnActivation) {
     %3 = add(%1, %2) : f32[1, 48]
     return %3
   }
-)", toy_machine(16, 32, true));
+)",
+                                   toy_machine(16, 32, true));
   EXPECT_FALSE(contains(text, "<")) << text;
 }
 
@@ -125,9 +129,14 @@ TEST(DefaultLayout, PacksTheKeysOfTheCacheThroughCallsAndAppends) {
     %2 = get(%0) {index = 1} : f32[2, ctx, 8]
     return %1, %2
   }
-)", toy_machine(16, 32, true));
-  EXPECT_TRUE(contains(text, "@main(%q: f32[1, 4, 8], %k: f32[1, 2, 8], %kc: f32[2, ctx, 8]<16@1>, %vc: f32[2, ctx, 8],")) << text;
-  EXPECT_TRUE(contains(text, "@layer(%q: f32[1, 4, 8], %k: f32[1, 2, 8], %kc: f32[2, ctx, 8]<16@1>, %vc: f32[2, ctx, 8],")) << text;
+)",
+                                   toy_machine(16, 32, true));
+  EXPECT_TRUE(
+      contains(text, "@main(%q: f32[1, 4, 8], %k: f32[1, 2, 8], %kc: f32[2, ctx, 8]<16@1>, %vc: f32[2, ctx, 8],"))
+      << text;
+  EXPECT_TRUE(
+      contains(text, "@layer(%q: f32[1, 4, 8], %k: f32[1, 2, 8], %kc: f32[2, ctx, 8]<16@1>, %vc: f32[2, ctx, 8],"))
+      << text;
 }
 
 }  // namespace
