@@ -146,7 +146,7 @@ class Chat {
 
   std::string statistics() const {
     std::string text = "context " + std::to_string(conversation_.tokens()) + " of " +
-                       std::to_string(conversation_.context()) + " tokens, " + std::to_string(turns_) + " answers";
+                       std::to_string(conversation_.context()) + " tokens, answers: " + std::to_string(turns_);
     if (turns_ == 0) return text;
     return text + "\nlast: " + describe_speed(last_.answer) + "; " + std::to_string(last_.reused) +
            " prompt tokens were in the cache";

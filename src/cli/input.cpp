@@ -58,9 +58,12 @@ bool InputFile::fill() {
   std::size_t old = buffer_.size();
   buffer_.resize(old + kReadBytes);
   ssize_t n;
-  while ((n = ::read(descriptor_, buffer_.data() + old, kReadBytes)) < 0 && errno == EINTR) stop_if_interrupted();
+  do {
+    wait_for_input(descriptor_);
+    stop_if_interrupted();
+    n = ::read(descriptor_, buffer_.data() + old, kReadBytes);
+  } while (n < 0 && errno == EINTR);
   if (n < 0) throw unreadable(path_, errno);
-  stop_if_interrupted();
   buffer_.resize(old + static_cast<std::size_t>(n));
   return n > 0;
 }

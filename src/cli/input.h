@@ -38,7 +38,7 @@ std::string read_input(const std::string& path);
 // nesting deeper than any sensible input.
 nlohmann::ordered_json parse_input_object(const std::string& text, const std::string& where);
 
-// One line of JSON with text as UTF-8; bytes that are not UTF-8 become U+FFFD.
+// One line of JSON in ASCII, so that every reader splits lines alike; bytes that are not UTF-8 become U+FFFD.
 std::string to_json_line(const nlohmann::ordered_json& value);
 
 }  // namespace strata::cli

@@ -27,8 +27,10 @@ int read_character(EditLine*, wchar_t* character) {
   std::mbstate_t state = {};
   for (;;) {
     char byte;
+    wait_for_input(STDIN_FILENO);
+    if (pending_signal() != 0) return -1;
     ssize_t n = ::read(STDIN_FILENO, &byte, 1);
-    if (n < 0 && errno == EINTR && pending_signal() == 0) continue;
+    if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return static_cast<int>(n);
     std::size_t length = std::mbrtowc(character, &byte, 1, &state);
     if (length == static_cast<std::size_t>(-2)) continue;
@@ -80,6 +82,7 @@ LineEditor::~LineEditor() = default;
 LineEditor::Outcome LineEditor::read(std::string& line) {
   if (plain_) return plain_->next_line(line) ? Outcome::kLine : Outcome::kEnd;
   el_resize(terminal_->edit);
+  el_set(terminal_->edit, EL_PREP_TERM, 1);  // before the prompt, after which keys such as Ctrl-D may come at once
   int length = 0;
   const char* text = el_gets(terminal_->edit, &length);
   if (pending_signal() != 0) {

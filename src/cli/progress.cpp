@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kBarWidth = 24;
 constexpr std::chrono::milliseconds kRedrawInterval(50);
+constexpr std::chrono::milliseconds kDelay(200);
 
 std::string bar(double done) {
   auto filled = static_cast<std::size_t>(std::lround(done * kBarWidth));
@@ -28,11 +29,11 @@ void ProgressReport::update(std::string_view stage, double done) {
   done = std::isfinite(done) ? std::clamp(done, 0.0, 1.0) : 0.0;
   std::lock_guard lock(mutex_);
   bool is_new = stage != stage_;
-  if (is_new) {
-    stage_ = stage;
-    if (!console_.stderr_is_terminal()) console_.info(work_ + ": " + stage_);
-  }
+  stage_ = stage;
   auto now = std::chrono::steady_clock::now();
+  if (now - start_ < kDelay) return;
+  if (!console_.stderr_is_terminal() && announced_ != stage_) console_.info(work_ + ": " + stage_);
+  announced_ = stage_;
   if (!is_new && done < 1 && now - shown_ < kRedrawInterval) return;
   shown_ = now;
   std::string percent = std::to_string(std::lround(done * 100));

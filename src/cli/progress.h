@@ -10,7 +10,8 @@
 
 namespace strata::cli {
 
-// Shows long work: on a terminal one line that is rewritten, elsewhere a plain line per stage.
+// Shows long work: on a terminal one line that is rewritten, elsewhere a plain line per stage; nothing of work that is
+// over at once.
 class ProgressReport {
  public:
   ProgressReport(Console& console, std::string work);
@@ -22,8 +23,8 @@ class ProgressReport {
 
  private:
   Console& console_;
-  std::string work_, stage_;
-  std::chrono::steady_clock::time_point shown_;
+  std::string work_, stage_, announced_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), shown_;
   std::mutex mutex_;
 };
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/signals.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/time.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 
 #include "base/atomic_file.h"
@@ -17,6 +20,7 @@ std::atomic<int> pending = 0;
 std::atomic<InterruptPolicy> interrupt_policy = InterruptPolicy::kLeave;
 termios terminal_mode;
 bool has_terminal = false;
+int wake_up[2] = {-1, -1};  // a pipe: readable while a signal is pending
 
 // Async-signal-safe.
 void leave(int signal) {
@@ -34,6 +38,7 @@ void start_grace_period() {
 
 void on_signal(int signal) {
   if (int first = pending.exchange(signal); first != 0) leave(signal);
+  [[maybe_unused]] ssize_t written = write(wake_up[1], "", 1);
   if (signal == SIGTERM || interrupt_policy == InterruptPolicy::kLeave) start_grace_period();
 }
 
@@ -49,6 +54,7 @@ void install(int signal, void (*handler)(int)) {
 }  // namespace
 
 void install_signal_handlers() {
+  if (pipe2(wake_up, O_CLOEXEC | O_NONBLOCK) != 0) wake_up[0] = wake_up[1] = -1;
   has_terminal = tcgetattr(STDIN_FILENO, &terminal_mode) == 0;
   install(SIGINT, on_signal);
   install(SIGTERM, on_signal);
@@ -62,7 +68,15 @@ int pending_signal() { return pending; }
 
 void clear_pending_interrupt() {
   int interrupt = SIGINT;
-  pending.compare_exchange_strong(interrupt, 0);
+  if (!pending.compare_exchange_strong(interrupt, 0)) return;
+  char byte;
+  [[maybe_unused]] ssize_t n = read(wake_up[0], &byte, 1);
+}
+
+void wait_for_input(int descriptor) {
+  pollfd files[] = {{descriptor, POLLIN, 0}, {wake_up[0], POLLIN, 0}};
+  while (pending_signal() == 0 && poll(files, 2, -1) < 0 && errno == EINTR) {
+  }
 }
 
 void stop_if_interrupted() {

@@ -23,6 +23,9 @@ void set_interrupt_policy(InterruptPolicy policy);
 int pending_signal();
 void clear_pending_interrupt();
 
+// Waits until `descriptor` can be read or a signal is pending, whichever thread the signal came to.
+void wait_for_input(int descriptor);
+
 // Throws Interrupted if a signal is pending.
 void stop_if_interrupted();
 

@@ -51,6 +51,20 @@ class PackageTest(StrataTest):
         weights.write_bytes(content)
         self.assertNotIn("from the cache", self.strata("run", changed, "-p", "Hi", "-n", 1, "-v").err)
 
+    def test_nothing_is_said_of_compiling_what_is_compiled(self):
+        self.run_package(self.model)
+        self.assertNotIn("compiling", self.run_package(self.model).err)
+
+    def test_processes_that_compile_the_same_model_at_once(self):
+        environment = self.environment(STRATA_CACHE=str(self.work / "contended"))
+        arguments = [STRATA, "run", self.model, "-p", "Hi", "-n", "8", "--temp", "0", "--ignore-eos"]
+        processes = [subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                     for _ in range(4)]
+        outputs = [process.communicate(timeout=300)[0] for process in processes]
+        self.assertEqual([process.returncode for process in processes], [0] * 4)
+        self.assertEqual(set(outputs), {self.text})
+        self.assertEqual(len(list((self.work / "contended").rglob("*.strata"))), 1)
+
     def test_default_cache_folders(self):
         home = self.work / "home"
         home.mkdir()
