@@ -91,6 +91,11 @@ std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::
   std::atomic<int> finished = 0;
   std::once_flag headers_written;
   std::mutex progress_mutex;
+  // Also while a program runs: the callback may throw to give up.
+  const auto report = [&] {
+    const std::lock_guard lock(progress_mutex);
+    if (progress) progress(finished / static_cast<double>(units.size() + 1));
+  };
 
   const auto compile_unit = [&](std::size_t i) {
     const codegen::Unit& unit = units[i];
@@ -103,7 +108,7 @@ std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::
       Command command{.argv = {compiler_.string()}, .environment = {}, .folder = folder.path()};
       command.argv.insert(command.argv.end(), flags_.begin(), flags_.end());
       command.argv.insert(command.argv.end(), {"-I.", "-c", unit.file, "-o", unit.file + ".o"});
-      const ProcessResult result = run_command(std::move(command));
+      const ProcessResult result = run_command(std::move(command), report);
       if (!result.ok()) {
         throw toolchain_error("the compiler refuses generated code: " + first_error(result.standard_error), unit.file,
                               "check the compiler's version, or set STRATA_CXX");
@@ -111,8 +116,8 @@ std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::
       fs::rename(folder.path() / (unit.file + ".o"), kept);
     }
     fs::copy_file(kept, folder.path() / (unit.file + ".o"), fs::copy_options::overwrite_existing);
-    const std::lock_guard lock(progress_mutex);
-    if (progress) progress(static_cast<double>(++finished) / static_cast<double>(units.size() + 1));
+    ++finished;
+    report();
   };
   parallel_for(units.size(), threads, compile_unit);
 
@@ -120,7 +125,7 @@ std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::
   link.argv.insert(link.argv.end(), flags_.begin(), flags_.end());
   link.argv.insert(link.argv.end(), {"-shared", "-Wl,--build-id=none", "-o", "code.so"});
   for (const codegen::Unit& unit : units) link.argv.push_back(unit.file + ".o");
-  const ProcessResult result = run_command(std::move(link));
+  const ProcessResult result = run_command(std::move(link), report);
   if (!result.ok()) {
     throw toolchain_error("linking fails: " + first_error(result.standard_error), compiler_.string(),
                           "check that the compiler can make shared objects");

@@ -174,7 +174,8 @@ class LayoutRewriter {
 
   const Expr* left_operand(const Expr* x, const TensorType& right) {
     const TensorType& type = x->type();
-    if (right.layout.is_row_major() || type.rank() != 2 || type.shape[0].max() == 1) return x;
+    const bool is_packed = !type.layout.is_row_major();
+    if (right.layout.is_row_major() || is_packed || type.rank() != 2 || type.shape[0].max() == 1) return x;
     Layout layout{{{machine::register_tile(machine_).rows, 0}}};
     ir::Attributes attributes;
     if (right.layout.packs.size() == 2) {

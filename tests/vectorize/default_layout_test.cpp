@@ -49,6 +49,13 @@ TEST(DefaultLayout, PacksWeightsForLanesAndDotUnitAndRowsForTheRegisterTile) {
   EXPECT_TRUE(contains(text, "bf16[seq, 64]<6@0, 2@1>")) << text;
 }
 
+TEST(DefaultLayout, IsIdempotent) {
+  ops::register_all();
+  const machine::Machine machine = toy_machine(16, 32, true);
+  const std::string once = planned(kProjection, machine);
+  EXPECT_EQ(ir::to_text(default_layout(ir::parse_module(once, "test"), machine)), once);
+}
+
 TEST(DefaultLayout, FollowsTheMachinesLanesAndRegisters) {
   const std::string text = planned(kProjection, toy_machine(8, 16, false));
   EXPECT_TRUE(contains(text, "%w: bf16[48, 64]<8@0>)")) << text;
