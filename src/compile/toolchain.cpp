@@ -85,7 +85,10 @@ Toolchain Toolchain::find(const machine::Machine& machine) {
 
 std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::path& cache, int threads,
                              const std::function<void(double done)>& progress) const {
-  fs::create_directories(cache);
+  std::error_code error;
+  fs::create_directories(cache, error);
+  if (error) throw resource_error("the cache can't be written: " + error.message(), cache.string(), "set STRATA_CACHE");
+  TempDir::remove_stale(cache, "build");
   const std::string library_hash = tensor_library_hash();
   const TempDir folder(cache, "build");
   std::atomic<int> finished = 0;
