@@ -26,8 +26,6 @@ class FunctionEmitter {
   Unit run(bool is_entry);
 
  private:
-  friend class KernelContext;
-
   // Memory that ops have touched since the last barrier.
   struct Touched {
     buffer::Place place;

@@ -162,8 +162,6 @@ const std::map<std::string, Emitter>& kernels() {
 
 }  // namespace
 
-bool has_kernel(const ir::Expr& value) { return value.op != nullptr && kernels().contains(value.op->name()); }
-
 void emit_kernel(CodeWriter& out, const KernelCall& call) {
   if (call.op.form == schedule::Form::kContract) return emit_contract(out, call);
   const auto found = kernels().find(call.op.value->op->name());

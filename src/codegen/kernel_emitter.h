@@ -23,7 +23,4 @@ struct KernelCall {
 // Emits an op of form kContract or kKernel as calls of the tensor library.
 void emit_kernel(CodeWriter& out, const KernelCall& call);
 
-// Whether there is a kernel for an op with these operand types.
-bool has_kernel(const ir::Expr& value);
-
 }  // namespace strata::codegen

@@ -123,17 +123,17 @@ class LoopsEmitter {
       emit_vector_loop(stage, op_.loops.back().iterator, flat);
     } else if (stage.combiner != ir::Combiner::kNone) {
       emit_reduction(stage, "s_" + stage.name);
-      out_.line(destination_ + "[" + result_index(-1) + "] = " + stored("s_" + stage.name) + ";");
+      out_.line(destination_ + "[" + result_index() + "] = " + stored("s_" + stage.name) + ";");
     } else {
-      out_.line(destination_ + "[" + result_index(-1) + "] = " + stored(scalar_code(stage.body)) + ";");
+      out_.line(destination_ + "[" + result_index() + "] = " + stored(scalar_code(stage.body)) + ";");
     }
     for (std::size_t i = opened; i < op_.loops.size(); ++i) {
       if (op_.loops[i].kind != TileLoop::Kind::kVector) out_.close();
     }
   }
 
-  // A flat elementwise op is divided in pieces worth a thread's while: 4096 elements are 16 KiB, about 0.3 us of L1
-  // traffic, the time of a barrier.
+  // A flat elementwise op is divided in pieces of 4096 elements, so that small ones stay on one thread. The figure is a
+  // guess, not a measurement.
   void emit_vector_loop(const ir::Stage& stage, int iterator, bool flat) {
     const std::string i = variable(iterator);
     const std::string lanes = std::to_string(lanes_for(stage.body, iterator));
@@ -143,13 +143,13 @@ class LoopsEmitter {
     out_.open("tensor::for_each_lane_group<" + lanes + ">(" + count + ", [&](auto lanes, std::int64_t " + counter +
               ") {");
     if (flat) out_.line("const std::int64_t " + i + " = share.begin + i;");
-    out_.line("tensor::store(lanes, " + destination_ + " + " + result_index(iterator) + ", " +
+    out_.line("tensor::store(lanes, " + destination_ + " + " + result_index() + ", " +
               varying(emit(stage.body, iterator)) + ");");
     out_.close(");");
   }
 
   // Row-major index of the result, in elements.
-  std::string result_index(int vector_iterator) const {
+  std::string result_index() const {
     std::string index;
     ir::Dim stride = 1;
     const auto& target = nest_.result().target;
@@ -159,7 +159,6 @@ class LoopsEmitter {
       index = index.empty() ? term : term + " + " + index;
       if (axis > 0) stride = stride * nest_.iterators[target[axis]].extent;
     }
-    (void)vector_iterator;
     return index.empty() ? "0" : index;
   }
 
