@@ -12,7 +12,9 @@ namespace strata::cli {
 namespace {
 
 std::string write_temporary(const std::string& content) {
-  std::string path = testing::TempDir() + "strata_input_test.txt";
+  // The tests may run at the same time.
+  std::string path = testing::TempDir() + "strata_input_test_" +
+                     testing::UnitTest::GetInstance()->current_test_info()->name() + ".txt";
   std::ofstream(path, std::ios::binary) << content;
   return path;
 }
