@@ -4,9 +4,9 @@
 #include <cctype>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 
 #include "base/atomic_file.h"
+#include "base/cache_folder.h"
 #include "base/error.h"
 #include "base/file_lock.h"
 #include "base/hash.h"
@@ -271,17 +271,6 @@ CompileReport compile_cached(const fs::path& model, const CompileOptions& option
     return report;
   }
   return compilation.run(package);
-}
-
-fs::path cache_folder() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return fs::path(value == nullptr ? "" : value);
-  };
-  if (const fs::path folder = variable("STRATA_CACHE"); !folder.empty()) return folder;
-  if (const fs::path folder = variable("XDG_CACHE_HOME"); !folder.empty()) return folder / "strata";
-  if (const fs::path folder = variable("HOME"); !folder.empty()) return folder / ".cache" / "strata";
-  throw resource_error("there is no folder for the cache", "HOME isn't set", "set STRATA_CACHE");
 }
 
 }  // namespace strata::compile

@@ -39,7 +39,4 @@ CompileReport compile_to_file(const std::filesystem::path& model, const std::fil
 CompileReport compile_cached(const std::filesystem::path& model, const CompileOptions& options,
                              const Progress& progress = {});
 
-// $STRATA_CACHE, else $XDG_CACHE_HOME/strata, else ~/.cache/strata.
-std::filesystem::path cache_folder();
-
 }  // namespace strata::compile
