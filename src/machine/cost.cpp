@@ -2,18 +2,20 @@
 #include "machine/cost.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
 
 namespace strata::machine {
 
-double bandwidth(const MemoryLevel& level, int threads) {
-  const auto& table = level.read_bytes_per_s;
+namespace {
+
+double rate_of(const std::map<int, double>& table, int shared_by, int threads) {
   STRATA_CHECK(table.contains(1) && threads >= 1, "bandwidth of a level without figures");
   const auto above = table.lower_bound(threads);
   if (above == table.end()) {
     const auto [count, rate] = *table.rbegin();
-    return level.shared_by == 1 ? rate * threads / count : rate;
+    return shared_by == 1 ? rate * threads / count : rate;
   }
   if (above->first == threads) return above->second;
   const auto below = std::prev(above);
@@ -21,15 +23,61 @@ double bandwidth(const MemoryLevel& level, int threads) {
   return below->second + part * (above->second - below->second);
 }
 
+// Of one core.
+double unit_seconds(const Unit* unit, double ops) {
+  if (ops == 0) return 0;
+  STRATA_CHECK(unit != nullptr, "operations need a unit");
+  return ops / unit->ops_per_s;
+}
+
+// In slots of the f32 multiply-add unit, measured beside vectors of it on an EPYC (Zen 5), 8 and 16 lanes alike:
+// exp 19 (22 instructions, some on integer pipes), div 5, sqrt 9, rsqrt 14 to 16, sigmoid 23 to 24, tanh 31 to 34; per
+// lane log 13, sin and cos 14.5, erf 50. Other processors divide up to three times slower.
+struct ScalarCost {
+  double slots;
+  bool by_lane = false;
+};
+const std::map<std::string, ScalarCost>& scalar_costs() {
+  static const std::map<std::string, ScalarCost> kCosts = {
+      {"add", {1}},        {"sub", {1}},          {"mul", {1}},          {"neg", {1}},       {"abs", {1}},
+      {"max", {1}},        {"min", {1}},          {"lt", {1}},           {"select", {1}},    {"div", {5}},
+      {"sqrt", {9}},       {"rsqrt", {15}},       {"exp", {19}},         {"sigmoid", {24}},  {"tanh", {32}},
+      {"log", {13, true}}, {"sin", {14.5, true}}, {"cos", {14.5, true}}, {"erf", {50, true}}};
+  return kCosts;
+}
+
+}  // namespace
+
+double bandwidth(const MemoryLevel& level, int threads) {
+  return rate_of(level.read_bytes_per_s, level.shared_by, threads);
+}
+
+double write_bandwidth(const MemoryLevel& level, int threads) {
+  return rate_of(level.write_bytes_per_s.empty() ? level.read_bytes_per_s : level.write_bytes_per_s, level.shared_by,
+                 threads);
+}
+
 double seconds(const Machine& machine, const Work& work) {
-  STRATA_CHECK(work.bytes.size() <= machine.memory.size(), "work names more memory levels than the machine has");
-  STRATA_CHECK(work.ops == 0 || work.unit != nullptr, "operations need a unit");
+  STRATA_CHECK(std::max(work.bytes.size(), work.written.size()) <= machine.memory.size(),
+               "work names more memory levels than the machine has");
   const int threads = std::clamp(work.threads, 1, machine.cores);
-  double slowest = work.ops == 0 ? 0.0 : work.ops / (work.unit->ops_per_s * threads);
-  for (std::size_t level = 0; level < work.bytes.size(); ++level) {
-    slowest = std::max(slowest, work.bytes[level] / bandwidth(machine.memory[level], threads));
+  double arithmetic = unit_seconds(work.unit, work.ops);
+  for (const UnitWork& part : work.more) arithmetic += unit_seconds(part.unit, part.ops);
+  double slowest = arithmetic / threads;
+  for (std::size_t level = 0; level < machine.memory.size(); ++level) {
+    const double read = level < work.bytes.size() ? work.bytes[level] : 0;
+    const double written = level < work.written.size() ? work.written[level] : 0;
+    if (read == 0 && written == 0) continue;
+    slowest = std::max(slowest, read / bandwidth(machine.memory[level], threads) +
+                                    written / write_bandwidth(machine.memory[level], threads));
   }
-  return slowest + (threads > 1 ? work.barriers * machine.barrier_s : 0.0);
+  return slowest + work.starts * machine.op_overhead_s + (threads > 1 ? work.barriers * machine.barrier_s : 0.0);
+}
+
+double scalar_operations(const std::string& function, int lanes) {
+  const auto cost = scalar_costs().find(function);
+  STRATA_CHECK(cost != scalar_costs().end(), "the cost of " + function + " is not known");
+  return 2 * cost->second.slots * (cost->second.by_lane ? lanes : 1);
 }
 
 int level_holding(const Machine& machine, double bytes, int threads) {

@@ -2,28 +2,42 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "machine/machine.h"
 
 namespace strata::machine {
 
+// Arithmetic on one unit.
+struct UnitWork {
+  const Unit* unit = nullptr;
+  double ops = 0;  // a multiply-add counts as two; of scalar functions, elements x scalar_operations()
+};
+
 // What an op does, for its predicted time.
 struct Work {
   double ops = 0;                  // on `unit`; a multiply-add counts as two
   const Unit* unit = nullptr;      // may be null when ops is 0
-  std::vector<double> bytes = {};  // read or written at each level, as Machine::memory; missing ones are 0
+  std::vector<double> bytes = {};  // read at each level, as Machine::memory; missing ones are 0
   int threads = 1;
   int barriers = 0;
+  std::vector<UnitWork> more = {};   // on other units, or what doesn't count as a multiply-add, such as an epilogue
+  std::vector<double> written = {};  // bytes written at each level, which may take longer; missing ones are 0
+  int starts = 0;                    // ops begun one after another on each thread
 };
 
-// Roofline (Williams, Waterman, Patterson 2009): units and levels work at the same time, so the slowest of them is the
-// time; barriers come on top. Seconds.
+// Roofline (Williams, Waterman, Patterson 2009): arithmetic and memory levels work at the same time, so the slowest of
+// them is the time; barriers and the overhead of starting come on top. A core's units are different instructions of
+// the same pipes, so their times add up, as do reading and writing at one level. Seconds.
 double seconds(const Machine& machine, const Work& work);
 
 // Bytes per second that `threads` threads read together. Between the measured counts it is interpolated; beyond the
 // last one, a level that each core has for itself grows with the threads and a shared one stays.
 double bandwidth(const MemoryLevel& level, int threads);
+
+// The same for writing.
+double write_bandwidth(const MemoryLevel& level, int threads);
 
 // Index of the innermost level that holds `bytes`, by `threads` cores together; the last level holds everything.
 int level_holding(const Machine& machine, double bytes, int threads = 1);
@@ -33,6 +47,13 @@ int vector_lanes(const Machine& machine, DType dtype);
 
 // The unit for operands of this type that sums several products per lane; nullptr when there is none.
 const Unit* dot_unit(const Machine& machine, DType dtype);
+
+// Operations, in the counting of Unit::ops_per_s of the f32 multiply-add unit, that one element's result of a scalar
+// function (by its name in an op's declaration: "exp", "div") costs in tensor/math.h: two per instruction that takes a
+// multiply-add's slot, so 2 for `add`. A product that is added at once is one instruction: count one of the two.
+// `lanes` are those of a vector: what the C library computes (log, sin, cos, erf) is done lane by lane, which keeps the
+// unit as busy as so many vectors would.
+double scalar_operations(const std::string& function, int lanes = 16);
 
 // The plain multiply-add unit for operands of this type; nullptr when there is none.
 const Unit* fma_unit(const Machine& machine, DType dtype);

@@ -26,9 +26,10 @@ struct MemoryLevel {
   std::string name;
   std::int64_t capacity_bytes = 0;  // of one instance
   std::int64_t line_bytes = 64;
-  int shared_by = 1;                       // cores that share one instance
-  std::map<int, double> read_bytes_per_s;  // number of threads -> their sum, all reading at once
-  double latency_s = 0;
+  int shared_by = 1;                             // cores that share one instance
+  std::map<int, double> read_bytes_per_s;        // number of threads -> their sum, all reading at once
+  double latency_s = 0;                          // of a load that depends on the one before
+  std::map<int, double> write_bytes_per_s = {};  // the same for stores; empty: as fast as reading
 };
 
 // A way to multiply and add: `lanes` results per instruction, each the sum of `k` products of `dtype` operands added to
@@ -63,7 +64,9 @@ struct Machine {
   VectorRegisters vector_registers;
   std::vector<MemoryLevel> memory;
   std::vector<Unit> units;
-  double barrier_s = 0;  // one barrier of all cores
+  double barrier_s = 0;                   // one barrier of all cores
+  double op_overhead_s = 30e-9;           // what one op costs a thread beside its work: call, addresses, loop set-up
+  double storage_read_bytes_per_s = 2e9;  // of what a package lies on, while it isn't in memory
   std::vector<Link> links;
 };
 

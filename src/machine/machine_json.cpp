@@ -54,6 +54,10 @@ class Reader {
     return value.get<double>();
   }
 
+  double real_or(const std::string& key, double fallback, double min, double max) {
+    return json_.contains(key) ? real(key, min, max) : fallback;
+  }
+
   double rate(const std::string& key) { return real(key, 1.0, kMaxRate); }
 
   DType dtype(const std::string& key) {
@@ -80,6 +84,10 @@ class Reader {
   }
 
   Reader object(const std::string& key) { return {get(key, "an object"), place(key), origin_}; }
+
+  std::map<int, double> rates_by_threads_or_none(const std::string& key) {
+    return json_.contains(key) ? rates_by_threads(key) : std::map<int, double>{};
+  }
 
   // {"1": 38e9, "2": 46e9}; one thread must be there.
   std::map<int, double> rates_by_threads(const std::string& key) {
@@ -157,6 +165,7 @@ MemoryLevel read_level(Reader& reader) {
   level.line_bytes = reader.integer("line_bytes", 8, 4096);
   level.shared_by = reader.small("shared_by", 1, 4096);
   level.read_bytes_per_s = reader.rates_by_threads("read_bytes_per_s");
+  level.write_bytes_per_s = reader.rates_by_threads_or_none("write_bytes_per_s");
   level.latency_s = reader.real("latency_s", 0, kMaxSeconds);
   reader.finish();
   return level;
@@ -202,6 +211,9 @@ Machine read_machine(Reader reader) {
   for (Reader& level : reader.objects("memory")) machine.memory.push_back(read_level(level));
   for (Reader& unit : reader.objects("units")) machine.units.push_back(read_unit(unit));
   machine.barrier_s = reader.real("barrier_s", 0, kMaxSeconds);
+  machine.op_overhead_s = reader.real_or("op_overhead_s", machine.op_overhead_s, 0, kMaxSeconds);
+  machine.storage_read_bytes_per_s =
+      reader.real_or("storage_read_bytes_per_s", machine.storage_read_bytes_per_s, 1, kMaxRate);
   for (Reader& link : reader.objects("links")) machine.links.push_back(read_link(link));
   if (machine.name.empty()) reader.refuse("name", "a word");
   if (machine.memory.empty()) reader.refuse("memory", "a list of at least one level");
@@ -219,6 +231,11 @@ Machine machine_from_json(std::string_view json, const std::string& origin) {
 }
 
 std::string to_json(const Machine& machine) {
+  const auto rates_by_threads = [](const std::map<int, double>& rates) {
+    OrderedJson json = OrderedJson::object();
+    for (const auto& [threads, rate] : rates) json[std::to_string(threads)] = rate;
+    return json;
+  };
   OrderedJson json;
   json["name"] = machine.name;
   json["description"] = machine.description;
@@ -232,14 +249,14 @@ std::string to_json(const Machine& machine) {
   json["vector_registers"] = {{"count", machine.vector_registers.count}, {"bytes", machine.vector_registers.bytes}};
   json["memory"] = OrderedJson::array();
   for (const MemoryLevel& level : machine.memory) {
-    OrderedJson rates = OrderedJson::object();
-    for (const auto& [threads, rate] : level.read_bytes_per_s) rates[std::to_string(threads)] = rate;
-    json["memory"].push_back({{"name", level.name},
-                              {"capacity_bytes", level.capacity_bytes},
-                              {"line_bytes", level.line_bytes},
-                              {"shared_by", level.shared_by},
-                              {"read_bytes_per_s", rates},
-                              {"latency_s", level.latency_s}});
+    OrderedJson entry = {{"name", level.name},
+                         {"capacity_bytes", level.capacity_bytes},
+                         {"line_bytes", level.line_bytes},
+                         {"shared_by", level.shared_by},
+                         {"read_bytes_per_s", rates_by_threads(level.read_bytes_per_s)}};
+    if (!level.write_bytes_per_s.empty()) entry["write_bytes_per_s"] = rates_by_threads(level.write_bytes_per_s);
+    entry["latency_s"] = level.latency_s;
+    json["memory"].push_back(std::move(entry));
   }
   json["units"] = OrderedJson::array();
   for (const Unit& unit : machine.units) {
@@ -251,6 +268,8 @@ std::string to_json(const Machine& machine) {
                              {"ops_per_s", unit.ops_per_s}});
   }
   json["barrier_s"] = machine.barrier_s;
+  json["op_overhead_s"] = machine.op_overhead_s;
+  json["storage_read_bytes_per_s"] = machine.storage_read_bytes_per_s;
   json["links"] = OrderedJson::array();
   for (const Link& link : machine.links) {
     json["links"].push_back(

@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "base/cache_folder.h"
 #include "machine/cpu.h"
 
 namespace strata::machine {
@@ -235,14 +236,8 @@ std::vector<MemoryLevel> memory_levels(const SystemPaths& paths, int cores, int 
 }
 
 std::filesystem::path calibration_path() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::filesystem::path(value == nullptr ? "" : value);
-  };
-  if (const auto cache = variable("STRATA_CACHE"); !cache.empty()) return cache / "machine.json";
-  if (const auto cache = variable("XDG_CACHE_HOME"); !cache.empty()) return cache / "strata/machine.json";
-  if (const auto home = variable("HOME"); !home.empty()) return home / ".cache/strata/machine.json";
-  return {};
+  const std::filesystem::path folder = find_cache_folder();
+  return folder.empty() ? folder : folder / "machine.json";
 }
 
 Machine native(const std::filesystem::path& calibration) {
@@ -256,6 +251,8 @@ Machine native(const std::filesystem::path& calibration) {
   machine.memory = std::move(measured.memory);
   machine.units = std::move(measured.units);
   machine.barrier_s = measured.barrier_s;
+  machine.op_overhead_s = measured.op_overhead_s;
+  machine.storage_read_bytes_per_s = measured.storage_read_bytes_per_s;
   return machine;
 }
 

@@ -9,15 +9,15 @@ namespace strata::machine {
 
 // The machine that this process runs on: instruction sets from the processor, caches, cores and memory from the
 // operating system, rates from lanes x nominal frequency. Says the same in every run on one machine, whatever the
-// affinity of the process and the clock of the moment. Where there is a calibration file of this machine, its memory
-// levels, units and barrier replace the derived ones.
+// affinity of the process and the clock of the moment. Where there is a calibration file of this machine, its rates
+// and times (memory levels, units, barrier, op overhead, storage) replace the derived ones.
 Machine native();
 
 // As native(), with the calibration file given; an empty path or a missing file means none. A file that describes
 // another machine (arch, features, cores) is ignored; throws model_error for a malformed one.
 Machine native(const std::filesystem::path& calibration);
 
-// machine.json in $STRATA_CACHE, else $XDG_CACHE_HOME/strata, else ~/.cache/strata.
+// machine.json in the cache folder; empty when there is none.
 std::filesystem::path calibration_path();
 
 // Where the operating system describes the hardware.

@@ -51,9 +51,52 @@ TEST(Seconds, NeverCountsMoreThreadsThanCores) {
   EXPECT_DOUBLE_EQ(seconds(machine, {.ops = 200, .unit = fma, .threads = 64}), 1);
 }
 
+TEST(Seconds, ArithmeticOfAllUnitsAddsUp) {
+  const Machine machine = toy();
+  const Unit* fma = fma_unit(machine, DType::kF32);
+  const Unit* dot = dot_unit(machine, DType::kBF16);
+  EXPECT_DOUBLE_EQ(seconds(machine, {.ops = 100, .unit = dot, .more = {{fma, 100}}}), 3);
+  EXPECT_DOUBLE_EQ(seconds(machine, {.bytes = {0, 25}, .more = {{fma, 100}}}), 2.5);
+  EXPECT_DOUBLE_EQ(seconds(machine, {.threads = 4, .more = {{fma, 100}, {dot, 0}}}), 0.5);
+}
+
+TEST(Seconds, WritingHasItsOwnRate) {
+  Machine machine = toy();
+  EXPECT_DOUBLE_EQ(seconds(machine, {.bytes = {0, 10}, .written = {0, 20}}), 3);
+  machine.memory[1].write_bytes_per_s = {{1, 5}, {4, 8}};
+  EXPECT_DOUBLE_EQ(seconds(machine, {.bytes = {0, 10}, .written = {0, 20}}), 5);
+  EXPECT_DOUBLE_EQ(seconds(machine, {.threads = 4, .written = {0, 20}}), 2.5);
+  EXPECT_DOUBLE_EQ(seconds(machine, {.written = {100}}), 1);
+}
+
+TEST(Seconds, StartingComesOnTop) {
+  Machine machine = toy();
+  machine.op_overhead_s = 0.25;
+  EXPECT_DOUBLE_EQ(seconds(machine, {.bytes = {0, 10}, .starts = 2}), 1.5);
+  EXPECT_DOUBLE_EQ(seconds(machine, {.bytes = {0, 16}, .threads = 4, .starts = 2}), 1.5);
+}
+
+TEST(ScalarOperations, KnowsEveryFunctionOfADeclaration) {
+  for (const char* name : {"add", "sub", "mul", "div", "neg", "exp", "log", "sqrt", "rsqrt", "sin", "cos", "tanh",
+                           "sigmoid", "erf", "abs", "max", "min", "select", "lt"}) {
+    EXPECT_GE(scalar_operations(name), 2) << name;
+    EXPECT_GE(scalar_operations(name, 4), 2) << name;
+  }
+  EXPECT_THROW(scalar_operations("gamma"), std::logic_error);
+}
+
+TEST(ScalarOperations, ALibraryCallPerLaneCostsMoreTheWiderTheVectors) {
+  EXPECT_EQ(scalar_operations("add"), 2);
+  EXPECT_EQ(scalar_operations("exp", 4), scalar_operations("exp", 16));
+  EXPECT_EQ(4 * scalar_operations("sin", 4), scalar_operations("sin", 16));
+  EXPECT_GT(scalar_operations("sigmoid"), scalar_operations("exp"));
+}
+
 TEST(Seconds, RefusesOperationsWithoutAUnit) {
   EXPECT_THROW(seconds(toy(), {.ops = 1}), std::logic_error);
+  EXPECT_THROW(seconds(toy(), {.more = {{nullptr, 1}}}), std::logic_error);
   EXPECT_THROW(seconds(toy(), {.bytes = {1, 1, 1}}), std::logic_error);
+  EXPECT_THROW(seconds(toy(), {.written = {1, 1, 1}}), std::logic_error);
 }
 
 TEST(LevelHolding, IsTheInnermostThatFits) {

@@ -66,6 +66,46 @@ TEST(MachineFile, RoundTrips) {
   }
 }
 
+TEST(MachineFile, HasDefaultsForWhatOlderFilesLack) {
+  const Machine machine = machine_from_json(kSmall, "here.json");
+  EXPECT_EQ(machine.op_overhead_s, Machine().op_overhead_s);
+  EXPECT_EQ(machine.storage_read_bytes_per_s, 2e9);
+  EXPECT_TRUE(machine.memory.at(0).write_bytes_per_s.empty());
+}
+
+TEST(MachineFile, OptionalFiguresAreReadAndWritten) {
+  const std::string text =
+      replaced("\"barrier_s\": 1e-6", R"("barrier_s": 1e-6, "op_overhead_s": 5e-9, "storage_read_bytes_per_s": 3e9)");
+  Machine machine = machine_from_json(text, "here.json");
+  EXPECT_EQ(machine.op_overhead_s, 5e-9);
+  EXPECT_EQ(machine.storage_read_bytes_per_s, 3e9);
+  machine.memory.at(0).write_bytes_per_s = {{1, 4e8}, {2, 7e8}};
+  const Machine again = machine_from_json(to_json(machine), "again");
+  EXPECT_EQ(again.op_overhead_s, 5e-9);
+  EXPECT_EQ(again.storage_read_bytes_per_s, 3e9);
+  EXPECT_EQ(again.memory.at(0).write_bytes_per_s, machine.memory.at(0).write_bytes_per_s);
+}
+
+TEST(MachineFile, RefusesOptionalFiguresOutOfRange) {
+  const auto with = [](const std::string& more) {
+    return refusal(replaced("\"barrier_s\": 1e-6", "\"barrier_s\": 1e-6, " + more));
+  };
+  EXPECT_EQ(with("\"op_overhead_s\": 0"), "");
+  EXPECT_TRUE(says(with("\"op_overhead_s\": -1e-9"), "'op_overhead_s' must be a number from 0"));
+  EXPECT_TRUE(says(with("\"op_overhead_s\": 11"), "'op_overhead_s'"));
+  EXPECT_TRUE(says(with("\"op_overhead_s\": \"5 ns\""), "'op_overhead_s'"));
+  EXPECT_TRUE(says(with("\"op_overhead_ns\": 5"), "'op_overhead_ns' is not known"));
+  EXPECT_TRUE(says(with("\"storage_read_bytes_per_s\": 0"), "'storage_read_bytes_per_s'"));
+  EXPECT_TRUE(says(with("\"storage_read_bytes_per_s\": {\"1\": 2e9}"), "'storage_read_bytes_per_s'"));
+  const auto level = [](const std::string& more) {
+    return refusal(replaced("\"latency_s\"", more + ", \"latency_s\""));
+  };
+  EXPECT_EQ(level("\"write_bytes_per_s\": {\"1\": 1e9}"), "");
+  EXPECT_TRUE(says(level("\"write_bytes_per_s\": {\"2\": 1e9}"), "'memory[0].write_bytes_per_s.1'"));
+  EXPECT_TRUE(says(level("\"write_bytes_per_s\": {\"1\": 0}"), "'memory[0].write_bytes_per_s.1'"));
+  EXPECT_TRUE(says(level("\"write_bytes_per_s\": 1e9"), "'memory[0].write_bytes_per_s'"));
+}
+
 TEST(MachineFile, RefusesAnUnknownKey) {
   EXPECT_TRUE(says(refusal(replaced("\"lanes\"", "\"lames\": 3, \"lanes\"")), "'units[0].lames' is not known"));
   EXPECT_TRUE(says(refusal(replaced("\"cores\": 2", "\"cores\": 2, \"tlb\": 1")), "'tlb' is not known"));
@@ -148,10 +188,14 @@ TEST(Native, TakesRatesFromItsCalibration) {
   measured.name = "calibrated";
   measured.units.at(0).ops_per_s = 123456789;
   measured.memory.back().read_bytes_per_s[1] = 987654321;
+  measured.op_overhead_s = 7e-9;
+  measured.storage_read_bytes_per_s = 123;
   std::ofstream(path) << to_json(measured);
   const Machine machine = native(path);
   EXPECT_EQ(machine.units.at(0).ops_per_s, 123456789);
   EXPECT_EQ(machine.memory.back().read_bytes_per_s.at(1), 987654321);
+  EXPECT_EQ(machine.op_overhead_s, 7e-9);
+  EXPECT_EQ(machine.storage_read_bytes_per_s, 123);
   EXPECT_EQ(machine.name, native("").name);
 }
 
@@ -239,15 +283,11 @@ TEST_F(DescribedHardware, WithoutADescriptionThereIsStillACore) {
   EXPECT_GE(levels.back().capacity_bytes, 1 << 30);
 }
 
-TEST(CalibrationPath, FollowsTheEnvironment) {
+TEST(CalibrationPath, LiesInTheCacheFolder) {
   setenv("STRATA_CACHE", "/a", 1);
   EXPECT_EQ(calibration_path(), "/a/machine.json");
-  unsetenv("STRATA_CACHE");
-  setenv("XDG_CACHE_HOME", "/b", 1);
-  EXPECT_EQ(calibration_path(), "/b/strata/machine.json");
-  unsetenv("XDG_CACHE_HOME");
-  setenv("HOME", "/c", 1);
-  EXPECT_EQ(calibration_path(), "/c/.cache/strata/machine.json");
+  for (const char* name : {"STRATA_CACHE", "XDG_CACHE_HOME", "HOME"}) unsetenv(name);
+  EXPECT_EQ(calibration_path(), "");
 }
 
 }  // namespace
