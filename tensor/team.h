@@ -60,10 +60,41 @@ class Barrier {
   const int size_;
 };
 
+// Time of one op of a generated function, summed over its executions.
+struct OpTime {
+  std::uint64_t ns = 0;
+  std::uint64_t count = 0;
+};
+
+// Where the marks of generated code go: each adds the time since the one before to its op. The clock is the caller's,
+// in nanoseconds: <chrono> would be parsed again for every generated unit.
+struct Profile {
+  std::uint64_t (*now_ns)() = nullptr;
+  OpTime* ops = nullptr;  // by id
+  int size = 0;           // ids beyond it are not counted
+  std::uint64_t last_ns = 0;
+
+  [[gnu::noinline, gnu::cold]] void mark(int id) {
+    const std::uint64_t now = now_ns();
+    if (id < size) {
+      ops[id].ns += now - last_ns;
+      ++ops[id].count;
+    }
+    last_ns = now;
+  }
+};
+
 struct Team {
   int rank = 0;
   int size = 1;
   Barrier* barrier = nullptr;  // of `size` threads; may be null for a team of one
+  Profile* profile = nullptr;  // rank 0's alone; null: nothing is timed
+
+  // The end of op `id`.
+  void mark(int id) const {
+    if (profile != nullptr) [[unlikely]]
+      profile->mark(id);
+  }
 
   void sync() const {
     if (size > 1) barrier->arrive_and_wait();

@@ -3,14 +3,16 @@
 #include <chrono>
 #include <ctime>
 #include <memory>
-#include <random>
+#include <optional>
 
 #include "base/error.h"
 #include "cli/bench_report.h"
 #include "cli/command.h"
 #include "cli/model_source.h"
+#include "cli/op_timing.h"
 #include "cli/options.h"
-#include "cli/signals.h"
+#include "cli/profile_report.h"
+#include "cli/random_feed.h"
 #include "cli/version.h"
 #include "package/package.h"
 
@@ -20,6 +22,7 @@ namespace {
 struct BenchOptions {
   std::string model, prompts = "512", generates = "128", depths = "0", threads, format = "md";
   int repetitions = 5;
+  bool profile = false;
 };
 
 // Exactly one of prompt and generate is positive.
@@ -87,51 +90,25 @@ std::pair<std::string, std::string> cache_types(const package::Manifest& manifes
   return {types.front(), types.size() > 1 ? types[1] : types.front()};
 }
 
-// Feeds random tokens; the values don't matter for speed, and one seed makes runs alike.
-class TestRunner {
- public:
-  explicit TestRunner(runtime::Session& session) : session_(session) {}
-
-  // Nanoseconds of each repetition, after one warm-up. The cache is filled to the depth outside of the time.
-  std::vector<std::int64_t> run(const Test& test, int repetitions) {
-    session_.rewind(0);
-    if (test.depth > 0) feed_at_once(test.depth);
-    std::vector<std::int64_t> samples;
-    for (int i = -1; i < repetitions; ++i) {
-      session_.rewind(test.depth);
-      auto start = std::chrono::steady_clock::now();
-      if (test.prompt > 0) feed_at_once(test.prompt);
-      feed_singly(test.generate);
-      auto time = std::chrono::steady_clock::now() - start;
-      if (i >= 0) samples.push_back(std::max<std::int64_t>(1, std::chrono::nanoseconds(time).count()));
-    }
-    return samples;
+// Nanoseconds of each repetition, after one warm-up. The cache is filled to the depth outside of the time. A profile,
+// if given, is of the repetitions alone.
+std::vector<std::int64_t> run(runtime::Session& session, const Test& test, int repetitions, runtime::Profile* profile) {
+  RandomFeed feed(session);
+  session.rewind(0);
+  if (test.depth > 0) feed.at_once(test.depth);
+  std::vector<std::int64_t> samples;
+  for (int i = -1; i < repetitions; ++i) {
+    session.rewind(test.depth);
+    if (i == 0) session.set_profile(profile);
+    auto start = std::chrono::steady_clock::now();
+    if (test.prompt > 0) feed.at_once(test.prompt);
+    feed.singly(test.generate);
+    auto time = std::chrono::steady_clock::now() - start;
+    if (i >= 0) samples.push_back(std::max<std::int64_t>(1, std::chrono::nanoseconds(time).count()));
   }
-
- private:
-  void feed_at_once(std::int64_t count) {
-    tokens_.resize(static_cast<std::size_t>(count));
-    for (auto& token : tokens_) token = random_token();
-    session_.feed(tokens_, {}, [] { return pending_signal() != 0; });
-    stop_if_interrupted();
-  }
-
-  void feed_singly(std::int64_t count) {
-    for (std::int64_t i = 0; i < count; ++i) {
-      std::int32_t token = random_token();
-      session_.feed({&token, 1});
-      stop_if_interrupted();
-    }
-  }
-
-  std::int32_t random_token() {
-    return static_cast<std::int32_t>(random_() % static_cast<std::uint64_t>(session_.manifest().vocab_size));
-  }
-
-  runtime::Session& session_;
-  std::mt19937_64 random_{1};
-  std::vector<std::int32_t> tokens_;
-};
+  session.set_profile(nullptr);
+  return samples;
+}
 
 BenchResult describe_run(const runtime::Session& session, const BenchOptions& options, const Test& test) {
   const auto& manifest = session.manifest();
@@ -148,7 +125,8 @@ BenchResult describe_run(const runtime::Session& session, const BenchOptions& op
           .generate = test.generate,
           .depth = test.depth,
           .test_time = utc_now(),
-          .samples_ns = {}};
+          .samples_ns = {},
+          .ops = {}};
 }
 
 void check_context(std::int64_t context, const std::filesystem::path& path) {
@@ -160,7 +138,21 @@ void check_context(std::int64_t context, const std::filesystem::path& path) {
   }
 }
 
+void measure(runtime::Session& session, const Test& test, int repetitions, const std::optional<plan::Plan>& plan,
+             BenchResult& result) {
+  if (!plan) {
+    result.samples_ns = run(session, test, repetitions, nullptr);
+    return;
+  }
+  runtime::Profile profile = make_profile(*plan);
+  result.samples_ns = run(session, test, repetitions, &profile);
+  result.ops = op_timings(*plan, profile, session.threads());
+}
+
 void bench(const BenchOptions& options, Console& console) {
+  if (options.profile && options.format == "csv") {
+    throw usage_error("a profile doesn't fit csv", "give -o md, json or jsonl");
+  }
   auto tests = list_tests(options);
   auto threads = options.threads.empty() ? std::vector<std::int64_t>{0}
                                          : parse_integer_list(options.threads, "-t", 1, kMaxThreads);
@@ -168,16 +160,18 @@ void bench(const BenchOptions& options, Console& console) {
   std::int64_t context = largest_context(tests);
   check_context(context, path);
 
+  std::optional<plan::Plan> plan;
+  if (options.profile) plan = package_plan(path);
+
   BenchReport report(options.format);
   console.out(report.begin());
   console.flush();
   for (auto count : threads) {
     auto session = runtime::Session::open(path, {.threads = static_cast<int>(count), .context = context});
-    TestRunner runner(*session);
     for (const auto& test : tests) {
       BenchResult result = describe_run(*session, options, test);
       console.transient("measuring " + result.test_name());
-      result.samples_ns = runner.run(test, options.repetitions);
+      measure(*session, test, options.repetitions, plan, result);
       console.out(report.row(result));
       console.flush();
     }
@@ -199,6 +193,7 @@ Action declare_bench(CLI::App& app, Console& console) {
       ->check(integer_in(1, 1000000));
   app.add_option("-o,--output", options->format, "Format: md, csv, json or jsonl")
       ->check(one_of({"md", "csv", "json", "jsonl"}));
+  app.add_flag("--profile", options->profile, "Also show the time of every op against its prediction");
   return [options, &console] { bench(*options, console); };
 }
 

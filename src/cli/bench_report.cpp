@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/format.h"
+#include "cli/profile_report.h"
 #include "cli/version.h"
 
 namespace strata::cli {
@@ -58,6 +59,7 @@ ordered_json with_samples(const BenchResult& result) {
   ordered_json object = to_json(result);
   object["samples_ns"] = result.samples_ns;
   object["samples_ts"] = tokens_per_second(result);
+  if (!result.ops.empty()) object["ops"] = profile_json(result.ops, static_cast<int>(result.samples_ns.size()));
   return object;
 }
 
@@ -132,6 +134,13 @@ std::string md_row(const BenchResult& result) {
        format_fixed(rates.mean, 2) + " ± " + format_fixed(rates.stddev, 2)});
 }
 
+std::string profile_text(const BenchResult& result) {
+  if (result.ops.empty()) return "";
+  double seconds = statistics(as_doubles(result.samples_ns)).mean / 1e9;
+  std::string test = result.test_name() + ", threads " + std::to_string(result.threads);
+  return "\n" + profile_table(test, result.ops, static_cast<int>(result.samples_ns.size()), seconds);
+}
+
 }  // namespace
 
 std::string BenchResult::test_name() const {
@@ -162,13 +171,16 @@ std::string BenchReport::begin() const {
 
 std::string BenchReport::row(const BenchResult& result) {
   bool is_first = !std::exchange(has_rows_, true);
-  if (format_ == "md") return md_row(result);
+  if (format_ == "md") {
+    profiles_ += profile_text(result);
+    return md_row(result);
+  }
   if (format_ == "jsonl") return dump(with_samples(result)) + "\n";
   if (format_ == "json") return (is_first ? "  " : ",\n  ") + dump(with_samples(result));
   auto object = to_json(result);
   return (is_first ? csv_line(keys(object)) : "") + csv_line(values(object));
 }
 
-std::string BenchReport::end() const { return format_ == "json" ? "\n]\n" : ""; }
+std::string BenchReport::end() const { return format_ == "json" ? "\n]\n" : profiles_; }
 
 }  // namespace strata::cli

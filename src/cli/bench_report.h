@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/op_timing.h"
+
 namespace strata::cli {
 
 // One measured test: either a prompt of `prompt` tokens or `generate` single tokens, after `depth` tokens.
@@ -18,6 +20,7 @@ struct BenchResult {
   std::int64_t prompt = 0, generate = 0, depth = 0;
   std::string test_time;  // ISO 8601, UTC
   std::vector<std::int64_t> samples_ns;
+  std::vector<OpTiming> ops;  // of all repetitions; empty: not profiled
 
   std::string test_name() const;  // "pp512", "tg128 @ d4096"
 };
@@ -32,7 +35,7 @@ Statistics statistics(const std::vector<double>& samples);
 std::vector<double> tokens_per_second(const BenchResult& result);
 
 // The formats of llama-bench, with its names: "md", "csv", "json", "jsonl". The output is begin(), row() for each
-// result in turn, end().
+// result in turn, end(). Profiles follow the table of "md", and are the list "ops" in the objects of the JSON formats.
 class BenchReport {
  public:
   explicit BenchReport(std::string format) : format_(std::move(format)) {}
@@ -43,6 +46,7 @@ class BenchReport {
  private:
   std::string format_;
   bool has_rows_ = false;
+  std::string profiles_;
 };
 
 }  // namespace strata::cli

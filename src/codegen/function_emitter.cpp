@@ -52,6 +52,16 @@ Unit FunctionEmitter::run(bool is_entry) {
   return {scheduled_.function->name + "." + planned_.tag + ".cpp", out_.text()};
 }
 
+int first_op_id(const PlannedModule& planned, const ir::Function& function) {
+  int id = 0;
+  for (const schedule::ScheduledFunction& scheduled : planned.schedule) {
+    if (scheduled.function == &function) return id;
+    id += static_cast<int>(scheduled.ops.size());
+  }
+  STRATA_CHECK(false, "@" + function.name + " is not scheduled");
+  return 0;
+}
+
 std::string entry_symbol(const std::string& function, const std::string& tag) {
   return "strata_" + cpp_name(function) + "_" + tag;
 }
@@ -118,6 +128,7 @@ void FunctionEmitter::emit_body() {
   out_.line("(void)team, (void)arena, (void)weights;");
   for (const schedule::ScheduledOp& op : scheduled_.ops) emit_op(op);
   out_.line("team.sync();");
+  mark_last_op();
   out_.close();
 }
 
@@ -191,11 +202,19 @@ void FunctionEmitter::separate_from_earlier(const schedule::ScheduledOp& op) {
   if (!is_call) touched_.insert(touched_.end(), now.begin(), now.end());
 }
 
+// An op ends where the next one may start: behind the barrier between them, if there is one.
+void FunctionEmitter::mark_last_op() {
+  if (unmarked_) out_.line("team.mark(" + std::to_string(*unmarked_) + ");");
+  unmarked_.reset();
+}
+
 void FunctionEmitter::emit_op(const schedule::ScheduledOp& op) {
   if (op.form == Form::kView) return out_.line(comment(op));
   separate_from_earlier(op);
+  mark_last_op();
   out_.line(comment(op));
   if (op.form == Form::kCall) return emit_call(op);
+  unmarked_ = first_op_id(planned_, *scheduled_.function) + static_cast<int>(&op - scheduled_.ops.data());
   out_.open("{");
   std::vector<OperandCode> operands;
   for (std::size_t i = 0; i < op.value->arguments.size(); ++i) {

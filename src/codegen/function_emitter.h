@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ class FunctionEmitter {
   void emit_op(const schedule::ScheduledOp& op);
   void emit_call(const schedule::ScheduledOp& op);
   void emit_entry();
+  void mark_last_op();
   void separate_from_earlier(const schedule::ScheduledOp& op);
 
   std::string function_name(const ir::Function& function) const;
@@ -57,6 +59,7 @@ class FunctionEmitter {
   CodeWriter out_;
   std::map<const ir::Expr*, std::string> names_;
   std::vector<Touched> touched_;
+  std::optional<int> unmarked_;  // id of the last op, whose end has no mark yet
 };
 
 }  // namespace strata::codegen

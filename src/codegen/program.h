@@ -8,6 +8,7 @@
 
 #include "buffer/buffer_plan.h"
 #include "machine/machine.h"
+#include "plan/plan.h"
 #include "schedule/schedule.h"
 
 namespace strata::codegen {
@@ -41,7 +42,13 @@ struct PlannedModule {
   std::string tag;  // distinguishes the specialisations' C++ names: "seq1"
   std::vector<schedule::ScheduledFunction> schedule;
   std::map<const ir::Function*, buffer::FunctionPlan> buffers;
+  plan::SearchStats stats;                                                 // of the search that chose the layouts
+  std::map<const ir::Expr*, std::vector<plan::Alternative>> alternatives;  // of an op, that the search weighed
 };
+
+// Ids of a function's ops in its specialisation's profile are this plus their position in ScheduledFunction::ops; all
+// functions of the module count, in its order. Views and calls have an id and leave no mark.
+int first_op_id(const PlannedModule& planned, const ir::Function& function);
 
 // One translation unit.
 struct Unit {

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "compile/pack_weights.h"
 #include "compile/pipeline.h"
+#include "compile/plan_report.h"
 #include "compile/toolchain.h"
 #include "import/checkpoint.h"
 #include "import/decoder.h"
@@ -109,6 +110,12 @@ class Compilation {
     return report_;
   }
 
+  plan::Plan plan_only() {
+    import();
+    plan();
+    return plan_report();
+  }
+
   // What the package depends on, to find it again in the cache.
   std::string cache_key() {
     import();
@@ -155,6 +162,14 @@ class Compilation {
     report_.plan_s = seconds_since(start);
   }
 
+  plan::Plan plan_report() const {
+    plan::Plan report{machine_, {}};
+    for (std::size_t i = 0; i < planned_.size(); ++i) {
+      report.specialisations.push_back(compile::plan_report(planned_[i], specialisations_[i], machine_));
+    }
+    return report;
+  }
+
   // The units' text, one after another, for people.
   std::string generate() {
     const auto start = Clock::now();
@@ -185,6 +200,7 @@ class Compilation {
     writer.add(package::kManifestSection, package::to_json(manifest()));
     writer.add(package::kCodeSection, code);
     writer.add(package::kSourceSection, source);
+    writer.add(package::kPlanSection, plan::to_json(plan_report()));
     for (const auto& [name, content] : checkpoint_->text_files()) writer.add(name, content);
     writer.reserve(package::kWeightsSection, static_cast<std::uint64_t>(weights_.total_bytes()));
     const WeightSource weights(*checkpoint_, decoder_->computed);
@@ -252,6 +268,10 @@ class Compilation {
 CompileReport compile_to_file(const fs::path& model, const fs::path& output, const CompileOptions& options,
                               const Progress& progress) {
   return Compilation(model, options, progress).run(output);
+}
+
+plan::Plan plan_model(const fs::path& model, const CompileOptions& options) {
+  return Compilation(model, options, {}).plan_only();
 }
 
 CompileReport compile_cached(const fs::path& model, const CompileOptions& options, const Progress& progress) {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "plan/plan.h"
+
 namespace strata::compile {
 
 // What decides the content of a package, beside the model.
@@ -33,6 +35,9 @@ struct CompileReport {
 // file behind.
 CompileReport compile_to_file(const std::filesystem::path& model, const std::filesystem::path& output,
                               const CompileOptions& options, const Progress& progress = {});
+
+// What compile_to_file() would decide, without making any code.
+plan::Plan plan_model(const std::filesystem::path& model, const CompileOptions& options);
 
 // Compiles into the cache, or finds there what was compiled from the same model, options, machine and compiler. A path
 // that is a package already is returned as it is.

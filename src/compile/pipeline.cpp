@@ -85,7 +85,7 @@ codegen::PlannedModule plan_module(const ir::Module& module, const Specialisatio
   context.dumped = 0;
   ir::Module specialised = ir::specialise(module, symbol_values(specialisation));
   if (!context.dump.empty()) dump_text(context, "import", ".ir", ir::to_text(specialised));
-  codegen::PlannedModule planned{run_passes(std::move(specialised), context), specialisation.tag, {}, {}};
+  codegen::PlannedModule planned{run_passes(std::move(specialised), context), specialisation.tag, {}, {}, {}, {}};
   planned.schedule = schedule::default_schedule(planned.module, context.machine);
   planned.buffers = buffer::plan_buffers(planned.schedule);
   std::string schedule_text;

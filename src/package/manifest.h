@@ -97,6 +97,7 @@ inline constexpr std::string_view kManifestSection = "manifest";
 inline constexpr std::string_view kCodeSection = "code";        // an ELF shared object
 inline constexpr std::string_view kSourceSection = "source";    // the generated C++, for people
 inline constexpr std::string_view kWeightsSection = "weights";  // used in place
+inline constexpr std::string_view kPlanSection = "plan";        // JSON: what was decided (plan/plan.h)
 // Text files of the model are stored under their own names: "tokenizer.json", "tokenizer_config.json",
 // "generation_config.json", "config.json", "chat_template.jinja".
 

@@ -251,9 +251,11 @@ void Program::call(std::vector<BoundEntry>& entries, ThreadTeam& team, const std
     if (parameter.name != "hidden" || parameter.kind == Parameter::Kind::kState) continue;
     bound->parameters[i] = buffers_.at("hidden").pages.data() + first_hidden * manifest_.hidden_size * 4;
   }
+  if (profile_ != nullptr) team.set_profile(profile_->start(bound->entry->symbol, {rows, positions().front()}));
   team.run([&](const tensor::Team& member) {
     bound->function(member, bound->parameters.data(), symbols_.data(), arena_.data(), weights);
   });
+  team.set_profile(nullptr);
 }
 
 }  // namespace strata::runtime

@@ -12,6 +12,7 @@
 #include "package/manifest.h"
 #include "runtime/code_library.h"
 #include "runtime/pages.h"
+#include "runtime/profile.h"
 #include "runtime/thread_team.h"
 
 namespace strata::runtime {
@@ -42,6 +43,9 @@ class Program {
   std::span<std::int32_t> tokens() const;     // of the next forward()
   std::span<std::int32_t> positions() const;  // of the next forward()
   std::span<const float> logits() const;      // of the last head(), f32[rows, vocab]
+
+  // Times the calls that follow; null: not any more.
+  void set_profile(Profile* profile) { profile_ = profile; }
 
   // `rows` is a result of forward_rows(). Leaves the hidden rows for head().
   void forward(ThreadTeam& team, const std::byte* weights, std::int64_t rows);
@@ -87,6 +91,7 @@ class Program {
   std::vector<BoundEntry> head_;
   std::map<std::string, Buffer> buffers_;
   Pages arena_;
+  Profile* profile_ = nullptr;
 };
 
 }  // namespace strata::runtime

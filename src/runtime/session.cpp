@@ -168,6 +168,8 @@ void Session::feed_all(std::span<const std::int32_t> tokens,
   }
 }
 
+void Session::set_profile(Profile* profile) { state_->program.set_profile(profile); }
+
 void Session::rewind(std::int64_t position) {
   STRATA_CHECK(position >= 0 && position <= state_->position, "rewind beyond the sequence");
   state_->position = position;

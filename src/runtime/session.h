@@ -8,6 +8,7 @@
 #include <span>
 
 #include "package/manifest.h"
+#include "runtime/profile.h"
 
 namespace strata::runtime {
 
@@ -46,6 +47,9 @@ class Session {
   // `rows` it only fills the cache: no logits are computed.
   void feed_all(std::span<const std::int32_t> tokens,
                 const std::function<void(std::span<const float> rows, std::int64_t count)>& rows);
+
+  // Times the ops of what is fed from now on, into `profile`, which the caller keeps; null: no longer.
+  void set_profile(Profile* profile);
 
   // Forgets everything from `position` on (0 <= position <= position()).
   void rewind(std::int64_t position);

@@ -83,7 +83,7 @@ std::uint32_t ThreadTeam::wait_change(std::atomic<std::uint32_t>& word, std::uin
 }
 
 void ThreadTeam::run_job(Job job, void* context) {
-  const tensor::Team caller{0, size_, &barrier_};
+  const tensor::Team caller{0, size_, &barrier_, profile_};
   if (size_ == 1) return job(context, caller);
   job_ = job;
   context_ = context;

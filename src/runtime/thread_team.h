@@ -27,6 +27,9 @@ class ThreadTeam {
 
   int size() const { return size_; }
 
+  // Where the marks of rank 0 go in the runs that follow; null: nowhere.
+  void set_profile(tensor::Profile* profile) { profile_ = profile; }
+
   // Calls body(const tensor::Team&) once per rank, at the same time, and returns when all are done. What the caller
   // wrote before is visible to all; what they wrote is visible to the caller after. `body` must not throw.
   template <class Body>
@@ -49,6 +52,7 @@ class ThreadTeam {
   const int size_;
   int spins_ = 0;
   tensor::Barrier barrier_;
+  tensor::Profile* profile_ = nullptr;
   Job job_ = nullptr;  // null: the end
   void* context_ = nullptr;
   alignas(64) std::atomic<std::uint32_t> generation_ = 0;  // counts the runs

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "ir/op.h"
 #include "machine/cost.h"
+#include "schedule/op_cost.h"
 #include "schedule/schedule.h"
 #include "tensor/matmul.h"
 
@@ -103,22 +104,6 @@ ScheduledOp schedule_op(const Expr& value, const machine::Machine& machine) {
   return {&value, Form::kKernel, {}, {}, {}, 0};
 }
 
-// The roofline of one thread: arithmetic on the unit of the operands' type, every operand and result once at the level
-// that holds them together.
-double predict(const Expr& value, const machine::Machine& machine) {
-  const auto types = operand_types(value);
-  const ir::Work work = value.op->work(types, value.attributes, value.type());
-  const double bytes = work.read_bytes + work.written_bytes;
-  machine::Work cost;
-  cost.ops = work.flops;
-  const DType operand = types.empty() ? DType::kF32 : types[0].dtype;
-  cost.unit = machine::dot_unit(machine, operand);
-  if (cost.unit == nullptr) cost.unit = machine::fma_unit(machine, DType::kF32);
-  cost.bytes.assign(machine.memory.size(), 0.0);
-  cost.bytes[machine::level_holding(machine, bytes)] = bytes;
-  return machine::seconds(machine, cost);
-}
-
 const char* kind_text(TileLoop::Kind kind) {
   switch (kind) {
     case TileLoop::Kind::kParallel:
@@ -168,7 +153,7 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
       scheduled.ops.push_back(schedule_op(*value, machine));
       ScheduledOp& op = scheduled.ops.back();
       if (op.form == Form::kCall) op.predicted_s = seconds.at(value->callee);
-      if (op.form != Form::kCall && op.form != Form::kView) op.predicted_s = predict(*value, machine);
+      if (op.form != Form::kCall && op.form != Form::kView) op.predicted_s = op_cost(*value, machine).predicted_s;
       scheduled.predicted_s += op.predicted_s;
     }
     seconds[function.get()] = scheduled.predicted_s;

@@ -60,9 +60,40 @@ class BenchTest(StrataTest):
         self.assertEqual([(r["n_prompt"], r["n_depth"]) for r in rows], [(8, 0), (16, 0), (8, 64), (16, 64)])
         self.assertIn("tg4 @ d64", self.bench("-d", 64))
 
+    def test_profile_counts_every_op(self):
+        rows = json.loads(self.bench("-t", "1", "--profile", "-o", "json"))
+        for row, steps in zip(rows, (1, 4)):
+            self.assertLessEqual(KEYS | SAMPLES, set(row))
+            counts = {op["name"]: op["count"] for op in row["ops"]}
+            self.assertEqual(len(counts), len(row["ops"]))
+            for role in ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "attention"):
+                self.assertEqual(counts["layer." + role], 2 * steps, role)  # two layers
+            self.assertEqual(counts["forward.embed_tokens"], steps)
+            self.assertEqual(counts["head.embed_tokens"], steps)
+            self.assertAlmostEqual(sum(op["share"] for op in row["ops"]), 1, places=6)
+            self.assertLess(0, sum(op["total_ns"] for op in row["ops"]))
+            self.assertLessEqual(sum(op["total_ns"] for op in row["ops"]), row["avg_ns"] * 1.01)
+            for op in row["ops"]:
+                self.assertGreater(op["bytes"], 0, op)
+                self.assertAlmostEqual(op["measured_ns"] * op["count"], op["total_ns"], delta=1)
+
+    def test_profile_knows_the_sizes_of_its_calls(self):
+        def flops(row, name):
+            return next(op["flops"] for op in row["ops"] if op["name"] == name)
+        shallow, deep = json.loads(self.bench("-p", 0, "-d", "0,64", "--profile", "-o", "json"))
+        # Four queries at the positions 0..3 or 64..67 see 2.5 or 66.5 rows on average.
+        self.assertAlmostEqual(flops(deep, "layer.attention") / flops(shallow, "layer.attention"), 66.5 / 2.5, places=6)
+        self.assertEqual(flops(deep, "layer.q_proj"), flops(shallow, "layer.q_proj"))
+
+    def test_profile_table_follows_the_results(self):
+        text = self.bench("--profile")
+        self.assertRegex(text, r"(?m)^tg4, threads \d+: [\d.]+ ms in ops, of [\d.]+ ms$")
+        self.assertIn("| layer.q_proj ", text)
+        self.assertLess(text.index("pp16"), text.index("of roof"))
+
     def test_wrong_usage(self):
         for arguments in (["-p", "x"], ["-p", "-1"], ["-n", "1.5"], ["-t", "0"], ["-r", "0"], ["-o", "xml"],
-                          ["-p", "0", "-n", "0"], ["-p", "600"], ["-d", "600"]):
+                          ["--profile", "-o", "csv"], ["-p", "0", "-n", "0"], ["-p", "600"], ["-d", "600"]):
             with self.subTest(arguments):
                 self.assert_error(self.strata("bench", self.model, *arguments), 2)
 

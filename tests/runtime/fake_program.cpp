@@ -36,6 +36,7 @@ void forward(const Team& team, const Arguments& with, float entry) {
   ranks[team.rank] = 1;
   for (std::int64_t i = mine.begin; i < mine.end; ++i) cache[positions[i]] = tokens[i];
   team.sync();
+  team.mark(fake::kFill);
   std::int32_t members = 0;
   for (int rank = 0; rank < team.size; ++rank) members += ranks[rank];
   for (std::int64_t i = mine.begin; i < mine.end; ++i) {
@@ -52,6 +53,7 @@ void forward(const Team& team, const Arguments& with, float entry) {
     hidden[fake::kRow] = static_cast<float>(i);
   }
   team.sync();
+  team.mark(fake::kHiddenRows);
   ranks[team.rank] = 0;
 }
 

@@ -23,4 +23,7 @@ enum Column : std::size_t {
   kFirstPlain = 10,  // from here on: the column's number + the second weight
 };
 
+// Ids of the marks in forward; head has none.
+enum Mark : int { kFill = 0, kHiddenRows = 2 };
+
 }  // namespace fake

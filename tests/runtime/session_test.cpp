@@ -227,6 +227,42 @@ TEST_F(Sessions, FeedAllWithoutACallbackOnlyFillsTheCache) {
   EXPECT_EQ(session->feed(counting(1))[fake::kHeadCalls], 1);
 }
 
+TEST_F(Sessions, ProfilesEveryCallOfTheEntriesAskedFor) {
+  const auto session = open();
+  Profile profile({{"fake_forward_one", 3}, {"fake_forward_many", 2}});
+  session->feed(counting(3));
+  session->set_profile(&profile);
+  session->feed(counting(11));
+  session->set_profile(nullptr);
+  session->feed(counting(2));
+
+  const auto& many = profile.entries().at("fake_forward_many");
+  ASSERT_EQ(many.calls.size(), 2U);
+  EXPECT_EQ(many.calls[0].rows, 8);
+  EXPECT_EQ(many.calls[0].position, 3);
+  EXPECT_EQ(many.calls[1].rows, 3);
+  EXPECT_EQ(many.calls[1].position, 11);
+  ASSERT_EQ(many.ops.size(), 2U);
+  EXPECT_EQ(many.ops[fake::kFill].count, 2U);
+  EXPECT_EQ(many.ops[1].count, 0U) << "no op has this id, and the mark beyond the last id isn't counted";
+  EXPECT_TRUE(profile.entries().at("fake_forward_one").calls.empty());
+  EXPECT_FALSE(profile.entries().contains("fake_head"));
+}
+
+TEST_F(Sessions, ClearedProfileCountsAfresh) {
+  const auto session = open();
+  Profile profile({{"fake_forward_one", 3}});
+  session->set_profile(&profile);
+  session->feed(counting(1));
+  profile.clear();
+  for (int i = 0; i < 4; ++i) session->feed(counting(1));
+  const auto& one = profile.entries().at("fake_forward_one");
+  EXPECT_EQ(one.calls.size(), 4U);
+  EXPECT_EQ(one.ops[fake::kFill].count, 4U);
+  EXPECT_EQ(one.ops[fake::kHiddenRows].count, 4U);
+  EXPECT_GT(one.ops[fake::kFill].ns + one.ops[fake::kHiddenRows].ns, 0U);
+}
+
 TEST_F(Sessions, RewindForgets) {
   const auto session = open();
   session->feed(counting(20));

@@ -32,6 +32,24 @@ TEST(Team, OneThreadNeedsNoBarrier) {
   EXPECT_EQ(team.split(10).end, 10);
 }
 
+TEST(Team, MarksAddTheTimeSinceTheLastOne) {
+  static std::uint64_t time;
+  time = 100;
+  OpTime ops[2];
+  Profile profile{[] { return time += 10; }, ops, 2, 100};
+  const Team team{0, 1, nullptr, &profile};
+  team.mark(1);
+  team.mark(0);
+  team.mark(2);  // no such op: only its time passes
+  team.mark(1);
+  EXPECT_EQ(ops[0].ns, 10U);
+  EXPECT_EQ(ops[0].count, 1U);
+  EXPECT_EQ(ops[1].ns, 20U);
+  EXPECT_EQ(ops[1].count, 2U);
+  Team{}.mark(0);
+  EXPECT_EQ(ops[0].count, 1U);
+}
+
 // Each round every thread reads what all others wrote before the barrier. Plain memory: a data race shows under TSan.
 void check_rounds(int threads, int rounds, bool late) {
   Barrier barrier(threads);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/md_table.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace strata::cli {
+namespace {
+
+// Characters, not bytes: "µ" takes one column.
+std::size_t display_width(const std::string& text) {
+  auto is_character = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_character));
+}
+
+}  // namespace
+
+MdTable& MdTable::column(std::string title, Align align) {
+  rows_.front().push_back(std::move(title));
+  aligns_.push_back(align);
+  return *this;
+}
+
+void MdTable::row(std::vector<std::string> cells) {
+  STRATA_CHECK(cells.size() == aligns_.size(), "a table's row has another number of cells");
+  rows_.push_back(std::move(cells));
+}
+
+std::string MdTable::text() const {
+  std::vector<std::size_t> widths(aligns_.size(), 3);
+  for (const auto& cells : rows_) {
+    for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], display_width(cells[i]));
+  }
+  std::string lines;
+  for (const auto& cells : rows_) {
+    std::string rule = "|";
+    lines += "|";
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      std::string padding(widths[i] - display_width(cells[i]), ' ');
+      bool is_right = aligns_[i] == Align::kRight;
+      lines += " " + (is_right ? padding + cells[i] : cells[i] + padding) + " |";
+      rule += " " + std::string(widths[i] - (is_right ? 1 : 0), '-') + (is_right ? ": |" : " |");
+    }
+    lines += "\n";
+    if (&cells == &rows_.front()) lines += rule + "\n";
+  }
+  return lines;
+}
+
+}  // namespace strata::cli

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compile/plan_report.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "ir/op.h"
+#include "plan/op_text.h"
+#include "schedule/op_cost.h"
+
+namespace strata::compile {
+namespace {
+
+using ir::Expr;
+using schedule::Form;
+
+using SymbolSet = std::map<std::string, std::shared_ptr<const ir::Symbol>>;
+
+const char* form_text(Form form) {
+  switch (form) {
+    case Form::kView:
+      return "view";
+    case Form::kLoops:
+      return "loops";
+    case Form::kContract:
+      return "contract";
+    case Form::kKernel:
+      return "kernel";
+    case Form::kCall:
+      return "call";
+  }
+  return "";
+}
+
+// min, the powers of two after it, max.
+std::vector<std::int64_t> nodes(std::int64_t min, std::int64_t max) {
+  std::vector<std::int64_t> all = {min};
+  for (std::int64_t node = 1; node < max; node *= 2) {
+    if (node > min) all.push_back(node);
+  }
+  if (max > min) all.push_back(max);
+  return all;
+}
+
+SymbolSet symbols_of(const Expr& value) {
+  SymbolSet symbols;
+  const auto take = [&](const ir::TensorType& type) {
+    for (const ir::Dim& dim : type.shape) {
+      if (!dim.is_constant()) symbols[dim.symbol()->name] = dim.symbol();
+    }
+  };
+  for (const Expr* argument : value.arguments) take(argument->type());
+  take(value.type());
+  return symbols;
+}
+
+// The cache may be filled less far than any size that the code admits.
+plan::CostTable::Axis size_axis(const ir::Symbol& symbol) {
+  return {symbol.name, nodes(symbol.name == "ctx" ? 1 : symbol.min, symbol.max)};
+}
+
+plan::CostTable cost_table(const Expr& value, const machine::Machine& machine) {
+  plan::CostTable table;
+  for (const auto& [name, symbol] : symbols_of(value)) table.axes.push_back(size_axis(*symbol));
+  table.axes.push_back({plan::kThreads, nodes(1, machine.cores)});
+  std::size_t size = 1;
+  for (const auto& axis : table.axes) size *= axis.nodes.size();
+  for (std::size_t i = 0; i < size; ++i) {
+    std::map<std::string, std::int64_t> sizes;
+    std::size_t rest = i;
+    for (std::size_t axis = table.axes.size(); axis-- > 0;) {
+      const auto& along = table.axes[axis];
+      sizes[along.name] = along.nodes[rest % along.nodes.size()];
+      rest /= along.nodes.size();
+    }
+    const int threads = static_cast<int>(sizes.at(plan::kThreads));
+    const schedule::OpCost cost = schedule::op_cost(value, machine, sizes, threads);
+    table.values.push_back({cost.flops, cost.bytes, cost.predicted_s});
+  }
+  return table;
+}
+
+// Lists the ops of one entry and of the functions that it calls.
+class EntryReport {
+ public:
+  EntryReport(const codegen::PlannedModule& planned, const machine::Machine& machine)
+      : planned_(planned), machine_(machine) {}
+
+  plan::Entry run(const std::string& name) {
+    const ir::Function* function = planned_.module.find(name);
+    entry_ = {name, codegen::entry_symbol(name, planned_.tag), {}};
+    count_calls(*function);
+    list(*function);
+    return std::move(entry_);
+  }
+
+ private:
+  const schedule::ScheduledFunction& scheduled(const ir::Function& function) const {
+    const auto found = std::ranges::find(planned_.schedule, &function, &schedule::ScheduledFunction::function);
+    STRATA_CHECK(found != planned_.schedule.end(), "@" + function.name + " is not scheduled");
+    return *found;
+  }
+
+  // Callers come after their callees in a module.
+  void count_calls(const ir::Function& entry) {
+    counts_[&entry] = 1;
+    for (auto caller = planned_.schedule.rbegin(); caller != planned_.schedule.rend(); ++caller) {
+      const auto calls = counts_.find(caller->function);
+      if (calls == counts_.end()) continue;
+      for (const auto& op : caller->ops) {
+        if (op.form == Form::kCall) counts_[op.value->callee] += calls->second;
+      }
+    }
+  }
+
+  void list(const ir::Function& function) {
+    if (!listed_.insert(&function).second) return;
+    const auto names = plan::op_names(function);
+    const int first_id = codegen::first_op_id(planned_, function);
+    const auto& ops = scheduled(function).ops;
+    for (std::size_t i = 0; i < ops.size(); ++i) {
+      if (ops[i].form == Form::kCall) {
+        list(*ops[i].value->callee);
+      } else {
+        entry_.ops.push_back(report(ops[i], function, names.at(ops[i].value)));
+        entry_.ops.back().id = first_id + static_cast<int>(i);
+      }
+    }
+  }
+
+  plan::Op report(const schedule::ScheduledOp& scheduled, const ir::Function& function, const std::string& name) const {
+    const Expr& value = *scheduled.value;
+    plan::Op op;
+    op.name = function.name + "." + name;
+    op.op = value.op->name();
+    op.function = function.name;
+    op.count = counts_.at(&function);
+    op.type = value.type().text();
+    for (const Expr* argument : value.arguments) op.operands.push_back(argument->type().text());
+    op.layout = plan::layout_text(value);
+    op.placement = value.type().placement.text();
+    op.form = form_text(scheduled.form);
+    op.cost = scheduled.form == Form::kView ? plan::CostTable{{}, {{}}} : cost_table(value, machine_);
+    if (const auto found = planned_.alternatives.find(&value); found != planned_.alternatives.end()) {
+      op.alternatives = found->second;
+    }
+    return op;
+  }
+
+  const codegen::PlannedModule& planned_;
+  const machine::Machine& machine_;
+  plan::Entry entry_;
+  std::map<const ir::Function*, std::int64_t> counts_;  // calls in one call of the entry
+  std::set<const ir::Function*> listed_;
+};
+
+}  // namespace
+
+plan::Specialisation plan_report(const codegen::PlannedModule& planned, const Specialisation& specialisation,
+                                 const machine::Machine& machine) {
+  plan::Specialisation report;
+  report.tag = planned.tag;
+  for (const auto& [name, symbol] : specialisation.symbols) report.ranges[name] = {symbol.min, symbol.max};
+  for (const auto& function : planned.schedule) report.ids += static_cast<int>(function.ops.size());
+  report.stats = planned.stats;
+  for (const std::string& entry : specialisation.entries) {
+    report.entries.push_back(EntryReport(planned, machine).run(entry));
+  }
+  return report;
+}
+
+}  // namespace strata::compile

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "machine/machine.h"
+
+namespace strata::plan {
+
+// Run-time sizes by their symbol ("seq", "ctx"), and "threads". They need not be whole: a mean over calls is one too.
+using Sizes = std::map<std::string, double>;
+
+inline constexpr const char* kThreads = "threads";
+
+// One execution of an op.
+struct Cost {
+  double flops = 0;
+  double bytes = 0;  // read and written at least once
+  double predicted_s = 0;
+};
+
+// The cost of an op by run-time sizes: values at the nodes of a grid, multilinear between them, constant beyond. Bytes
+// and operations are products of sizes, so that between nodes they are exact but for padding.
+struct CostTable {
+  struct Axis {
+    std::string name;
+    std::vector<std::int64_t> nodes;  // ascending, at least one
+  };
+  std::vector<Axis> axes;    // sizes that the cost doesn't depend on have none
+  std::vector<Cost> values;  // the last axis runs fastest
+
+  // Sizes that are not given are at their largest node.
+  Cost at(const Sizes& sizes) const;
+};
+
+// Another way in which the search could have done an op.
+struct Alternative {
+  std::string layout;  // as Op::layout
+  double predicted_s = 0;
+};
+
+// What a search says of itself. Seconds that it took are reported by the run that searched; a package doesn't keep
+// them, or it would differ from run to run.
+struct SearchStats {
+  std::string method = "default";  // how the plan was chosen: "ilp", "greedy", "default" (no search)
+  std::int64_t egraph_nodes = 0;
+  std::int64_t egraph_classes = 0;
+  std::string stop_reason = "none";  // why saturation ended
+  double objective_s = 0;            // predicted time of the plan as the search saw it
+  double bound_s = 0;                // no plan in the e-graph is faster
+  double gap = 0;                    // (objective - bound) / objective
+  double saturate_s = 0;
+  double extract_s = 0;
+};
+
+// An op of the planned program.
+struct Op {
+  int id = 0;                         // of its marks in a profile
+  std::string name;                   // "layer.q_proj": function, and weight or op
+  std::string op;                     // "matmul_nt"
+  std::string function;               // "layer"
+  std::int64_t count = 1;             // executions in one call of the entry
+  std::string type;                   // the result's, in the IR's text form
+  std::vector<std::string> operands;  // their types
+  std::string layout;                 // "a<6@0, 2@1>, b<16@0, 2@1>"; "row-major" when nothing is packed
+  std::string placement;              // "{core: S(1)}", or empty
+  std::string form;                   // how code is made: "view" (none), "loops", "contract", "kernel"
+  std::string fused_into;             // name of the op in whose loops it is computed; empty: its own
+  CostTable cost;
+  std::vector<Alternative> alternatives;
+
+  bool is_view() const { return form == "view"; }
+};
+
+// A function that the runtime calls, with all ops that a call executes, in the order of their first execution.
+struct Entry {
+  std::string function;  // "forward"
+  std::string symbol;    // "strata_forward_seq1"
+  std::vector<Op> ops;
+};
+
+// The program for a range of run-time sizes.
+struct Specialisation {
+  struct Range {
+    std::int64_t min = 1;
+    std::int64_t max = 1;
+  };
+  std::string tag;                      // "seq1"
+  std::map<std::string, Range> ranges;  // of the symbols that it narrows
+  int ids = 0;                          // ids of its ops are less
+  SearchStats stats;
+  std::vector<Entry> entries;
+};
+
+// What was decided for a model on a machine.
+struct Plan {
+  machine::Machine machine;
+  std::vector<Specialisation> specialisations;
+};
+
+// An entry and where it comes from.
+struct FoundEntry {
+  const Specialisation* specialisation = nullptr;
+  const Entry* entry = nullptr;
+};
+
+// The code that runs `function` on so many rows; nulls when there is none.
+FoundEntry find_entry(const Plan& plan, std::string_view function, std::int64_t rows);
+
+// The entry of that symbol; nulls when there is none.
+FoundEntry find_entry(const Plan& plan, std::string_view symbol);
+
+// Sizes for the cost of a call on `rows` tokens, the first at `position`. Attention is causal: what counts of the
+// context is the number of positions that a row sees, on average.
+Sizes call_sizes(std::int64_t rows, std::int64_t position, int threads);
+
+// The package's section "plan".
+std::string to_json(const Plan& plan);
+
+// Throws model_error naming `origin` for anything malformed.
+Plan plan_from_json(std::string_view json, const std::string& origin);
+
+}  // namespace strata::plan
