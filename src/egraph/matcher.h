@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "egraph/egraph.h"
+#include "egraph/pattern.h"
+
+namespace strata::egraph {
+
+// One step of a compiled pattern. Registers hold canonical class ids; a step that fails makes the machine go back to
+// the last choice.
+struct Instruction {
+  enum class Kind : std::uint8_t {
+    kScan,        // target := each class with a node of `op`
+    kScanAll,     // target := each class
+    kBind,        // each node of `source` that is an `op` of `arity`: target... := its children
+    kBindParent,  // each node that has `source` as its child `child`: target := its class, target + 1... := its
+                  // children
+    kCompare,     // source = target
+    kLookup,      // source is the class of the ground term `term`
+  };
+  enum class PayloadMode : std::uint8_t { kStore, kCompare, kFixed };
+
+  Kind kind = Kind::kScanAll;
+  PayloadMode payload_mode = PayloadMode::kFixed;
+  std::uint32_t source = 0;
+  std::uint32_t target = 0;
+  Symbol op = 0;
+  std::uint32_t arity = 0;
+  std::uint32_t child = 0;
+  std::uint32_t payload = 0;  // the variable, or the value if it is fixed
+  std::uint32_t term = 0;     // an entry of Program::terms
+};
+
+// A multi-pattern compiled for an abstract machine (de Moura and Bjørner, "Efficient E-Matching for SMT Solvers",
+// 2007). A pattern that shares a variable with an earlier one is reached through that class's parents, not by a scan.
+struct Program {
+  std::vector<Instruction> code;
+  std::vector<Pattern> terms;                  // patterns without variables, looked up once per search
+  std::vector<std::uint32_t> class_registers;  // where each class variable lies; kNoId: not bound by the pattern
+  std::size_t payload_count = 0;
+  std::size_t register_count = 0;
+};
+
+Program compile_patterns(const MultiPattern& patterns, const Variables& variables);
+
+// The matches of a search, `stride` numbers each: the class variables, then the payload variables.
+struct MatchTable {
+  std::size_t stride = 0;
+  std::vector<std::uint32_t> values;
+
+  std::size_t size() const { return stride == 0 ? 0 : values.size() / stride; }
+  const std::uint32_t* operator[](std::size_t index) const { return values.data() + index * stride; }
+};
+
+struct SearchLimits {
+  std::size_t matches = std::numeric_limits<std::size_t>::max();
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+};
+
+struct SearchResult {
+  MatchTable matches;
+  bool match_limit_hit = false;
+  bool deadline_hit = false;
+};
+
+// All matches in a clean graph, or the first limits.matches of them, in an order that depends only on the graph.
+SearchResult search(const EGraph& graph, const Program& program, const SearchLimits& limits = {});
+
+}  // namespace strata::egraph

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "egraph/runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <unordered_set>
+
+#include "base/hash.h"
+
+namespace strata::egraph {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// Far-off deadlines would overflow the clock.
+Clock::time_point deadline_in(double seconds) {
+  constexpr double kForever = 1e9;
+  if (!(seconds < kForever)) return Clock::time_point::max();
+  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+class BackOff {
+ public:
+  BackOff(const SchedulerOptions& options, std::span<const Rewrite> rules) : options_(options), rules_(rules.size()) {
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      rules_[i].match_limit = rules[i].match_limit > 0 ? rules[i].match_limit : options.match_limit;
+    }
+  }
+
+  bool is_banned(std::size_t rule, std::size_t iteration) const { return rules_[rule].banned_until > iteration; }
+
+  std::size_t match_limit(std::size_t rule) const {
+    if (!options_.back_off) return std::numeric_limits<std::size_t>::max();
+    return doubled(rules_[rule].match_limit, rules_[rule].bans);
+  }
+
+  void ban(std::size_t rule, std::size_t iteration) {
+    Rule& state = rules_[rule];
+    state.banned_until = iteration + 1 + doubled(options_.ban_length, state.bans);
+    ++state.bans;
+  }
+
+  // When only bans keep a run from being saturated: moves the bans forward so that the earliest end now. Returns
+  // whether there was one.
+  bool release(std::size_t iteration) {
+    std::size_t earliest = std::numeric_limits<std::size_t>::max();
+    for (const Rule& rule : rules_) {
+      if (rule.banned_until > iteration) earliest = std::min(earliest, rule.banned_until);
+    }
+    if (earliest == std::numeric_limits<std::size_t>::max()) return false;
+    for (Rule& rule : rules_) {
+      if (rule.banned_until > iteration) rule.banned_until -= earliest - iteration;
+    }
+    return true;
+  }
+
+ private:
+  struct Rule {
+    std::size_t match_limit = 0;
+    std::size_t bans = 0;
+    std::size_t banned_until = 0;
+  };
+
+  static std::size_t doubled(std::size_t value, std::size_t times) { return value << std::min<std::size_t>(times, 32); }
+
+  SchedulerOptions options_;
+  std::vector<Rule> rules_;
+};
+
+class Runner {
+ public:
+  Runner(EGraph& graph, std::span<const Rewrite> rules, const RunnerLimits& limits, const SchedulerOptions& scheduler)
+      : graph_(graph),
+        rules_(rules),
+        limits_(limits),
+        back_off_(scheduler, rules),
+        deadline_(deadline_in(limits.seconds)),
+        applied_(rules.size()) {
+    for (const Rewrite& rule : rules) report_.rules.push_back({.name = rule.name});
+  }
+
+  RunReport run() {
+    timed(report_.rebuild_seconds, [&] { graph_.rebuild(); });
+    report_.stop_reason = iterate();
+    report_.nodes = graph_.node_count();
+    report_.classes = graph_.class_count();
+    report_.memory_bytes = graph_.memory_bytes();
+    return std::move(report_);
+  }
+
+ private:
+  StopReason iterate() {
+    for (std::size_t iteration = 0;; ++iteration) {
+      if (graph_.node_count() > limits_.nodes) return StopReason::kNodeLimit;
+      if (Clock::now() >= deadline_) return StopReason::kTimeLimit;
+      if (iteration == limits_.iterations) return StopReason::kIterationLimit;
+      const Clock::time_point start = Clock::now();
+      const std::size_t before = graph_.id_count() + graph_.merge_count();
+      IterationReport& row = report_.iterations.emplace_back();
+      std::optional<StopReason> stop;
+      timed(report_.search_seconds, [&] { stop = search_all(iteration, row); });
+      if (!stop) timed(report_.apply_seconds, [&] { stop = apply_all(row); });
+      timed(report_.rebuild_seconds, [&] { graph_.rebuild(); });
+      row.nodes = graph_.node_count();
+      row.classes = graph_.class_count();
+      row.seconds = seconds_since(start);
+      if (stop) return *stop;
+      const bool changed = graph_.id_count() + graph_.merge_count() != before;
+      if (!changed && !back_off_.release(iteration + 1)) return StopReason::kSaturated;
+    }
+  }
+
+  template <class Work>
+  static void timed(double& seconds, const Work& work) {
+    const Clock::time_point start = Clock::now();
+    work();
+    seconds += seconds_since(start);
+  }
+
+  std::optional<StopReason> search_all(std::size_t iteration, IterationReport& row) {
+    matches_.assign(rules_.size(), {});
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      if (back_off_.is_banned(i, iteration)) continue;
+      if (Clock::now() >= deadline_) return StopReason::kTimeLimit;
+      SearchResult found = search(graph_, rules_[i].program, {back_off_.match_limit(i), deadline_});
+      if (found.deadline_hit) return StopReason::kTimeLimit;
+      report_.rules[i].matches += found.matches.size();
+      row.matches += found.matches.size();
+      if (found.match_limit_hit) {
+        back_off_.ban(i, iteration);
+        ++report_.rules[i].bans;
+      } else {
+        matches_[i] = std::move(found.matches);
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::optional<StopReason> apply_all(IterationReport& row) {
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      for (std::size_t k = 0; k < matches_[i].size(); ++k) {
+        if (graph_.node_count() > limits_.nodes) return StopReason::kNodeLimit;
+        constexpr std::size_t kApplicationsPerLook = 256;
+        if (k % kApplicationsPerLook == 0 && Clock::now() >= deadline_) return StopReason::kTimeLimit;
+        if (!apply_match(i, matches_[i][k])) continue;
+        ++report_.rules[i].applications;
+        ++row.applications;
+      }
+    }
+    return std::nullopt;
+  }
+
+  bool apply_match(std::size_t index, const std::uint32_t* row) {
+    const Rewrite& rule = rules_[index];
+    read_match(graph_, rule, row, match_);
+    if (!rule.guard) return apply(graph_, rule, match_);
+    const std::uint64_t key = key_of(match_);
+    if (applied_[index].contains(key) || !rule.guard(graph_, match_)) return false;
+    applied_[index].insert(key);
+    return apply(graph_, rule, match_);
+  }
+
+  // With 64 bits, two of a million matches share a key once in 10^7 runs; then one of them isn't applied.
+  static std::uint64_t key_of(const Match& match) {
+    return hash64(std::as_bytes(std::span(match.classes))) * 0x9e3779b97f4a7c15u ^
+           hash64(std::as_bytes(std::span(match.payloads)));
+  }
+
+  EGraph& graph_;
+  std::span<const Rewrite> rules_;
+  RunnerLimits limits_;
+  BackOff back_off_;
+  Clock::time_point deadline_;
+  std::vector<MatchTable> matches_;                         // by rule
+  std::vector<std::unordered_set<std::uint64_t>> applied_;  // by guarded rule, never iterated
+  Match match_;
+  RunReport report_;
+};
+
+}  // namespace
+
+std::string_view to_string(StopReason reason) {
+  switch (reason) {
+    case StopReason::kSaturated:
+      return "saturated";
+    case StopReason::kIterationLimit:
+      return "iteration limit";
+    case StopReason::kNodeLimit:
+      return "node limit";
+    case StopReason::kTimeLimit:
+      return "time limit";
+  }
+  return "unknown";
+}
+
+RunReport run(EGraph& graph, std::span<const Rewrite> rules, const RunnerLimits& limits,
+              const SchedulerOptions& scheduler) {
+  return Runner(graph, rules, limits, scheduler).run();
+}
+
+}  // namespace strata::egraph
