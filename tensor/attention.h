@@ -5,7 +5,7 @@
 //
 //   k_cache: [kv_heads][ctx_capacity / L][dim][L]   keys in lanes: the B<L@n> of a matmul with n = key, k = dim
 //   v_cache: [kv_heads][ctx_capacity][dim]
-//   q:       [seq][heads][dim] f32,  out: [seq][heads * dim] f32
+//   q:       [seq][heads][dim] f32, ldq from token to token,  out: [seq][heads * dim] f32
 //
 // Query s sees the keys 0 .. positions[s]; positions grow by one and lie below ctx_capacity, a multiple of L. Cache
 // entries beyond the last position are never used, whatever they hold.
@@ -23,6 +23,7 @@ inline constexpr std::int64_t kAttentionRows = 32;
 
 struct AttentionShape {
   std::int64_t seq, heads, kv_heads, dim, ctx_capacity;
+  std::int64_t ldq = 0;
 
   std::int64_t group() const { return heads / kv_heads; }
   std::int64_t tile_tokens() const { return group() >= kAttentionRows ? 1 : kAttentionRows / group(); }
@@ -171,7 +172,7 @@ STRATA_INLINE void attend(const AttentionShape& shape, const AttentionItem& item
   float* scores = packed_q + rows * dim;      // [rows][kKeyBlock]
   float* shrink = scores + rows * kKeyBlock;  // [rows]
   for (std::int64_t r = 0; r < rows; ++r) {
-    const float* row = q + ((item.token + r / group) * shape.heads + item.kv_head * group + r % group) * dim;
+    const float* row = q + (item.token + r / group) * shape.ldq + (item.kv_head * group + r % group) * dim;
     for (std::int64_t d = 0; d < dim; ++d) packed_q[d * rows + r] = row[d] * scale;
   }
   state.clear(rows, dim);
@@ -198,11 +199,11 @@ inline float* attention_out_row(const AttentionShape& shape, const AttentionItem
 
 // Decode and prefill: the work items [work_begin, work_end). scratch: attention_scratch_floats, one per thread.
 template <int L, class TC>
-STRATA_NOINLINE void attention(const float* q, const TC* k_cache, const TC* v_cache, const std::int32_t* positions,
-                               std::int64_t seq, std::int64_t heads, std::int64_t kv_heads, std::int64_t dim,
-                               std::int64_t ctx_capacity, float scale, float* out, float* scratch,
-                               std::int64_t work_begin, std::int64_t work_end) {
-  const AttentionShape shape{seq, heads, kv_heads, dim, ctx_capacity};
+STRATA_NOINLINE void attention(const float* q, std::int64_t ldq, const TC* k_cache, const TC* v_cache,
+                               const std::int32_t* positions, std::int64_t seq, std::int64_t heads,
+                               std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, float scale,
+                               float* out, float* scratch, std::int64_t work_begin, std::int64_t work_end) {
+  const AttentionShape shape{seq, heads, kv_heads, dim, ctx_capacity, ldq};
   for (std::int64_t i = work_begin; i < work_end; ++i) {
     const AttentionItem item(shape, positions, i);
     const AttentionState state(scratch, item.rows);
@@ -227,12 +228,12 @@ inline std::int64_t attention_partial_floats(std::int64_t seq, std::int64_t head
 }
 
 template <int L, class TC>
-STRATA_NOINLINE void attention_split(const float* q, const TC* k_cache, const TC* v_cache,
+STRATA_NOINLINE void attention_split(const float* q, std::int64_t ldq, const TC* k_cache, const TC* v_cache,
                                      const std::int32_t* positions, std::int64_t seq, std::int64_t heads,
                                      std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, float scale,
                                      std::int64_t splits, float* partials, float* scratch, std::int64_t work_begin,
                                      std::int64_t work_end) {
-  const AttentionShape shape{seq, heads, kv_heads, dim, ctx_capacity};
+  const AttentionShape shape{seq, heads, kv_heads, dim, ctx_capacity, ldq};
   for (std::int64_t i = work_begin; i < work_end; ++i) {
     const AttentionItem item(shape, positions, i / splits);
     const std::int64_t blocks = div_up(item.keys, kKeyBlock), split = i % splits;
@@ -272,14 +273,15 @@ STRATA_NOINLINE void attention_merge(const float* partials, const std::int32_t* 
   }
 }
 
-// Writes keys [seq][kv_heads * dim] f32 into the cache at the rows positions[s], for the heads [head_begin, head_end).
+// Writes keys [seq][kv_heads * dim] f32, ldk from token to token, into the cache at the rows positions[s], for the
+// heads [head_begin, head_end).
 template <int L, class TC>
-STRATA_NOINLINE void cache_append_k(const float* k, const std::int32_t* positions, std::int64_t seq,
-                                    std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, TC* k_cache,
-                                    std::int64_t head_begin, std::int64_t head_end) {
+STRATA_NOINLINE void cache_append_k(const float* k, std::int64_t ldk, const std::int32_t* positions, std::int64_t seq,
+                                    std::int64_t dim, std::int64_t ctx_capacity, TC* k_cache, std::int64_t head_begin,
+                                    std::int64_t head_end) {
   for (std::int64_t head = head_begin; head < head_end; ++head) {
     for (std::int64_t s = 0; s < seq; ++s) {
-      const float* from = k + (s * kv_heads + head) * dim;
+      const float* from = k + s * ldk + head * dim;
       TC* to = k_cache + (head * ctx_capacity + positions[s] / L * L) * dim + positions[s] % L;
       for (std::int64_t d = 0; d < dim; ++d) store(Lanes<1>{}, to + d * L, from[d]);
     }
@@ -287,12 +289,12 @@ STRATA_NOINLINE void cache_append_k(const float* k, const std::int32_t* position
 }
 
 template <int L, class TC>
-STRATA_NOINLINE void cache_append_v(const float* v, const std::int32_t* positions, std::int64_t seq,
-                                    std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, TC* v_cache,
-                                    std::int64_t head_begin, std::int64_t head_end) {
+STRATA_NOINLINE void cache_append_v(const float* v, std::int64_t ldv, const std::int32_t* positions, std::int64_t seq,
+                                    std::int64_t dim, std::int64_t ctx_capacity, TC* v_cache, std::int64_t head_begin,
+                                    std::int64_t head_end) {
   for (std::int64_t head = head_begin; head < head_end; ++head) {
     for (std::int64_t s = 0; s < seq; ++s) {
-      const float* from = v + (s * kv_heads + head) * dim;
+      const float* from = v + s * ldv + head * dim;
       TC* to = v_cache + (head * ctx_capacity + positions[s]) * dim;
       for_each_lane_group<L>(dim, [&](auto lanes, std::int64_t d) { store(lanes, to + d, load(lanes, from + d)); });
     }

@@ -185,6 +185,19 @@ STRATA_INLINE Vec<float, N> load(Lanes<N> lanes, const bool* p) {
   return load(lanes, reinterpret_cast<const std::uint8_t*>(p));
 }
 
+// Lanes from p, p + stride, p + 2 * stride, ...
+template <int N, class T>
+STRATA_INLINE Vec<float, N> load_strided(Lanes<N> lanes, const T* p, std::int64_t stride) {
+  if constexpr (N == 1) {
+    return load(lanes, p);
+  } else {
+    Vec<float, N> v{};
+    STRATA_UNROLL
+    for (int i = 0; i < N; ++i) v[i] = load(Lanes<1>{}, p + i * stride);
+    return v;
+  }
+}
+
 // Stores float lanes as N consecutive elements: f16 and bf16 round to nearest even, integers truncate towards zero and
 // must be in range, bool is x != 0.
 template <int N, class T>

@@ -226,8 +226,8 @@ void add_attention(std::vector<Candidate>& list, const char* type, std::int64_t 
   const double work =
       bytes ? 2.0 * kKvHeads * kDim * sizeof(TC) * static_cast<double>(start + seq) : 4.0 * kHeads * kDim * pairs;
   list.push_back({type, work, [&, seq] {
-                    attention<kLanes>(q.data(), k.data(), v.data(), positions.data(), seq, kHeads, kKvHeads, kDim,
-                                      kCapacity, 0.088f, out.data(), scratch.data(), 0,
+                    attention<kLanes>(q.data(), kHeads * kDim, k.data(), v.data(), positions.data(), seq, kHeads,
+                                      kKvHeads, kDim, kCapacity, 0.088f, out.data(), scratch.data(), 0,
                                       attention_work_items(seq, kHeads, kKvHeads));
                   }});
 }

@@ -76,6 +76,9 @@ class Planner {
   Planner(const schedule::ScheduledFunction& scheduled, const std::map<const ir::Function*, FunctionPlan>& callees)
       : scheduled_(scheduled), callees_(callees) {
     plan_.function = scheduled.function;
+    for (const schedule::ScheduledOp& op : scheduled.ops) {
+      if (op.form == schedule::Form::kView) views_[op.value] = &op.view;
+    }
   }
 
   FunctionPlan run() {
@@ -90,17 +93,26 @@ class Planner {
   }
 
  private:
-  // The tensor whose memory this one is.
-  Tensor root(const Expr* value, std::int64_t index = 0) const {
-    if (value->kind == Expr::Kind::kGet) return root(value->arguments[0], value->index);
-    if (value->kind == Expr::Kind::kOp && value->op->aliased_operand()) {
-      return root(value->arguments[*value->op->aliased_operand()]);
+  // The tensor in whose memory this one lies, by one step; nothing for one with memory of its own.
+  std::optional<Tensor> owner(const Tensor& tensor) const {
+    const auto& [value, index] = tensor;
+    if (value->kind == Expr::Kind::kGet) return Tensor{value->arguments[0], value->index};
+    if (views_.contains(value)) return Tensor{value->arguments[0], 0};
+    if (value->kind == Expr::Kind::kOp && value->op->writes_alias()) {
+      return Tensor{value->arguments[*value->op->aliased_operand()], 0};
     }
     if (value->kind == Expr::Kind::kCall) {
       const ResultPlace& result = callees_.at(value->callee).results[index];
-      if (result.parameter) return root(value->arguments[*result.parameter]);
+      if (result.parameter) return Tensor{value->arguments[*result.parameter], 0};
     }
-    return {value, index};
+    return std::nullopt;
+  }
+
+  // The tensor whose memory this one is, or lies in.
+  Tensor root(const Expr* value, std::int64_t index = 0) const {
+    Tensor tensor = {value, index};
+    while (const auto next = owner(tensor)) tensor = *next;
+    return tensor;
   }
 
   void place_parameters() {
@@ -167,21 +179,32 @@ class Planner {
 
   void place_aliases() {
     for (const Expr* value : ir::topological_order(*scheduled_.function)) {
-      for (std::size_t i = 0; i < value->types.size(); ++i) {
-        const Tensor tensor = {value, static_cast<std::int64_t>(i)};
-        const Tensor memory = root(value, tensor.second);
-        if (memory.first->kind == Expr::Kind::kWeight) {
-          plan_.places[tensor] = {Place::Kind::kWeight, 0, 0, ir::max_bytes(memory.first->type())};
-        } else if (memory.first->kind == Expr::Kind::kScalar) {
-          plan_.places[tensor] = {Place::Kind::kScalar, 0, 0, 0};
-        } else {
-          plan_.places[tensor] = plan_.places.at(memory);
-        }
-      }
+      for (std::size_t i = 0; i < value->types.size(); ++i) place_alias({value, static_cast<std::int64_t>(i)});
     }
     for (const schedule::ScheduledOp& op : scheduled_.ops) {
       if (op.form == schedule::Form::kCall) plan_.callee_frames.try_emplace(op.value, 0);
     }
+  }
+
+  // Owners come before the values that lie in their memory.
+  void place_alias(const Tensor& tensor) {
+    const Expr* const value = tensor.first;
+    if (value->kind == Expr::Kind::kWeight) {
+      plan_.places[tensor] = {Place::Kind::kWeight, 0, 0, ir::max_bytes(value->type())};
+    } else if (value->kind == Expr::Kind::kScalar) {
+      plan_.places[tensor] = {Place::Kind::kScalar, 0, 0, 0};
+    } else if (const auto memory = owner(tensor)) {
+      const auto view = views_.find(value);
+      plan_.places[tensor] = view == views_.end() ? plan_.places.at(*memory) : part(plan_.places.at(*memory), *value);
+    }
+  }
+
+  Place part(Place memory, const Expr& view_value) const {
+    const schedule::View& view = *views_.at(&view_value);
+    if (view.whole) return memory;
+    memory.offset += view.offset * dtype_size(view_value.type().dtype);
+    memory.bytes = schedule::span_bytes(view, view_value.type());
+    return memory;
   }
 
   static constexpr std::int64_t kFrame = -1;  // stands for a callee's frame in place of a result's number
@@ -189,6 +212,7 @@ class Planner {
   const schedule::ScheduledFunction& scheduled_;
   const std::map<const ir::Function*, FunctionPlan>& callees_;
   FunctionPlan plan_;
+  std::map<const Expr*, const schedule::View*> views_;
   std::vector<Lifetime> lifetimes_;
 };
 

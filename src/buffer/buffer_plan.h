@@ -23,14 +23,14 @@ struct Place {
   enum class Kind {
     kParameter,  // the caller's: parameter `number`
     kResult,     // the caller's: destination `number`, counted over the function's own results
-    kArena,      // `offset` bytes into the function's frame
+    kArena,      // the function's frame, at `offset`
     kWeight,     // in the package
     kScalar,     // a constant in the code
   };
   Kind kind = Kind::kArena;
   std::int64_t number = 0;
-  std::int64_t offset = 0;
-  std::int64_t bytes = 0;  // at the symbols' upper bounds
+  std::int64_t offset = 0;  // bytes into the frame, or for a view into the parameter, result or weight
+  std::int64_t bytes = 0;   // at the symbols' upper bounds, from the first element to the end of the last
 
   bool operator==(const Place&) const = default;
 };
@@ -52,9 +52,9 @@ struct FunctionPlan {
   const Place& place(const ir::Expr* value, std::int64_t index = 0) const { return places.at({value, index}); }
 };
 
-// Decides where every tensor of every function lies: views and updates in place share their operand's memory, results
-// go straight to the caller's destinations, all else gets an offset in one arena by its lifetime (largest first, lowest
-// offset that is free; Pisarchyk and Lee 2020, "greedy by size").
+// Decides where every tensor of every function lies: views lie in their operand's memory, updates in place are it,
+// results go straight to the caller's destinations, all else gets an offset in one arena by its lifetime (largest
+// first, lowest offset that is free; Pisarchyk and Lee 2020, "greedy by size").
 std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions);
 
 // One line per tensor, for dumps.

@@ -148,24 +148,28 @@ std::string FunctionEmitter::comment(const schedule::ScheduledOp& op) const {
     text += (i == 0 ? "(" : ", ") + value_name(value.arguments[i]);
   }
   text += ") : " + value.types[0].text();
-  return op.form == Form::kView ? text + ", a view" : text + "; predicted " + time_text(op.predicted_s);
+  if (op.form != Form::kView) return text + "; predicted " + time_text(op.predicted_s);
+  return text + ", a view" + (op.view.whole ? "" : " with strides " + schedule::to_text(op.view));
 }
 
 // A pointer to a tensor's first element.
 std::string FunctionEmitter::pointer(const Expr* value, std::int64_t index, bool writable) const {
   const Place& place = plan().place(value, index);
   const std::string type = (writable ? "" : "const ") + cpp_type(value->types[index].dtype) + "*";
+  const std::int64_t elements = place.offset / dtype_size(value->types[index].dtype);
+  const std::string begin = elements == 0 ? "" : " + " + std::to_string(elements);
   switch (place.kind) {
     case Place::Kind::kParameter:
-      return cpp_name(scheduled_.function->parameters[place.number]->name) + "_";
+      return cpp_name(scheduled_.function->parameters[place.number]->name) + "_" + begin;
     case Place::Kind::kResult:
-      return "result" + std::to_string(place.number);
+      return "result" + std::to_string(place.number) + begin;
     case Place::Kind::kArena:
       return "reinterpret_cast<" + type + ">(arena + " + std::to_string(place.offset) + ")";
     case Place::Kind::kWeight: {
       const Expr* weight = value;
       while (weight->kind != Expr::Kind::kWeight) weight = weight->arguments[0];
-      return "reinterpret_cast<" + type + ">(weights + " + std::to_string(weights_.at(weight->name).offset) + ")";
+      return "reinterpret_cast<" + type + ">(weights + " +
+             std::to_string(weights_.at(weight->name).offset + place.offset) + ")";
     }
     case Place::Kind::kScalar:
       break;

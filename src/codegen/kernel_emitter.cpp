@@ -42,8 +42,8 @@ void emit_gemv(CodeWriter& out, const KernelCall& call) {
   const std::string n = cpp_size(right.shape[0]);
   STRATA_CHECK(left.shape[0] == Dim(1), "a row-major left operand of a packed matmul has one row");
   out.line("tensor::gemv_panels<" + lanes + ", " + number(call.op.tile.panels) + ", " + b_layout(right) + ">(" +
-           call.operands[0] + ", " + k + ", " + call.operands[1] + ", " + k + ", " + n + ", " + call.destination +
-           ", " + n + ", share.begin, share.end);");
+           call.operands[0] + ", " + call.outer_stride(0) + ", " + call.operands[1] + ", " + k + ", " + n + ", " +
+           call.destination + ", " + n + ", share.begin, share.end);");
 }
 
 // Many rows: the left operand is packed by row tiles.
@@ -79,9 +79,10 @@ void emit_pack(CodeWriter& out, const KernelCall& call) {
   const std::string m = cpp_size(from.shape[0]);
   const std::string k = cpp_size(from.shape[1]);
   emit_share(out, m, rows);
+  const std::string stride = call.outer_stride(0);
   const std::string stored_k = pairs ? "tensor::div_up(" + k + ", 2) * 2" : k;
   out.line(std::string("tensor::") + (pairs ? "pack_rows_pairs<" : "pack_rows<") + number(rows) + ">(" +
-           call.operands[0] + " + share.begin * " + k + ", " + k + ", share.end - share.begin, " + k + ", " +
+           call.operands[0] + " + share.begin * " + stride + ", " + stride + ", share.end - share.begin, " + k + ", " +
            call.destination + " + share.begin * (" + stored_k + "));");
 }
 
@@ -105,8 +106,8 @@ void emit_cache_append(CodeWriter& out, const KernelCall& call) {
   const std::string lanes = number(packed ? cache.layout.packs[0].lanes : call.lanes);
   emit_share(out, cpp_size(cache.shape[0]), 1);
   out.line(std::string("tensor::") + (packed ? "cache_append_k<" : "cache_append_v<") + lanes + ">(" +
-           call.operands[1] + ", " + call.operands[2] + ", " + cpp_size(call.type(1).shape[0]) + ", " +
-           cpp_size(cache.shape[0]) + ", " + cpp_size(cache.shape[2]) + ", " + cpp_size(cache.shape[1]) + ", " +
+           call.operands[1] + ", " + call.outer_stride(1) + ", " + call.operands[2] + ", " +
+           cpp_size(call.type(1).shape[0]) + ", " + cpp_size(cache.shape[2]) + ", " + cpp_size(cache.shape[1]) + ", " +
            call.destination + ", share.begin, share.end);");
 }
 
@@ -122,9 +123,9 @@ void emit_attention(CodeWriter& out, const KernelCall& call) {
   emit_share(out, "tensor::attention_work_items(" + seq + ", " + heads + ", " + kv_heads + ")", 1);
   const double scale = ir::float_attribute(*call.op.value->op, call.op.value->attributes, "scale");
   const std::string lanes = number(keys.layout.is_row_major() ? 1 : keys.layout.packs[0].lanes);
-  out.line("tensor::attention<" + lanes + ">(" + call.operands[0] + ", " + call.operands[1] + ", " + call.operands[2] +
-           ", " + call.operands[3] + ", " + seq + ", " + heads + ", " + kv_heads + ", " + dim + ", " +
-           cpp_size(keys.shape[1]) + ", " + cpp_float(scale) + ", " + call.destination +
+  out.line("tensor::attention<" + lanes + ">(" + call.operands[0] + ", " + call.outer_stride(0) + ", " +
+           call.operands[1] + ", " + call.operands[2] + ", " + call.operands[3] + ", " + seq + ", " + heads + ", " +
+           kv_heads + ", " + dim + ", " + cpp_size(keys.shape[1]) + ", " + cpp_float(scale) + ", " + call.destination +
            ", scratch, share.begin, share.end);");
 }
 

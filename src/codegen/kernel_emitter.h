@@ -17,6 +17,8 @@ struct KernelCall {
   std::string destination;            // pointer expression; for an update in place, the operand's
   std::int64_t lanes = 1;             // f32 lanes of the machine
 
+  // Elements between the neighbours of an operand's outermost axis.
+  std::string outer_stride(std::size_t operand) const { return cpp_size(op.operands[operand].strides.at(0)); }
   const ir::TensorType& type(std::size_t operand) const { return op.value->arguments[operand]->type(); }
 };
 

@@ -170,17 +170,13 @@ class LoopsEmitter {
 
   std::string scalar_code(const ScalarExpr& body) { return emit(body, -1).text; }
 
-  // Vector lanes are possible where no access strides over its operand and the iterator's value is not used.
+  // Vector lanes are possible where the iterator's value is not used.
   std::int64_t lanes_for(const ScalarExpr& body, int iterator) const {
     return can_vectorise(body, iterator) ? lanes_ : 1;
   }
 
-  bool can_vectorise(const ScalarExpr& body, int iterator) const {
+  static bool can_vectorise(const ScalarExpr& body, int iterator) {
     if (body.kind == ScalarExpr::Kind::kIterator && body.number == iterator) return false;
-    if (body.kind == ScalarExpr::Kind::kOperand) {
-      const ir::Dim& stride = nest_.accesses[body.number].strides[iterator];
-      return stride == ir::Dim(0) || stride == ir::Dim(1);
-    }
     return std::ranges::all_of(body.arguments, [&](const ScalarExpr& a) { return can_vectorise(a, iterator); });
   }
 
@@ -214,10 +210,12 @@ class LoopsEmitter {
       const std::string name = variable(static_cast<int>(i));
       index += " + " + (stride == ir::Dim(1) ? name : name + " * " + cpp_size(stride));
     }
+    for (const ir::Dim& offset : access.symbolic_offsets) index += " + " + cpp_size(offset);
     if (access.offset != 0) index += " + " + std::to_string(access.offset);
-    const bool varies = vector_iterator >= 0 && !(access.strides[vector_iterator] == ir::Dim(0));
-    const std::string lanes = varies ? "lanes" : "tensor::Lanes<1>{}";
-    return {"tensor::load(" + lanes + ", " + operand.pointer + index + ")", varies};
+    const ir::Dim step = vector_iterator >= 0 ? access.strides[vector_iterator] : ir::Dim(0);
+    if (step == ir::Dim(0)) return {"tensor::load(tensor::Lanes<1>{}, " + operand.pointer + index + ")", false};
+    if (step == ir::Dim(1)) return {"tensor::load(lanes, " + operand.pointer + index + ")", true};
+    return {"tensor::load_strided(lanes, " + operand.pointer + index + ", " + cpp_size(step) + ")", true};
   }
 
   Code emit_call(const ScalarExpr& body, int vector_iterator) {

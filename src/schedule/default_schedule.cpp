@@ -8,6 +8,7 @@
 #include "machine/cost.h"
 #include "schedule/op_cost.h"
 #include "schedule/schedule.h"
+#include "schedule/view_plan.h"
 #include "tensor/matmul.h"
 
 namespace strata::schedule {
@@ -19,10 +20,6 @@ std::vector<ir::TensorType> operand_types(const Expr& value) {
   std::vector<ir::TensorType> types;
   for (const Expr* argument : value.arguments) types.push_back(argument->type());
   return types;
-}
-
-bool is_packed_matmul(const Expr& value) {
-  return value.op->name() == "matmul_nt" && !value.arguments[1]->type().layout.is_row_major();
 }
 
 // Iterators of the result that every stage has, in order: the loops around all stages.
@@ -74,34 +71,48 @@ std::int64_t streaming_panels(DType dtype) {
   return dtype == DType::kF32 ? tensor::kGemvVectors<float> : tensor::kGemvVectors<tensor::bf16>;
 }
 
-ScheduledOp schedule_contract(const Expr& value, const machine::Machine& machine) {
-  ScheduledOp op{&value, Form::kContract, {}, {}, {}, 0};
-  const ir::TensorType& left = value.arguments[0]->type();
-  const ir::TensorType& right = value.arguments[1]->type();
+void schedule_contract(ScheduledOp& op, const machine::Machine& machine) {
+  const ir::TensorType& left = op.value->arguments[0]->type();
+  const ir::TensorType& right = op.value->arguments[1]->type();
   const machine::RegisterTile registers = machine::register_tile(machine);
+  op.form = Form::kContract;
   op.tile = left.layout.is_row_major() ? ContractTile{1, streaming_panels(right.dtype)}
                                        : ContractTile{left.layout.packs[0].lanes, registers.panels};
   using Kind = TileLoop::Kind;
   op.loops = {{Kind::kParallel, 1, "n", right.shape[0], op.tile.panels * right.layout.packs[0].lanes},
               {Kind::kSerial, 0, "m", left.shape[0], op.tile.rows},
               {Kind::kMicroKernel, 2, "k", right.shape[1], 1}};
-  return op;
 }
 
-ScheduledOp schedule_op(const Expr& value, const machine::Machine& machine) {
-  if (value.kind == Expr::Kind::kCall) return {&value, Form::kCall, {}, {}, {}, 0};
-  if (value.op->aliased_operand() && !value.op->writes_alias()) return {&value, Form::kView, {}, {}, {}, 0};
-  if (is_packed_matmul(value)) return schedule_contract(value, machine);
-  const auto types = operand_types(value);
-  if (const auto loops = value.op->loops(types, value.attributes)) {
-    if (auto nest = strided_nest(*loops, types)) {
-      ScheduledOp op{&value, Form::kLoops, {}, std::move(nest), {}, 0};
-      op.loops = default_loops(*op.nest, machine::vector_lanes(machine, DType::kF32));
-      divide_among_threads(op.loops, *op.nest);
-      return op;
-    }
+// Nothing but the kernel is left where the operands have no strides.
+void schedule_loops(ScheduledOp& op, const machine::Machine& machine) {
+  op.form = Form::kKernel;
+  const auto loops = loops_of(*op.value);
+  if (!loops) return;
+  std::vector<Strides> strides;
+  for (const View& operand : op.operands) strides.push_back(operand.strides);
+  op.nest = strided_nest(*loops, strides);
+  if (!op.nest) return;
+  op.form = Form::kLoops;
+  op.loops = default_loops(*op.nest, machine::vector_lanes(machine, DType::kF32));
+  divide_among_threads(op.loops, *op.nest);
+}
+
+ScheduledOp schedule_op(const Expr& value, const ViewPlan& views, const machine::Machine& machine) {
+  ScheduledOp op;
+  op.value = &value;
+  op.form = Form::kCall;
+  if (value.kind == Expr::Kind::kCall) return op;
+  for (const Expr* argument : value.arguments) op.operands.push_back(views.of(argument));
+  if (const View* const view = views.find(&value)) {
+    op.form = Form::kView;
+    op.view = *view;
+  } else if (is_packed_matmul(value)) {
+    schedule_contract(op, machine);
+  } else {
+    schedule_loops(op, machine);
   }
-  return {&value, Form::kKernel, {}, {}, {}, 0};
+  return op;
 }
 
 const char* kind_text(TileLoop::Kind kind) {
@@ -146,11 +157,14 @@ std::string to_text(const ScheduledFunction& function) {
 std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine) {
   std::vector<ScheduledFunction> functions;
   std::map<const ir::Function*, double> seconds;
+  MemorySummaries summaries;
   for (const auto& function : module.functions()) {
     ScheduledFunction scheduled{function.get(), {}, 0};
+    const ViewPlan views(*function, summaries);
+    summaries[function.get()] = views.summary();
     for (const Expr* value : ir::topological_order(*function)) {
       if (value->kind != Expr::Kind::kOp && value->kind != Expr::Kind::kCall) continue;
-      scheduled.ops.push_back(schedule_op(*value, machine));
+      scheduled.ops.push_back(schedule_op(*value, views, machine));
       ScheduledOp& op = scheduled.ops.back();
       if (op.form == Form::kCall) op.predicted_s = seconds.at(value->callee);
       if (op.form != Form::kCall && op.form != Form::kView) op.predicted_s = op_cost(*value, machine).predicted_s;

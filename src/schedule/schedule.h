@@ -9,6 +9,7 @@
 #include "ir/expr.h"
 #include "machine/machine.h"
 #include "schedule/strided_nest.h"
+#include "schedule/view.h"
 
 namespace strata::schedule {
 
@@ -49,6 +50,8 @@ struct ScheduledOp {
   std::optional<StridedNest> nest;  // for kLoops
   ContractTile tile;                // for kContract
   double predicted_s = 0;           // by one thread, from the machine's roofline
+  View view;                        // for kView
+  std::vector<View> operands;       // how each lies in memory; none for calls
 };
 
 // A function's ops in the order in which they run.
@@ -66,7 +69,8 @@ std::string to_text(const ScheduledFunction& function);
 // The default schedule: every op is a region of its own, in program order. A structured op runs its common iterators
 // outside, the outermost one that is longer than one step divided among the threads, and its last iterator in vector
 // lanes. A packed matmul divides the right operand's panels among the threads, so that each streams a contiguous share
-// of the weights, and takes the register tile that the machine's registers hold.
+// of the weights, and takes the register tile that the machine's registers hold. Slices, transposes and reshapes are
+// views where everything that reads them can read with strides, and copies otherwise.
 std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine);
 
 }  // namespace strata::schedule

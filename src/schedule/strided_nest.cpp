@@ -11,19 +11,6 @@ namespace {
 using ir::Dim;
 using ir::ScalarExpr;
 
-// Whether a product of these sizes is a constant times one symbol at most.
-bool can_multiply(const Dim& a, const Dim& b) { return a.is_constant() || b.is_constant(); }
-
-// Strides of a row-major tensor, innermost 1.
-std::optional<std::vector<Dim>> row_major_strides(const ir::Shape& shape) {
-  std::vector<Dim> strides(shape.size(), Dim(1));
-  for (std::size_t axis = shape.size(); axis-- > 1;) {
-    if (!can_multiply(strides[axis], shape[axis])) return std::nullopt;
-    strides[axis - 1] = strides[axis] * shape[axis];
-  }
-  return strides;
-}
-
 // a + b where both are constants or multiples of one symbol.
 std::optional<Dim> sum(const Dim& a, const Dim& b) {
   if (a == Dim(0)) return b;
@@ -37,28 +24,10 @@ Dim scaled(const Dim& dim, std::int64_t factor) {
   return factor == 0 ? Dim(0) : Dim(dim.factor() * factor, dim.symbol());
 }
 
-std::optional<StridedAccess> strided_access(const ScalarExpr& access, const ir::TensorType& operand,
-                                            std::size_t iterators) {
-  const auto strides = row_major_strides(operand.shape);
-  if (!strides) return std::nullopt;
-  StridedAccess result{access.number, std::vector<Dim>(iterators, Dim(0)), 0};
-  for (std::size_t axis = 0; axis < access.index.size(); ++axis) {
-    const ir::AffineIndex& index = access.index[axis];
-    for (std::size_t i = 0; i < index.coefficients.size(); ++i) {
-      const auto stride = sum(result.strides[i], scaled((*strides)[axis], index.coefficients[i]));
-      if (!stride) return std::nullopt;
-      result.strides[i] = *stride;
-    }
-    if (index.constant == 0) continue;
-    if (!(*strides)[axis].is_constant()) return std::nullopt;
-    result.offset += index.constant * (*strides)[axis].factor();
-  }
-  return result;
-}
-
 // Replaces the operand accesses of a body by numbers of strided ones, which are appended to the nest.
-bool convert_accesses(ScalarExpr& body, const std::vector<ir::TensorType>& operands, StridedNest& nest) {
+bool convert_accesses(ScalarExpr& body, const std::vector<Strides>& operands, StridedNest& nest) {
   if (body.kind == ScalarExpr::Kind::kOperand) {
+    if (operands[body.number].size() != body.index.size()) return false;
     auto access = strided_access(body, operands[body.number], nest.iterators.size());
     if (!access) return false;
     body.number = static_cast<int>(nest.accesses.size());
@@ -87,6 +56,7 @@ bool can_merge(const StridedNest& nest, int outer, int inner) {
     if (!keeps_together(stage.target, outer, inner) || !keeps_together(stage.reduced, outer, inner)) return false;
     if (mentions_iterator(stage.body, outer) || mentions_iterator(stage.body, inner)) return false;
   }
+  if (nest.iterators[outer].extent == Dim(1)) return true;
   return std::ranges::all_of(nest.accesses, [&](const StridedAccess& access) {
     const Dim& stride = access.strides[inner];
     const Dim& extent = nest.iterators[inner].extent;
@@ -131,10 +101,38 @@ bool merge_one(StridedNest& nest) {
 
 }  // namespace
 
-std::optional<StridedNest> strided_nest(const ir::LoopNest& nest, const std::vector<ir::TensorType>& operands) {
-  for (const ir::TensorType& operand : operands) {
-    if (!operand.layout.is_row_major()) return std::nullopt;
+bool can_multiply(const Dim& a, const Dim& b) { return a.is_constant() || b.is_constant(); }
+
+std::optional<Strides> row_major_strides(const ir::Shape& shape) {
+  Strides strides(shape.size(), Dim(1));
+  for (std::size_t axis = shape.size(); axis-- > 1;) {
+    if (!can_multiply(strides[axis], shape[axis])) return std::nullopt;
+    strides[axis - 1] = strides[axis] * shape[axis];
   }
+  return strides;
+}
+
+std::optional<StridedAccess> strided_access(const ScalarExpr& access, const Strides& operand, std::size_t iterators) {
+  StridedAccess result{access.number, Strides(iterators, Dim(0)), 0, {}};
+  for (std::size_t axis = 0; axis < access.index.size(); ++axis) {
+    const ir::AffineIndex& index = access.index[axis];
+    for (std::size_t i = 0; i < index.coefficients.size(); ++i) {
+      const auto stride = sum(result.strides[i], scaled(operand[axis], index.coefficients[i]));
+      if (!stride) return std::nullopt;
+      result.strides[i] = *stride;
+    }
+    if (index.constant == 0) continue;
+    const Dim offset = scaled(operand[axis], index.constant);
+    if (offset.is_constant()) {
+      result.offset += offset.factor();
+    } else {
+      result.symbolic_offsets.push_back(offset);
+    }
+  }
+  return result;
+}
+
+std::optional<StridedNest> strided_nest(const ir::LoopNest& nest, const std::vector<Strides>& operands) {
   StridedNest result{nest.iterators, nest.stages, {}};
   for (ir::Stage& stage : result.stages) {
     if (!convert_accesses(stage.body, operands, result)) return std::nullopt;

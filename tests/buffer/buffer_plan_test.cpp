@@ -49,6 +49,27 @@ TEST_F(BufferPlanTest, AViewHasItsOperandsMemory) {
   EXPECT_EQ(of("f").arena_bytes, 64);
 }
 
+// The base lives as long as the last view of it; the views overlap it where they lie.
+TEST_F(BufferPlanTest, ASliceLiesInsideItsOperand) {
+  plan(R"(  func @f(%x: f32[4, 64]) {
+    %0 = exp(%x) : f32[4, 64]
+    %1 = slice(%0) {axis = 1, begin = 8, end = 24} : f32[4, 16]
+    %2 = transpose(%1) {perm = [1, 0]} : f32[16, 4]
+    %3 = silu(%x) : f32[4, 64]
+    %4 = reduce_sum(%3) : f32[4]
+    %5 = add(%2, %4) : f32[16, 4]
+    return %5
+  }
+)");
+  const ir::Expr* transposed = result("f")->arguments[0];
+  const ir::Expr* base = transposed->arguments[0]->arguments[0];
+  const Place& memory = of("f").place(base);
+  EXPECT_EQ(of("f").place(transposed), (Place{Place::Kind::kArena, 0, memory.offset + 32, 4 * (3 * 64 + 15 + 1)}));
+  const Place& other = of("f").place(result("f")->arguments[1]->arguments[0]);
+  EXPECT_TRUE(memory.offset + memory.bytes <= other.offset || other.offset + other.bytes <= memory.offset);
+  EXPECT_EQ(of("f").arena_bytes, 2 * 1024 + 64);
+}
+
 TEST_F(BufferPlanTest, AChainNeedsTwoBuffersHoweverLong) {
   std::string body = "  func @f(%x: f32[64]) {\n    %0 = exp(%x) : f32[64]\n";
   for (int i = 1; i < 9; ++i)

@@ -1,28 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every op through the whole compiler, on awkward sizes, machines of different lanes and one or two threads, against
 // the float64 interpreter.
-#include <gtest/gtest.h>
-
-#include <algorithm>
-
-#include "compiled_function.h"
-#include "machine/cpu.h"
+#include "op_case.h"
 
 namespace strata::compile {
 namespace {
-
-struct OpCase {
-  std::string name;
-  std::string parameters;  // of @main
-  std::string body;        // statements; the last value is returned
-  std::string result;
-  double tolerance = 1e-6;
-};
-
-std::string module_text(const OpCase& c) {
-  return "module test {\n  symbol seq in 1..40\n  symbol ctx in 64..128 multiple 64\n  func @main(" + c.parameters +
-         ") {\n" + c.body + "    return " + c.result + "\n  }\n}\n";
-}
 
 const std::vector<OpCase>& cases() {
   static const std::vector<OpCase> kCases = {
@@ -89,40 +71,17 @@ const std::vector<OpCase>& cases() {
 
 class OpDifferential : public testing::TestWithParam<std::string> {};
 
-std::vector<ir::Value> random_arguments(const ir::Function& function, const Symbols& symbols, std::mt19937_64& random) {
-  std::vector<ir::Value> arguments;
-  for (const ir::Expr* parameter : function.parameters) {
-    arguments.push_back(random_value(concrete(parameter->type(), symbols), random, 30));
-  }
-  return arguments;
-}
-
 TEST_P(OpDifferential, EqualsTheInterpreter) {
-  const machine::Machine machine = machine::load(GetParam());
-  if (!machine::missing_features(machine.target.features).empty()) GTEST_SKIP() << "this processor can't run the code";
+  if (!can_run(GetParam())) GTEST_SKIP() << "this processor can't run the code";
   std::mt19937_64 random(17);
   for (const OpCase& c : cases()) {
     CompiledFunction compiled(module_text(c), {GetParam(), {}}, random);
-    for (const std::int64_t seq : {1, 2, 17, 40}) {
-      const Symbols symbols = {{"seq", seq}, {"ctx", 64}};
-      const auto arguments = random_arguments(compiled.function(), symbols, random);
-      const auto expected = compiled.reference(arguments, symbols);
-      for (const int threads : {1, 2}) {
-        const auto got = compiled.run(arguments, symbols, threads);
-        EXPECT_LE(relative_error(got[0], expected[0]), c.tolerance)
-            << c.name << " seq=" << seq << " threads=" << threads << "\n"
-            << compiled.generated();
-      }
-    }
+    expect_equal(compiled, c, random);
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Machines, OpDifferential, testing::Values("native", "avx2-generic", "x86-64-baseline"),
-                         [](const auto& instance) {
-                           std::string name = instance.param;
-                           std::ranges::replace(name, '-', '_');
-                           return name;
-                         });
+                         test_name);
 
 // A cache that starts filled, appended to and read: the states' layout is the planner's choice.
 std::string attention_text(const std::string& dtype, int heads, int kv_heads, int dim) {

@@ -50,7 +50,7 @@ class GraphWriter {
   void add_op() {
     const Matrix a = pick_value();
     const std::string w = std::to_string(a.width);
-    switch (random_() % 9) {
+    switch (random_() % 11) {
       case 0:
         return push(std::string(pick({0, 1}) == 0 ? "silu" : "tanh") + "(" + a.name + ")", a.width);
       case 1:
@@ -78,6 +78,19 @@ class GraphWriter {
         return push("slice(" + a.name + ") {axis = 1, begin = 1, end = " + std::to_string(a.width - 1) + "}",
                     a.width - 2);
       }
+      case 8: {
+        const std::string across = emit("transpose(" + a.name + ") {perm = [1, 0]}", "f32[" + w + ", seq]");
+        const std::string mapped = emit("tanh(" + across + ")", "f32[" + w + ", seq]");
+        return push("transpose(" + (pick({0, 1}) == 0 ? across : mapped) + ") {perm = [1, 0]}", a.width);
+      }
+      case 9: {
+        if (a.width % 2 != 0) return push("sigmoid(" + a.name + ")", a.width);
+        const std::string half = std::to_string(a.width / 2);
+        const std::string split =
+            emit("reshape(" + a.name + ") {shape = [-1, 2, " + half + "]}", "f32[seq, 2, " + half + "]");
+        const std::string swapped = emit("transpose(" + split + ") {perm = [0, 2, 1]}", "f32[seq, " + half + ", 2]");
+        return push("reshape(" + swapped + ") {shape = [-1, " + w + "]}", a.width);
+      }
       default: {
         const std::string split =
             emit("reshape(" + a.name + ") {shape = [-1, " + w + ", 1]}", "f32[seq, " + w + ", 1]");
@@ -95,7 +108,7 @@ class GraphWriter {
 
 TEST(RandomGraphs, EqualTheInterpreter) {
   const char* const wanted = std::getenv("STRATA_RANDOM_GRAPHS");
-  const std::uint64_t graphs = wanted == nullptr ? 12 : std::strtoull(wanted, nullptr, 10);
+  const std::uint64_t graphs = wanted == nullptr ? 16 : std::strtoull(wanted, nullptr, 10);
   for (std::uint64_t seed = 1; seed <= graphs; ++seed) {
     const std::string text = GraphWriter(seed).write();
     std::mt19937_64 random(seed);

@@ -60,5 +60,54 @@ TEST(DefaultSchedule, AViewCostsNothing) {
   EXPECT_NE(text.find("reshape -> f32[32]\n"), std::string::npos) << text;
 }
 
+// Strides and offset of the last op of @f, "copy" where it is none.
+std::string view(const std::string& parameters, const std::string& body) {
+  ops::register_all();
+  const ir::Module module = ir::parse_module(
+      "module m {\n  symbol seq in 2..32\n  func @f(" + parameters + ") {\n" + body + "    return %r\n  }\n}\n",
+      "test");
+  const auto scheduled = default_schedule(module, machine::load("avx512-zen5"));
+  const ScheduledOp& op = scheduled[0].ops[scheduled[0].ops.size() - 2];  // the last one uses it
+  return op.form == Form::kView ? to_text(op.view) : "copy";
+}
+
+TEST(Views, ComposeStrides) {
+  EXPECT_EQ(
+      view("%x: f32[seq, 48]",
+           "    %0 = slice(%x) {axis = 1, begin = 8, end = 40} : f32[seq, 32]\n    %1 = reshape(%0) {shape = [-1, "
+           "2, 16]} : f32[seq, 2, 16]\n    %r = exp(%1) : f32[seq, 2, 16]\n"),
+      "[48, 16, 1]");
+  EXPECT_EQ(
+      view("%x: f32[6, 4, 8]",
+           "    %0 = transpose(%x) {perm = [2, 0, 1]} : f32[8, 6, 4]\n    %1 = slice(%0) {axis = 1, begin = 2, end "
+           "= 5} : f32[8, 3, 4]\n    %r = exp(%1) : f32[8, 3, 4]\n"),
+      "[1, 32, 8] at 64");
+  EXPECT_EQ(
+      view("%x: f32[4, seq]", "    %0 = transpose(%x) {perm = [1, 0]} : f32[seq, 4]\n    %r = exp(%0) : f32[seq, 4]\n"),
+      "[1, seq]");
+}
+
+TEST(Views, MergeOnlyAxesThatRunAsOne) {
+  EXPECT_EQ(
+      view("%x: f32[seq, 6, 8]",
+           "    %0 = slice(%x) {axis = 1, begin = 1, end = 4} : f32[seq, 3, 8]\n    %1 = reshape(%0) {shape = [-1, "
+           "24]} : f32[seq, 24]\n    %r = exp(%1) : f32[seq, 24]\n"),
+      "[48, 1]");
+  EXPECT_EQ(
+      view("%x: f32[seq, 6, 8]",
+           "    %0 = slice(%x) {axis = 2, begin = 1, end = 4} : f32[seq, 6, 3]\n    %1 = reshape(%0) {shape = [-1, "
+           "18]} : f32[seq, 18]\n    %r = exp(%1) : f32[seq, 18]\n"),
+      "copy");
+}
+
+// What comes after an axis of one element decides nothing: one row of a slice is contiguous.
+TEST(Views, OfOneRowRunAsOneLoop) {
+  const std::string text = scheduled(
+      "  func @f(%x: f32[1, 48]) {\n    %0 = slice(%x) {axis = 1, begin = 8, end = 40} : f32[1, 32]\n    %1 = exp(%0) "
+      ": "
+      "f32[1, 32]\n    return %1\n  }\n");
+  EXPECT_NE(text.find("exp -> f32[1, 32] vector(i0i1 in 32 by 16)\n"), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace strata::schedule

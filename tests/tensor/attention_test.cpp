@@ -52,11 +52,11 @@ struct Fixture {
     for (std::int64_t i = 0; i < context; ++i) all[i] = static_cast<std::int32_t>(i);
     const auto append = [&](std::int64_t from, std::int64_t count) {
       for (std::int64_t head = 0; head < c.kv_heads; ++head) {
-        cache_append_k<L>(f.k.data() + from * width, all.data() + from, count, c.kv_heads, c.dim, f.capacity,
+        cache_append_k<L>(f.k.data() + from * width, width, all.data() + from, count, c.dim, f.capacity,
                           f.k_cache.data(), head, head + 1);
       }
-      cache_append_v<L>(f.v.data() + from * width, all.data() + from, count, c.kv_heads, c.dim, f.capacity,
-                        f.v_cache.data(), 0, c.kv_heads);
+      cache_append_v<L>(f.v.data() + from * width, width, all.data() + from, count, c.dim, f.capacity, f.v_cache.data(),
+                        0, c.kv_heads);
     };
     append(0, c.start);
     append(c.start, c.seq);
@@ -115,9 +115,12 @@ void check_attention() {
     const auto f = Fixture<TC>::template make<L>(c);
     std::vector<float> out(c.seq * c.heads * c.dim, -77.0f);
     std::vector<float> scratch(attention_scratch_floats(c.seq, c.heads, c.kv_heads, c.dim));
+    const std::int64_t width = c.heads * c.dim, ldq = width + 3;
+    std::vector<float> q(c.seq * ldq, std::numeric_limits<float>::quiet_NaN());
+    for (std::int64_t s = 0; s < c.seq; ++s) std::copy_n(f.q.data() + s * width, width, q.data() + s * ldq);
     const std::int64_t items = attention_work_items(c.seq, c.heads, c.kv_heads), middle = items / 2;
     const auto run = [&](std::int64_t begin, std::int64_t end) {
-      attention<L>(f.q.data(), f.k_cache.data(), f.v_cache.data(), f.positions.data(), c.seq, c.heads, c.kv_heads,
+      attention<L>(q.data(), ldq, f.k_cache.data(), f.v_cache.data(), f.positions.data(), c.seq, c.heads, c.kv_heads,
                    c.dim, f.capacity, f.scale, out.data(), scratch.data(), begin, end);
     };
     run(middle, items);
@@ -146,8 +149,9 @@ TEST(Attention, SplitOverTheContextAndMerged) {
         std::vector<float> partials(attention_partial_floats(c.seq, c.heads, c.kv_heads, c.dim, splits));
         const std::int64_t items = attention_work_items(c.seq, c.heads, c.kv_heads);
         for (std::int64_t i = 0; i < items * splits; ++i) {
-          attention_split<L>(f.q.data(), f.k_cache.data(), f.v_cache.data(), f.positions.data(), c.seq, c.heads,
-                             c.kv_heads, c.dim, f.capacity, f.scale, splits, partials.data(), scratch.data(), i, i + 1);
+          attention_split<L>(f.q.data(), c.heads * c.dim, f.k_cache.data(), f.v_cache.data(), f.positions.data(), c.seq,
+                             c.heads, c.kv_heads, c.dim, f.capacity, f.scale, splits, partials.data(), scratch.data(),
+                             i, i + 1);
         }
         attention_merge<L>(partials.data(), f.positions.data(), c.seq, c.heads, c.kv_heads, c.dim, splits, out.data(),
                            0, items);
@@ -164,10 +168,10 @@ TEST(Attention, LargeScoresDoNotOverflow) {
   for (int d = 0; d < kDim; ++d) v[kDim + d] = 3.0f;  // equal scores of 160,000: the mean of 1 and 3
   std::vector<float> k_cache(16 * kDim), v_cache(16 * kDim), out(kDim);
   const std::int32_t positions[] = {0, 1};
-  cache_append_k<16>(k.data(), positions, 2, 1, kDim, 16, k_cache.data(), 0, 1);
-  cache_append_v<16>(v.data(), positions, 2, 1, kDim, 16, v_cache.data(), 0, 1);
+  cache_append_k<16>(k.data(), kDim, positions, 2, kDim, 16, k_cache.data(), 0, 1);
+  cache_append_v<16>(v.data(), kDim, positions, 2, kDim, 16, v_cache.data(), 0, 1);
   std::vector<float> scratch(attention_scratch_floats(1, 1, 1, kDim));
-  attention<16>(q.data(), k_cache.data(), v_cache.data(), positions + 1, 1, 1, 1, kDim, 16, 1.0f, out.data(),
+  attention<16>(q.data(), kDim, k_cache.data(), v_cache.data(), positions + 1, 1, 1, 1, kDim, 16, 1.0f, out.data(),
                 scratch.data(), 0, 1);
   for (int d = 0; d < kDim; ++d) EXPECT_EQ(out[d], 2.0f) << "dim " << d;
 }

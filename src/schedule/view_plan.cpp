@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/view_plan.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "ir/op.h"
+
+namespace strata::schedule {
+namespace {
+
+using ir::Expr;
+
+// Outer axes of a kernel's operand whose stride is an argument of the kernel; the axes inside of them lie contiguously.
+std::size_t strided_axes(const Expr& user, std::size_t operand) {
+  if (is_packed_matmul(user)) return operand == 0 ? 1 : 0;
+  const std::string_view name = user.op->name();
+  const bool takes_stride = (name == "pack" && operand == 0) || (name == "attention" && operand == 0) ||
+                            (name == "cache_append" && operand == 1);
+  return takes_stride ? 1 : 0;
+}
+
+bool is_written_operand(const Expr& user, std::size_t operand) {
+  return user.kind == Expr::Kind::kOp && user.op->writes_alias() &&
+         user.op->aliased_operand() == static_cast<int>(operand);
+}
+
+ir::LoopNest identity_nest(const ir::Shape& shape) {
+  ir::LoopNest nest;
+  ir::Stage stage;
+  stage.name = "y";
+  stage.body.kind = ir::ScalarExpr::Kind::kOperand;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    nest.iterators.push_back({"i" + std::to_string(i), shape[i]});
+    stage.target.push_back(static_cast<int>(i));
+    stage.body.index.push_back({std::vector<std::int64_t>(shape.size(), 0), 0});
+    stage.body.index.back().coefficients[i] = 1;
+  }
+  nest.stages.push_back(std::move(stage));
+  return nest;
+}
+
+}  // namespace
+
+std::optional<ir::LoopNest> loops_of(const Expr& value) {
+  if (value.op->aliased_operand() && !value.op->writes_alias()) {
+    return identity_nest(value.arguments[*value.op->aliased_operand()]->type().shape);
+  }
+  std::vector<ir::TensorType> types;
+  for (const Expr* argument : value.arguments) types.push_back(argument->type());
+  return value.op->loops(types, value.attributes);
+}
+
+bool is_packed_matmul(const Expr& value) {
+  return value.op->name() == "matmul_nt" && !value.arguments[1]->type().layout.is_row_major();
+}
+
+ViewPlan::ViewPlan(const ir::Function& function, const MemorySummaries& callees)
+    : function_(function), callees_(callees), order_(ir::topological_order(function)) {
+  for (std::size_t i = 0; i < order_.size(); ++i) {
+    time_[order_[i]] = static_cast<std::int64_t>(i);
+    for (std::size_t a = 0; a < order_[i]->arguments.size(); ++a) {
+      uses_[order_[i]->arguments[a]].push_back({order_[i], a, static_cast<std::int64_t>(i)});
+    }
+  }
+  // A value that is copied changes how the views of it lie, and what their users can read.
+  for (bool changed = true; changed;) {
+    changed = false;
+    resolve();
+    collect_writes();
+    for (const Expr* value : order_) {
+      if (!views_.contains(value) || !must_copy(value)) continue;
+      copied_[value] = changed = true;
+    }
+  }
+}
+
+const View* ViewPlan::find(const Expr* value) const {
+  const auto found = views_.find(value);
+  return found == views_.end() ? nullptr : &found->second;
+}
+
+View ViewPlan::of(const Expr* value) const {
+  const View* const view = find(value);
+  return view == nullptr ? own_memory(value->type()) : *view;
+}
+
+MemorySummary ViewPlan::summary() const {
+  MemorySummary summary{{}, std::vector<bool>(function_.parameters.size(), false)};
+  const auto parameter_of = [&](const Tensor& memory) {
+    const auto found = std::ranges::find(function_.parameters, memory.first);
+    return found == function_.parameters.end() ? -1 : static_cast<int>(found - function_.parameters.begin());
+  };
+  for (const Expr* result : function_.results) {
+    summary.result_parameter.push_back(parameter_of(memory_of(result)));
+    if (summary.result_parameter.back() >= 0) summary.keeps_parameter[summary.result_parameter.back()] = true;
+  }
+  for (const Write& write : writes_) {
+    if (const int parameter = parameter_of(write.memory); parameter >= 0) summary.keeps_parameter[parameter] = true;
+  }
+  return summary;
+}
+
+void ViewPlan::resolve() {
+  views_.clear();
+  for (const Expr* value : order_) {
+    if (value->kind != Expr::Kind::kOp || value->arguments.empty() || copied_.contains(value)) continue;
+    if (auto view = view_of(*value, of(value->arguments[0]))) views_[value] = std::move(*view);
+  }
+}
+
+void ViewPlan::collect_writes() {
+  writes_.clear();
+  for (const Expr* value : order_) {
+    if (value->kind == Expr::Kind::kGet) continue;
+    for (std::size_t i = 0; i < value->arguments.size(); ++i) {
+      if (keeps(*value, i)) writes_.push_back({memory_of(value->arguments[i]), time_.at(value)});
+    }
+  }
+}
+
+// Whether the user writes the operand's memory, or hands it on as its result.
+bool ViewPlan::keeps(const Expr& user, std::size_t operand) const {
+  if (user.kind == Expr::Kind::kCall) return callees_.at(user.callee).keeps_parameter[operand];
+  return is_written_operand(user, operand);
+}
+
+bool ViewPlan::must_copy(const Expr* value) const {
+  if (is_overwritten_before_use(value)) return true;
+  if (std::ranges::find(function_.results, value) != function_.results.end() && !is_free_result(value)) return true;
+  const auto uses = uses_.find(value);
+  if (uses == uses_.end()) return false;
+  return !std::ranges::all_of(uses->second, [&](const Use& use) { return accepts(*use.user, use.operand); });
+}
+
+bool ViewPlan::accepts(const Expr& user, std::size_t operand) const {
+  if (views_.contains(&user)) return true;
+  const Expr* const value = user.arguments[operand];
+  const View& view = views_.at(value);
+  if (keeps(user, operand)) return view.whole;
+  if (is_contiguous(view, value->type())) return true;
+  if (user.kind != Expr::Kind::kOp) return false;
+  if (!is_packed_matmul(user)) {
+    if (const auto loops = loops_of(user)) {
+      std::vector<Strides> operands;
+      for (const Expr* argument : user.arguments) operands.push_back(of(argument).strides);
+      return strided_nest(*loops, operands).has_value();
+    }
+  }
+  return is_contiguous(view, value->type(), strided_axes(user, operand));
+}
+
+// A view that is made of this one reads it when it is made: what happens afterwards is for that view to mind.
+bool ViewPlan::is_overwritten_before_use(const Expr* value) const {
+  const Tensor memory = memory_of(value);
+  const auto uses = uses_.find(value);
+  const bool is_result = std::ranges::find(function_.results, value) != function_.results.end();
+  return std::ranges::any_of(writes_, [&](const Write& write) {
+    if (write.memory != memory || write.time <= time_.at(value)) return false;
+    if (is_result && time_.at(value) < write.time) return true;
+    return uses != uses_.end() && std::ranges::any_of(uses->second, [&](const Use& use) {
+             return write.time < use.time || (write.time == use.time && !keeps(*use.user, use.operand));
+           });
+  });
+}
+
+// A result is all of its memory, which is no constant and no other result's.
+bool ViewPlan::is_free_result(const Expr* value) const {
+  const Tensor memory = memory_of(value);
+  const Expr::Kind kind = memory.first->kind;
+  if (!views_.at(value).whole || kind == Expr::Kind::kWeight || kind == Expr::Kind::kScalar) return false;
+  return std::ranges::none_of(function_.results,
+                              [&](const Expr* other) { return other != value && memory_of(other) == memory; });
+}
+
+ViewPlan::Tensor ViewPlan::memory_of(const Expr* value, std::int64_t index) const {
+  if (value->kind == Expr::Kind::kGet) return memory_of(value->arguments[0], value->index);
+  if (views_.contains(value)) return memory_of(value->arguments[0]);
+  if (value->kind == Expr::Kind::kOp && value->op->writes_alias()) {
+    return memory_of(value->arguments[*value->op->aliased_operand()]);
+  }
+  if (value->kind == Expr::Kind::kCall) {
+    const int parameter = callees_.at(value->callee).result_parameter[index];
+    if (parameter >= 0) return memory_of(value->arguments[parameter]);
+  }
+  return {value, index};
+}
+
+}  // namespace strata::schedule

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Programs of a few ops with random operands, compared with the interpreter.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "compiled_function.h"
+#include "machine/cpu.h"
+
+namespace strata::compile {
+
+struct OpCase {
+  std::string name;
+  std::string parameters;  // of @main
+  std::string body;        // statements; the last value is returned
+  std::string result;
+  double tolerance = 1e-6;
+};
+
+inline std::string module_text(const OpCase& c, const std::string& functions = "") {
+  return "module test {\n  symbol seq in 1..40\n  symbol ctx in 64..128 multiple 64\n" + functions + "  func @main(" +
+         c.parameters + ") {\n" + c.body + "    return " + c.result + "\n  }\n}\n";
+}
+
+inline std::vector<ir::Value> random_arguments(const ir::Function& function, const Symbols& symbols,
+                                               std::mt19937_64& random) {
+  std::vector<ir::Value> arguments;
+  for (const ir::Expr* parameter : function.parameters) {
+    arguments.push_back(random_value(concrete(parameter->type(), symbols), random, 30));
+  }
+  return arguments;
+}
+
+// All results for a few sizes, by one thread and by two.
+inline void expect_equal(CompiledFunction& compiled, const OpCase& c, std::mt19937_64& random) {
+  for (const std::int64_t seq : {1, 2, 17, 40}) {
+    const Symbols symbols = {{"seq", seq}, {"ctx", 64}};
+    const auto arguments = random_arguments(compiled.function(), symbols, random);
+    const auto expected = compiled.reference(arguments, symbols);
+    for (const int threads : {1, 2}) {
+      const auto got = compiled.run(arguments, symbols, threads);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_LE(relative_error(got[i], expected[i]), c.tolerance)
+            << c.name << " result " << i << " seq=" << seq << " threads=" << threads << "\n"
+            << compiled.generated();
+      }
+    }
+  }
+}
+
+inline bool can_run(const std::string& machine) {
+  return machine::missing_features(machine::load(machine).target.features).empty();
+}
+
+inline std::string test_name(const testing::TestParamInfo<std::string>& instance) {
+  std::string name = instance.param;
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+
+}  // namespace strata::compile
