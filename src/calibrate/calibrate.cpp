@@ -24,7 +24,7 @@ using machine::Machine;
 using machine::MemoryLevel;
 
 constexpr double kWindowSeconds = 200e-6;  // a time slice is some milliseconds: most windows lie inside of one
-constexpr std::int64_t kDramWindowBytes = std::int64_t{32} << 20;
+constexpr std::int64_t kDramWindowBytes = std::int64_t{4} << 20;
 
 // Four significant digits: more would be noise.
 double rounded(double value) {
@@ -113,14 +113,17 @@ class Calibration {
     return {reinterpret_cast<std::uint32_t*>(data + offset), static_cast<std::size_t>(bytes) / sizeof(std::uint32_t)};
   }
 
-  // Windows of the same work until the point's time is over.
+  // Windows of the same work until the point's time is over; up to three times as long where too few are undisturbed.
   std::vector<Window> windows(std::string_view stage, int active, const Work& work) {
     constexpr std::size_t kFewest = 3;
+    const auto start = Clock::now();
+    const auto passed = [&] { return std::chrono::duration<double>(Clock::now() - start).count() / point_seconds_; };
     std::vector<Window> taken;
-    const auto end = Clock::now() + std::chrono::duration<double>(point_seconds_);
-    while (taken.size() < kFewest || Clock::now() < end) {
+    int undisturbed = 0;
+    while (taken.size() < kFewest || passed() < (undisturbed < kEnoughWindows ? 3 : 1)) {
       report(stage);
       taken.push_back(run_window(team_, active, work));
+      undisturbed += taken.back().disturbed ? 0 : 1;
     }
     ++point_;
     return taken;

@@ -82,12 +82,11 @@ double fastest(const std::vector<Window>& windows) {
 }
 
 double typical(const std::vector<Window>& windows) {
-  constexpr std::size_t kEnough = 5;
   std::vector<double> times;
   for (const Window& window : windows) {
     if (!window.disturbed) times.push_back(window.seconds);
   }
-  if (times.size() < kEnough) return fastest(windows);
+  if (times.size() < kEnoughWindows) return fastest(windows);
   const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
   std::ranges::nth_element(times, middle);
   return *middle;

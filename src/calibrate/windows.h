@@ -34,8 +34,11 @@ Window run_window(runtime::ThreadTeam& team, int active, const std::function<voi
 // the fastest is the truth. At least one window.
 double fastest(const std::vector<Window>& windows);
 
-// What it takes as a rule: the median of the undisturbed windows. Where fewer than five are, the fastest stands for
-// them. For work that varies by itself, as that of DRAM does with its refreshes and pages.
+// Undisturbed windows that typical() wants.
+inline constexpr int kEnoughWindows = 5;
+
+// What it takes as a rule: the median of the undisturbed windows. Where they are too few, the fastest stands for them.
+// For work that varies by itself, as that of DRAM does with its refreshes and pages.
 double typical(const std::vector<Window>& windows);
 
 }  // namespace strata::calibrate

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measuring this machine: the file it writes, where, and what else may go wrong. Figures are only looked at for sense."""
+"""Measuring this machine: the file it writes, where, and what may go wrong. Figures are only looked at for sense."""
 import json
 import unittest
 

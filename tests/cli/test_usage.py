@@ -36,7 +36,8 @@ class UsageTest(StrataTest):
 
     def test_unknown_option(self):
         for command in COMMANDS:
-            self.refuse(command, DEMO, "--nosuch", words=["--nosuch"])
+            model = [] if command in WITHOUT_ARGUMENTS else [DEMO]
+            self.refuse(command, *model, "--nosuch", words=["--nosuch"])
 
     def test_missing_argument(self):
         for command in COMMANDS:
