@@ -15,6 +15,7 @@ std::span<const Command> commands() {
       {"detokenize", "Turn token ids into text", declare_detokenize},
       {"template", "Render a model's chat template", declare_template},
       {"info", "Show what a model or a package contains", declare_info},
+      {"calibrate", "Measure this machine and write its model", declare_calibrate},
       {"opt", "Run compiler passes on an IR file", declare_opt},
   };
   return kCommands;

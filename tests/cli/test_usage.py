@@ -6,7 +6,8 @@ import unittest
 from harness import DEMO, StrataTest
 
 COMMANDS = ["run", "chat", "compile", "bench", "logits", "perplexity", "tokenize", "detokenize", "template", "info",
-            "opt"]
+            "calibrate", "opt"]
+WITHOUT_ARGUMENTS = ["calibrate"]
 
 
 class UsageTest(StrataTest):
@@ -35,11 +36,13 @@ class UsageTest(StrataTest):
 
     def test_unknown_option(self):
         for command in COMMANDS:
-            self.refuse(command, DEMO, "--nosuch", words=["--nosuch"])
+            model = [] if command in WITHOUT_ARGUMENTS else [DEMO]
+            self.refuse(command, *model, "--nosuch", words=["--nosuch"])
 
     def test_missing_argument(self):
         for command in COMMANDS:
-            self.refuse(command)
+            if command not in WITHOUT_ARGUMENTS:
+                self.refuse(command)
         self.refuse("compile", DEMO, words=["--output"])
         self.refuse("logits", DEMO, "--tokens", "1", words=["--output"])
         self.refuse("run", DEMO, "-p")

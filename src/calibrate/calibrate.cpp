@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "calibrate/calibrate.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <numeric>
+#include <optional>
+#include <random>
+
+#include "calibrate/probes.h"
+#include "calibrate/windows.h"
+#include "machine/cost.h"
+#include "machine/cpu.h"
+#include "machine/memory.h"
+#include "machine/native.h"
+#include "runtime/pages.h"
+
+namespace strata::calibrate {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using machine::Machine;
+using machine::MemoryLevel;
+
+constexpr double kWindowSeconds = 200e-6;  // a time slice is some milliseconds: most windows lie inside of one
+constexpr std::int64_t kDramWindowBytes = std::int64_t{4} << 20;
+
+// Four significant digits: more would be noise.
+double rounded(double value) {
+  char text[32];
+  const auto written = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific, 3);
+  double result = 0;
+  std::from_chars(text, written.ptr, result);
+  return result;
+}
+
+std::int64_t round_down(std::int64_t value, std::int64_t unit) { return std::max(unit, value / unit * unit); }
+
+// Bytes of each thread's buffer that lie well inside of a cache that `sharers` of them use together, and well outside
+// of the one before it. Other programs use a shared cache too.
+std::int64_t part_of(const std::vector<MemoryLevel>& memory, std::size_t level, int threads) {
+  const std::int64_t sharers = std::min(memory[level].shared_by, threads);
+  const std::int64_t capacity = memory[level].capacity_bytes;
+  if (memory[level].shared_by == 1) return capacity / 2;
+  const std::int64_t inner = level == 0 ? 0 : 2 * memory[level - 1].capacity_bytes;
+  return std::max(capacity / 4 / sharers, std::min(inner, capacity / 2));
+}
+
+// One cycle through all lines of the memory in random order (Sattolo 1986): no prefetcher guesses the next.
+void link_lines(std::span<std::byte> memory, std::int64_t line_bytes) {
+  const std::size_t line = static_cast<std::size_t>(line_bytes);
+  std::vector<std::uint32_t> order(memory.size() / line);
+  std::iota(order.begin(), order.end(), 0u);
+  std::mt19937_64 random(1);
+  for (std::size_t i = order.size(); i-- > 1;) std::swap(order[i], order[random() % i]);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    *reinterpret_cast<void**>(memory.data() + i * line) = memory.data() + order[i] * line;
+  }
+}
+
+class Calibration {
+ public:
+  Calibration(const CalibrateOptions& options, const Progress& progress)
+      : progress_(progress),
+        machine_(machine::native("")),
+        threads_(std::min(options.threads > 0 ? options.threads : machine::allowed_threads(), machine_.cores)),
+        probes_(machine_, [&] { report("compiling the loops"); }),
+        team_(threads_) {
+    const std::size_t counts = thread_counts(threads_).size();
+    points_ = machine_.memory.size() * (2 * counts + 1) + machine_.units.size() + 2;
+    point_seconds_ = options.seconds / static_cast<double>(points_);
+    if (const auto processors = machine::affinity(); static_cast<int>(processors.size()) == threads_) {
+      pinned_.emplace(processors[0]);
+    }
+    make_buffers(options.memory_bytes);
+  }
+
+  Machine run() {
+    for (std::size_t level = 0; level < machine_.memory.size(); ++level) measure_level(level);
+    for (std::size_t unit = 0; unit < machine_.units.size(); ++unit) measure_unit(unit);
+    measure_barrier();
+    measure_overhead();
+    machine_.name += "-calibrated";
+    machine_.description += (machine_.description.empty() ? "" : ", ") + std::string("measured by strata calibrate");
+    return machine_;
+  }
+
+ private:
+  using Work = std::function<void(const tensor::Team&)>;
+
+  void report(std::string_view stage) const {
+    if (progress_)
+      progress_(stage, static_cast<double>(point_) / static_cast<double>(std::max<std::size_t>(1, points_)));
+  }
+
+  // Each thread touches its own buffer first, so that it lies in the memory next to its core.
+  void make_buffers(std::int64_t bytes) {
+    const MemoryLevel* cache = machine_.memory.size() > 1 ? &machine_.memory[machine_.memory.size() - 2] : nullptr;
+    const std::int64_t outside =
+        cache == nullptr ? 0 : 4 * cache->capacity_bytes / std::min(cache->shared_by, threads_);
+    if (bytes == 0) bytes = std::max(std::int64_t{512} << 20, outside);
+    bytes = std::min(bytes, machine::available_memory() / 2 / threads_);
+    buffer_bytes_ = round_down(bytes, static_cast<std::int64_t>(probes_.block_bytes()));
+    dram_is_measurable_ = buffer_bytes_ >= outside;
+    for (int rank = 0; rank < threads_; ++rank) buffers_.emplace_back(buffer_bytes_, "the measurement");
+    report("taking memory");
+    team_.run([&](const tensor::Team& member) { probes_.write(words(member, 0, buffer_bytes_), 1, 1); });
+  }
+
+  std::span<std::uint32_t> words(const tensor::Team& member, std::int64_t offset, std::int64_t bytes) const {
+    std::byte* const data = buffers_[static_cast<std::size_t>(member.rank)].data();
+    return {reinterpret_cast<std::uint32_t*>(data + offset), static_cast<std::size_t>(bytes) / sizeof(std::uint32_t)};
+  }
+
+  // Windows of the same work until the point's time is over; up to three times as long where too few are undisturbed.
+  std::vector<Window> windows(std::string_view stage, int active, const Work& work) {
+    constexpr std::size_t kFewest = 3;
+    const auto start = Clock::now();
+    const auto passed = [&] { return std::chrono::duration<double>(Clock::now() - start).count() / point_seconds_; };
+    std::vector<Window> taken;
+    int undisturbed = 0;
+    while (taken.size() < kFewest || passed() < (undisturbed < kEnoughWindows ? 3 : 1)) {
+      report(stage);
+      taken.push_back(run_window(team_, active, work));
+      undisturbed += taken.back().disturbed ? 0 : 1;
+    }
+    ++point_;
+    return taken;
+  }
+
+  bool is_dram(std::size_t level) const { return level + 1 == machine_.memory.size(); }
+
+  void measure_level(std::size_t index) {
+    const MemoryLevel detected = machine_.memory[index];
+    if (is_dram(index) && !dram_is_measurable_) return;
+    std::map<int, double> read;
+    std::map<int, double> written;
+    for (const int active : thread_counts(threads_)) {
+      read[active] = transfer_rate(index, active, false);
+      written[active] = transfer_rate(index, active, true);
+    }
+    machine_.memory[index] = with_rates(detected, read, written);
+    machine_.memory[index].latency_s = rounded(latency(index));
+  }
+
+  // Bytes per second of the threads together.
+  double transfer_rate(std::size_t index, int active, bool is_write) {
+    const MemoryLevel& level = machine_.memory[index];
+    const auto block = static_cast<std::int64_t>(probes_.block_bytes());
+    const std::int64_t bytes = is_dram(index) ? std::min(kDramWindowBytes, buffer_bytes_ / 4)
+                                              : std::min(part_of(machine_.memory, index, threads_), buffer_bytes_);
+    const std::int64_t portion = round_down(bytes, block);
+    const double window_bytes = kWindowSeconds * machine::bandwidth(level, 1);
+    const auto repeats =
+        is_dram(index) ? 1 : std::max<std::int64_t>(1, static_cast<std::int64_t>(window_bytes) / portion);
+    // In DRAM each window takes the next portion: until it is its turn again, it has left the caches.
+    std::vector<std::int64_t> offsets(static_cast<std::size_t>(threads_), 0);
+    const auto taken = windows(level.name, active, [&](const tensor::Team& member) {
+      std::int64_t& offset = offsets[static_cast<std::size_t>(member.rank)];
+      if (is_write) {
+        probes_.write(words(member, offset, portion), repeats, 1);
+      } else {
+        probes_.read(words(member, offset, portion), repeats);
+      }
+      if (is_dram(index)) offset = offset + 2 * portion <= buffer_bytes_ ? offset + portion : 0;
+    });
+    const double seconds = is_dram(index) ? typical(taken) : fastest(taken);
+    return rounded(static_cast<double>(portion * repeats) * active / seconds);
+  }
+
+  // Seconds of a load that depends on the one before; beyond the caches also of finding its page.
+  double latency(std::size_t index) {
+    const MemoryLevel& level = machine_.memory[index];
+    constexpr std::int64_t kMost = std::int64_t{256} << 20;
+    const std::int64_t bytes =
+        std::min(is_dram(index) ? kMost : part_of(machine_.memory, index, threads_), buffer_bytes_);
+    const auto memory = std::as_writable_bytes(words({}, 0, round_down(bytes, level.line_bytes)));
+    link_lines(memory, level.line_bytes);
+    const auto steps = static_cast<std::int64_t>(std::max(100.0, kWindowSeconds / std::max(level.latency_s, 1e-9)));
+    const void* at = memory.data();
+    const auto taken = windows(level.name, 1, [&](const tensor::Team&) { at = probes_.chase(at, steps); });
+    return (is_dram(index) ? typical(taken) : fastest(taken)) / static_cast<double>(steps);
+  }
+
+  void measure_unit(std::size_t index) {
+    machine::Unit& unit = machine_.units[index];
+    if (!probes_.has_unit(index)) return;
+    const double operations = probes_.run_unit(index, 1);
+    const auto steps = static_cast<std::int64_t>(std::max(1.0, kWindowSeconds * unit.ops_per_s / operations));
+    const auto taken = windows(unit.name, 1, [&](const tensor::Team&) { probes_.run_unit(index, steps); });
+    unit.ops_per_s = rounded(operations * static_cast<double>(steps) / fastest(taken));
+  }
+
+  // Of all cores, or not at all.
+  void measure_barrier() {
+    constexpr int kTimes = 200;
+    if (threads_ == 1 || threads_ < machine_.cores) return;
+    const auto taken = windows("barrier", threads_, [&](const tensor::Team& member) {
+      for (int i = 0; i < kTimes; ++i) member.sync();
+    });
+    machine_.barrier_s = rounded(fastest(taken) / kTimes);
+  }
+
+  void measure_overhead() {
+    constexpr std::int64_t kCalls = 10000;
+    const auto taken = windows("op overhead", 1, [&](const tensor::Team&) { probes_.small_ops(kCalls); });
+    machine_.op_overhead_s = rounded(fastest(taken) / static_cast<double>(kCalls));
+  }
+
+  const Progress& progress_;
+  std::size_t point_ = 0, points_ = 0;
+  double point_seconds_ = 0;
+  Machine machine_;
+  const int threads_;
+  Probes probes_;
+  runtime::ThreadTeam team_;
+  std::optional<Pinned> pinned_;
+  std::int64_t buffer_bytes_ = 0;
+  bool dram_is_measurable_ = false;
+  std::vector<runtime::Pages> buffers_;
+};
+
+}  // namespace
+
+std::vector<int> thread_counts(int threads) {
+  std::vector<int> counts;
+  for (int count = 1; count < threads; count *= 2) counts.push_back(count);
+  counts.push_back(threads);
+  return counts;
+}
+
+MemoryLevel with_rates(const MemoryLevel& level, const std::map<int, double>& read,
+                       const std::map<int, double>& written) {
+  constexpr double kWorthATable = 1.3;
+  MemoryLevel measured = level;
+  const int most = read.rbegin()->first;
+  measured.read_bytes_per_s = read;
+  for (const auto& [threads, rate] : level.read_bytes_per_s) {
+    if (threads > most) {
+      measured.read_bytes_per_s[threads] = rounded(rate / machine::bandwidth(level, most) * read.at(most));
+    }
+  }
+  const bool differs = std::ranges::any_of(written, [&](const auto& entry) {
+    const double ratio = entry.second / read.at(entry.first);
+    return std::max(ratio, 1 / ratio) > kWorthATable;
+  });
+  measured.write_bytes_per_s = differs ? written : std::map<int, double>{};
+  for (const auto& [threads, rate] : measured.read_bytes_per_s) {
+    if (differs && threads > most) {
+      measured.write_bytes_per_s[threads] = rounded(rate / read.at(most) * written.at(most));
+    }
+  }
+  return measured;
+}
+
+Machine calibrate(const CalibrateOptions& options, const Progress& progress) {
+  return Calibration(options, progress).run();
+}
+
+}  // namespace strata::calibrate

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+#include "machine/machine.h"
+
+namespace strata::calibrate {
+
+struct CalibrateOptions {
+  int threads = 0;                // the most that measure together; 0: one per core that this process may use
+  double seconds = 15;            // for all measurements, beside compiling the loops and touching memory
+  std::int64_t memory_bytes = 0;  // of each thread's buffer; 0: 512 MiB or four times its part of the outermost cache
+};
+
+// Called with what is measured and the fraction done in [0, 1]; may throw to give up.
+using Progress = std::function<void(std::string_view stage, double done)>;
+
+// The machine that this process runs on, as machine::native() detects it, with what can be measured in its place:
+// bandwidth of each memory level for 1, 2, 4 ... threads and all of them, latency of each level, the rate of each unit,
+// the barrier of all cores, the overhead of an op. What can't be measured (a unit that tensor/probe.h has no loop for,
+// more threads than are allowed, DRAM where too little memory is free) stays as detected, or in the detected proportion
+// to what was measured. Throws toolchain_error without a compiler.
+machine::Machine calibrate(const CalibrateOptions& options, const Progress& progress = {});
+
+// Thread counts at which bandwidth is measured: powers of two and `threads` itself.
+std::vector<int> thread_counts(int threads);
+
+// The level with its rates replaced by the measured ones, in bytes per second by threads. Rates of other counts keep
+// their proportion to the largest measured count. Write rates are kept only if one differs from reading by more than
+// 1.3 times: so much is worth a second table.
+machine::MemoryLevel with_rates(const machine::MemoryLevel& level, const std::map<int, double>& read,
+                                const std::map<int, double>& written);
+
+}  // namespace strata::calibrate

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "calibrate/probes.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "base/temp_dir.h"
+#include "compile/toolchain.h"
+#include "machine/cost.h"
+
+namespace strata::calibrate {
+namespace {
+
+constexpr std::size_t kStreams = 8;  // as probe::kStreams
+constexpr int kMaxLanes = 256;       // of 32 bits
+
+// Accumulators that fit the registers beside two operands: enough for any latency x instructions per cycle.
+int chains(const machine::Machine& machine) { return std::clamp(machine.vector_registers.count - 4, 1, 24); }
+
+// The call of the unit's loop on result, steps; empty when tensor/probe.h has none.
+std::string unit_call(const machine::Machine& machine, const machine::Unit& unit) {
+  if (unit.lanes > kMaxLanes) return "";
+  const std::string arguments = "<" + std::to_string(chains(machine)) + ", " + std::to_string(unit.lanes) + ">";
+  if (unit.dtype == DType::kF32 && unit.k == 1) {
+    // Converges to 1 instead of growing.
+    return "multiply_add" + arguments + "(static_cast<float*>(parameters[0]), symbols[0], 0.5f, 0.5f)";
+  }
+  if (unit.dtype == DType::kBF16 && unit.k == 2) {
+    return "bf16_pairs" + arguments + "(static_cast<float*>(parameters[0]), symbols[0], 0x3f803f80u, 0x3f803f80u)";
+  }
+  if (unit.dtype == DType::kI8 && unit.k == 4) {
+    return "i8_quads" + arguments + "(static_cast<std::int32_t*>(parameters[0]), symbols[0], 0x01010101, 0x01010101)";
+  }
+  return "";
+}
+
+std::string unit_symbol(std::size_t unit) { return "strata_probe_unit" + std::to_string(unit); }
+
+// A function with an entry's signature.
+std::string entry(const std::string& symbol, const std::string& body) {
+  return "extern \"C\" __attribute__((visibility(\"default\")))\n"
+         "void " +
+         symbol +
+         "([[maybe_unused]] const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte*,\n"
+         "    const std::byte*) {\n  " +
+         body + ";\n}\n";
+}
+
+std::string probe_source(const machine::Machine& machine) {
+  const std::string lanes = "<" + std::to_string(machine::vector_lanes(machine, DType::kF32)) + ">";
+  const std::string words = "static_cast<std::uint32_t*>(parameters[0]), symbols[0], symbols[1]";
+  const std::string floats = "static_cast<float*>(parameters[0]), static_cast<float*>(parameters[1])";
+  std::string source = "#include \"tensor/probe.h\"\n\nusing namespace strata::tensor;\n\n";
+  source += entry("strata_probe_read",
+                  "*static_cast<std::uint32_t*>(parameters[1]) = probe::read" + lanes + "(" + words + ")");
+  source +=
+      entry("strata_probe_write", "probe::write" + lanes + "(" + words + ", static_cast<std::uint32_t>(symbols[2]))");
+  source += entry("strata_probe_chase",
+                  "*static_cast<const void**>(parameters[1]) = probe::chase(parameters[0], symbols[0])");
+  source +=
+      entry("strata_probe_small_ops", "probe::small_ops" + lanes + "(team, " + floats + ", symbols[0], symbols[1])");
+  for (std::size_t unit = 0; unit < machine.units.size(); ++unit) {
+    const std::string call = unit_call(machine, machine.units[unit]);
+    if (!call.empty()) source += entry(unit_symbol(unit), "probe::" + call);
+  }
+  return source;
+}
+
+std::string build(const machine::Machine& machine, const std::function<void()>& waiting) {
+  const TempDir folder(std::filesystem::temp_directory_path(), "strata-calibrate");
+  return compile::Toolchain::find(machine).build({{"probes.cpp", probe_source(machine)}}, folder.path(), 1,
+                                                 [&](double) {
+                                                   if (waiting) waiting();
+                                                 });
+}
+
+}  // namespace
+
+Probes::Probes(const machine::Machine& machine, const std::function<void()>& waiting) : machine_(machine) {
+  const std::string code = build(machine, waiting);
+  library_.emplace(std::as_bytes(std::span(code)), "the calibration's probes");
+  read_ = library_->function("strata_probe_read");
+  write_ = library_->function("strata_probe_write");
+  chase_ = library_->function("strata_probe_chase");
+  small_ops_ = library_->function("strata_probe_small_ops");
+  for (std::size_t unit = 0; unit < machine.units.size(); ++unit) {
+    const bool there = !unit_call(machine, machine.units[unit]).empty();
+    units_.push_back(there ? library_->function(unit_symbol(unit)) : nullptr);
+  }
+}
+
+std::size_t Probes::block_bytes() const {
+  return kStreams * sizeof(std::uint32_t) * static_cast<std::size_t>(machine::vector_lanes(machine_, DType::kF32));
+}
+
+std::uint32_t Probes::read(std::span<const std::uint32_t> words, std::int64_t repeats) const {
+  STRATA_CHECK(words.size_bytes() % block_bytes() == 0, "words read in part");
+  std::uint32_t sum = 0;
+  void* const parameters[] = {const_cast<std::uint32_t*>(words.data()), &sum};
+  const std::int64_t symbols[] = {static_cast<std::int64_t>(words.size()), repeats};
+  read_({}, parameters, symbols, nullptr, nullptr);
+  return sum;
+}
+
+void Probes::write(std::span<std::uint32_t> words, std::int64_t repeats, std::uint32_t value) const {
+  STRATA_CHECK(words.size_bytes() % block_bytes() == 0, "words written in part");
+  void* const parameters[] = {words.data()};
+  const std::int64_t symbols[] = {static_cast<std::int64_t>(words.size()), repeats, value};
+  write_({}, parameters, symbols, nullptr, nullptr);
+}
+
+const void* Probes::chase(const void* from, std::int64_t steps) const {
+  const void* end = nullptr;
+  void* const parameters[] = {const_cast<void*>(from), &end};
+  chase_({}, parameters, &steps, nullptr, nullptr);
+  return end;
+}
+
+bool Probes::has_unit(std::size_t unit) const { return units_.at(unit) != nullptr; }
+
+double Probes::run_unit(std::size_t unit, std::int64_t steps) const {
+  const machine::Unit& described = machine_.units.at(unit);
+  STRATA_CHECK(has_unit(unit), "a unit without a loop");
+  alignas(64) std::array<float, kMaxLanes> result{};
+  void* const parameters[] = {result.data()};
+  units_[unit]({}, parameters, &steps, nullptr, nullptr);
+  return 2.0 * described.lanes * described.k * chains(machine_) * static_cast<double>(steps);
+}
+
+void Probes::small_ops(std::int64_t calls) const {
+  constexpr std::int64_t kElements = 16;
+  alignas(64) std::array<float, kElements> x{};
+  alignas(64) std::array<float, kElements> y{};
+  void* const parameters[] = {x.data(), y.data()};
+  const std::int64_t symbols[] = {kElements, calls};
+  small_ops_({}, parameters, symbols, nullptr, nullptr);
+}
+
+}  // namespace strata::calibrate

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "machine/machine.h"
+#include "runtime/code_library.h"
+
+namespace strata::calibrate {
+
+// The loops of tensor/probe.h, compiled for the machine that is measured: this program itself is compiled for the
+// baseline of its architecture. Any thread may call them.
+class Probes {
+ public:
+  // Throws toolchain_error when there is no compiler. `waiting` is called while it runs, and may throw to give up.
+  explicit Probes(const machine::Machine& machine, const std::function<void()>& waiting = {});
+
+  // Sizes of the words that are read or written must be multiples of this.
+  std::size_t block_bytes() const;
+
+  std::uint32_t read(std::span<const std::uint32_t> words, std::int64_t repeats) const;
+  void write(std::span<std::uint32_t> words, std::int64_t repeats, std::uint32_t value) const;
+  const void* chase(const void* from, std::int64_t steps) const;
+
+  // Whether there is a loop for this unit of the machine, by its number there.
+  bool has_unit(std::size_t unit) const;
+  // Runs it so many steps; returns the operations that this was, as Unit::ops_per_s counts them.
+  double run_unit(std::size_t unit, std::int64_t steps) const;
+
+  void small_ops(std::int64_t calls) const;
+
+ private:
+  machine::Machine machine_;
+  std::optional<runtime::CodeLibrary> library_;
+  runtime::EntryFunction read_, write_, chase_, small_ops_;
+  std::vector<runtime::EntryFunction> units_;  // null: no loop
+};
+
+}  // namespace strata::calibrate

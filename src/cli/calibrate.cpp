@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "calibrate/calibrate.h"
+
+#include <filesystem>
+#include <memory>
+
+#include "base/atomic_file.h"
+#include "base/cache_folder.h"
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/format.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "machine/native.h"
+
+namespace strata::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct CalibrateCommandOptions {
+  std::string output;
+  calibrate::CalibrateOptions calibrate;
+};
+
+// Where `native` looks for it.
+fs::path default_output() {
+  const fs::path folder = cache_folder();
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error)
+    throw resource_error("the cache can't be written: " + error.message(), folder.string(), "set STRATA_CACHE, or -o");
+  return machine::calibration_path();
+}
+
+std::string gigabytes(double bytes_per_s) { return format_fixed(bytes_per_s / 1e9, 1) + " GB/s"; }
+
+void report(Console& console, const machine::Machine& machine) {
+  for (const auto& level : machine.memory) {
+    std::string line = "strata: " + level.name + ": reads";
+    for (const auto& [threads, rate] : level.read_bytes_per_s) {
+      line += " " + gigabytes(rate) + " (" + std::to_string(threads) + (threads == 1 ? " thread)" : " threads)");
+    }
+    console.info(line + ", latency " + format_fixed(level.latency_s * 1e9, 1) + " ns");
+  }
+  for (const auto& unit : machine.units) {
+    console.info("strata: " + unit.name + ": " + format_fixed(unit.ops_per_s / 1e9, 1) + " Gop/s");
+  }
+  console.info("strata: barrier " + format_fixed(machine.barrier_s * 1e9, 0) + " ns, op overhead " +
+               format_fixed(machine.op_overhead_s * 1e9, 1) + " ns");
+}
+
+void calibrate_machine(const CalibrateCommandOptions& options, Console& console) {
+  const fs::path path = options.output.empty() ? default_output() : fs::path(options.output);
+  // Before the measurement: a path that can't be written should not cost it.
+  AtomicFile file(path);
+  machine::Machine machine;
+  {
+    ProgressReport progress(console, "measuring this machine");
+    machine = calibrate::calibrate(options.calibrate,
+                                   [&](std::string_view stage, double done) { progress.update(stage, done); });
+  }
+  file.append(machine::to_json(machine));
+  file.commit();
+  report(console, machine);
+  console.info("strata: " + path.string());
+}
+
+}  // namespace
+
+Action declare_calibrate(CLI::App& app, Console& console) {
+  auto options = std::make_shared<CalibrateCommandOptions>();
+  app.add_option("-o,--output", options->output, "The machine file to write (default: where `native` finds it)");
+  add_threads(app, options->calibrate.threads);
+  // For tests: too short a time measures nothing reliably.
+  app.add_option("--seconds", options->calibrate.seconds)->check(finite_above(0, 3600))->group("");
+  return [options, &console] { calibrate_machine(*options, console); };
+}
+
+}  // namespace strata::cli

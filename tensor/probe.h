@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loops that measure a machine rather than compute: the rates of its memory levels and units, and what starting an op
+// costs. Each does only what it measures, with enough independent work in flight to be limited by nothing else.
+#pragma once
+
+#include "tensor/arch/i8_dot.h"
+#include "tensor/team.h"
+#include "tensor/tile.h"
+
+namespace strata::tensor::probe {
+
+// Memory may have changed: what was read or written before is read or written again.
+STRATA_INLINE void forget() { __asm__ volatile("" ::: "memory"); }
+
+// Vectors in flight: more than latency x loads per cycle of any processor we know, and few enough for 16 registers.
+inline constexpr int kStreams = 8;
+
+// Sum modulo 2^32 of `count` words, a multiple of kStreams * L, read `repeats` times over.
+template <int L>
+STRATA_NOINLINE std::uint32_t read(const std::uint32_t* data, std::int64_t count, std::int64_t repeats) {
+  Vec<std::uint32_t, L> sums[kStreams] = {};
+  for (std::int64_t repeat = 0; repeat < repeats; ++repeat) {
+    for (std::int64_t i = 0; i < count; i += kStreams * L) {
+      STRATA_UNROLL
+      for (int s = 0; s < kStreams; ++s) sums[s] += load_raw(Lanes<L>{}, data + i + s * L);
+    }
+    forget();
+  }
+  std::uint32_t words[kStreams * L];
+  __builtin_memcpy(words, sums, sizeof(words));
+  std::uint32_t sum = 0;
+  for (const std::uint32_t word : words) sum += word;
+  return sum;
+}
+
+// Sets `count` words, a multiple of kStreams * L, to `value`, `repeats` times over.
+template <int L>
+STRATA_NOINLINE void write(std::uint32_t* data, std::int64_t count, std::int64_t repeats, std::uint32_t value) {
+  const Vec<std::uint32_t, L> values = Vec<std::uint32_t, L>{} + value;
+  for (std::int64_t repeat = 0; repeat < repeats; ++repeat) {
+    for (std::int64_t i = 0; i < count; i += kStreams * L) {
+      STRATA_UNROLL
+      for (int s = 0; s < kStreams; ++s) store_raw(Lanes<L>{}, data + i + s * L, values);
+    }
+    forget();
+  }
+}
+
+// Follows a chain of pointers for `steps` steps, each load depending on the one before; returns where it ends.
+STRATA_NOINLINE inline const void* chase(const void* from, std::int64_t steps) {
+  for (std::int64_t i = 0; i < steps; ++i) from = *static_cast<const void* const*>(from);
+  return from;
+}
+
+// `chains` accumulators of one vector each, advanced `steps` times by `advance`; their sum goes to result[0..L). The
+// accumulator is an operand of every instruction, so none can be moved out of the loop.
+template <class T, int Chains, int L, class Advance>
+STRATA_INLINE void run_chains(T* result, std::int64_t steps, Advance&& advance) {
+  Vec<T, L> acc[Chains];
+  STRATA_UNROLL
+  for (int c = 0; c < Chains; ++c) acc[c] = load_raw(Lanes<L>{}, result);
+  for (std::int64_t i = 0; i < steps; ++i) {
+    STRATA_UNROLL
+    for (int c = 0; c < Chains; ++c) acc[c] = advance(acc[c]);
+  }
+  STRATA_UNROLL
+  for (int c = 1; c < Chains; ++c) acc[0] += acc[c];
+  store_raw(Lanes<L>{}, result, acc[0]);
+}
+
+// acc = acc * factor + addend in every lane of every chain, from acc = result.
+template <int Chains, int L>
+STRATA_NOINLINE void multiply_add(float* result, std::int64_t steps, float factor, float addend) {
+  const Vec<float, L> factors = splat(Lanes<L>{}, factor);
+  const Vec<float, L> addends = splat(Lanes<L>{}, addend);
+  run_chains<float, Chains, L>(result, steps, [&](auto acc) { return acc * factors + addends; });
+}
+
+// acc += the dot product of two pairs of bf16, given as 32-bit words.
+template <int Chains, int L>
+STRATA_NOINLINE void bf16_pairs(float* result, std::int64_t steps, std::uint32_t a, std::uint32_t b) {
+  using Words = Vec<std::uint32_t, L>;
+  const Words left = Words{} + a;
+  const Words right = Words{} + b;
+  run_chains<float, Chains, L>(result, steps, [&](auto acc) { return dot_pairs<L>(acc, left, right); });
+}
+
+// acc += the dot product of two quads of int8, given as 32-bit words; see arch::i8_dot for a's range.
+template <int Chains, int L>
+STRATA_NOINLINE void i8_quads(std::int32_t* result, std::int64_t steps, std::int32_t a, std::int32_t b) {
+  using Words = Vec<std::int32_t, L>;
+  const Words left = Words{} + a;
+  const Words right = Words{} + b;
+  run_chains<std::int32_t, Chains, L>(result, steps, [&](auto acc) { return arch::i8_dot<L>(acc, left, right); });
+}
+
+// y = x + 1: an op as generated code has it, a function that finds its share of the work and loops over it.
+template <int L>
+STRATA_NOINLINE void add_one(const Team& team, const float* x, float* y, std::int64_t count) {
+  const Range range = team.split(count, L);
+  for_each_lane_group<L>(range.end - range.begin, [&](auto lanes, std::int64_t i) {
+    store(lanes, y + range.begin + i, load(lanes, x + range.begin + i) + 1.0f);
+  });
+}
+
+// `calls` small ops one after another, each on the result of the one before: x to y and back.
+template <int L>
+STRATA_NOINLINE void small_ops(const Team& team, float* x, float* y, std::int64_t count, std::int64_t calls) {
+  for (std::int64_t i = 0; i < calls; ++i) {
+    if (i % 2 == 0) {
+      add_one<L>(team, x, y, count);
+    } else {
+      add_one<L>(team, y, x, count);
+    }
+  }
+}
+
+}  // namespace strata::tensor::probe
