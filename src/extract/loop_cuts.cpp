@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "extract/loop_cuts.h"
+
+#include <algorithm>
+#include <limits>
+#include <queue>
+
+#include "extract/landmarks.h"
+#include "extract/presolve.h"
+
+namespace strata::extract {
+namespace {
+
+// Violations below this are the solver's rounding, and not worth a row.
+constexpr double kLeastViolation = 1e-3;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+bool has_child_in(const Node& node, std::span<const int> loop) {
+  return std::ranges::any_of(node.children, [&](int child) { return std::ranges::binary_search(loop, child); });
+}
+
+}  // namespace
+
+LoopCuts::LoopCuts(const Problem& problem)
+    : problem_(problem),
+      component_(components(problem)),
+      arcs_(problem.classes.size()),
+      length_(problem.classes.size()),
+      needed_(problem.classes.size(), 0),
+      distance_(problem.classes.size(), kInfinity),
+      previous_(problem.classes.size(), -1) {
+  for (int cls = 0; cls < std::ssize(problem.classes); ++cls) {
+    std::map<int, std::vector<int>> nodes_of;
+    for (int node = 0; node < std::ssize(problem.classes[cls]); ++node)
+      for (int child : problem.classes[cls][node].children)
+        if (may_share_a_cycle(child, cls)) nodes_of[child].push_back(node);
+    for (auto& [child, nodes] : nodes_of) arcs_[cls].push_back({child, std::move(nodes)});
+    length_[cls].resize(arcs_[cls].size());
+  }
+}
+
+void LoopCuts::measure(const Values& values) {
+  for (size_t cls = 0; cls < arcs_.size(); ++cls) {
+    needed_[cls] = 0;
+    for (double value : values[cls]) needed_[cls] += value;
+    for (size_t a = 0; a < arcs_[cls].size(); ++a) {
+      double through = 0;
+      for (int node : arcs_[cls][a].nodes) through += values[cls][node];
+      length_[cls][a] = through > kLeastViolation ? std::max(0.0, needed_[cls] - through) : kInfinity;
+    }
+  }
+}
+
+// The classes of the shortest cycle through `cls`, sorted; empty if it is no shorter than the class is needed.
+std::vector<int> LoopCuts::shortest_cycle(int cls) {
+  const double limit = needed_[cls] - kLeastViolation;
+  std::priority_queue<std::pair<double, int>, std::vector<std::pair<double, int>>, std::greater<>> queue;
+  std::vector<int> touched, loop;
+  distance_[cls] = kInfinity;
+  queue.push({0, cls});
+  bool is_start = true;
+  while (!queue.empty()) {
+    const auto [distance, at] = queue.top();
+    queue.pop();
+    if (at == cls && !is_start) {
+      for (int on = previous_[cls]; on != cls; on = previous_[on]) loop.push_back(on);
+      loop.push_back(cls);
+      break;
+    }
+    if (!is_start && distance > distance_[at]) continue;
+    is_start = false;
+    for (size_t a = 0; a < arcs_[at].size(); ++a) {
+      const int to = arcs_[at][a].to;
+      const double through = distance + length_[at][a];
+      if (through >= limit || through >= distance_[to]) continue;
+      distance_[to] = through;
+      previous_[to] = at;
+      touched.push_back(to);
+      queue.push({through, to});
+    }
+  }
+  for (int to : touched) distance_[to] = kInfinity;
+  std::ranges::sort(loop);
+  return loop;
+}
+
+double LoopCuts::exit_value(std::span<const int> loop, const Values& values) const {
+  double sum = 0;
+  for (int cls : loop)
+    for (size_t node = 0; node < values[cls].size(); ++node)
+      if (values[cls][node] > 0 && !has_child_in(problem_.classes[cls][node], loop)) sum += values[cls][node];
+  return sum;
+}
+
+LoopCut LoopCuts::make_cut(int cls, const std::vector<int>& loop) const {
+  LoopCut cut{cls, loop, {}};
+  for (int on : loop)
+    for (int node = 0; node < std::ssize(problem_.classes[on]); ++node)
+      if (!has_child_in(problem_.classes[on][node], loop)) cut.exits.push_back({on, node});
+  return cut;
+}
+
+std::vector<LoopCut> LoopCuts::required_components() const {
+  const Landmarks landmarks = find_landmarks(problem_, component_);
+  std::vector<std::vector<int>> members(landmarks.components.size());
+  for (int cls = 0; cls < std::ssize(component_); ++cls) members[component_[cls]].push_back(cls);
+  std::vector<LoopCut> cuts;
+  for (size_t s = 0; s < members.size(); ++s) {
+    if (!landmarks.components[s] || members[s].size() < 2) continue;
+    cuts.push_back(make_cut(-1, members[s]));
+    std::set<int> below;
+    for (auto [cls, node] : cuts.back().exits) {
+      const auto& children = problem_.classes[cls][node].children;
+      below.insert(children.begin(), children.end());
+    }
+    for (int child : below) {
+      if (landmarks.classes[child]) continue;
+      std::vector<int> with_child = members[s];
+      with_child.insert(std::ranges::lower_bound(with_child, child), child);
+      cuts.push_back(make_cut(-1, with_child));
+    }
+  }
+  return cuts;
+}
+
+std::vector<LoopCut> LoopCuts::find(const Values& node_values, size_t most) {
+  measure(node_values);
+  std::vector<LoopCut> cuts;
+  std::set<std::vector<int>> loops;
+  for (int cls = 0; cls < std::ssize(arcs_) && cuts.size() < most; ++cls) {
+    if (arcs_[cls].empty() || needed_[cls] <= kLeastViolation) continue;
+    const std::vector<int> loop = shortest_cycle(cls);
+    if (loop.empty() || !loops.insert(loop).second) continue;
+    const double exits = exit_value(loop, node_values);
+    for (int on : loop)
+      if (needed_[on] > exits + kLeastViolation && given_.insert({on, loop}).second) cuts.push_back(make_cut(on, loop));
+  }
+  return cuts;
+}
+
+}  // namespace strata::extract

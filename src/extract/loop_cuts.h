@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "extract/problem.h"
+
+namespace strata::extract {
+
+// `cls` (-1: a class of `loop`, in every choice) is needed only if a node of `loop` (which contains it) without a child
+// in `loop` is chosen; `exits` are these.
+struct LoopCut {
+  int cls = 0;
+  std::vector<int> loop;                   // sorted
+  std::vector<std::pair<int, int>> exits;  // class, node
+};
+
+// Finds the loop cuts that a (fractional) solution violates, by shortest paths: the length of class a -> class b is how
+// much a is needed for nodes that don't need b. A cycle through a class that is shorter than the class is needed
+// violates the cut of its classes. Finds one for every cycle of an integral solution.
+class LoopCuts {
+ public:
+  explicit LoopCuts(const Problem& problem);
+
+  // node_values[cls][node]: the variables' values. Cuts that were given before are not given again.
+  std::vector<LoopCut> find(const std::vector<std::vector<double>>& node_values, size_t most);
+
+  // Of each component of several classes of which every choice needs one (cut.cls is -1 for that one): the component
+  // itself, and the component with one class below it. The latter add up what the component's classes need of that
+  // class, where a row per class would only see the most that one of them needs.
+  std::vector<LoopCut> required_components() const;
+
+  bool may_share_a_cycle(int a, int b) const { return component_[a] == component_[b]; }
+
+ private:
+  struct Arc {
+    int to = 0;
+    std::vector<int> nodes;
+  };
+  using Values = std::vector<std::vector<double>>;
+  void measure(const Values& values);
+  std::vector<int> shortest_cycle(int cls);
+  double exit_value(std::span<const int> loop, const Values& values) const;
+  LoopCut make_cut(int cls, const std::vector<int>& loop) const;
+
+  const Problem& problem_;
+  std::vector<int> component_;
+  std::vector<std::vector<Arc>> arcs_;  // within the strongly connected components
+  std::vector<std::vector<double>> length_;
+  std::vector<double> needed_;
+  std::vector<double> distance_;
+  std::vector<int> previous_;
+  std::set<std::pair<int, std::vector<int>>> given_;
+};
+
+}  // namespace strata::extract
