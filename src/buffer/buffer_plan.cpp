@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "ir/constants.h"
 #include "ir/op.h"
 
 namespace strata::buffer {
@@ -74,7 +75,7 @@ std::int64_t largest_live_sum(const std::vector<Lifetime>& lifetimes, std::int64
 class Planner {
  public:
   Planner(const schedule::ScheduledFunction& scheduled, const std::map<const ir::Function*, FunctionPlan>& callees)
-      : scheduled_(scheduled), callees_(callees) {
+      : scheduled_(scheduled), callees_(callees), constants_(ir::constants(*scheduled.function)) {
     plan_.function = scheduled.function;
     for (const schedule::ScheduledOp& op : scheduled.ops) {
       if (op.form == schedule::Form::kView) views_[op.value] = &op.view;
@@ -132,8 +133,8 @@ class Planner {
         plan_.results.push_back({known->second.number, -1});
         continue;
       }
-      STRATA_CHECK(known == plan_.places.end() && memory.first->kind != Expr::Kind::kWeight,
-                   "@" + scheduled_.function->name + " returns one tensor twice, or a weight");
+      STRATA_CHECK(known == plan_.places.end() && !constants_.contains(memory.first),
+                   "@" + scheduled_.function->name + " returns one tensor twice, or a constant");
       plan_.places[memory] = {Place::Kind::kResult, destinations, 0, ir::max_bytes(result->type())};
       plan_.results.push_back({std::nullopt, destinations++});
     }
@@ -189,10 +190,12 @@ class Planner {
   // Owners come before the values that lie in their memory.
   void place_alias(const Tensor& tensor) {
     const Expr* const value = tensor.first;
-    if (value->kind == Expr::Kind::kWeight) {
-      plan_.places[tensor] = {Place::Kind::kWeight, 0, 0, ir::max_bytes(value->type())};
-    } else if (value->kind == Expr::Kind::kScalar) {
+    if (value->kind == Expr::Kind::kScalar) {
       plan_.places[tensor] = {Place::Kind::kScalar, 0, 0, 0};
+    } else if (constants_.contains(value)) {
+      const auto number = static_cast<std::int64_t>(plan_.constants.size());
+      plan_.constants.push_back(value);
+      plan_.places[tensor] = {Place::Kind::kWeight, number, 0, ir::max_bytes(value->type())};
     } else if (const auto memory = owner(tensor)) {
       const auto view = views_.find(value);
       plan_.places[tensor] = view == views_.end() ? plan_.places.at(*memory) : part(plan_.places.at(*memory), *value);
@@ -211,6 +214,7 @@ class Planner {
 
   const schedule::ScheduledFunction& scheduled_;
   const std::map<const ir::Function*, FunctionPlan>& callees_;
+  const std::unordered_set<const Expr*> constants_;
   FunctionPlan plan_;
   std::map<const Expr*, const schedule::View*> views_;
   std::vector<Lifetime> lifetimes_;
@@ -225,7 +229,7 @@ std::string place_text(const Place& place) {
     case Place::Kind::kArena:
       return "arena [" + std::to_string(place.offset) + ", " + std::to_string(place.offset + place.bytes) + ")";
     case Place::Kind::kWeight:
-      return "weight";
+      return "weight " + std::to_string(place.number);
     case Place::Kind::kScalar:
       return "constant";
   }

@@ -24,7 +24,7 @@ struct Place {
     kParameter,  // the caller's: parameter `number`
     kResult,     // the caller's: destination `number`, counted over the function's own results
     kArena,      // the function's frame, at `offset`
-    kWeight,     // in the package
+    kWeight,     // in the package: constant `number` of the plan
     kScalar,     // a constant in the code
   };
   Kind kind = Kind::kArena;
@@ -45,6 +45,7 @@ struct FunctionPlan {
   const ir::Function* function = nullptr;
   std::map<Tensor, Place> places;
   std::vector<ResultPlace> results;
+  std::vector<const ir::Expr*> constants;                 // that the package stores
   std::map<const ir::Expr*, std::int64_t> callee_frames;  // of a call: offset of the callee's frame in this one
   std::int64_t arena_bytes = 0;                           // peak of the plan, the callees' frames included
   std::int64_t lower_bound = 0;  // largest sum of bytes that are live at once: no plan can be smaller

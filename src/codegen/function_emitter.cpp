@@ -133,7 +133,8 @@ void FunctionEmitter::emit_body() {
 }
 
 std::string FunctionEmitter::value_name(const Expr* value) const {
-  if (value->kind == Expr::Kind::kWeight) return "\"" + value->name + "\"";
+  const bool is_stored = value->kind == Expr::Kind::kWeight || value->kind == Expr::Kind::kOp;
+  if (is_stored && !names_.contains(value)) return "\"" + weights_.at(*value).name + "\"";
   if (value->kind == Expr::Kind::kScalar) return cpp_float(value->value);
   if (value->kind == Expr::Kind::kGet) return value_name(value->arguments[0]) + ":" + std::to_string(value->index);
   if (value->kind == Expr::Kind::kParameter) return "%" + value->name;
@@ -166,10 +167,9 @@ std::string FunctionEmitter::pointer(const Expr* value, std::int64_t index, bool
     case Place::Kind::kArena:
       return "reinterpret_cast<" + type + ">(arena + " + std::to_string(place.offset) + ")";
     case Place::Kind::kWeight: {
-      const Expr* weight = value;
-      while (weight->kind != Expr::Kind::kWeight) weight = weight->arguments[0];
-      return "reinterpret_cast<" + type + ">(weights + " +
-             std::to_string(weights_.at(weight->name).offset + place.offset) + ")";
+      const Expr& constant = *plan().constants[static_cast<std::size_t>(place.number)];
+      return "reinterpret_cast<" + type + ">(weights + " + std::to_string(weights_.at(constant).offset + place.offset) +
+             ")";
     }
     case Place::Kind::kScalar:
       break;
@@ -279,24 +279,6 @@ void FunctionEmitter::emit_entry() {
   out_.line(text + ");");
   out_.close();
 }
-
-namespace {
-
-// The entries and all that they call, directly or not; callers come after callees in a module.
-std::set<const ir::Function*> reachable(const ir::Module& module, const std::vector<std::string>& entries) {
-  std::set<const ir::Function*> needed;
-  for (auto function = module.functions().rbegin(); function != module.functions().rend(); ++function) {
-    const bool is_entry = std::ranges::find(entries, (*function)->name) != entries.end();
-    if (!is_entry && !needed.contains(function->get())) continue;
-    needed.insert(function->get());
-    for (const Expr* value : ir::topological_order(**function)) {
-      if (value->callee != nullptr) needed.insert(value->callee);
-    }
-  }
-  return needed;
-}
-
-}  // namespace
 
 std::vector<Unit> generate(const PlannedModule& planned, const std::vector<std::string>& entries,
                            const std::vector<std::string>& symbols, const WeightMap& weights,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,28 +14,39 @@
 
 namespace strata::codegen {
 
-// Where every weight lies in the package's weights section.
+// Where every constant lies in the package's weights section: the weights, and the expressions of weights alone
+// (joined, packed, scaled ...), each stored once however many functions and modules use it.
 class WeightMap {
  public:
   struct Entry {
-    std::string name;
+    std::string name;  // for people, unique: "q.weight + k.weight"
+    const ir::Expr* constant = nullptr;
     ir::TensorType type;  // with the layout in which it is stored
     std::int64_t offset = 0;
     std::int64_t bytes = 0;
   };
 
-  // Adds the module's weights in the order of their first use. A weight that is there already must have the same type.
-  void add(const ir::Module& module);
+  // Adds the constants that the code of these functions, and of those they call, reads, in the order of their first
+  // use. The module must outlive this map.
+  void add(const ir::Module& module, const std::vector<std::string>& functions);
 
-  const Entry& at(const std::string& name) const { return entries_[index_.at(name)]; }
+  // The constant must have been added, by this module or another one.
+  const Entry& at(const ir::Expr& constant) const;
   const std::vector<Entry>& entries() const { return entries_; }
   std::int64_t total_bytes() const { return total_bytes_; }
 
  private:
+  void add(const ir::Expr& constant);
+  std::string unused_name(const ir::Expr& constant);
+
   std::vector<Entry> entries_;
-  std::map<std::string, std::size_t> index_;
+  std::map<std::string, std::size_t> index_;  // by the constant's text
+  std::set<std::string> names_;
   std::int64_t total_bytes_ = 0;
 };
+
+// The functions of these names and all that they call, directly or not.
+std::set<const ir::Function*> reachable(const ir::Module& module, const std::vector<std::string>& functions);
 
 // A module specialised to a range of its symbols, planned down to loops and places.
 struct PlannedModule {

@@ -156,7 +156,7 @@ class Compilation {
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
     for (Specialisation& specialisation : default_specialisations(decoder_->module)) {
       planned_.push_back(plan_module(decoder_->module, specialisation, context));
-      weights_.add(planned_.back().module);
+      weights_.add(planned_.back().module, specialisation.entries);
       specialisations_.push_back(std::move(specialisation));
     }
     report_.plan_s = seconds_since(start);
@@ -204,7 +204,8 @@ class Compilation {
     for (const auto& [name, content] : checkpoint_->text_files()) writer.add(name, content);
     writer.reserve(package::kWeightsSection, static_cast<std::uint64_t>(weights_.total_bytes()));
     const WeightSource weights(*checkpoint_, decoder_->computed);
-    pack_weights(writer, weights_, weights, thread_count(options_), [&](double done) { progress("packing", done); });
+    const TensorSource tensors = [&](const std::string& name) { return weights.at(name); };
+    pack_weights(writer, weights_, tensors, thread_count(options_), [&](double done) { progress("packing", done); });
     progress("writing", 0);
     writer.commit(thread_count(options_));
     report_.pack_s = seconds_since(start);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "codegen/program.h"
+#include "compile/constant_reader.h"
 #include "import/checkpoint.h"
 #include "package/package.h"
 
@@ -25,13 +26,26 @@ class WeightSource {
   const std::map<std::string, std::vector<float>>& computed_;
 };
 
-// Bytes [begin, end) of a weight in the form in which a package stores it: converted to its element type (nearest
-// even), in its layout, padded with zeros.
-void pack_range(const importer::TensorView& source, const ir::TensorType& stored, std::int64_t begin, std::int64_t end,
-                std::byte* out);
+// A constant in the form in which a package stores it: evaluated, converted to its element type (nearest even), in its
+// layout, padded with zeros.
+class StoredConstant {
+ public:
+  StoredConstant(const ir::Expr& constant, const TensorSource& tensors);
 
-// Fills the reserved section "weights", `threads` blocks of 16 MiB at a time: memory does not grow with the model.
-void pack_weights(package::PackageWriter& writer, const codegen::WeightMap& weights, const WeightSource& source,
+  // Whether reading evaluates a whole tensor first and keeps it.
+  bool needs_memory() const;
+
+  // Its bytes [begin, end), which cut no element. From several threads at once.
+  void read(std::int64_t begin, std::int64_t end, std::byte* out) const;
+
+ private:
+  ir::TensorType type_;
+  std::unique_ptr<ElementSource> elements_;
+};
+
+// Fills the reserved section "weights", `threads` blocks of 16 MiB at a time: memory does not grow with the model. Of
+// the constants that need memory one is evaluated at a time.
+void pack_weights(package::PackageWriter& writer, const codegen::WeightMap& weights, const TensorSource& tensors,
                   int threads, const std::function<void(double done)>& progress);
 
 }  // namespace strata::compile

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "ir/constants.h"
 #include "ir/op.h"
 #include "ir/text.h"
 
@@ -29,7 +30,7 @@ using Summaries = std::unordered_map<const Function*, MemorySummary>;
 class MemoryChecker {
  public:
   MemoryChecker(const Function& function, const Summaries& summaries)
-      : function_(function), summaries_(summaries), names_(value_names(function)) {}
+      : function_(function), summaries_(summaries), names_(value_names(function)), constants_(constants(function)) {}
 
   MemorySummary check() {
     for (const Expr* parameter : function_.parameters) versions_[parameter] = {{parameter, nullptr}};
@@ -73,7 +74,7 @@ class MemoryChecker {
   }
 
   void overwrite(const Expr& update, const Expr* root) {
-    if (root->kind == Expr::Kind::kWeight || root->kind == Expr::Kind::kScalar) {
+    if (constants_.contains(root)) {
       fail(function_, "value " + names_.at(&update) + " overwrites the constant " + names_.at(root));
     }
     latest_[root] = &update;
@@ -123,6 +124,7 @@ class MemoryChecker {
   const Function& function_;
   const Summaries& summaries_;
   std::unordered_map<const Expr*, std::string> names_;
+  std::unordered_set<const Expr*> constants_;
   std::unordered_map<const Expr*, std::vector<Version>> versions_;  // by value, then by tuple element
   std::unordered_map<const Expr*, const Expr*> latest_;             // by root
 };

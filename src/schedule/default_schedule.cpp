@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "ir/constants.h"
 #include "ir/op.h"
 #include "machine/cost.h"
 #include "schedule/op_cost.h"
@@ -162,8 +163,10 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
     ScheduledFunction scheduled{function.get(), {}, 0};
     const ViewPlan views(*function, summaries);
     summaries[function.get()] = views.summary();
+    const auto constants = ir::constants(*function);
     for (const Expr* value : ir::topological_order(*function)) {
       if (value->kind != Expr::Kind::kOp && value->kind != Expr::Kind::kCall) continue;
+      if (constants.contains(value)) continue;
       scheduled.ops.push_back(schedule_op(*value, views, machine));
       ScheduledOp& op = scheduled.ops.back();
       if (op.form == Form::kCall) op.predicted_s = seconds.at(value->callee);

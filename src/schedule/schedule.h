@@ -54,7 +54,7 @@ struct ScheduledOp {
   std::vector<View> operands;       // how each lies in memory; none for calls
 };
 
-// A function's ops in the order in which they run.
+// A function's ops in the order in which they run; constants (ir/constants.h) are stored, not run.
 struct ScheduledFunction {
   const ir::Function* function = nullptr;
   std::vector<ScheduledOp> ops;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "ir/constants.h"
 #include "ir/op.h"
 
 namespace strata::schedule {
@@ -56,7 +57,10 @@ bool is_packed_matmul(const Expr& value) {
 }
 
 ViewPlan::ViewPlan(const ir::Function& function, const MemorySummaries& callees)
-    : function_(function), callees_(callees), order_(ir::topological_order(function)) {
+    : function_(function),
+      callees_(callees),
+      constants_(ir::constants(function)),
+      order_(ir::topological_order(function)) {
   for (std::size_t i = 0; i < order_.size(); ++i) {
     time_[order_[i]] = static_cast<std::int64_t>(i);
     for (std::size_t a = 0; a < order_[i]->arguments.size(); ++a) {
@@ -104,7 +108,8 @@ MemorySummary ViewPlan::summary() const {
 void ViewPlan::resolve() {
   views_.clear();
   for (const Expr* value : order_) {
-    if (value->kind != Expr::Kind::kOp || value->arguments.empty() || copied_.contains(value)) continue;
+    if (value->kind != Expr::Kind::kOp || value->arguments.empty() || constants_.contains(value)) continue;
+    if (copied_.contains(value)) continue;
     if (auto view = view_of(*value, of(value->arguments[0]))) views_[value] = std::move(*view);
   }
 }
@@ -167,8 +172,7 @@ bool ViewPlan::is_overwritten_before_use(const Expr* value) const {
 // A result is all of its memory, which is no constant and no other result's.
 bool ViewPlan::is_free_result(const Expr* value) const {
   const Tensor memory = memory_of(value);
-  const Expr::Kind kind = memory.first->kind;
-  if (!views_.at(value).whole || kind == Expr::Kind::kWeight || kind == Expr::Kind::kScalar) return false;
+  if (!views_.at(value).whole || constants_.contains(memory.first)) return false;
   return std::ranges::none_of(function_.results,
                               [&](const Expr* other) { return other != value && memory_of(other) == memory; });
 }

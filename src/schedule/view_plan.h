@@ -3,6 +3,7 @@
 
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,7 @@ class ViewPlan {
 
   const ir::Function& function_;
   const MemorySummaries& callees_;
+  std::unordered_set<const ir::Expr*> constants_;
   std::vector<const ir::Expr*> order_;
   std::unordered_map<const ir::Expr*, std::int64_t> time_;
   std::unordered_map<const ir::Expr*, std::vector<Use>> uses_;

@@ -142,6 +142,7 @@ inline ir::Value random_value(const ir::TensorType& type, std::mt19937_64& rando
 struct CompileCase {
   std::string machine = "native";
   std::vector<std::string> without;
+  std::map<std::string, DType> checkpoint_dtypes = {};  // of weights that the checkpoint has in another type
 };
 
 class CompiledFunction {
@@ -151,9 +152,9 @@ class CompiledFunction {
       : machine_((ops::register_all(), machine::load(options.machine))), source_(ir::parse_module(text, "test")) {
     PassContext context{machine_, options.without, {}, "", 0};
     planned_.emplace(plan_module(source_, {"test", {}, {"main"}}, context));
-    weights_.add(planned_->module);
+    weights_.add(planned_->module, {"main"});
     for (const auto& symbol : source_.symbols()) symbols_.push_back(symbol->name);
-    make_weights(random);
+    make_weights(options, random);
     load(codegen::generate(*planned_, {"main"}, symbols_, weights_, machine_));
   }
   ~CompiledFunction() {
@@ -166,6 +167,7 @@ class CompiledFunction {
   const ir::Function& planned_function() const { return *planned_->module.find("main"); }
   const std::string& generated() const { return generated_; }
   const codegen::PlannedModule& planned() const { return *planned_; }
+  const codegen::WeightMap& weights() const { return weights_; }
 
   // All results in order, those updated in place included.
   std::vector<ir::Value> run(const std::vector<ir::Value>& arguments, const Symbols& symbols, int threads) {
@@ -198,16 +200,28 @@ class CompiledFunction {
  private:
   using Entry = void (*)(const tensor::Team&, void* const*, const std::int64_t*, std::byte*, const std::byte*);
 
-  void make_weights(std::mt19937_64& random) {
+  // The checkpoint's tensors, and the constants as a package stores them.
+  void make_weights(const CompileCase& options, std::mt19937_64& random) {
+    std::map<std::string, std::vector<std::byte>> tensors;
+    std::map<std::string, importer::TensorView> views;
+    for (const auto& function : source_.functions()) {
+      for (const ir::Expr* value : ir::topological_order(*function)) {
+        if (value->kind != ir::Expr::Kind::kWeight || weight_values_.contains(value->name)) continue;
+        ir::TensorType type = value->type();
+        const DType dtype = type.dtype;
+        if (options.checkpoint_dtypes.contains(value->name)) type.dtype = options.checkpoint_dtypes.at(value->name);
+        type.layout = {};
+        ir::Value tensor = random_value(type, random);
+        tensors[value->name] = to_memory(tensor);
+        views[value->name] = {value->name, type.dtype, sizes_of(type, {}), tensors[value->name]};
+        for (double& element : tensor.data) element = rounded(dtype, element);
+        weight_values_[value->name] = {value->type(), std::move(tensor.data)};
+      }
+    }
     weight_bytes_.resize(static_cast<std::size_t>(weights_.total_bytes()));
     for (const auto& entry : weights_.entries()) {
-      ir::TensorType plain = entry.type;
-      plain.layout = {};
-      const ir::Value value = random_value(plain, random);
-      const std::vector<std::byte> bytes = to_memory(value);
-      importer::TensorView view{entry.name, plain.dtype, sizes_of(plain, {}), bytes};
-      pack_range(view, entry.type, 0, entry.bytes, weight_bytes_.data() + entry.offset);
-      weight_values_.emplace(entry.name, value);
+      const StoredConstant constant(*entry.constant, [&](const std::string& name) { return views.at(name); });
+      constant.read(0, entry.bytes, weight_bytes_.data() + entry.offset);
     }
   }
 

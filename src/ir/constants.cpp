@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ir/constants.h"
+
+#include <algorithm>
+
+#include "ir/text.h"
+
+namespace strata::ir {
+
+std::unordered_set<const Expr*> constants(const Function& function) {
+  std::unordered_set<const Expr*> found;
+  const auto is_found = [&](const Expr* argument) { return found.contains(argument); };
+  for (const Expr* value : topological_order(function)) {
+    const bool is_leaf = value->kind == Expr::Kind::kWeight || value->kind == Expr::Kind::kScalar;
+    const bool is_op = value->kind == Expr::Kind::kOp && std::ranges::all_of(value->arguments, is_found) &&
+                       std::ranges::find(function.results, value) == function.results.end();
+    if (is_leaf || is_op) found.insert(value);
+  }
+  return found;
+}
+
+std::string constant_text(const Expr& constant) { return to_text(Function{"constant", {}, {&constant}}); }
+
+std::vector<const Expr*> weights_of(const Expr& constant) {
+  std::vector<const Expr*> weights;
+  for (const Expr* value : topological_order({"constant", {}, {&constant}})) {
+    if (value->kind == Expr::Kind::kWeight) weights.push_back(value);
+  }
+  return weights;
+}
+
+}  // namespace strata::ir
