@@ -52,46 +52,46 @@ STRATA_NOINLINE inline const void* chase(const void* from, std::int64_t steps) {
   return from;
 }
 
-// `chains` accumulators of one vector each, advanced `steps` times by `advance`; their sum goes to result[0..L). The
-// accumulator is an operand of every instruction, so none can be moved out of the loop.
+// Chains accumulators of one vector each, from and to state[Chains * L], advanced `steps` times by `advance`. The
+// accumulator is an operand of every instruction, so none can be moved out of the loop; each comes from a place of its
+// own, or g++ computes chains that must be equal only once.
 template <class T, int Chains, int L, class Advance>
-STRATA_INLINE void run_chains(T* result, std::int64_t steps, Advance&& advance) {
+STRATA_INLINE void run_chains(T* state, std::int64_t steps, Advance&& advance) {
   Vec<T, L> acc[Chains];
   STRATA_UNROLL
-  for (int c = 0; c < Chains; ++c) acc[c] = load_raw(Lanes<L>{}, result);
+  for (int c = 0; c < Chains; ++c) acc[c] = load_raw(Lanes<L>{}, state + c * L);
   for (std::int64_t i = 0; i < steps; ++i) {
     STRATA_UNROLL
     for (int c = 0; c < Chains; ++c) acc[c] = advance(acc[c]);
   }
   STRATA_UNROLL
-  for (int c = 1; c < Chains; ++c) acc[0] += acc[c];
-  store_raw(Lanes<L>{}, result, acc[0]);
+  for (int c = 0; c < Chains; ++c) store_raw(Lanes<L>{}, state + c * L, acc[c]);
 }
 
-// acc = acc * factor + addend in every lane of every chain, from acc = result.
+// acc = acc * factor + addend in every lane of every chain.
 template <int Chains, int L>
-STRATA_NOINLINE void multiply_add(float* result, std::int64_t steps, float factor, float addend) {
+STRATA_NOINLINE void multiply_add(float* state, std::int64_t steps, float factor, float addend) {
   const Vec<float, L> factors = splat(Lanes<L>{}, factor);
   const Vec<float, L> addends = splat(Lanes<L>{}, addend);
-  run_chains<float, Chains, L>(result, steps, [&](auto acc) { return acc * factors + addends; });
+  run_chains<float, Chains, L>(state, steps, [&](auto acc) { return acc * factors + addends; });
 }
 
 // acc += the dot product of two pairs of bf16, given as 32-bit words.
 template <int Chains, int L>
-STRATA_NOINLINE void bf16_pairs(float* result, std::int64_t steps, std::uint32_t a, std::uint32_t b) {
+STRATA_NOINLINE void bf16_pairs(float* state, std::int64_t steps, std::uint32_t a, std::uint32_t b) {
   using Words = Vec<std::uint32_t, L>;
   const Words left = Words{} + a;
   const Words right = Words{} + b;
-  run_chains<float, Chains, L>(result, steps, [&](auto acc) { return dot_pairs<L>(acc, left, right); });
+  run_chains<float, Chains, L>(state, steps, [&](auto acc) { return dot_pairs<L>(acc, left, right); });
 }
 
 // acc += the dot product of two quads of int8, given as 32-bit words; see arch::i8_dot for a's range.
 template <int Chains, int L>
-STRATA_NOINLINE void i8_quads(std::int32_t* result, std::int64_t steps, std::int32_t a, std::int32_t b) {
+STRATA_NOINLINE void i8_quads(std::int32_t* state, std::int64_t steps, std::int32_t a, std::int32_t b) {
   using Words = Vec<std::int32_t, L>;
   const Words left = Words{} + a;
   const Words right = Words{} + b;
-  run_chains<std::int32_t, Chains, L>(result, steps, [&](auto acc) { return arch::i8_dot<L>(acc, left, right); });
+  run_chains<std::int32_t, Chains, L>(state, steps, [&](auto acc) { return arch::i8_dot<L>(acc, left, right); });
 }
 
 // y = x + 1: an op as generated code has it, a function that finds its share of the work and loops over it.

@@ -14,11 +14,12 @@ namespace {
 
 constexpr std::size_t kStreams = 8;  // as probe::kStreams
 constexpr int kMaxLanes = 256;       // of 32 bits
+constexpr int kMaxChains = 24;
 
 // Accumulators that fit the registers beside two operands: enough for any latency x instructions per cycle.
-int chains(const machine::Machine& machine) { return std::clamp(machine.vector_registers.count - 4, 1, 24); }
+int chains(const machine::Machine& machine) { return std::clamp(machine.vector_registers.count - 4, 1, kMaxChains); }
 
-// The call of the unit's loop on result, steps; empty when tensor/probe.h has none.
+// The call of the unit's loop on state, steps; empty when tensor/probe.h has none.
 std::string unit_call(const machine::Machine& machine, const machine::Unit& unit) {
   if (unit.lanes > kMaxLanes) return "";
   const std::string arguments = "<" + std::to_string(chains(machine)) + ", " + std::to_string(unit.lanes) + ">";
@@ -122,8 +123,8 @@ bool Probes::has_unit(std::size_t unit) const { return units_.at(unit) != nullpt
 double Probes::run_unit(std::size_t unit, std::int64_t steps) const {
   const machine::Unit& described = machine_.units.at(unit);
   STRATA_CHECK(has_unit(unit), "a unit without a loop");
-  alignas(64) std::array<float, kMaxLanes> result{};
-  void* const parameters[] = {result.data()};
+  alignas(64) std::array<float, kMaxChains * kMaxLanes> state{};
+  void* const parameters[] = {state.data()};
   units_[unit]({}, parameters, &steps, nullptr, nullptr);
   return 2.0 * described.lanes * described.k * chains(machine_) * static_cast<double>(steps);
 }

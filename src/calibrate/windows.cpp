@@ -87,9 +87,9 @@ double typical(const std::vector<Window>& windows) {
     if (!window.disturbed) times.push_back(window.seconds);
   }
   if (times.size() < kEnoughWindows) return fastest(windows);
-  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
-  std::ranges::nth_element(times, middle);
-  return *middle;
+  const auto quartile = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 4);
+  std::ranges::nth_element(times, quartile);
+  return *quartile;
 }
 
 }  // namespace strata::calibrate

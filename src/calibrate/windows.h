@@ -37,8 +37,9 @@ double fastest(const std::vector<Window>& windows);
 // Undisturbed windows that typical() wants.
 inline constexpr int kEnoughWindows = 5;
 
-// What it takes as a rule: the median of the undisturbed windows. Where they are too few, the fastest stands for them.
-// For work that varies by itself, as that of DRAM does with its refreshes and pages.
+// What it takes as a rule: the first quartile of the undisturbed windows, or the fastest of all where they are too few.
+// For work that varies by itself, as that of DRAM does with its refreshes and pages. Not the median: the traffic of
+// other programs leaves no trace in a window, and with five of them beside it the median was half of the truth.
 double typical(const std::vector<Window>& windows);
 
 }  // namespace strata::calibrate

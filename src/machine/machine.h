@@ -65,7 +65,7 @@ struct Machine {
   std::vector<MemoryLevel> memory;
   std::vector<Unit> units;
   double barrier_s = 0;                   // one barrier of all cores
-  double op_overhead_s = 30e-9;           // what one op costs a thread beside its work: call, addresses, loop set-up
+  double op_overhead_s = 10e-9;           // what one op costs a thread beside its work: call, addresses, loop set-up
   double storage_read_bytes_per_s = 2e9;  // of what a package lies on, while it isn't in memory
   std::vector<Link> links;
 };

@@ -89,7 +89,9 @@ TEST_P(Measured, IsThisMachineWithOtherFigures) {
   EXPECT_NE(measured.memory[0].latency_s, detected.memory[0].latency_s);
   EXPECT_NE(measured.op_overhead_s, detected.op_overhead_s);
   EXPECT_EQ(measured.memory.back().read_bytes_per_s, detected.memory.back().read_bytes_per_s);
-  if (GetParam() == 1) EXPECT_EQ(measured.barrier_s, detected.barrier_s);
+  if (GetParam() == 1) {
+    EXPECT_EQ(measured.barrier_s, detected.barrier_s);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, Measured, testing::Values(1, 2));

@@ -16,8 +16,8 @@ TEST(Fastest, IsTheShortestWindow) {
   EXPECT_THROW(fastest({}), std::logic_error);
 }
 
-TEST(Typical, IsTheMedianOfUndisturbedWindows) {
-  EXPECT_EQ(typical({{1, true}, {5, false}, {9, true}, {3, false}, {7, false}, {4, false}, {6, false}}), 5);
+TEST(Typical, IsTheFirstQuartileOfUndisturbedWindows) {
+  EXPECT_EQ(typical({{1, true}, {5, false}, {9, true}, {3, false}, {7, false}, {4, false}, {6, false}}), 4);
 }
 
 TEST(Typical, IsTheFastestWhenFewAreUndisturbed) {

@@ -40,35 +40,38 @@ TEST(Probe, ChaseFollowsTheChain) {
   EXPECT_EQ(probe::chase(chain.data(), 4), &chain[3]);
 }
 
-TEST(Probe, MultiplyAddRunsEveryChain) {
+TEST(Probe, MultiplyAddAdvancesEveryChain) {
   for_each_width([](auto lanes) {
     constexpr int kLanes = decltype(lanes)::count;
-    std::vector<float> result(kLanes, 3.0f);
-    probe::multiply_add<6, kLanes>(result.data(), 4, 2.0f, 1.0f);
+    std::vector<float> state(6 * kLanes);
+    std::iota(state.begin(), state.end(), -7.0f);
+    probe::multiply_add<6, kLanes>(state.data(), 4, 2.0f, 1.0f);
     // x -> 2 x + 1 four times: 16 x + 15.
-    for (const float value : result) EXPECT_EQ(value, 6 * 63.0f);
+    for (int i = 0; i < 6 * kLanes; ++i) EXPECT_EQ(state[i], 16.0f * static_cast<float>(i - 7) + 15) << kLanes;
   });
 }
 
 TEST(Probe, Bf16PairsAddsBothProducts) {
   for_each_width([](auto lanes) {
     constexpr int kLanes = decltype(lanes)::count;
-    std::vector<float> result(kLanes, 1.0f);
+    std::vector<float> state(4 * kLanes);
+    std::iota(state.begin(), state.end(), 1.0f);
     const std::uint32_t a = 0x40003f80;  // 1, 2
     const std::uint32_t b = 0xc0a04040;  // 3, -5
-    probe::bf16_pairs<4, kLanes>(result.data(), 3, a, b);
-    for (const float value : result) EXPECT_EQ(value, 4 * (1.0f + 3 * (3.0f - 10.0f)));
+    probe::bf16_pairs<4, kLanes>(state.data(), 3, a, b);
+    for (int i = 0; i < 4 * kLanes; ++i) EXPECT_EQ(state[i], static_cast<float>(i + 1 + 3 * (3 - 10))) << kLanes;
   });
 }
 
 TEST(Probe, I8QuadsAddsAllFourProducts) {
   for_each_width([](auto lanes) {
     constexpr int kLanes = decltype(lanes)::count;
-    std::vector<std::int32_t> result(kLanes, -7);
+    std::vector<std::int32_t> state(5 * kLanes);
+    std::iota(state.begin(), state.end(), -7);
     const std::int32_t a = 0x7f020100;                      // 0, 1, 2, 127
     const auto b = static_cast<std::int32_t>(0x80fd057fu);  // 127, 5, -3, -128
-    probe::i8_quads<5, kLanes>(result.data(), 3, a, b);
-    for (const std::int32_t value : result) EXPECT_EQ(value, 5 * (-7 + 3 * (5 - 6 - 127 * 128)));
+    probe::i8_quads<5, kLanes>(state.data(), 3, a, b);
+    for (int i = 0; i < 5 * kLanes; ++i) EXPECT_EQ(state[i], i - 7 + 3 * (5 - 6 - 127 * 128)) << kLanes;
   });
 }
 
