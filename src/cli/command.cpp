@@ -16,6 +16,7 @@ std::span<const Command> commands() {
       {"template", "Render a model's chat template", declare_template},
       {"info", "Show what a model or a package contains", declare_info},
       {"calibrate", "Measure this machine and write its model", declare_calibrate},
+      {"explain", "Show what was decided for a model, and why", declare_explain},
       {"opt", "Run compiler passes on an IR file", declare_opt},
   };
   return kCommands;

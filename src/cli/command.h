@@ -37,6 +37,7 @@ Action declare_detokenize(CLI::App& app, Console& console);
 Action declare_template(CLI::App& app, Console& console);
 Action declare_info(CLI::App& app, Console& console);
 Action declare_calibrate(CLI::App& app, Console& console);
+Action declare_explain(CLI::App& app, Console& console);
 Action declare_opt(CLI::App& app, Console& console);
 
 }  // namespace strata::cli

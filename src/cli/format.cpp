@@ -14,6 +14,11 @@ std::string format_bytes(std::int64_t bytes) {
   return format_fixed(value, 2) + " " + kUnits[unit];
 }
 
+std::string format_microseconds(double seconds) {
+  double value = seconds * 1e6;
+  return format_fixed(value, value < 1 ? 3 : value < 100 ? 2 : 1);
+}
+
 std::string format_fixed(double value, int digits) {
   char text[64];
   std::snprintf(text, sizeof text, "%.*f", digits, value);

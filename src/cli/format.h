@@ -9,6 +9,9 @@ namespace strata::cli {
 // "1.40 GiB", "213.00 KiB", "17 B".
 std::string format_bytes(std::int64_t bytes);
 
+// In microseconds, with about three digits that tell something: "0.042", "12.30", "4096.1".
+std::string format_microseconds(double seconds);
+
 // `value` with so many digits after the point.
 std::string format_fixed(double value, int digits);
 

@@ -54,7 +54,7 @@ std::vector<OpTiming> op_timings(const plan::Plan& plan, const runtime::Profile&
                          .cost = mean_cost(op, measured.calls, threads)});
     }
   }
-  std::ranges::stable_sort(timings, std::ranges::greater(), &OpTiming::total_s);
+  std::ranges::sort(timings, std::ranges::greater(), &OpTiming::total_s);
   return timings;
 }
 

@@ -29,7 +29,7 @@ std::string profile_table(const std::string& test, const std::vector<OpTiming>& 
     double seconds = op.measured_s();
     table.row({op.name, op.specialisation, std::to_string(op.count / repetitions),
                format_fixed(op.total_s / repetitions * 1e3, 3), format_fixed(100 * rate(op.total_s, sum), 1),
-               format_fixed(op.cost.predicted_s * 1e6, 2), format_fixed(seconds * 1e6, 2),
+               format_microseconds(op.cost.predicted_s), format_microseconds(seconds),
                format_fixed(rate(op.cost.bytes, seconds) / 1e9, 2), format_fixed(rate(op.cost.flops, seconds) / 1e9, 2),
                format_fixed(op.roof_fraction(), 2)});
   }

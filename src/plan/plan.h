@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,8 +54,8 @@ struct SearchStats {
   double objective_s = 0;            // predicted time of the plan as the search saw it
   double bound_s = 0;                // no plan in the e-graph is faster
   double gap = 0;                    // (objective - bound) / objective
-  double saturate_s = 0;
-  double extract_s = 0;
+  std::optional<double> saturate_s;
+  std::optional<double> extract_s;
 };
 
 // An op of the planned program.

@@ -6,7 +6,7 @@ import unittest
 from harness import DEMO, StrataTest
 
 COMMANDS = ["run", "chat", "compile", "bench", "logits", "perplexity", "tokenize", "detokenize", "template", "info",
-            "calibrate", "opt"]
+            "calibrate", "explain", "opt"]
 WITHOUT_ARGUMENTS = ["calibrate"]
 
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/explain_html.h"
+#include "cli/explain_report.h"
+#include "cli/explanation.h"
+#include "cli/model_source.h"
+#include "cli/op_timing.h"
+#include "cli/options.h"
+#include "cli/random_feed.h"
+#include "machine/cpu.h"
+#include "package/package.h"
+
+namespace strata::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+struct ExplainOptions {
+  std::string model, op, html, format = "md";
+  std::int64_t rows = 1;
+  int threads = 0;
+  bool measure = false;
+};
+
+// Enough for a median, and at least so long that a short step is measured often.
+constexpr int kMinRepetitions = 7;
+constexpr int kMaxRepetitions = 200;
+constexpr auto kMeasuringTime = std::chrono::seconds(1);
+
+// A package shows what it was made with; a model is planned again, which needs no toolchain, and tells the searches'
+// times too.
+plan::Plan plan_of(const ExplainOptions& options) {
+  if (package::Package::is_package(options.model)) return package_plan(options.model);
+  compile::CompileOptions compile_options;
+  compile_options.threads = options.threads;
+  return compile::plan_model(options.model, compile_options);
+}
+
+// The code that is measured must be that of the plan.
+fs::path package_of(const ExplainOptions& options, plan::Plan& plan, Console& console) {
+  auto path = compiled_package(console, options.model, options.threads);
+  auto packaged = package_plan(path);
+  if (plan::to_json(packaged) != plan::to_json(plan)) plan = std::move(packaged);
+  return path;
+}
+
+// One repetition's seconds per execution, by entry and id.
+using Sample = std::map<std::string, std::vector<double>>;
+
+Sample sample_of(const runtime::Profile& profile) {
+  Sample sample;
+  for (const auto& [symbol, entry] : profile.entries()) {
+    for (const auto& [ns, count] : entry.ops) {
+      sample[symbol].push_back(count == 0 ? -1 : static_cast<double>(ns) / 1e9 / static_cast<double>(count));
+    }
+  }
+  return sample;
+}
+
+std::vector<Sample> run_steps(runtime::Session& session, runtime::Profile& profile, std::int64_t rows) {
+  RandomFeed feed(session);
+  feed.at_once(rows);
+  session.set_profile(&profile);
+  std::vector<Sample> samples;
+  const auto start = Clock::now();
+  for (int i = 0; i < kMinRepetitions || (i < kMaxRepetitions && Clock::now() - start < kMeasuringTime); ++i) {
+    profile.clear();
+    session.rewind(0);
+    feed.at_once(rows);
+    samples.push_back(sample_of(profile));
+  }
+  session.set_profile(nullptr);
+  return samples;
+}
+
+void measure(Explanation& explanation, const plan::Plan& plan, const fs::path& package) {
+  auto session = runtime::Session::open(package, {.threads = explanation.threads, .context = explanation.rows});
+  runtime::Profile profile = make_profile(plan);
+  auto samples = run_steps(*session, profile, explanation.rows);
+  explanation.repetitions = static_cast<int>(samples.size());
+  for (auto& op : explanation.ops) {
+    std::vector<double> seconds;
+    for (const auto& sample : samples) {
+      double value = sample.at(op.symbol).at(static_cast<std::size_t>(op.op.id));
+      if (value >= 0) seconds.push_back(value);
+    }
+    if (!seconds.empty()) op.measured_s = median(std::move(seconds));
+  }
+  summarise(explanation);
+}
+
+void check_rows(const ExplainOptions& options, const fs::path& package) {
+  std::int64_t context = package::Package::open(package).manifest().max_context;
+  if (options.rows <= context) return;
+  throw usage_error("-n " + std::to_string(options.rows) + " is more than the model's context of " +
+                    std::to_string(context));
+}
+
+void explain(const ExplainOptions& options, Console& console) {
+  auto plan = plan_of(options);
+  fs::path package;
+  if (options.measure) {
+    package = package_of(options, plan, console);
+    check_rows(options, package);
+  }
+  int threads = options.threads > 0 ? options.threads : machine::allowed_threads();
+  auto explanation = explain_plan(plan, fs::path(options.model).filename().string(), options.rows, threads);
+  if (!options.op.empty()) {
+    auto checked = explanation;
+    keep_only(checked, options.op);
+  }
+  if (options.measure) measure(explanation, plan, package);
+  if (!options.html.empty()) write_file(options.html, explanation_html(explanation));
+  if (!options.op.empty()) keep_only(explanation, options.op);
+  console.out(options.format == "json" ? explanation_json(explanation)
+                                       : explanation_md(explanation, !options.op.empty()));
+}
+
+}  // namespace
+
+Action declare_explain(CLI::App& app, Console& console) {
+  auto options = std::make_shared<ExplainOptions>();
+  add_model(app, options->model);
+  app.add_option("--op", options->op, "Only the op of this name, with all that is known of it");
+  app.add_flag("--measure", options->measure, "Run the model and compare predicted with measured times");
+  app.add_option("-n,--rows", options->rows, "Tokens of the step: 1 for decoding (default), 512 for prefill")
+      ->check(integer_in(1));
+  app.add_option("--html", options->html, "Also write a page with the plan and the roofline plot");
+  app.add_option("-o,--output", options->format, "Format: md or json")->check(one_of({"md", "json"}));
+  add_threads(app, options->threads);
+  return [options, &console] { explain(*options, console); };
+}
+
+}  // namespace strata::cli

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/explain_report.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/format.h"
+#include "cli/md_table.h"
+
+namespace strata::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string milliseconds(double seconds) { return format_fixed(seconds * 1e3, 3) + " ms"; }
+
+std::string best_alternative(const plan::Op& op) {
+  if (op.alternatives.empty()) return "";
+  auto best = std::ranges::min(op.alternatives, {}, &plan::Alternative::predicted_s);
+  std::string more = op.alternatives.size() > 1 ? " and " + std::to_string(op.alternatives.size() - 1) + " more" : "";
+  return best.layout + ": " + format_microseconds(best.predicted_s) + " µs" + more;
+}
+
+std::string heading(const Explanation& explanation) {
+  std::string rows = std::to_string(explanation.rows) + (explanation.rows == 1 ? " row" : " rows");
+  std::string text = explanation.model + " on " + explanation.machine.name + ", " + rows + ", " +
+                     std::to_string(explanation.threads) + (explanation.threads == 1 ? " thread" : " threads") +
+                     ": predicted " + milliseconds(explanation.summary.predicted_s);
+  if (explanation.repetitions > 0) text += ", measured " + milliseconds(explanation.summary.measured_s);
+  return text + "\n" + search_text(explanation.stats) + "\n";
+}
+
+std::string op_table(const Explanation& explanation) {
+  MdTable table;
+  using Align = MdTable::Align;
+  bool is_measured = explanation.repetitions > 0;
+  table.column("op", Align::kLeft).column("kind", Align::kLeft).column("count").column("form", Align::kLeft);
+  table.column("layout", Align::kLeft).column("predicted µs");
+  if (is_measured) table.column("measured µs").column("error %");
+  table.column("best alternative", Align::kLeft);
+  for (const auto& [op, cost, symbol, measured_s] : explanation.ops) {
+    std::string form = op.fused_into.empty() ? op.form : "in " + op.fused_into;
+    std::string layout = op.placement.empty() ? op.layout : op.layout + " " + op.placement;
+    std::vector<std::string> cells = {op.name, op.op,  std::to_string(op.count),
+                                      form,    layout, format_microseconds(cost.predicted_s)};
+    if (is_measured) {
+      double measured = measured_s.value_or(0);
+      cells.push_back(measured_s ? format_microseconds(measured) : "");
+      cells.push_back(measured > 0 ? format_fixed(100 * (cost.predicted_s - measured) / measured, 0) : "");
+    }
+    cells.push_back(best_alternative(op));
+    table.row(std::move(cells));
+  }
+  return table.text();
+}
+
+std::string details_text(const ExplainedOp& explained) {
+  const auto& op = explained.op;
+  std::string text = "\n" + op.name + " = " + op.op + "(";
+  for (std::size_t i = 0; i < op.operands.size(); ++i) text += (i == 0 ? "" : ", ") + op.operands[i];
+  text += ") : " + op.type + "\n" + format_fixed(explained.cost.bytes / 1e6, 3) + " MB, " +
+          format_fixed(explained.cost.flops / 1e6, 3) + " MFLOP per execution\n";
+  if (op.is_view()) text += "a view: the memory of its operand, no code\n";
+  if (op.alternatives.empty()) return text;
+  MdTable table;
+  table.column("alternative", MdTable::Align::kLeft).column("predicted µs");
+  table.row({op.layout + " (chosen)", format_microseconds(explained.cost.predicted_s)});
+  for (const auto& [layout, seconds] : op.alternatives) table.row({layout, format_microseconds(seconds)});
+  return text + "\n" + table.text();
+}
+
+ordered_json or_null(std::optional<double> value) { return value ? ordered_json(*value) : ordered_json(); }
+
+ordered_json stats_json(const plan::SearchStats& stats) {
+  return {{"method", stats.method},
+          {"egraph_nodes", stats.egraph_nodes},
+          {"egraph_classes", stats.egraph_classes},
+          {"stop_reason", stats.stop_reason},
+          {"objective_ns", stats.objective_s * 1e9},
+          {"bound_ns", stats.bound_s * 1e9},
+          {"gap", stats.gap},
+          {"saturate_s", or_null(stats.saturate_s)},
+          {"extract_s", or_null(stats.extract_s)}};
+}
+
+ordered_json op_json(const ExplainedOp& explained, bool is_measured) {
+  const auto& op = explained.op;
+  ordered_json object = {{"name", op.name},
+                         {"op", op.op},
+                         {"function", op.function},
+                         {"count", op.count},
+                         {"type", op.type},
+                         {"operands", op.operands},
+                         {"layout", op.layout},
+                         {"placement", op.placement},
+                         {"form", op.form},
+                         {"fused_into", op.fused_into.empty() ? ordered_json() : ordered_json(op.fused_into)},
+                         {"bytes", explained.cost.bytes},
+                         {"flops", explained.cost.flops},
+                         {"predicted_ns", explained.cost.predicted_s * 1e9}};
+  if (is_measured) {
+    auto ns = explained.measured_s ? std::optional(*explained.measured_s * 1e9) : std::nullopt;
+    object["measured_ns"] = or_null(ns);
+  }
+  auto alternatives = ordered_json::array();
+  for (const auto& [layout, seconds] : op.alternatives) {
+    alternatives.push_back({{"layout", layout}, {"predicted_ns", seconds * 1e9}});
+  }
+  object["alternatives"] = std::move(alternatives);
+  return object;
+}
+
+ordered_json summary_json(const Explanation& explanation) {
+  ordered_json summary = {{"predicted_ns", explanation.summary.predicted_s * 1e9}};
+  if (explanation.repetitions == 0) return summary;
+  summary["measured_ns"] = explanation.summary.measured_s * 1e9;
+  summary["repetitions"] = explanation.repetitions;
+  const auto& accuracy = explanation.summary.accuracy;
+  summary["median_relative_error"] = or_null(accuracy ? std::optional(accuracy->median_error) : std::nullopt);
+  summary["rank_correlation"] = or_null(accuracy ? std::optional(accuracy->rank_correlation) : std::nullopt);
+  return summary;
+}
+
+}  // namespace
+
+std::string search_text(const plan::SearchStats& stats) {
+  if (stats.egraph_nodes == 0) return "plan: " + stats.method + ", without an e-graph";
+  std::string text = "plan: " + stats.method + "; e-graph of " + std::to_string(stats.egraph_nodes) + " nodes in " +
+                     std::to_string(stats.egraph_classes) + " classes, stopped: " + stats.stop_reason;
+  text += "; objective " + milliseconds(stats.objective_s) + ", bound " + milliseconds(stats.bound_s) + ", gap " +
+          format_fixed(100 * stats.gap, 2) + " %";
+  if (stats.saturate_s) text += "; saturated in " + format_fixed(*stats.saturate_s, 2) + " s";
+  if (stats.extract_s) text += ", extracted in " + format_fixed(*stats.extract_s, 2) + " s";
+  return text;
+}
+
+std::string explanation_md(const Explanation& explanation, bool details) {
+  std::string text = heading(explanation) + "\n" + op_table(explanation);
+  if (!explanation.views.empty()) {
+    text += "\n" + std::to_string(explanation.views.size()) + " ops are views of other memory and take no time.\n";
+  }
+  if (const auto& accuracy = explanation.summary.accuracy) {
+    text += "\nOver " + std::to_string(accuracy->ops) + " ops, medians of " + std::to_string(explanation.repetitions) +
+            " runs: median relative error " + format_fixed(100 * accuracy->median_error, 1) + " %, rank correlation " +
+            format_fixed(accuracy->rank_correlation, 3) + ".\n";
+  }
+  if (!details) return text;
+  for (const auto* list : {&explanation.ops, &explanation.views}) {
+    for (const auto& op : *list) text += details_text(op);
+  }
+  return text;
+}
+
+std::string explanation_json(const Explanation& explanation) {
+  auto ops = ordered_json::array(), views = ordered_json::array();
+  for (const auto& op : explanation.ops) ops.push_back(op_json(op, explanation.repetitions > 0));
+  for (const auto& view : explanation.views) {
+    views.push_back({{"name", view.op.name}, {"op", view.op.op}, {"type", view.op.type}});
+  }
+  ordered_json document = {{"model", explanation.model},
+                           {"machine", explanation.machine.name},
+                           {"rows", explanation.rows},
+                           {"threads", explanation.threads},
+                           {"stats", stats_json(explanation.stats)},
+                           {"summary", summary_json(explanation)},
+                           {"ops", std::move(ops)},
+                           {"views", std::move(views)}};
+  return document.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace strata::cli

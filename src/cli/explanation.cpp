@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/explanation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace strata::cli {
+namespace {
+
+void add_entry(Explanation& explanation, const plan::Entry& entry, const plan::Sizes& sizes) {
+  for (const auto& op : entry.ops) {
+    auto& list = op.is_view() ? explanation.views : explanation.ops;
+    list.push_back({op, op.cost.at(sizes), entry.symbol, std::nullopt});
+  }
+}
+
+std::int64_t most_rows(const plan::Plan& plan) {
+  std::int64_t most = 0;
+  for (const auto& specialisation : plan.specialisations) {
+    auto has_forward = std::ranges::find(specialisation.entries, "forward", &plan::Entry::function);
+    auto range = specialisation.ranges.find("seq");
+    if (has_forward != specialisation.entries.end() && range != specialisation.ranges.end()) {
+      most = std::max(most, range->second.max);
+    }
+  }
+  return most;
+}
+
+std::string names_of(const Explanation& explanation) {
+  std::string names;
+  for (const auto* list : {&explanation.ops, &explanation.views}) {
+    for (const auto& op : *list) names += (names.empty() ? "" : ", ") + op.op.name;
+  }
+  return names;
+}
+
+// Ranks from 1; equal values share the mean of theirs.
+std::vector<double> ranks(const std::vector<double>& values) {
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t i) { return values[i]; });
+  std::vector<double> result(values.size());
+  for (std::size_t first = 0; first < order.size();) {
+    std::size_t last = first;
+    while (last + 1 < order.size() && values[order[last + 1]] == values[order[first]]) ++last;
+    for (std::size_t i = first; i <= last; ++i) result[order[i]] = static_cast<double>(first + last) / 2 + 1;
+    first = last + 1;
+  }
+  return result;
+}
+
+double pearson(const std::vector<double>& a, const std::vector<double>& b) {
+  auto n = static_cast<double>(a.size());
+  double mean_a = std::accumulate(a.begin(), a.end(), 0.0) / n, mean_b = std::accumulate(b.begin(), b.end(), 0.0) / n;
+  double ab = 0, aa = 0, bb = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ab += (a[i] - mean_a) * (b[i] - mean_b);
+    aa += (a[i] - mean_a) * (a[i] - mean_a);
+    bb += (b[i] - mean_b) * (b[i] - mean_b);
+  }
+  return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
+}
+
+}  // namespace
+
+void summarise(Explanation& explanation) {
+  Summary summary;
+  std::vector<double> predicted, measured, errors;
+  for (const auto& op : explanation.ops) {
+    auto count = static_cast<double>(op.op.count);
+    summary.predicted_s += op.cost.predicted_s * count;
+    if (!op.measured_s || *op.measured_s <= 0) continue;
+    summary.measured_s += *op.measured_s * count;
+    predicted.push_back(op.cost.predicted_s);
+    measured.push_back(*op.measured_s);
+    errors.push_back(std::abs(predicted.back() - measured.back()) / measured.back());
+  }
+  if (errors.size() >= 2) summary.accuracy = {errors.size(), median(errors), rank_correlation(predicted, measured)};
+  explanation.summary = summary;
+}
+
+Explanation explain_plan(const plan::Plan& plan, const std::string& model, std::int64_t rows, int threads) {
+  auto forward = plan::find_entry(plan, "forward", rows);
+  auto head = plan::find_entry(plan, "head", 1);
+  if (forward.entry == nullptr || head.entry == nullptr) {
+    throw usage_error("-n " + std::to_string(rows) + " is more than one pass takes",
+                      "give 1 to " + std::to_string(most_rows(plan)));
+  }
+  Explanation explanation;
+  explanation.model = model;
+  explanation.machine = plan.machine;
+  explanation.rows = rows;
+  explanation.threads = threads;
+  explanation.stats = forward.specialisation->stats;
+  add_entry(explanation, *forward.entry, plan::call_sizes(rows, 0, threads));
+  add_entry(explanation, *head.entry, plan::call_sizes(1, 0, threads));
+  summarise(explanation);
+  return explanation;
+}
+
+void keep_only(Explanation& explanation, std::string_view name) {
+  std::string known = names_of(explanation);
+  auto is_other = [&](const ExplainedOp& op) {
+    return op.op.name != name && op.op.name != op.op.function + "." + std::string(name);
+  };
+  std::erase_if(explanation.ops, is_other);
+  std::erase_if(explanation.views, is_other);
+  if (!explanation.ops.empty() || !explanation.views.empty()) return;
+  throw usage_error("there is no op '" + std::string(name.substr(0, 40)) + "'", "ops: " + known);
+}
+
+double median(std::vector<double> values) {
+  STRATA_CHECK(!values.empty(), "the median of nothing");
+  std::ranges::sort(values);
+  std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+double rank_correlation(const std::vector<double>& a, const std::vector<double>& b) {
+  STRATA_CHECK(a.size() == b.size(), "a rank correlation of lists of two lengths");
+  return a.empty() ? 0 : pearson(ranks(a), ranks(b));
+}
+
+}  // namespace strata::cli
