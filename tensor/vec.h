@@ -66,9 +66,10 @@ STRATA_INLINE V select(M mask, V a, V b) {
   return mask ? a : b;
 }
 
+// Subtracting zero changes no value, so it costs nothing; adding it would turn -0 into 0, and cost an addition.
 template <class V>
 STRATA_INLINE V broadcast(float x) {
-  return V{} + x;
+  return x - V{};
 }
 
 template <int N>
