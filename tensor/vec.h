@@ -94,6 +94,10 @@ STRATA_INLINE void store_raw(Lanes<N>, T* p, Vec<T, N> v) {
 
 #if defined(__x86_64__)
 #include "tensor/arch/x86.h"
+#elif defined(__aarch64__)
+#include "tensor/arch/aarch64.h"
+#elif defined(__riscv)
+#include "tensor/arch/riscv.h"
 #else
 #include "tensor/arch/portable.h"
 #endif
