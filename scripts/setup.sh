@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that Strata is built with. Does nothing, and uses no network, when all are there.
+# Installs the Debian packages that Strata is built with; with --tests also those that only its tests need.
+# Does nothing, and uses no network, when all are there.
 set -eu
 
 packages="
@@ -9,6 +10,12 @@ packages="
   nlohmann-json3-dev libcli11-dev libgtest-dev libutf8proc-dev libxxhash-dev libedit-dev coinor-libcbc-dev
   python3 python3-numpy
 "
+
+# Code for AArch64 and RISC-V is built against Debian's cross libraries, disassembled, and run by qemu.
+test_packages="
+  libstdc++-12-dev-arm64-cross libstdc++-12-dev-riscv64-cross lld-19 llvm-19 qemu-user
+"
+[ "${1:-}" != --tests ] || packages="$packages $test_packages"
 
 is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

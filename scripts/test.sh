@@ -7,7 +7,7 @@
 #                            FUZZ_SECONDS (default 20) per target
 set -eu
 cd "$(dirname "$0")/.."
-scripts/setup.sh
+scripts/setup.sh --tests
 
 jobs=$(nproc)
 

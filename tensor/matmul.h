@@ -247,8 +247,9 @@ constexpr std::int64_t equal_part(std::int64_t n, std::int64_t limit, std::int64
 // Computes the panels [panel_begin, panel_end). scratch: gemm_scratch_floats, one per thread.
 //
 // MR x NV with 32 registers of 16 lanes, 512 rows, median share of the peak of the unit in bench/kernels at K 1024 |
-// 3072, same machine: f32 6 x 4 87 | 83 %, 8 x 3 85 | 80 %, 9 x 3 84 | 80 %, 14 x 2 82 | 77 %, 12 x 2 80 | 77 %; bf16
-// pairs 6 x 4 83 | 87 %, 8 x 3 82 | 89 %, 14 x 2 75 | 85 %, 12 x 2 76 | 86 %. 7 x 4 spills: half the speed.
+// 3072, same machine: f32 (two runs each, beside much other work) 6 x 4 85, 88 | 87, 84 %, 8 x 3 86, 89 | 88, 86 %, 9 x
+// 3 86, 90 | 88, 86 %, 14 x 2 83, 86 | 85, 83 %, 12 x 2 84, 85 | 85, 83 %; bf16 pairs 6 x 4 83 | 87 %, 8 x 3 82 | 89 %,
+// 14 x 2 75 | 85 %, 12 x 2 76 | 86 %. 7 x 4 spills: half the speed.
 template <int L, int MR, int NV, BLayout Layout, class TA, class TB, class Store = Overwrite>
 STRATA_NOINLINE void gemm_panels(const TA* a, std::int64_t m, const TB* b, std::int64_t k, std::int64_t n, float* c,
                                  std::int64_t ldc, std::int64_t panel_begin, std::int64_t panel_end, float* scratch,

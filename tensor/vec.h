@@ -66,9 +66,10 @@ STRATA_INLINE V select(M mask, V a, V b) {
   return mask ? a : b;
 }
 
+// Subtracting zero changes no value, so it costs nothing; adding it would turn -0 into 0, and cost an addition.
 template <class V>
 STRATA_INLINE V broadcast(float x) {
-  return V{} + x;
+  return x - V{};
 }
 
 template <int N>
@@ -93,6 +94,10 @@ STRATA_INLINE void store_raw(Lanes<N>, T* p, Vec<T, N> v) {
 
 #if defined(__x86_64__)
 #include "tensor/arch/x86.h"
+#elif defined(__aarch64__)
+#include "tensor/arch/aarch64.h"
+#elif defined(__riscv)
+#include "tensor/arch/riscv.h"
 #else
 #include "tensor/arch/portable.h"
 #endif

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 
 #include "base/atomic_file.h"
@@ -13,6 +14,7 @@
 #include "base/text_file.h"
 #include "compile/parallel_for.h"
 #include "embedded/tensor_headers.h"
+#include "machine/cpu.h"
 
 namespace strata::compile {
 namespace {
@@ -30,19 +32,39 @@ const std::vector<std::string>& common_flags() {
   return kFlags;
 }
 
-fs::path find_compiler() {
+bool is_foreign(const machine::Target& target) { return target.arch != machine::host_arch(); }
+
+// g++ makes code for one architecture only; that of another one carries its triple in its name.
+fs::path find_compiler(const machine::Target& target) {
   if (const char* chosen = std::getenv("STRATA_CXX"); chosen != nullptr && *chosen != '\0') {
     if (auto path = find_program(chosen)) return *path;
     throw toolchain_error("there is no compiler " + std::string(chosen), "STRATA_CXX", "name a C++20 compiler in PATH");
   }
-  for (const char* name : {"clang++-19", "clang++", "g++"}) {
+  const std::string gcc = is_foreign(target) ? target.triple + "-g++" : "g++";
+  for (const std::string& name : {std::string("clang++-19"), std::string("clang++"), gcc}) {
     if (auto path = find_program(name)) return *path;
   }
   throw toolchain_error("no C++ compiler was found", "PATH", "install clang-19, or set STRATA_CXX");
 }
 
-std::string version_of(const fs::path& compiler) {
-  const ProcessResult result = run_command({.argv = {compiler.string(), "--version"}});
+// clang++ makes code for every architecture, but needs that one's C++ library, and a linker beside the system's own.
+std::vector<std::string> cross_flags(const machine::Target& target) {
+  return {"--target=" + target.triple, "-fuse-ld=lld", "-Wno-unused-command-line-argument"};
+}
+
+// What to do when code for a foreign machine can't be made. Debian's name of the architecture is in its packages'
+// names.
+std::string cross_remedy(const machine::Target& target) {
+  const std::map<std::string, std::string> debian_names = {
+      {"aarch64", "arm64"}, {"riscv64", "riscv64"}, {"x86_64", "amd64"}};
+  const auto name = debian_names.find(target.arch);
+  if (name == debian_names.end()) return "install the C++ library of " + target.triple + " and lld";
+  return "install libstdc++-12-dev-" + name->second + "-cross and lld-19 (Debian's packages)";
+}
+
+// The first line of the answer to a question such as --version.
+std::string ask(const fs::path& compiler, const std::string& question) {
+  const ProcessResult result = run_command({.argv = {compiler.string(), question}});
   if (!result.ok()) throw toolchain_error("the compiler doesn't run", compiler.string(), "repair or reinstall it");
   return result.standard_output.substr(0, result.standard_output.find('\n'));
 }
@@ -72,15 +94,31 @@ std::string tensor_library_hash() {
 
 Toolchain Toolchain::find(const machine::Machine& machine) {
   Toolchain toolchain;
-  toolchain.compiler_ = find_compiler();
-  const std::string version = version_of(toolchain.compiler_);
+  const machine::Target& target = machine.target;
+  toolchain.compiler_ = find_compiler(target);
+  const std::string version = ask(toolchain.compiler_, "--version");
   toolchain.flags_ = common_flags();
+  const auto add = [&](const std::vector<std::string>& flags) {
+    toolchain.flags_.insert(toolchain.flags_.end(), flags.begin(), flags.end());
+  };
   const bool is_clang = version.find("clang") != std::string::npos;
-  const auto& target = is_clang ? machine.target.clang_flags : machine.target.gcc_flags;
-  toolchain.flags_.insert(toolchain.flags_.end(), target.begin(), target.end());
+  add(is_clang ? target.clang_flags : target.gcc_flags);
+  if (is_foreign(target)) {
+    toolchain.cross_remedy_ = cross_remedy(target);
+    if (is_clang) {
+      add(cross_flags(target));
+    } else if (!ask(toolchain.compiler_, "-dumpmachine").starts_with(target.arch)) {
+      throw toolchain_error("the compiler makes no code for " + target.arch, toolchain.compiler_.string(),
+                            "set STRATA_CXX to clang++ or to " + target.triple + "-g++");
+    }
+  }
   toolchain.description_ = version;
   for (const std::string& flag : toolchain.flags_) toolchain.description_ += " " + flag;
   return toolchain;
+}
+
+std::string Toolchain::remedy(const std::string& native) const {
+  return cross_remedy_.empty() ? native : cross_remedy_;
 }
 
 std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::path& cache, int threads,
@@ -114,7 +152,7 @@ std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::
       const ProcessResult result = run_command(std::move(command), report);
       if (!result.ok()) {
         throw toolchain_error("the compiler refuses generated code: " + first_error(result.standard_error), unit.file,
-                              "check the compiler's version, or set STRATA_CXX");
+                              remedy("check the compiler's version, or set STRATA_CXX"));
       }
       fs::rename(folder.path() / (unit.file + ".o"), kept);
     }
@@ -131,7 +169,7 @@ std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::
   const ProcessResult result = run_command(std::move(link), report);
   if (!result.ok()) {
     throw toolchain_error("linking fails: " + first_error(result.standard_error), compiler_.string(),
-                          "check that the compiler can make shared objects");
+                          remedy("check that the compiler can make shared objects"));
   }
   return read_text_file(folder.path() / "code.so", kMaxLibraryBytes);
 }

@@ -14,8 +14,9 @@ namespace strata::compile {
 // The C++ compiler that turns generated code into a shared object.
 class Toolchain {
  public:
-  // $STRATA_CXX, else the first of clang++-19, clang++, g++ in PATH. Throws toolchain_error with the remedy when there
-  // is none, or it doesn't run.
+  // $STRATA_CXX, else the first of clang++-19, clang++, g++ in PATH. For a machine of another architecture than this
+  // one clang++ needs that one's C++ library and lld, and g++ is TRIPLE-g++. Throws toolchain_error with the remedy
+  // when there is none, or it doesn't run.
   static Toolchain find(const machine::Machine& machine);
 
   // First line of --version, and the flags: all that the code depends on beside its source.
@@ -29,10 +30,12 @@ class Toolchain {
 
  private:
   Toolchain() = default;
+  std::string remedy(const std::string& native) const;
 
   std::filesystem::path compiler_;
   std::vector<std::string> flags_;
   std::string description_;
+  std::string cross_remedy_;  // what is probably missing; empty for this machine's architecture
 };
 
 // A digest of the tensor library's headers, which are carried by this program.

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What 64-bit Arm has beyond the portable forms. Included by vec.h only, after Vec is declared.
+#pragma once
+
+#if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+#include <arm_neon.h>
+#endif
+
+namespace strata::tensor::arch {
+
+// fcvtl and fcvtn, four lanes at a time, are in the baseline.
+template <int N>
+inline constexpr bool kHasF16 = true;
+template <int N>
+STRATA_INLINE Vec<float, N> f16_to_f32(Vec<std::uint16_t, N> h) {
+  return convert<float, N>(__builtin_bit_cast(Vec<__fp16, N>, h));
+}
+template <int N>
+STRATA_INLINE Vec<std::uint16_t, N> f32_to_f16(Vec<float, N> x) {
+  return __builtin_bit_cast(Vec<std::uint16_t, N>, convert<__fp16, N>(x));
+}
+
+// acc[i] + a[i].lo * b[i].lo + a[i].hi * b[i].hi, bf16 pairs in each 32-bit lane, accumulated in f32. Without extended
+// bf16 arithmetic (FEAT_EBF16) the instruction rounds to odd and takes subnormal numbers for zero.
+#if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+template <int N>
+inline constexpr bool kHasBf16Dot = N == 4;
+template <int N>
+STRATA_INLINE Vec<float, N> bf16_dot(Vec<float, N> acc, Vec<std::uint32_t, N> a, Vec<std::uint32_t, N> b) {
+  return vbfdotq_f32(acc, __builtin_bit_cast(bfloat16x8_t, a), __builtin_bit_cast(bfloat16x8_t, b));
+}
+#else
+template <int N>
+inline constexpr bool kHasBf16Dot = false;
+template <int N>
+Vec<float, N> bf16_dot(Vec<float, N> acc, Vec<std::uint32_t, N> a, Vec<std::uint32_t, N> b);
+#endif
+
+// `yield` does nothing on most cores; this drains the pipeline.
+STRATA_INLINE void pause() { __asm__ volatile("isb" ::: "memory"); }
+
+}  // namespace strata::tensor::arch
