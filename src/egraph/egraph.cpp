@@ -18,13 +18,6 @@ EGraph::EGraph(Symbols& symbols, Analysis* analysis, bool explanations)
       proofs_(explanations ? std::make_unique<ProofForest>() : nullptr),
       given_(symbols.intern("given")) {}
 
-ENode EGraph::node(NodeId id) const { return view(nodes_[id]); }
-
-ClassId EGraph::find(ClassId id) const {
-  while (leaders_[id] != id) id = leaders_[id];
-  return id;
-}
-
 // find() that halves the path on its way.
 ClassId EGraph::shorten(ClassId id) {
   while (leaders_[id] != id) {
@@ -73,11 +66,19 @@ ClassId EGraph::add(const ENode& node) {
 NodeId EGraph::mint(const ENode& canonical, std::uint32_t hash, const ENode& original, bool live) {
   const auto id = static_cast<NodeId>(nodes_.size());
   STRATA_CHECK(id != kNoId, "an e-graph holds at most 2^32 - 2 terms");
-  const auto arity = static_cast<std::uint32_t>(canonical.children.size());
-  ClassId* const children = live ? arena_.copy(canonical.children).data() : nullptr;
-  nodes_.push_back({canonical.op, canonical.payload, children, live ? arity : 0, hash, live});
+  StoredNode& stored = nodes_.emplace_back();
+  stored.op = canonical.op;
+  stored.payload = canonical.payload;
+  stored.hash = hash;
+  if (live) {
+    stored.live = true;
+    stored.arity = static_cast<std::uint32_t>(canonical.children.size()) & 0x7fffffff;
+    if (stored.arity > kFewChildren) stored.many = arena_.copy(canonical.children).data();
+    if (stored.arity <= kFewChildren) std::ranges::copy(canonical.children, stored.few);
+  }
   leaders_.push_back(id);
   classes_.emplace_back();
+  op_bits_.push_back(op_bit(canonical.op));
   if (proofs_) proofs_->add_term(original);
   return id;
 }
@@ -115,6 +116,7 @@ void EGraph::unite(ClassId a, ClassId b) {
   Class& other = classes_[from];
   const std::size_t own_parents = survivor.parents.size();
   congruence_pending_.insert(congruence_pending_.end(), other.parents.ids().begin(), other.parents.ids().end());
+  op_bits_[into] |= op_bits_[from];
   survivor.nodes.append(other.nodes.ids());
   survivor.parents.append(other.parents.ids());
   other.nodes.clear();
@@ -168,7 +170,7 @@ std::size_t EGraph::rebuild() {
 void EGraph::repair(NodeId id) {
   congruence_pending_.pop_back();
   StoredNode& node = nodes_[id];
-  const std::span<ClassId> children(node.children, node.arity);
+  const std::span<ClassId> children = node.children();
   if (!node.live || std::ranges::all_of(children, [&](ClassId child) { return leaders_[child] == child; })) return;
   table_.erase(node.hash, id);
   for (ClassId& child : children) child = shorten(child);
@@ -248,8 +250,8 @@ std::span<const ClassId> EGraph::classes_with(Symbol op) const {
 
 std::size_t EGraph::memory_bytes() const {
   const auto bytes_of = [](const auto& list) { return list.capacity() * sizeof(list[0]); };
-  std::size_t bytes = arena_.memory_bytes() + table_.memory_bytes() + bytes_of(nodes_) + bytes_of(leaders_) +
-                      bytes_of(classes_) + bytes_of(canonical_) + bytes_of(congruence_pending_) +
+  std::size_t bytes = arena_.memory_bytes() + table_.memory_bytes() + nodes_.memory_bytes() + bytes_of(leaders_) +
+                      bytes_of(classes_) + bytes_of(op_bits_) + bytes_of(canonical_) + bytes_of(congruence_pending_) +
                       bytes_of(analysis_pending_) + bytes_of(modify_pending_) + bytes_of(untidy_);
   for (const auto& list : classes_with_) bytes += sizeof(list) + bytes_of(list);
   for (const Class& entry : classes_) bytes += entry.nodes.heap_bytes() + entry.parents.heap_bytes();

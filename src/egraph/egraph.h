@@ -16,6 +16,7 @@
 #include "egraph/node.h"
 #include "egraph/node_table.h"
 #include "egraph/proof_forest.h"
+#include "egraph/stable_vector.h"
 #include "egraph/symbols.h"
 
 namespace strata::egraph {
@@ -103,7 +104,10 @@ class EGraph {
     return lookup({op, payload, {children.begin(), children.size()}});
   }
 
-  ClassId find(ClassId id) const;
+  ClassId find(ClassId id) const {
+    while (leaders_[id] != id) id = leaders_[id];
+    return id;
+  }
   bool same(ClassId a, ClassId b) const { return find(a) == find(b); }
 
   // Says that two terms are equal, because of `reason`: a name for explanations. Returns whether that was news.
@@ -123,7 +127,9 @@ class EGraph {
   // The same as names, and the nodes that have the class as a child, without the cost of making ENodes.
   std::span<const NodeId> node_ids(ClassId id) const { return classes_[find(id)].nodes.ids(); }
   std::span<const NodeId> parent_ids(ClassId id) const { return classes_[find(id)].parents.ids(); }
-  ENode node(NodeId id) const;  // of those ids
+  ENode node(NodeId id) const { return view(nodes_[id]); }  // of those ids
+  // False if the class surely has no node of this operator.
+  bool may_have(ClassId canonical, Symbol op) const { return (op_bits_[canonical] & op_bit(op)) != 0; }
 
   std::size_t node_count() const { return table_.size(); }
   std::size_t class_count() const { return class_count_; }
@@ -137,20 +143,29 @@ class EGraph {
  private:
   friend class NodeRange;
 
+  static constexpr std::size_t kFewChildren = 4;
+
   struct StoredNode {
-    Symbol op;
-    Payload payload;
-    ClassId* children;
-    std::uint32_t arity;
-    std::uint32_t hash;
-    bool live;  // in the table, and in the list of its class
+    Symbol op = 0;
+    Payload payload = 0;
+    std::uint32_t hash = 0;
+    std::uint32_t arity : 31 = 0;
+    std::uint32_t live : 1 = 0;  // in the table, and in the list of its class
+    union {
+      ClassId few[kFewChildren] = {};
+      ClassId* many;
+    };
+
+    std::span<const ClassId> children() const { return {arity <= kFewChildren ? few : many, arity}; }
+    std::span<ClassId> children() { return {arity <= kFewChildren ? few : many, arity}; }
   };
   struct Class {
     IdList nodes;
     IdList parents;
   };
 
-  ENode view(const StoredNode& node) const { return {node.op, node.payload, {node.children, node.arity}}; }
+  static std::uint64_t op_bit(Symbol op) { return std::uint64_t{1} << (op % 64); }
+  static ENode view(const StoredNode& node) { return {node.op, node.payload, node.children()}; }
   ClassId shorten(ClassId id);
   NodeId find_node(const ENode& canonical, std::uint32_t hash) const;
   NodeId mint(const ENode& canonical, std::uint32_t hash, const ENode& original, bool live);
@@ -170,10 +185,12 @@ class EGraph {
   Symbol given_;
 
   ChildArena arena_;
-  std::vector<StoredNode> nodes_;
-  std::vector<ClassId> leaders_;  // the union-find, by id
-  std::vector<Class> classes_;    // by id, filled for canonical ones
-  NodeTable table_;               // live nodes by content
+  StableVector<StoredNode> nodes_;  // by id; their views' children stay where they are
+  std::vector<ClassId> leaders_;    // the union-find, by id
+  std::vector<Class> classes_;      // by id, filled for canonical ones
+  // By id: a bit per operator among the class's nodes, modulo 64; apart from the lists, to be quick to look at.
+  std::vector<std::uint64_t> op_bits_;
+  NodeTable table_;  // live nodes by content
 
   bool dirty_ = false;
   std::vector<NodeId> congruence_pending_;

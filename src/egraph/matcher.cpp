@@ -73,6 +73,7 @@ class Machine {
 
   // A class's nodes are sorted by operator.
   void bind(const Instruction& step, std::size_t at) {
+    if (!graph_.may_have(registers_[step.source], step.op)) return;
     const std::span<const NodeId> ids = graph_.node_ids(registers_[step.source]);
     constexpr std::size_t kFew = 16;
     auto id = ids.begin();

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Speed of the e-graph: the algebra of bench/math_rules.h on integrals, derivatives and sums, until a limit.
+//
+//   build/release/bench/egraph_math [--nodes N] [--iterations N] [--seconds S] [--explanations] [--json]
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "bench/math_rules.h"
+#include "egraph/runner.h"
+
+namespace {
+
+using namespace strata::egraph;
+
+constexpr const char* kTerms[] = {
+    "i(ln(x), x)",
+    "i(add(x, cos(x)), x)",
+    "i(mul(cos(x), x), x)",
+    "d(x, add(1, mul(2, x)))",
+    "d(x, sub(pow(x, 3), mul(7, pow(x, 2))))",
+    "add(mul(y, add(x, y)), sub(add(x, 2), add(x, x)))",
+    "div(1, sub(div(add(1, sqrt(five)), 2), div(sub(1, sqrt(five)), 2)))",
+};
+
+std::size_t peak_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+}
+
+nlohmann::ordered_json to_json(const RunReport& report) {
+  std::size_t matches = 0;
+  nlohmann::ordered_json rules = nlohmann::ordered_json::array();
+  for (const RuleReport& rule : report.rules) {
+    matches += rule.matches;
+    rules.push_back(
+        {{"name", rule.name}, {"matches", rule.matches}, {"applications", rule.applications}, {"bans", rule.bans}});
+  }
+  return {{"stop_reason", to_string(report.stop_reason)},
+          {"iterations", report.iterations.size()},
+          {"nodes", report.nodes},
+          {"classes", report.classes},
+          {"matches", matches},
+          {"seconds", report.seconds()},
+          {"search_seconds", report.search_seconds},
+          {"apply_seconds", report.apply_seconds},
+          {"rebuild_seconds", report.rebuild_seconds},
+          {"nodes_per_second", static_cast<double>(report.nodes) / report.seconds()},
+          {"matches_per_search_second", static_cast<double>(matches) / report.search_seconds},
+          {"memory_bytes", report.memory_bytes},
+          {"peak_process_bytes", peak_bytes()},
+          {"rules", rules}};
+}
+
+void print(const nlohmann::ordered_json& figures) {
+  for (const auto& [name, value] : figures.items()) {
+    if (name == "rules") continue;
+    std::cout << name << std::string(28 - name.size(), ' ')
+              << (value.is_string() ? value.get<std::string>() : value.dump()) << "\n";
+  }
+  std::printf("\n%-24s %12s %12s %6s\n", "rule", "matches", "applications", "bans");
+  for (const auto& rule : figures["rules"]) {
+    std::printf("%-24s %12zu %12zu %6zu\n", rule["name"].get<std::string>().c_str(), rule["matches"].get<std::size_t>(),
+                rule["applications"].get<std::size_t>(), rule["bans"].get<std::size_t>());
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Speed of the e-graph on computer algebra");
+  RunnerLimits limits{.iterations = 60, .nodes = 1'000'000, .seconds = 60};
+  bool json = false;
+  bool explanations = false;
+  app.add_option("--iterations", limits.iterations, "Most iterations")->capture_default_str();
+  app.add_option("--nodes", limits.nodes, "Most e-nodes")->capture_default_str();
+  app.add_option("--seconds", limits.seconds, "Longest time")->capture_default_str();
+  app.add_flag("--explanations", explanations, "Remember why terms are equal");
+  app.add_flag("--json", json, "Print JSON");
+  CLI11_PARSE(app, argc, argv);
+
+  MathLanguage language;
+  MathAnalysis analysis(language);
+  EGraph graph(language.symbols, &analysis, explanations);
+  for (const char* term : kTerms) language.add(graph, term);
+  const nlohmann::ordered_json figures = to_json(run(graph, math_rules(language, analysis), limits));
+  if (json) {
+    std::cout << figures.dump(2) << "\n";
+  } else {
+    print(figures);
+  }
+}
