@@ -43,7 +43,8 @@ class Analysis {
   virtual void modify(EGraph& /*graph*/, ClassId /*id*/) {}
 };
 
-// The nodes of one class; valid until the next merge() or rebuild(), add() doesn't disturb it.
+// The nodes of one class; valid until the next merge() or rebuild(), add() doesn't disturb it. An ENode's children live
+// as long as the graph; rebuild() makes them canonical where they lie.
 class NodeRange {
  public:
   class Iterator {

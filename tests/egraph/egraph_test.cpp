@@ -7,6 +7,7 @@
 #include <set>
 
 #include "arithmetic.h"
+#include "random_terms.h"
 
 namespace strata::egraph {
 namespace {
@@ -130,6 +131,58 @@ TEST(Analysis, DataTravelsWhicheverClassSurvives) {
     EXPECT_EQ(fold.value(graph, of_x), -5);
     EXPECT_EQ(fold.value(graph, of_5), -5);
     EXPECT_TRUE(graph.same(of_x, of_5));
+  }
+}
+
+// The least number of nodes of a term in the class.
+class SmallestTerm : public Analysis {
+ public:
+  std::vector<std::size_t> sizes;
+
+  std::size_t size_of(const EGraph& graph, const ENode& node) const {
+    std::size_t size = 1;
+    for (const ClassId child : node.children) size = std::min(size + sizes[graph.find(child)], kMost);
+    return size;
+  }
+  bool make(const EGraph& graph, ClassId id, const ENode& node) override {
+    if (sizes.size() <= id) sizes.resize(id + 1, kMost);
+    const std::size_t before = sizes[id];
+    sizes[id] = std::min(before, size_of(graph, node));
+    return sizes[id] != before;
+  }
+  AnalysisMerge merge(const EGraph&, ClassId into, ClassId from) override {
+    const AnalysisMerge result{sizes[from] < sizes[into], sizes[into] < sizes[from]};
+    sizes[into] = std::min(sizes[into], sizes[from]);
+    return result;
+  }
+
+ private:
+  static constexpr std::size_t kMost = 1'000'000;
+};
+
+// After rebuild(): a class knows what its nodes say, a node stands among the parents of its children, once.
+TEST(Analysis, InvariantsHoldAfterRandomMerges) {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    std::mt19937_64 random(seed);
+    Symbols symbols;
+    SmallestTerm smallest;
+    EGraph graph(symbols, &smallest, seed % 2 == 1);
+    for (int round = 0; round < 3; ++round) {
+      const auto ids = add_random_nodes(graph, random, 30);
+      for (int i = 0; i < 4; ++i) graph.merge(ids[pick(random, ids.size())], ids[pick(random, ids.size())]);
+      graph.rebuild();
+      for (const ClassId id : graph.classes()) {
+        std::size_t expected = smallest.size_of(graph, graph.nodes(id)[0]);
+        for (const NodeId node : graph.node_ids(id)) {
+          expected = std::min(expected, smallest.size_of(graph, graph.node(node)));
+          EXPECT_TRUE(graph.may_have(id, graph.node(node).op));
+          for (const ClassId child : graph.node(node).children) {
+            EXPECT_EQ(std::ranges::count(graph.parent_ids(child), node), 1) << "seed " << seed;
+          }
+        }
+        ASSERT_EQ(smallest.sizes[id], expected) << "seed " << seed << " class " << id;
+      }
+    }
   }
 }
 

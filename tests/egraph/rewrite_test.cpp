@@ -102,12 +102,12 @@ TEST(Rewrite, SeveralRootsAreRewrittenTogether) {
   const ClassId other = language.add(graph, "matmul(y, w)");
   const std::vector<Rewrite> rules = {language.rule(
       "merge-matmuls", "?a = matmul(?x, ?u); ?b = matmul(?x, ?v)",
-      "?b = right(matmul(?x, concat(?u, ?v))); ?a = left(matmul(?x, concat(?u, ?v)))", [](EGraph& graph, Match& match) {
+      "?b = right(matmul(?x, concat(?u, ?v))); ?a = left(matmul(?x, concat(?u, ?v)))", [](EGraph& g, Match& match) {
         EXPECT_EQ(match.roots[0], match.class_of("?a"));
         EXPECT_EQ(match.roots[1], match.class_of("?b"));
-        return !graph.same(match.class_of("?u"), match.class_of("?v")) &&
-               graph.symbols().name(graph.nodes(match.class_of("?u"))[0].op) != "concat" &&
-               graph.symbols().name(graph.nodes(match.class_of("?v"))[0].op) != "concat";
+        return !g.same(match.class_of("?u"), match.class_of("?v")) &&
+               g.symbols().name(g.nodes(match.class_of("?u"))[0].op) != "concat" &&
+               g.symbols().name(g.nodes(match.class_of("?v"))[0].op) != "concat";
       })};
   EXPECT_EQ(run(graph, rules).stop_reason, StopReason::kSaturated);
   EXPECT_TRUE(graph.same(q, language.add(graph, "left(matmul(x, concat(u, v)))")));
