@@ -16,8 +16,8 @@
 namespace strata::machine {
 namespace {
 
-constexpr double kDefaultHertz = 3.5e9;           // virtual machines don't tell theirs
-constexpr double kBarrierSecondsPerCore = 30e-9;  // 40 to 65 ns for two cores of an EPYC (Zen 5)
+constexpr double kDefaultHertz = 3.5e9;            // virtual machines don't tell theirs
+constexpr double kBarrierSecondsPerCore = 100e-9;  // two cores of an EPYC (Zen 5): mostly 250 ns, at times 50
 
 std::string read_word(const std::filesystem::path& path) {
   std::ifstream file(path);
