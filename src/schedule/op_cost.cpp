@@ -17,13 +17,21 @@ ir::TensorType sized(ir::TensorType type, const std::map<std::string, std::int64
   return type;
 }
 
+// An op that could be a view costs nothing by itself: where code is made for it, that is a copy.
+ir::Work work_of(const ir::Expr& value, const std::vector<ir::TensorType>& operands, const ir::TensorType& result) {
+  const bool is_copy = value.op->aliased_operand() && !value.op->writes_alias();
+  if (!is_copy) return value.op->work(operands, value.attributes, result);
+  const auto bytes = static_cast<double>(ir::max_bytes(result));
+  return {0, bytes, bytes};
+}
+
 }  // namespace
 
 OpCost op_cost(const ir::Expr& value, const machine::Machine& machine, const std::map<std::string, std::int64_t>& sizes,
                int threads) {
   std::vector<ir::TensorType> types;
   for (const ir::Expr* argument : value.arguments) types.push_back(sized(argument->type(), sizes));
-  const ir::Work work = value.op->work(types, value.attributes, sized(value.type(), sizes));
+  const ir::Work work = work_of(value, types, sized(value.type(), sizes));
   const double bytes = work.read_bytes + work.written_bytes;
   machine::Work cost;
   cost.ops = work.flops;

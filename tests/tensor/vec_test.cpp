@@ -136,6 +136,17 @@ TEST(Convert, IntegersLoadAndTruncate) {
   check_integers<std::int32_t, 1>();
 }
 
+TEST(Convert, StridedLanesLieApart) {
+  for_each_width([]<int N>(Lanes<N>) {
+    bf16 in[7 * N];
+    for (int i = 0; i < 7 * N; ++i) in[i] = bf16(static_cast<float>(i));
+    for (const int stride : {0, 1, 3, 7}) {
+      const Vec<float, N> out = load_strided(Lanes<N>{}, in, stride);
+      for (int i = 0; i < N; ++i) EXPECT_EQ(lane(out, i), static_cast<float>(in[i * stride])) << N << " by " << stride;
+    }
+  });
+}
+
 TEST(Convert, BoolIsZeroOrOne) {
   const bool in[4] = {true, false, false, true};
   const Vec<float, 4> v = load(Lanes<4>{}, in);
