@@ -17,12 +17,6 @@ namespace {
 
 using ir::Expr;
 
-std::vector<ir::TensorType> operand_types(const Expr& value) {
-  std::vector<ir::TensorType> types;
-  for (const Expr* argument : value.arguments) types.push_back(argument->type());
-  return types;
-}
-
 // Iterators of the result that every stage has, in order: the loops around all stages.
 std::vector<int> common_iterators(const StridedNest& nest) {
   std::vector<int> common;
