@@ -52,8 +52,7 @@ std::vector<std::string> cross_flags(const machine::Target& target) {
   return {"--target=" + target.triple, "-fuse-ld=lld", "-Wno-unused-command-line-argument"};
 }
 
-// What to do when code for a foreign machine can't be made. Debian's name of the architecture is in its packages'
-// names.
+// What to do when code for a foreign machine can't be made: install Debian's packages, named after its architectures.
 std::string cross_remedy(const machine::Target& target) {
   const std::map<std::string, std::string> debian_names = {
       {"aarch64", "arm64"}, {"riscv64", "riscv64"}, {"x86_64", "amd64"}};
@@ -102,7 +101,6 @@ Toolchain Toolchain::find(const machine::Machine& machine) {
     toolchain.flags_.insert(toolchain.flags_.end(), flags.begin(), flags.end());
   };
   const bool is_clang = version.find("clang") != std::string::npos;
-  add(is_clang ? target.clang_flags : target.gcc_flags);
   if (is_foreign(target)) {
     toolchain.cross_remedy_ = cross_remedy(target);
     if (is_clang) {
@@ -112,6 +110,7 @@ Toolchain Toolchain::find(const machine::Machine& machine) {
                             "set STRATA_CXX to clang++ or to " + target.triple + "-g++");
     }
   }
+  add(is_clang ? target.clang_flags : target.gcc_flags);
   toolchain.description_ = version;
   for (const std::string& flag : toolchain.flags_) toolchain.description_ += " " + flag;
   return toolchain;
