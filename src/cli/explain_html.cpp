@@ -40,7 +40,7 @@ details summary { cursor: pointer; color: var(--soft); }
 svg { width: 100%; height: auto; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 svg text { font: 11px system-ui, sans-serif; fill: var(--soft); }
 svg text.axis { font-size: 12px; }
-svg text.name { fill: var(--ink); }
+svg text.name { fill: var(--ink); paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
 svg .grid { stroke: var(--line); }
 svg .roof { stroke: var(--roof); stroke-width: 1.5; }
 svg .link { stroke: var(--soft); stroke-dasharray: 2 3; }

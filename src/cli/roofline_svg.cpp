@@ -183,13 +183,14 @@ class Plot {
                });
   }
 
+  struct Label {
+    Point dot;
+    double radius = 0;
+    std::string name;
+  };
+
   // The largest dots' names; those that lie on one another share a label.
   void draw_names() {
-    struct Label {
-      Point dot;
-      double radius;
-      std::string name;
-    };
     std::vector<Label> labels;
     for (const auto& dot : dots_ | std::views::take(kNamedDots)) {
       Point where = at(dot.intensity, dot.rate());
@@ -199,21 +200,23 @@ class Plot {
       if (same == labels.end()) {
         labels.push_back({where, radius(dot), dot.op->op.name});
       } else {
-        same->name += ", " + dot.op->op.name.substr(dot.op->op.name.find('.') + 1);
+        same->name += ", " + dot.op->op.name;
       }
     }
-    for (const Label& label : labels) draw_name(label.name, {label.dot.x + label.radius + 4, label.dot.y + 4});
+    for (const Label& label : labels) draw_name(label);
   }
 
-  // Moved up or down until nothing else is in the way; left out when there is no room.
-  void draw_name(const std::string& name, Point start) {
-    double width = kCharacter * static_cast<double>(name.size());
-    start.x = std::min(start.x, kRight - width);
+  // Beside the dot, on the left where the right is too narrow, and moved up or down until nothing else is in the way;
+  // left out when there is no room.
+  void draw_name(const Label& label) {
+    double width = kCharacter * static_cast<double>(label.name.size()), gap = label.radius + 4;
+    bool is_right = label.dot.x + gap + width <= kRight;
+    double x = is_right ? label.dot.x + gap : label.dot.x - gap - width;
     for (int step = 0; step < 13; ++step) {
-      Point label = {start.x, start.y + (step % 2 == 1 ? 1 : -1) * ((step + 1) / 2) * kLine};
-      if (!is_free(label, width)) continue;
-      names_.emplace_back(label, width);
-      return text(label, name, "start", " class=\"name\"");
+      Point where = {x, label.dot.y + 4 + (step % 2 == 1 ? 1 : -1) * ((step + 1) / 2) * kLine};
+      if (!is_free(where, width)) continue;
+      names_.emplace_back(where, width);
+      return text({is_right ? x : x + width, where.y}, label.name, is_right ? "start" : "end", " class=\"name\"");
     }
   }
 
