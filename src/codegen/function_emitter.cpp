@@ -232,11 +232,10 @@ void FunctionEmitter::emit_op(const schedule::ScheduledOp& op) {
     operands.push_back(std::move(code));
   }
   out_.line("auto* const out = " + pointer(op.value, 0, true) + ";");
-  const std::int64_t lanes = machine::vector_lanes(machine_, DType::kF32);
   if (op.form == Form::kLoops) {
-    emit_loops(out_, op, operands, "out", lanes);
+    emit_loops(out_, op, operands, "out", op.lanes);
   } else {
-    KernelCall call{op, {}, "out", lanes};
+    KernelCall call{op, {}, "out", machine::vector_lanes(machine_, DType::kF32)};
     for (const OperandCode& code : operands) call.operands.push_back(code.pointer);
     emit_kernel(out_, call);
   }

@@ -35,7 +35,7 @@ int thread_count(const CompileOptions& options) {
 }
 
 void check_options(const CompileOptions& options) {
-  check_pass_names(options.without);
+  check_switch_names(options.without);
   if (options.dtype == "keep" || options.dtype == "f32" || options.dtype == "f16" || options.dtype == "bf16") return;
   throw usage_error("weights can't be stored as '" + options.dtype + "'", "use f32, f16, bf16 or keep");
 }
@@ -152,13 +152,10 @@ class Compilation {
     decoder_options.max_chunk = std::min(decoder_options.max_chunk, config.max_positions);
     decoder_ = importer::import_decoder(*checkpoint_, decoder_options);
     if (!options_.dump.empty()) fs::create_directories(options_.dump);
-    PassContext context{machine_, options_.without, options_.dump, "", 0};
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
-    for (Specialisation& specialisation : default_specialisations(decoder_->module)) {
-      planned_.push_back(plan_module(decoder_->module, specialisation, context));
-      weights_.add(planned_.back().module, specialisation.entries);
-      specialisations_.push_back(std::move(specialisation));
-    }
+    specialisations_ = default_specialisations(decoder_->module);
+    planned_ = plan_modules(decoder_->module, specialisations_, {machine_, options_.without, options_.dump});
+    for (std::size_t i = 0; i < planned_.size(); ++i) weights_.add(planned_[i].module, specialisations_[i].entries);
     report_.plan_s = seconds_since(start);
   }
 

@@ -15,12 +15,11 @@ std::string optimise_text(const std::string& ir_text, const std::string& origin,
   ops::register_all();
   check_pass_names(names);
   const machine::Machine target = machine::load(machine);
-  PassContext context{target, {}, {}, "", 0};
   ir::Module module = ir::parse_module(ir_text, origin);
   ir::verify(module);
-  if (names.empty()) return ir::to_text(run_passes(std::move(module), context));
-  for (const std::string& name : names) {
-    module = std::ranges::find(passes(), name, &Pass::name)->run(module, context);
+  const std::vector<std::string> all = {"egraph"};
+  for (const std::string& name : names.empty() ? all : names) {
+    module = std::ranges::find(passes(), name, &Pass::name)->run(module, target);
     ir::verify(module);
   }
   return ir::to_text(module);

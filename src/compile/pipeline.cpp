@@ -7,21 +7,17 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "ir/rewrite.h"
+#include "ir/roles.h"
 #include "ir/text.h"
 #include "ir/verify.h"
-#include "vectorize/default_layout.h"
+#include "vectorize/search.h"
 
 namespace strata::compile {
 namespace {
 
 constexpr std::int64_t kMaxHeadRows = 64;
-
-void dump_text(PassContext& context, std::string_view name, std::string_view suffix, const std::string& text) {
-  if (context.dump.empty()) return;
-  char number[8];
-  std::snprintf(number, sizeof(number), "%02d-", ++context.dumped);
-  write_file(context.dump / (context.dump_prefix + number + std::string(name) + std::string(suffix)), text);
-}
+constexpr std::int64_t kPromptTokens = 512;
+constexpr std::int64_t kGeneratedTokens = 128;
 
 // A range of one value is a constant.
 std::map<std::string, ir::SymbolValue> symbol_values(const Specialisation& specialisation) {
@@ -32,60 +28,29 @@ std::map<std::string, ir::SymbolValue> symbol_values(const Specialisation& speci
   return values;
 }
 
-}  // namespace
+// Numbered files of one specialisation: "seq1-02-egraph.ir".
+class Dumper {
+ public:
+  Dumper(const PassContext& context, std::string tag) : folder_(context.dump), tag_(std::move(tag)) {}
 
-const std::vector<Pass>& passes() {
-  static const std::vector<Pass> kPasses = {
-      {"vectorize", "packs matrices and the cache's keys for the machine's vector lanes and dot-product units",
-       [](const ir::Module& module, const PassContext& context) {
-         return vectorize::default_layout(module, context.machine);
-       }},
-  };
-  return kPasses;
-}
-
-void check_pass_names(const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
-    if (std::ranges::find(passes(), name, &Pass::name) != passes().end()) continue;
-    std::string known;
-    for (const Pass& pass : passes()) known += (known.empty() ? "" : ", ") + std::string(pass.name);
-    throw usage_error("there is no pass '" + name + "'", "passes are: " + known);
+  void write(const std::string& name, const std::string& text) {
+    if (folder_.empty()) return;
+    char number[8];
+    std::snprintf(number, sizeof(number), "%02d-", ++written_);
+    write_file(folder_ / (tag_ + "-" + number + name), text);
   }
+
+ private:
+  std::filesystem::path folder_;
+  std::string tag_;
+  int written_ = 0;
+};
+
+bool is_without(const PassContext& context, std::string_view name) {
+  return std::ranges::find(context.without, name) != context.without.end();
 }
 
-ir::Module run_passes(ir::Module module, PassContext& context) {
-  for (const Pass& pass : passes()) {
-    if (std::ranges::find(context.without, pass.name) != context.without.end()) continue;
-    const std::string before = context.dump.empty() ? "" : ir::to_text(module);
-    module = pass.run(module, context);
-    ir::verify(module);
-    if (context.dump.empty()) continue;
-    const std::string after = ir::to_text(module);
-    if (after != before) dump_text(context, pass.name, ".ir", after);
-  }
-  return module;
-}
-
-std::vector<Specialisation> default_specialisations(const ir::Module& module) {
-  for (const auto& symbol : module.symbols()) {
-    if (symbol->name != "seq") continue;
-    const auto up_to = [&](std::int64_t rows) { return ir::Symbol{"seq", 2, std::min(rows, symbol->max), 1}; };
-    std::vector<Specialisation> all = {{"seq1", {{"seq", {"seq", 1, 1, 1}}}, {"forward", "head"}}};
-    if (symbol->max == 1) return all;
-    all.push_back({"chunk", {{"seq", up_to(symbol->max)}}, {"forward"}});
-    all.push_back({"rows", {{"seq", up_to(kMaxHeadRows)}}, {"head"}});
-    return all;
-  }
-  return {{"all", {}, {}}};
-}
-
-codegen::PlannedModule plan_module(const ir::Module& module, const Specialisation& specialisation,
-                                   PassContext& context) {
-  context.dump_prefix = specialisation.tag + "-";
-  context.dumped = 0;
-  ir::Module specialised = ir::specialise(module, symbol_values(specialisation));
-  if (!context.dump.empty()) dump_text(context, "import", ".ir", ir::to_text(specialised));
-  codegen::PlannedModule planned{run_passes(std::move(specialised), context), specialisation.tag, {}, {}, {}, {}};
+void schedule_and_buffer(codegen::PlannedModule& planned, const PassContext& context, Dumper& dumper) {
   planned.schedule = schedule::default_schedule(planned.module, context.machine);
   planned.buffers = buffer::plan_buffers(planned.schedule);
   std::string schedule_text;
@@ -94,9 +59,129 @@ codegen::PlannedModule plan_module(const ir::Module& module, const Specialisatio
     schedule_text += schedule::to_text(function);
     buffer_text += buffer::to_text(planned.buffers.at(function.function));
   }
-  dump_text(context, "schedule", ".txt", schedule_text);
-  dump_text(context, "buffers", ".txt", buffer_text);
+  dumper.write("schedule.txt", schedule_text);
+  dumper.write("buffers.txt", buffer_text);
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// One module by itself, all its functions as entries.
+ir::Module search_one(const ir::Module& module, const machine::Machine& machine, std::set<std::string> without) {
+  std::vector<std::string> entries;
+  const auto roles = ir::call_counts(module, {});
+  for (const auto& function : module.functions()) {
+    if (roles.at(function.get()) == 0) entries.push_back(function->name);
+  }
+  vectorize::SearchOptions options;
+  options.without = std::move(without);
+  auto result = vectorize::search({{"module", &module, entries, 1, {}}}, machine, options);
+  return std::move(result.versions[0].module);
+}
+
+}  // namespace
+
+std::vector<Specialisation> default_specialisations(const ir::Module& module) {
+  const auto range = [&](const std::string& name) -> const ir::Symbol* {
+    const auto found = std::ranges::find_if(module.symbols(), [&](const auto& symbol) { return symbol->name == name; });
+    return found == module.symbols().end() ? nullptr : found->get();
+  };
+  const ir::Symbol* const seq = range("seq");
+  if (seq == nullptr) return {{"all", {}, {}}};
+  const ir::Symbol* const ctx = range("ctx");
+  const auto context = [&](std::int64_t positions) -> std::int64_t {
+    return ctx == nullptr ? positions : std::clamp(positions, ctx->min, ctx->max);
+  };
+  const auto up_to = [&](std::int64_t rows) { return ir::Symbol{"seq", 2, std::min(rows, seq->max), 1}; };
+  std::vector<Specialisation> all = {{"seq1",
+                                      {{"seq", {"seq", 1, 1, 1}}},
+                                      {"forward", "head"},
+                                      static_cast<double>(kGeneratedTokens),
+                                      {{"ctx", context(kPromptTokens + kGeneratedTokens / 2)}}}};
+  if (seq->max == 1) return all;
+  const std::int64_t chunk = std::min(kPromptTokens, seq->max);
+  const double chunks = static_cast<double>(kPromptTokens) / static_cast<double>(chunk);
+  all.push_back({"chunk",
+                 {{"seq", up_to(seq->max)}},
+                 {"forward"},
+                 chunks,
+                 {{"seq", chunk}, {"ctx", context(kPromptTokens / 2)}}});
+  all.push_back({"rows", {{"seq", up_to(kMaxHeadRows)}}, {"head"}, 0.01, {{"seq", std::min(kMaxHeadRows, seq->max)}}});
+  return all;
+}
+
+void check_switch_names(const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  std::vector<std::string> known = vectorize::search_names();
+  known.insert(known.begin(), "egraph");
+  for (const std::string& name : names) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    throw usage_error("nothing that can be switched off is called '" + name + "'", "choose from " + joined(known));
+  }
+}
+
+std::vector<codegen::PlannedModule> plan_modules(const ir::Module& module,
+                                                 const std::vector<Specialisation>& specialisations,
+                                                 const PassContext& context) {
+  std::vector<ir::Module> modules;
+  std::vector<Dumper> dumpers;
+  std::vector<vectorize::Version> versions;
+  for (const Specialisation& specialisation : specialisations) {
+    modules.push_back(ir::specialise(module, symbol_values(specialisation)));
+    dumpers.emplace_back(context, specialisation.tag);
+    dumpers.back().write("import.ir", context.dump.empty() ? "" : ir::to_text(modules.back()));
+  }
+  for (std::size_t i = 0; i < modules.size(); ++i) {
+    const Specialisation& from = specialisations[i];
+    versions.push_back({from.tag, &modules[i], from.entries, from.runs, from.sizes});
+  }
+  std::vector<codegen::PlannedModule> planned;
+  if (is_without(context, "egraph")) {
+    for (std::size_t i = 0; i < modules.size(); ++i) {
+      planned.push_back({std::move(modules[i]), specialisations[i].tag, {}, {}, {}, {}});
+    }
+  } else {
+    vectorize::SearchOptions options;
+    options.without.insert(context.without.begin(), context.without.end());
+    vectorize::SearchResult found = vectorize::search(std::move(versions), context.machine, options);
+    for (std::size_t i = 0; i < modules.size(); ++i) {
+      vectorize::PlannedVersion& version = found.versions[i];
+      planned.push_back(
+          {std::move(version.module), specialisations[i].tag, {}, {}, found.stats, std::move(version.alternatives)});
+      ir::verify(planned.back().module);
+      dumpers[i].write("egraph.ir", context.dump.empty() ? "" : ir::to_text(planned.back().module));
+    }
+  }
+  for (std::size_t i = 0; i < planned.size(); ++i) schedule_and_buffer(planned[i], context, dumpers[i]);
   return planned;
+}
+
+const std::vector<Pass>& passes() {
+  static const std::vector<Pass> kPasses = {
+      {"algebra", "the rules of algebra alone: cheaper expressions, matmuls that share an input merged",
+       [](const ir::Module& module, const machine::Machine& machine) {
+         return search_one(module, machine, {"vectorize"});
+       }},
+      {"vectorize", "the rules of layout alone: operands packed for vector lanes and dot-product units",
+       [](const ir::Module& module, const machine::Machine& machine) {
+         return search_one(module, machine, {"algebra"});
+       }},
+      {"egraph", "all rules in one e-graph, the cheapest plan extracted",
+       [](const ir::Module& module, const machine::Machine& machine) { return search_one(module, machine, {}); }},
+  };
+  return kPasses;
+}
+
+void check_pass_names(const std::vector<std::string>& names) {
+  std::vector<std::string> known;
+  for (const Pass& pass : passes()) known.emplace_back(pass.name);
+  for (const std::string& name : names) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    throw usage_error("there is no pass '" + name + "'", "passes are: " + joined(known));
+  }
 }
 
 }  // namespace strata::compile

@@ -7,49 +7,52 @@
 #include <vector>
 
 #include "codegen/program.h"
+#include "cost/op_cost.h"
 #include "ir/expr.h"
 #include "machine/machine.h"
 
 namespace strata::compile {
 
-// What the passes of one compilation share.
+// What one compilation's passes share.
 struct PassContext {
   const machine::Machine& machine;
-  std::vector<std::string> without;  // passes and searches that are switched off
+  std::vector<std::string> without;  // passes, searches and rules that are switched off
   std::filesystem::path dump;        // folder; empty: no dumps
-  std::string dump_prefix;           // "seq1-"
-  int dumped = 0;                    // numbers the files
 };
-
-// A pass over modules: its name switches it off (--without) and selects it (opt --passes).
-struct Pass {
-  std::string_view name;
-  std::string_view what;  // one line for people
-  std::function<ir::Module(const ir::Module&, const PassContext&)> run;
-};
-
-// All passes, in the order in which a compilation runs them.
-const std::vector<Pass>& passes();
-
-// Throws usage_error listing the names when one of `names` is no pass.
-void check_pass_names(const std::vector<std::string>& names);
-
-// The one place where passes run: skips those switched off, verifies each result, dumps it if it changed
-// ("seq1-02-vectorize.ir").
-ir::Module run_passes(ir::Module module, PassContext& context);
 
 // A version of the program for a range of run-time sizes.
 struct Specialisation {
   std::string tag;                            // "seq1"
   std::map<std::string, ir::Symbol> symbols;  // replaces the symbols of these names
   std::vector<std::string> entries;           // functions that it is made for
+  double runs = 1;                            // of each entry in the workload that is planned for
+  cost::Sizes sizes = {};                     // of a typical run
 };
 
-// The default plan: one token (decoding), and up to a whole chunk (prefill); for logits of many rows, 64 at a time.
+// The default plan: one token (decoding), and up to a whole chunk (prefill); for logits of many rows, 64 at a time. The
+// workload is llama-bench's: a prompt of 512 tokens and 128 generated ones.
 std::vector<Specialisation> default_specialisations(const ir::Module& module);
 
-// Specialise, run the passes, schedule, plan the buffers.
-codegen::PlannedModule plan_module(const ir::Module& module, const Specialisation& specialisation,
-                                   PassContext& context);
+// Names that --without takes: "egraph" (no search at all), and those of vectorize::search_names().
+// Throws usage_error listing them when one of `names` is none of them.
+void check_switch_names(const std::vector<std::string>& names);
+
+// Specialise; search algebra and layouts of all versions together; then, each by itself, schedule and plan the buffers.
+std::vector<codegen::PlannedModule> plan_modules(const ir::Module& module,
+                                                 const std::vector<Specialisation>& specialisations,
+                                                 const PassContext& context);
+
+// A pass from module to module, for `strata opt`.
+struct Pass {
+  std::string_view name;
+  std::string_view what;  // one line for people
+  std::function<ir::Module(const ir::Module&, const machine::Machine&)> run;
+};
+
+// All passes, in the order in which `opt` runs them.
+const std::vector<Pass>& passes();
+
+// Throws usage_error listing the names when one of `names` is no pass.
+void check_pass_names(const std::vector<std::string>& names);
 
 }  // namespace strata::compile

@@ -60,7 +60,8 @@ plan::CostTable::Axis size_axis(const ir::Symbol& symbol) {
   return {symbol.name, nodes(symbol.name == "ctx" ? 1 : symbol.min, symbol.max)};
 }
 
-plan::CostTable cost_table(const Expr& value, const machine::Machine& machine) {
+plan::CostTable cost_table(const schedule::ScheduledOp& op, const machine::Machine& machine) {
+  const Expr& value = *op.value;
   plan::CostTable table;
   for (const auto& [name, symbol] : symbols_of(value)) table.axes.push_back(size_axis(*symbol));
   table.axes.push_back({plan::kThreads, nodes(1, machine.cores)});
@@ -75,8 +76,8 @@ plan::CostTable cost_table(const Expr& value, const machine::Machine& machine) {
       rest /= along.nodes.size();
     }
     const int threads = static_cast<int>(sizes.at(plan::kThreads));
-    const schedule::OpCost cost = schedule::op_cost(value, machine, sizes, threads);
-    table.values.push_back({cost.flops, cost.bytes, cost.predicted_s});
+    const cost::OpCost cost = schedule::op_cost(op, machine, sizes, threads);
+    table.values.push_back({cost.flops, cost.bytes, cost.seconds});
   }
   return table;
 }
@@ -141,7 +142,7 @@ class EntryReport {
     op.layout = plan::layout_text(value);
     op.placement = value.type().placement.text();
     op.form = form_text(scheduled.form);
-    op.cost = scheduled.form == Form::kView ? plan::CostTable{{}, {{}}} : cost_table(value, machine_);
+    op.cost = scheduled.form == Form::kView ? plan::CostTable{{}, {{}}} : cost_table(scheduled, machine_);
     if (const auto found = planned_.alternatives.find(&value); found != planned_.alternatives.end()) {
       op.alternatives = found->second;
     }

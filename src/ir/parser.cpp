@@ -103,6 +103,7 @@ class ModuleParser {
     parse_list(">", "packs", [&] {
       Pack pack;
       pack.lanes = scan_.integer("a number of lanes");
+      pack.is_ragged = scan_.accept("~");
       scan_.expect("@");
       pack.axis = parse_axis();
       layout.packs.push_back(pack);

@@ -63,12 +63,7 @@ std::string attribute_text(const Attribute& attribute) {
 }
 
 std::string attributes_text(const Attributes& attributes) {
-  if (attributes.empty()) return "";
-  std::string list;
-  for (const auto& [name, value] : attributes) {
-    list += (list.empty() ? "" : ", ") + name + " = " + attribute_text(value);
-  }
-  return " {" + list + "}";
+  return attributes.empty() ? "" : " " + to_text(attributes);
 }
 
 std::string types_text(const std::vector<TensorType>& types) {
@@ -136,6 +131,14 @@ std::string to_text(const Function& function) {
     text += "    " + names.at(expr) + " = " + expr_text(*expr, names) + " : " + types_text(expr->types) + "\n";
   }
   return text + "    return " + operands_text(function.results, names) + "\n  }\n";
+}
+
+std::string to_text(const Attributes& attributes) {
+  std::string list;
+  for (const auto& [name, value] : attributes) {
+    list += (list.empty() ? "" : ", ") + name + " = " + attribute_text(value);
+  }
+  return "{" + list + "}";
 }
 
 std::string to_text(const Module& module) {

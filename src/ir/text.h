@@ -35,6 +35,7 @@ namespace strata::ir {
 // numbered; what no result needs is not printed. Parsing what was printed and printing it again gives the same text.
 std::string to_text(const Module& module);
 std::string to_text(const Function& function);
+std::string to_text(const Attributes& attributes);  // "{axis = 0, eps = 1e-06}"
 
 // A value's name in the text of its function, "%x" or "%3", by expression.
 std::unordered_map<const Expr*, std::string> value_names(const Function& function);

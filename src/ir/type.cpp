@@ -77,7 +77,12 @@ std::int64_t Layout::lanes(int axis) const {
 
 std::string Layout::text() const {
   if (packs.empty()) return "";
-  return "<" + join(packs, [](const Pack& p) { return std::to_string(p.lanes) + "@" + std::to_string(p.axis); }) + ">";
+  return "<" +
+         join(packs,
+              [](const Pack& p) {
+                return std::to_string(p.lanes) + (p.is_ragged ? "~@" : "@") + std::to_string(p.axis);
+              }) +
+         ">";
 }
 
 std::string Placement::text() const { return axes.empty() ? "" : "{" + join(axes, placement_text) + "}"; }
@@ -89,8 +94,24 @@ std::string TensorType::text() const {
   return placement.axes.empty() ? out : out + " " + placement.text();
 }
 
+bool is_row_major_in_memory(const TensorType& type) {
+  const auto& packs = type.layout.packs;
+  if (packs.empty()) return true;
+  if (packs.size() > 1 || packs[0].axis != type.rank() - 1) return false;
+  return packs[0].is_ragged || type.shape.back().multiple() % packs[0].lanes == 0;
+}
+
+Layout vector_layout(const Shape& shape, std::int64_t lanes) {
+  const bool exact = shape.back().multiple() % lanes == 0;
+  return {{{lanes, static_cast<int>(shape.size()) - 1, !exact}}};
+}
+
 std::vector<std::int64_t> max_physical_shape(const TensorType& type) {
   std::vector<std::int64_t> sizes;
+  if (!type.layout.packs.empty() && type.layout.packs[0].is_ragged) {
+    for (const Dim& dim : type.shape) sizes.push_back(dim.max());
+    return sizes;
+  }
   for (int axis = 0; axis < type.rank(); ++axis) {
     const std::int64_t lanes = type.layout.lanes(axis);
     sizes.push_back((type.shape[axis].max() + lanes - 1) / lanes);
@@ -119,7 +140,11 @@ void check_layout(const TensorType& type, const std::string& who) {
                         "lanes are positive and their product is at most " + std::to_string(kMaxLanes));
     }
     all_lanes *= pack.lanes;
+    if (!pack.is_ragged || (type.layout.packs.size() == 1 && pack.axis == type.rank() - 1)) continue;
+    throw usage_error(who + ": the layout " + type.layout.text() + " has a ragged pack that is not the last axis' only",
+                      "read the last axis in ragged groups, or pad");
   }
+  if (is_row_major_in_memory(type)) return;
   for (int axis = 0; axis < type.rank(); ++axis) {
     const Dim& dim = type.shape[axis];
     const std::int64_t lanes = type.layout.lanes(axis);

@@ -54,10 +54,13 @@ Dim operator*(const Dim& a, const Dim& b);
 Dim element_count(const Shape& shape);
 std::int64_t max_element_count(const Shape& shape);
 
-// One level of packing: `lanes` consecutive indices of `axis` lie together, innermost. `16@1` in the text form.
+// One level of packing: `lanes` consecutive indices of `axis` lie together, innermost. `16@1` in the text form. A
+// ragged one (`16~@1`) is a way of reading a row-major tensor's last axis: its last group has fewer lanes, and no
+// padding.
 struct Pack {
   std::int64_t lanes = 1;
   int axis = 0;
+  bool is_ragged = false;
 
   bool operator==(const Pack&) const = default;
 };
@@ -105,6 +108,14 @@ struct TensorType {
   std::string text() const;
 };
 
+// Whether the elements lie in row-major order: no packs, or one pack of the last axis that is ragged or has no padding.
+// Packing and unpacking such a type is a view.
+bool is_row_major_in_memory(const TensorType& type);
+
+// The layout that reads the last axis of a row-major tensor of this shape in groups of `lanes`: exact where the lanes
+// divide every value of its size, ragged elsewhere.
+Layout vector_layout(const Shape& shape, std::int64_t lanes);
+
 // The sizes in memory, lanes last, at the symbols' upper bounds.
 std::vector<std::int64_t> max_physical_shape(const TensorType& type);
 
@@ -112,7 +123,8 @@ std::vector<std::int64_t> max_physical_shape(const TensorType& type);
 std::int64_t max_bytes(const TensorType& type);
 
 // Throws Error (usage) naming `who` unless each pack has lanes >= 1 on an axis of the tensor, and the lanes of a
-// symbolic axis divide every value of its size. The outermost axis may be padded: that moves no other element.
+// symbolic axis divide every value of its size. The outermost axis may be padded: that moves no other element. A ragged
+// pack is the only one, on the last axis.
 void check_layout(const TensorType& type, const std::string& who);
 
 }  // namespace strata::ir

@@ -6,11 +6,19 @@ namespace strata::ops {
 // Products are accumulated, and returned, in f32 whatever the operands' types. `t`: the second operand is transposed.
 void register_contraction_ops() {
   register_structured({
-      {"matmul", {"a", "b"}, "c[..., n] = sum(k) a[..., k] * b[k, n]", ResultDType::kF32},
-      {"matmul_nt", {"a", "b"}, "c[..., n] = sum(k) a[..., k] * b[n, k]", ResultDType::kF32},
-      {"matmul_tn", {"a", "b"}, "c[m, n] = sum(k) a[k, m] * b[k, n]", ResultDType::kF32},
-      {"batch_matmul", {"a", "b"}, "c[b0, m, n] = sum(k) a[b0, m, k] * b[b0, k, n]", ResultDType::kF32},
-      {"batch_matmul_nt", {"a", "b"}, "c[b0, m, n] = sum(k) a[b0, m, k] * b[b0, n, k]", ResultDType::kF32},
+      {"matmul", {"a", "b"}, "c[..., n] = sum(k) a[..., k] * b[k, n]", ResultDType::kF32, ResultLayout::kRowMajor},
+      {"matmul_nt", {"a", "b"}, "c[..., n] = sum(k) a[..., k] * b[n, k]", ResultDType::kF32, ResultLayout::kRowMajor},
+      {"matmul_tn", {"a", "b"}, "c[m, n] = sum(k) a[k, m] * b[k, n]", ResultDType::kF32, ResultLayout::kRowMajor},
+      {"batch_matmul",
+       {"a", "b"},
+       "c[b0, m, n] = sum(k) a[b0, m, k] * b[b0, k, n]",
+       ResultDType::kF32,
+       ResultLayout::kRowMajor},
+      {"batch_matmul_nt",
+       {"a", "b"},
+       "c[b0, m, n] = sum(k) a[b0, m, k] * b[b0, n, k]",
+       ResultDType::kF32,
+       ResultLayout::kRowMajor},
   });
 }
 

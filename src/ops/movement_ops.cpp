@@ -113,7 +113,7 @@ Dim remaining_size(const Dim& count, std::int64_t known, const std::vector<std::
 }
 
 // The same elements in row-major order under another shape, in the same memory. One size may be -1: what is left, which
-// is where a symbolic size goes.
+// is where a symbolic size goes. A row-major tensor read in groups of lanes is read so in its new shape too.
 class ReshapeOp : public NamedOp {
  public:
   ReshapeOp() : NamedOp("reshape", {"x"}) {}
@@ -121,12 +121,14 @@ class ReshapeOp : public NamedOp {
   TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const override {
     static const std::vector<std::string> kKnown = {"shape"};
     ir::check_attribute_names(*this, attributes, kKnown);
-    require_row_major(*this, operands[0]);
+    if (!ir::is_row_major_in_memory(operands[0])) require_row_major(*this, operands[0]);
     const auto symbolic = std::count_if(operands[0].shape.begin(), operands[0].shape.end(),
                                         [](const Dim& dim) { return !dim.is_constant(); });
     if (symbolic > 1) throw usage_error("reshape: operand x has more than one symbolic axis", "reshape it before");
     TensorType result{operands[0].dtype, {}, {}, {}};
     result.shape = solve(ir::element_count(operands[0].shape), ir::ints_attribute(*this, attributes, "shape"));
+    const auto& packs = operands[0].layout.packs;
+    if (!packs.empty() && !result.shape.empty()) result.layout = ir::vector_layout(result.shape, packs[0].lanes);
     return result;
   }
 

@@ -16,12 +16,17 @@ enum class ResultDType {
   kAttribute,  // the attribute "dtype"
 };
 
-// An op that is a loop nest. Type inference, evaluation and work are derived from the loops; results are row-major,
-// operands may have any layout, since a loop nest speaks of logical indices.
+// How a result lies in memory.
+enum class ResultLayout {
+  kFollows,  // lanes follow their iterator: where an operand's axis is packed, so is the result's axis of that iterator
+  kRowMajor,  // whatever the operands' layouts: the op's kernels write so
+};
+
+// An op that is a loop nest. Type inference, evaluation and work are derived from the loops.
 class LoopNestOp : public NamedOp {
  public:
   LoopNestOp(std::string name, std::vector<std::string> operand_names, std::vector<std::string> attribute_names,
-             ResultDType result_dtype);
+             ResultDType result_dtype, ResultLayout result_layout = ResultLayout::kFollows);
 
   ir::TensorType infer(std::span<const ir::TensorType> operands, const ir::Attributes& attributes) const override;
   std::vector<double> evaluate(std::span<const ir::Value> operands, const ir::Attributes& attributes,
@@ -38,13 +43,15 @@ class LoopNestOp : public NamedOp {
  private:
   std::vector<std::string> attribute_names_;
   ResultDType result_dtype_;
+  ResultLayout result_layout_;
 };
 
 // An op declared in the notation of ir/structured.h: its whole definition is one row.
 class StructuredOp : public LoopNestOp {
  public:
   StructuredOp(std::string name, const std::vector<std::string>& operand_names, const std::string& declaration,
-               ResultDType result_dtype = ResultDType::kFirstOperand);
+               ResultDType result_dtype = ResultDType::kFirstOperand,
+               ResultLayout result_layout = ResultLayout::kFollows);
 
   // Checks that the attributes which the body reads are there.
   ir::TensorType infer(std::span<const ir::TensorType> operands, const ir::Attributes& attributes) const override;
@@ -56,7 +63,7 @@ class StructuredOp : public LoopNestOp {
 
  private:
   StructuredOp(std::string name, const std::vector<std::string>& operand_names, ir::StructuredDeclaration declaration,
-               ResultDType result_dtype);
+               ResultDType result_dtype, ResultLayout result_layout);
 
   ir::StructuredDeclaration declaration_;
 };
@@ -67,6 +74,7 @@ struct StructuredRow {
   std::vector<std::string> operands;
   const char* declaration;
   ResultDType result_dtype = ResultDType::kFirstOperand;
+  ResultLayout result_layout = ResultLayout::kFollows;
 };
 
 void register_structured(const std::vector<StructuredRow>& rows);

@@ -73,19 +73,22 @@ std::string weights_of_user(const Expr& value, const std::vector<const Expr*>& o
 
 }  // namespace
 
-std::string layout_text(const Expr& value) {
+std::string layout_text(const ir::Op& op, std::span<const ir::TensorType> operands, const ir::TensorType& result) {
   std::string text;
-  if (value.op != nullptr) {
-    const std::vector<std::string> names = value.op->operand_names();
-    for (std::size_t i = 0; i < value.arguments.size(); ++i) {
-      const ir::Layout& layout = value.arguments[i]->type().layout;
-      if (layout.is_row_major()) continue;
-      text += (text.empty() ? "" : ", ") + (i < names.size() ? names[i] : std::to_string(i)) + layout.text();
-    }
+  const std::vector<std::string> names = op.operand_names();
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    if (operands[i].layout.is_row_major()) continue;
+    text += (text.empty() ? "" : ", ") + names[i] + operands[i].layout.text();
   }
-  const ir::Layout& result = value.types[0].layout;
-  if (!result.is_row_major()) text += (text.empty() ? "-> " : " -> ") + result.text();
+  if (!result.layout.is_row_major()) text += (text.empty() ? "-> " : " -> ") + result.layout.text();
   return text.empty() ? "row-major" : text;
+}
+
+std::string layout_text(const Expr& value) {
+  if (value.op == nullptr) return "row-major";
+  std::vector<ir::TensorType> operands;
+  for (const Expr* argument : value.arguments) operands.push_back(argument->type());
+  return layout_text(*value.op, operands, value.type());
 }
 
 std::map<const Expr*, std::string> op_names(const ir::Function& function) {

@@ -4,8 +4,10 @@
 #include <map>
 
 #include "base/error.h"
+#include "cost/lowering.h"
 #include "ir/constants.h"
 #include "ir/op.h"
+#include "ir/roles.h"
 #include "machine/cost.h"
 #include "schedule/op_cost.h"
 #include "schedule/schedule.h"
@@ -16,6 +18,37 @@ namespace strata::schedule {
 namespace {
 
 using ir::Expr;
+
+std::vector<ir::TensorType> operand_types(const Expr& value) {
+  std::vector<ir::TensorType> types;
+  for (const Expr* argument : value.arguments) types.push_back(argument->type());
+  return types;
+}
+
+// Weights and caches stream; what other ops have written is near.
+cost::Residence residence(const Expr& value, const ir::Function& function, const ir::FunctionRoles& roles) {
+  switch (value.kind) {
+    case Expr::Kind::kWeight:
+      return cost::Residence::kStream;
+    case Expr::Kind::kParameter: {
+      const auto number = std::ranges::find(function.parameters, &value) - function.parameters.begin();
+      const ir::Role role = roles.parameters[static_cast<std::size_t>(number)];
+      return role == ir::Role::kActivation ? cost::Residence::kActivation : cost::Residence::kStream;
+    }
+    case Expr::Kind::kOp: {
+      const bool is_constant =
+          std::ranges::all_of(value.arguments, [](const Expr* a) { return a->kind == Expr::Kind::kWeight; });
+      if (is_constant && !value.arguments.empty()) return cost::Residence::kStream;
+      const bool keeps_memory = value.op->aliased_operand().has_value() || changes_lanes_only(value);
+      return keeps_memory ? residence(*value.arguments[0], function, roles) : cost::Residence::kActivation;
+    }
+    case Expr::Kind::kScalar:
+    case Expr::Kind::kCall:
+    case Expr::Kind::kGet:
+      break;
+  }
+  return cost::Residence::kActivation;
+}
 
 // Iterators of the result that every stage has, in order: the loops around all stages.
 std::vector<int> common_iterators(const StridedNest& nest) {
@@ -80,7 +113,7 @@ void schedule_contract(ScheduledOp& op, const machine::Machine& machine) {
 }
 
 // Nothing but the kernel is left where the operands have no strides.
-void schedule_loops(ScheduledOp& op, const machine::Machine& machine) {
+void schedule_loops(ScheduledOp& op) {
   op.form = Form::kKernel;
   const auto loops = loops_of(*op.value);
   if (!loops) return;
@@ -89,23 +122,28 @@ void schedule_loops(ScheduledOp& op, const machine::Machine& machine) {
   op.nest = strided_nest(*loops, strides);
   if (!op.nest) return;
   op.form = Form::kLoops;
-  op.loops = default_loops(*op.nest, machine::vector_lanes(machine, DType::kF32));
+  op.lanes = cost::loop_lanes(operand_types(*op.value));
+  op.loops = default_loops(*op.nest, op.lanes);
   divide_among_threads(op.loops, *op.nest);
 }
 
-ScheduledOp schedule_op(const Expr& value, const ViewPlan& views, const machine::Machine& machine) {
+ScheduledOp schedule_op(const Expr& value, const ViewPlan& views, const ir::Function& function,
+                        const ir::FunctionRoles& roles, const machine::Machine& machine) {
   ScheduledOp op;
   op.value = &value;
   op.form = Form::kCall;
   if (value.kind == Expr::Kind::kCall) return op;
-  for (const Expr* argument : value.arguments) op.operands.push_back(views.of(argument));
+  for (const Expr* argument : value.arguments) {
+    op.operands.push_back(views.of(argument));
+    op.residences.push_back(residence(*argument, function, roles));
+  }
   if (const View* const view = views.find(&value)) {
     op.form = Form::kView;
     op.view = *view;
   } else if (is_packed_matmul(value)) {
     schedule_contract(op, machine);
   } else {
-    schedule_loops(op, machine);
+    schedule_loops(op);
   }
   return op;
 }
@@ -153,6 +191,7 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
   std::vector<ScheduledFunction> functions;
   std::map<const ir::Function*, double> seconds;
   MemorySummaries summaries;
+  const ir::Roles roles = ir::find_roles(module);
   for (const auto& function : module.functions()) {
     ScheduledFunction scheduled{function.get(), {}, 0};
     const ViewPlan views(*function, summaries);
@@ -161,10 +200,10 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
     for (const Expr* value : ir::topological_order(*function)) {
       if (value->kind != Expr::Kind::kOp && value->kind != Expr::Kind::kCall) continue;
       if (constants.contains(value)) continue;
-      scheduled.ops.push_back(schedule_op(*value, views, machine));
+      scheduled.ops.push_back(schedule_op(*value, views, *function, roles.at(function.get()), machine));
       ScheduledOp& op = scheduled.ops.back();
       if (op.form == Form::kCall) op.predicted_s = seconds.at(value->callee);
-      if (op.form != Form::kCall && op.form != Form::kView) op.predicted_s = op_cost(*value, machine).predicted_s;
+      if (op.form != Form::kCall && op.form != Form::kView) op.predicted_s = op_cost(op, machine).seconds;
       scheduled.predicted_s += op.predicted_s;
     }
     seconds[function.get()] = scheduled.predicted_s;

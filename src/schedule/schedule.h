@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cost/op_cost.h"
 #include "ir/expr.h"
 #include "machine/machine.h"
 #include "schedule/strided_nest.h"
@@ -46,12 +47,14 @@ struct ContractTile {
 struct ScheduledOp {
   const ir::Expr* value = nullptr;
   Form form = Form::kLoops;
-  std::vector<TileLoop> loops;      // empty for views, kernels and calls
-  std::optional<StridedNest> nest;  // for kLoops
-  ContractTile tile;                // for kContract
-  double predicted_s = 0;           // by one thread, from the machine's roofline
-  View view;                        // for kView
-  std::vector<View> operands;       // how each lies in memory; none for calls
+  std::vector<TileLoop> loops;              // empty for views, kernels and calls
+  std::optional<StridedNest> nest;          // for kLoops
+  ContractTile tile;                        // for kContract
+  std::int64_t lanes = 1;                   // for kLoops: of the loop that runs in vector lanes
+  std::vector<cost::Residence> residences;  // of the operands
+  double predicted_s = 0;                   // by one thread, from the machine's roofline
+  View view;                                // for kView
+  std::vector<View> operands;               // how each lies in memory; none for calls
 };
 
 // A function's ops in the order in which they run; constants (ir/constants.h) are stored, not run.

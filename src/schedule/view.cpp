@@ -108,8 +108,16 @@ std::optional<View> view_by_order(const ir::Expr& value, const View& operand) {
 
 }  // namespace
 
+bool changes_lanes_only(const ir::Expr& value) {
+  if (value.kind != ir::Expr::Kind::kOp || value.arguments.size() != 1) return false;
+  const ir::TensorType& from = value.arguments[0]->type();
+  const bool is_conversion = value.op->name() == "pack" || value.op->name() == "unpack";
+  return is_conversion && from.dtype == value.type().dtype && ir::is_row_major_in_memory(from) &&
+         ir::is_row_major_in_memory(value.type());
+}
+
 View own_memory(const ir::TensorType& type) {
-  if (!type.layout.is_row_major()) return {};
+  if (!ir::is_row_major_in_memory(type)) return {};
   return {0, row_major_strides(type.shape).value_or(Strides{}), true};
 }
 
@@ -117,8 +125,11 @@ std::optional<View> view_of(const ir::Expr& value, const View& operand) {
   if (value.kind != ir::Expr::Kind::kOp || value.arguments.empty()) return std::nullopt;
   if (value.op->aliased_operand() == 0 && !value.op->writes_alias()) return view_by_order(value, operand);
   const bool has_strides = operand.strides.size() == value.arguments[0]->type().shape.size();
-  const bool is_plain = value.arguments[0]->type().layout.is_row_major() && value.type().layout.is_row_major();
-  return has_strides && is_plain ? view_by_map(value, operand) : std::nullopt;
+  const ir::TensorType& from = value.arguments[0]->type();
+  const bool is_plain = ir::is_row_major_in_memory(from) && ir::is_row_major_in_memory(value.type());
+  if (!has_strides || !is_plain) return std::nullopt;
+  return changes_lanes_only(value) ? std::optional(View{0, operand.strides, operand.whole})
+                                   : view_by_map(value, operand);
 }
 
 bool is_contiguous(const View& view, const ir::TensorType& type, std::size_t first_axis) {

@@ -44,16 +44,15 @@ ir::LoopNest identity_nest(const ir::Shape& shape) {
 }  // namespace
 
 std::optional<ir::LoopNest> loops_of(const Expr& value) {
-  if (value.op->aliased_operand() && !value.op->writes_alias()) {
-    return identity_nest(value.arguments[*value.op->aliased_operand()]->type().shape);
-  }
+  const bool keeps_order = value.op->aliased_operand() && !value.op->writes_alias();
+  if (keeps_order || changes_lanes_only(value)) return identity_nest(value.arguments[0]->type().shape);
   std::vector<ir::TensorType> types;
   for (const Expr* argument : value.arguments) types.push_back(argument->type());
   return value.op->loops(types, value.attributes);
 }
 
 bool is_packed_matmul(const Expr& value) {
-  return value.op->name() == "matmul_nt" && !value.arguments[1]->type().layout.is_row_major();
+  return value.op->name() == "matmul_nt" && !ir::is_row_major_in_memory(value.arguments[1]->type());
 }
 
 ViewPlan::ViewPlan(const ir::Function& function, const MemorySummaries& callees)

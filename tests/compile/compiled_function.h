@@ -150,8 +150,7 @@ class CompiledFunction {
   // The module's function `main`; weights get random values.
   CompiledFunction(const std::string& text, const CompileCase& options, std::mt19937_64& random)
       : machine_((ops::register_all(), machine::load(options.machine))), source_(ir::parse_module(text, "test")) {
-    PassContext context{machine_, options.without, {}, "", 0};
-    planned_.emplace(plan_module(source_, {"test", {}, {"main"}}, context));
+    planned_.emplace(std::move(plan_modules(source_, {{"test", {}, {"main"}}}, {machine_, options.without, {}})[0]));
     weights_.add(planned_->module, {"main"});
     for (const auto& symbol : source_.symbols()) symbols_.push_back(symbol->name);
     make_weights(options, random);

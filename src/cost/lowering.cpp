@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cost/lowering.h"
+
+#include <algorithm>
+#include <bit>
+#include <functional>
+#include <map>
+
+namespace strata::cost {
+namespace {
+
+using ir::Layout;
+using ir::TensorType;
+using Types = std::span<const TensorType>;
+
+bool is_row_major(const TensorType& type) { return type.layout.is_row_major(); }
+
+// Packed along `axis` alone, with padding.
+bool is_packed_along(const Layout& layout, int axis) {
+  return layout.packs.size() == 1 && layout.packs[0].axis == axis && !layout.packs[0].is_ragged;
+}
+
+// Packed along axis 0, and in pairs along axis 1: what a dot-product unit of two products reads.
+bool is_packed_in_pairs(const TensorType& type) {
+  const auto& packs = type.layout.packs;
+  return packs.size() == 2 && packs[0].axis == 0 && packs[1].axis == 1 && packs[1].lanes == 2 &&
+         type.dtype == DType::kBF16;
+}
+
+// Right operands of a matmul; their lanes are those of a vector type, so a power of two.
+bool is_panels(const TensorType& type) {
+  const bool is_packed = type.rank() == 2 && (is_packed_along(type.layout, 0) || is_packed_in_pairs(type));
+  return is_packed && std::has_single_bit(static_cast<std::uint64_t>(type.layout.packs[0].lanes));
+}
+
+Lowering matmul(const TensorType& left, const TensorType& right) {
+  if (!is_panels(right) || left.rank() != 2) return Lowering::kNone;
+  if (is_row_major(left)) {
+    const bool is_one_row = left.shape[0].max() == 1 && left.dtype == DType::kF32;
+    return is_one_row ? Lowering::kMatmulRow : Lowering::kNone;
+  }
+  const bool converts = left.dtype == DType::kF32 && is_packed_along(left.layout, 0);
+  const bool is_dot = is_packed_in_pairs(left) && is_packed_in_pairs(right);
+  return converts || is_dot ? Lowering::kMatmulTile : Lowering::kNone;
+}
+
+// Row tiles of activations.
+bool is_row_tiles(const TensorType& from, const TensorType& to) {
+  return from.rank() == 2 && from.dtype == DType::kF32 &&
+         ((to.dtype == DType::kF32 && is_packed_along(to.layout, 0)) || is_packed_in_pairs(to));
+}
+
+Lowering pack(const TensorType& from, const TensorType& to) {
+  if (from.dtype == to.dtype && ir::is_row_major_in_memory(to)) return Lowering::kView;
+  return is_row_tiles(from, to) ? Lowering::kKernel : Lowering::kNone;
+}
+
+bool is_cache(const TensorType& type) { return is_row_major(type) || is_packed_along(type.layout, 1); }
+
+bool all_row_major(Types operands) { return std::ranges::all_of(operands, is_row_major); }
+
+// Hand-written kernels, and the layouts that they take.
+const std::map<std::string, std::function<bool(Types)>>& kernels() {
+  static const std::map<std::string, std::function<bool(Types)>> kKernels = {
+      {"gather", [](Types t) { return (is_row_major(t[0]) || is_panels(t[0])) && is_row_major(t[1]); }},
+      {"cache_append", [](Types t) { return is_cache(t[0]) && all_row_major(t.subspan(1)); }},
+      {"attention",
+       [](Types t) { return is_row_major(t[0]) && is_cache(t[1]) && is_row_major(t[2]) && is_row_major(t[3]); }},
+      {"concat", all_row_major},
+  };
+  return kKernels;
+}
+
+}  // namespace
+
+Lowering lowering(const ir::Op& op, Types operands, const ir::Attributes& attributes, const TensorType& result) {
+  if (op.name() == "pack") return pack(operands[0], result);
+  if (op.name() == "unpack") return ir::is_row_major_in_memory(operands[0]) ? Lowering::kView : Lowering::kNone;
+  if (op.aliased_operand() && !op.writes_alias()) return Lowering::kView;
+  const bool in_memory_order = std::ranges::all_of(operands, ir::is_row_major_in_memory);
+  if (op.loops(operands, attributes) && in_memory_order) return Lowering::kLoops;
+  if (op.name() == "matmul_nt") return matmul(operands[0], operands[1]);
+  const auto kernel = kernels().find(op.name());
+  return kernel != kernels().end() && kernel->second(operands) ? Lowering::kKernel : Lowering::kNone;
+}
+
+std::int64_t loop_lanes(Types operands) {
+  std::int64_t lanes = 1;
+  for (const TensorType& type : operands) {
+    if (!type.layout.packs.empty()) lanes = std::max(lanes, type.layout.packs.back().lanes);
+  }
+  return lanes;
+}
+
+}  // namespace strata::cost

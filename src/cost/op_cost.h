@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cost/lowering.h"
+#include "machine/cost.h"
+#include "machine/machine.h"
+
+namespace strata::cost {
+
+// Where an operand comes from when an op starts.
+enum class Residence {
+  kActivation,  // another op has just written it: the innermost level that holds the op's activations together
+  kStream,      // a weight or a cache, read once per step: the outermost level
+};
+
+struct Operand {
+  ir::TensorType type;
+  Residence residence = Residence::kActivation;
+};
+
+// Values for symbolic sizes; a symbol that is not named counts with its largest value. Attention is causal: its context
+// is the number of positions that a row sees, on average.
+using Sizes = std::map<std::string, std::int64_t>;
+
+// What one op does and takes.
+struct OpCost {
+  double seconds = 0;  // by the roofline: the slowest of the units and levels, and the overhead of an op
+  double flops = 0;    // arithmetic as written down, a multiply-add counts as two
+  double bytes = 0;    // read and written at least once
+  std::string bound;   // what the roofline says limits it: a unit or a level
+};
+
+// Predicted from the op's loops, the layouts and the machine alone (roofline of Williams, Waterman and Patterson 2009,
+// with the caches' traffic of the tiles that the kernels use). Infinite when there is no lowering.
+OpCost op_cost(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
+               const ir::TensorType& result, const Sizes& sizes, const machine::Machine& machine, int threads = 1);
+
+// The cost of a view that must be a copy after all.
+OpCost copy_cost(const ir::TensorType& result, const Sizes& sizes, const machine::Machine& machine, int threads = 1);
+
+}  // namespace strata::cost

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vectorize/candidates.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/error.h"
+#include "cost/lowering.h"
+#include "machine/cost.h"
+
+namespace strata::vectorize {
+namespace {
+
+using ir::TensorType;
+
+// The axis of each operand that an iterator alone runs along; -1: the operand doesn't use it. Nothing where an operand
+// uses it otherwise: with a coefficient, beside another iterator, or along two axes.
+using Axes = std::vector<int>;
+
+bool uses(const ir::AffineIndex& index, int iterator) { return index.coefficients[iterator] != 0; }
+
+bool runs_alone(const ir::AffineIndex& index, int iterator) {
+  const auto used = std::ranges::count_if(index.coefficients, [](std::int64_t c) { return c != 0; });
+  return used == 1 && index.coefficients[iterator] == 1 && index.constant == 0;
+}
+
+std::optional<Axes> axes_of(const ir::LoopNest& nest, int iterator, std::size_t operands) {
+  Axes axes(operands, -1);
+  for (const ir::Stage& stage : nest.stages) {
+    for (const ir::ScalarExpr* access : ir::operand_accesses(stage.body)) {
+      for (std::size_t axis = 0; axis < access->index.size(); ++axis) {
+        if (!uses(access->index[axis], iterator)) continue;
+        int& known = axes[access->number];
+        const bool is_new = known == -1 || known == static_cast<int>(axis);
+        if (!is_new || !runs_alone(access->index[axis], iterator)) return std::nullopt;
+        known = static_cast<int>(axis);
+      }
+    }
+  }
+  return axes;
+}
+
+class Generator {
+ public:
+  Generator(const ir::Op& op, std::span<const TensorType> operands, const ir::Attributes& attributes,
+            const machine::Machine& machine)
+      : op_(op), operands_(operands), attributes_(attributes), machine_(machine) {}
+
+  std::vector<Candidate> run() {
+    if (const auto nest = op_.loops(operands_, attributes_)) {
+      for (const machine::Unit& unit : machine_.units) from_index_maps(*nest, unit);
+    } else {
+      for (const machine::Unit& unit : machine_.units) from_axes(unit);
+    }
+    return std::move(found_);
+  }
+
+ private:
+  Candidate row_major() const {
+    Candidate candidate;
+    for (const TensorType& type : operands_) candidate.operands.push_back({{}, type.dtype});
+    return candidate;
+  }
+
+  void from_index_maps(const ir::LoopNest& nest, const machine::Unit& unit) {
+    for (int iterator = 0; iterator < static_cast<int>(nest.iterators.size()); ++iterator) {
+      const auto axes = axes_of(nest, iterator, operands_.size());
+      if (!axes) continue;
+      if (unit.k == 1) {
+        if (unit.dtype == DType::kF32) along(nest, unit, *axes, row_major());
+        continue;
+      }
+      for (const int reduced : nest.result().reduced) {
+        const auto inner = axes_of(nest, reduced, operands_.size());
+        if (inner && reduced != iterator) along_pairs(nest, unit, *axes, *inner);
+      }
+    }
+  }
+
+  void along(const ir::LoopNest& nest, const machine::Unit& unit, const Axes& axes, Candidate candidate) {
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      if (axes[i] >= 0) candidate.operands[i].layout = packed(operands_[i], axes[i], unit.lanes);
+    }
+    add(candidate);
+    if (nest.result().combiner != ir::Combiner::kNone) with_row_tiles(nest, axes, candidate);
+  }
+
+  // A dot-product unit: `k` neighbours along the reduced iterator stay together. Operands that lanes don't run along
+  // stay as they are, or become what the unit multiplies, in row tiles.
+  void along_pairs(const ir::LoopNest& nest, const machine::Unit& unit, const Axes& axes, const Axes& inner) {
+    Candidate candidate = row_major();
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      if (axes[i] < 0) continue;
+      if (operands_[i].dtype != unit.dtype || inner[i] < 0) return;
+      candidate.operands[i].layout = {{{unit.lanes, axes[i]}, {unit.k, inner[i]}}};
+    }
+    add(candidate);
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      if (axes[i] >= 0 || inner[i] < 0) continue;
+      candidate.operands[i] = {{{{unit.k, inner[i]}}}, unit.dtype};
+    }
+    with_row_tiles(nest, axes, candidate);
+  }
+
+  void with_row_tiles(const ir::LoopNest& nest, const Axes& axes, const Candidate& candidate) {
+    const int rows = machine::register_tile(machine_).rows;
+    for (const int iterator : nest.result().target) {
+      const auto own = axes_of(nest, iterator, operands_.size());
+      if (!own) continue;
+      Candidate tiled = candidate;
+      for (std::size_t i = 0; i < own->size(); ++i) {
+        if ((*own)[i] < 0 || axes[i] >= 0) continue;
+        auto& packs = tiled.operands[i].layout.packs;
+        packs.insert(packs.begin(), {rows, (*own)[i]});
+      }
+      if (tiled != candidate) add(tiled);
+    }
+  }
+
+  void from_axes(const machine::Unit& unit) {
+    for (std::size_t i = 0; i < operands_.size(); ++i) {
+      for (int axis = 0; axis < operands_[i].rank(); ++axis) {
+        Candidate candidate = row_major();
+        candidate.operands[i].layout = {{{unit.lanes, axis}}};
+        if (unit.k == 1 && unit.dtype == DType::kF32) add(candidate);
+        if (unit.k == 1 || operands_[i].dtype != unit.dtype) continue;
+        for (int inner = 0; inner < operands_[i].rank(); ++inner) {
+          candidate.operands[i].layout = {{{unit.lanes, axis}, {unit.k, inner}}};
+          if (inner != axis) add(candidate);
+        }
+      }
+    }
+  }
+
+  // In groups of lanes along the last axis a tensor is read as it lies; along another one it is rearranged.
+  static ir::Layout packed(const TensorType& type, int axis, std::int64_t lanes) {
+    return axis + 1 == type.rank() ? ir::vector_layout(type.shape, lanes) : ir::Layout{{{lanes, axis}}};
+  }
+
+  // Keeps it if the operands may lie so and there is code for it.
+  void add(const Candidate& candidate) {
+    if (std::ranges::find(found_, candidate) != found_.end()) return;
+    std::vector<TensorType> types(operands_.begin(), operands_.end());
+    try {
+      for (std::size_t i = 0; i < types.size(); ++i) {
+        types[i].layout = candidate.operands[i].layout;
+        types[i].dtype = candidate.operands[i].dtype;
+        ir::check_layout(types[i], op_.name());
+      }
+      const TensorType result = op_.infer(types, attributes_);
+      if (cost::lowering(op_, types, attributes_, result) != cost::Lowering::kNone) found_.push_back(candidate);
+    } catch (const Error&) {
+      return;
+    }
+  }
+
+  const ir::Op& op_;
+  std::span<const TensorType> operands_;
+  const ir::Attributes& attributes_;
+  const machine::Machine& machine_;
+  std::vector<Candidate> found_;
+};
+
+}  // namespace
+
+std::vector<Candidate> candidates(const ir::Op& op, std::span<const TensorType> operands,
+                                  const ir::Attributes& attributes, const machine::Machine& machine) {
+  const bool is_row_major =
+      std::ranges::all_of(operands, [](const TensorType& type) { return type.layout.is_row_major(); });
+  return is_row_major ? Generator(op, operands, attributes, machine).run() : std::vector<Candidate>{};
+}
+
+}  // namespace strata::vectorize

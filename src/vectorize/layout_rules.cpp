@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vectorize/layout_rules.h"
+
+#include <memory>
+#include <set>
+
+#include "cost/lowering.h"
+#include "vectorize/candidates.h"
+
+namespace strata::vectorize {
+namespace {
+
+using egraph::ClassId;
+using egraph::EGraph;
+using egraph::Match;
+using egraph::Rewrite;
+using rules::TensorGraph;
+
+// Ops that change how a tensor lies, or say how it is read, have no lanes of their own.
+bool is_movement_of_memory(const ir::Op& op) {
+  return op.name() == "pack" || op.name() == "unpack" || (op.aliased_operand() && !op.writes_alias());
+}
+
+ClassId packed(TensorGraph& tensors, ClassId operand, const OperandForm& form) {
+  const ir::TensorType& type = tensors.type(operand);
+  if (form.layout.is_row_major()) return operand;
+  ir::Attributes attributes = {{"layout", form.layout}};
+  if (form.dtype != type.dtype) attributes["dtype"] = form.dtype;
+  return tensors.op(ir::get_op("pack"), {operand}, attributes);
+}
+
+ClassId row_major(TensorGraph& tensors, ClassId id) {
+  const bool is_packed = !tensors.type(id).layout.is_row_major();
+  return is_packed ? tensors.op(ir::get_op("unpack"), {id}, {}) : id;
+}
+
+// "?r = matmul_nt{?p}(?x0, ?x1)".
+std::string op_pattern(const ir::Op& op) {
+  std::string operands;
+  for (int i = 0; i < op.arity(); ++i) operands += (i == 0 ? "?x" : ", ?x") + std::to_string(i);
+  return "?r = " + op.name() + "{?p}(" + operands + ")";
+}
+
+// Adds an op's candidates to its class. All are added at once: the right side stays unbuilt.
+Rewrite vectorize_rule(TensorGraph& tensors, const machine::Machine& machine, const ir::Op& op) {
+  const std::string name = "vectorize-" + op.name();
+  const egraph::Symbol reason = tensors.symbols().intern(name);
+  auto done = std::make_shared<std::set<std::vector<ClassId>>>();
+  const auto guard = [&tensors, &machine, &op, reason, done](EGraph& graph, Match& match) {
+    std::vector<ClassId> operands;
+    std::vector<ir::TensorType> types;
+    for (int i = 0; i < op.arity(); ++i) {
+      operands.push_back(graph.find(match.class_of("?x" + std::to_string(i))));
+      types.push_back(tensors.type(operands.back()));
+    }
+    const ClassId root = match.class_of("?r");
+    if (tensors.facts(root).is_constant) return false;
+    const egraph::Payload payload = match.payload_of("?p");
+    std::vector<ClassId> key = operands;
+    key.push_back(payload);
+    if (!done->insert(key).second) return false;
+    const ir::Attributes attributes = tensors.attributes(payload);
+    for (const Candidate& candidate : candidates(op, types, attributes, machine)) {
+      std::vector<ClassId> arguments;
+      for (std::size_t i = 0; i < operands.size(); ++i) {
+        arguments.push_back(packed(tensors, operands[i], candidate.operands[i]));
+      }
+      graph.merge(root, row_major(tensors, tensors.op(op, arguments, attributes)), reason);
+    }
+    return false;
+  };
+  return egraph::make_rewrite(tensors.symbols(), name, op_pattern(op), "?r = ?none", guard);
+}
+
+// Whether the classes have one type, so that one may stand for the other.
+egraph::Guard same_type(TensorGraph& tensors, const char* a, const char* b) {
+  return [&tensors, a, b](EGraph&, Match& match) {
+    return tensors.type(match.class_of(a)) == tensors.type(match.class_of(b));
+  };
+}
+
+// The payload ?p fits the operand ?x as it is.
+egraph::Guard fits(TensorGraph& tensors, const char* op) {
+  return [&tensors, op](EGraph&, Match& match) {
+    return tensors.infer(ir::get_op(op), {match.class_of("?x")}, tensors.attributes(match.payload_of("?p")))
+        .has_value();
+  };
+}
+
+}  // namespace
+
+std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& machine) {
+  std::vector<Rewrite> rules;
+  for (const ir::Op* op : ir::all_ops()) {
+    if (!is_movement_of_memory(*op)) rules.push_back(vectorize_rule(tensors, machine, *op));
+  }
+  const auto add = [&](const char* name, const char* lhs, const char* rhs, egraph::Guard guard) {
+    rules.push_back(egraph::make_rewrite(tensors.symbols(), name, lhs, rhs, std::move(guard)));
+  };
+  add("pack-of-unpack", "?r = pack(unpack(?x))", "?r = ?x", same_type(tensors, "?r", "?x"));
+  add("unpack-of-pack", "?r = unpack(pack(?x))", "?r = ?x", same_type(tensors, "?r", "?x"));
+  add("reshape-of-unpack", "reshape{?p}(unpack(?x))", "unpack(reshape{?p}(?x))", fits(tensors, "reshape"));
+  return rules;
+}
+
+}  // namespace strata::vectorize

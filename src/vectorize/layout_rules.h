@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "egraph/rewrite.h"
+#include "machine/machine.h"
+#include "rules/tensor_graph.h"
+
+namespace strata::vectorize {
+
+// The rules of Auto Vectorize (nncase, arXiv 2512.21571, section 3.1.1): "vectorize-OP" adds each candidate of an op
+// between `pack` and `unpack`; the others fold what then stands side by side, so that a chain of ops stays packed. The
+// graph and the machine must outlive the rules.
+std::vector<egraph::Rewrite> layout_rules(rules::TensorGraph& graph, const machine::Machine& machine);
+
+}  // namespace strata::vectorize

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vectorize/program_graph.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace strata::vectorize {
+
+using egraph::ClassId;
+using ir::Expr;
+using rules::LeafKind;
+
+ProgramGraph::ProgramGraph(std::vector<Version> versions) : versions_(std::move(versions)) {
+  for (const Version& version : versions_) {
+    roles_[&version] = ir::find_roles(*version.module);
+    const auto counts = ir::call_counts(*version.module, version.entries);
+    for (const auto& function : version.module->functions()) {
+      const double calls = counts.at(function.get());
+      if (calls > 0) add(version, *function, calls * version.runs, calls);
+    }
+  }
+  tensors_.graph().rebuild();
+}
+
+void ProgramGraph::add(const Version& version, const ir::Function& function, double runs, double copies) {
+  const ir::FunctionRoles& roles = roles_.at(&version).at(&function);
+  FunctionGraph added{&version, &function, &roles, runs, copies, {}, {}};
+  for (std::size_t i = 0; i < function.results.size(); ++i) {
+    const Expr* const result = function.results[i];
+    const bool is_from_call = result->kind == Expr::Kind::kGet || result->kind == Expr::Kind::kCall;
+    if (roles.state_results[i] && is_from_call) {
+      added.results.push_back(std::nullopt);
+    } else {
+      added.results.push_back(add_value(added, *result));
+    }
+  }
+  index_[&function] = functions_.size();
+  functions_.push_back(std::move(added));
+}
+
+// What a call gets that is a constant or a state is settled by the callee, and is not a part of this graph.
+ClassId ProgramGraph::add_value(FunctionGraph& function, const Expr& value) {
+  if (const auto known = function.values.find(&value); known != function.values.end()) return known->second;
+  const auto operands = [&](const std::vector<const Expr*>& arguments) {
+    std::vector<ClassId> classes;
+    for (const Expr* argument : arguments) classes.push_back(add_value(function, *argument));
+    return classes;
+  };
+  ClassId id = 0;
+  switch (value.kind) {
+    case Expr::Kind::kParameter: {
+      const auto& parameters = function.function->parameters;
+      const auto number = static_cast<std::size_t>(std::ranges::find(parameters, &value) - parameters.begin());
+      const ir::Role role = function.roles->parameters[number];
+      const std::string name = function.function->name + "." + value.name;
+      if (role == ir::Role::kActivation) {
+        id = tensors_.leaf(LeafKind::kActivation, function.version->tag + ":" + name, value.type(), &value);
+      } else {
+        id = tensors_.leaf(role == ir::Role::kState ? LeafKind::kState : LeafKind::kConstant, name, value.type(),
+                           &value);
+      }
+      break;
+    }
+    case Expr::Kind::kWeight:
+      id = tensors_.leaf(LeafKind::kConstant, value.name, value.type(), &value);
+      break;
+    case Expr::Kind::kScalar:
+      id = tensors_.scalar(value.value, value.type().dtype);
+      break;
+    case Expr::Kind::kOp:
+      id = tensors_.op(*value.op, operands(value.arguments), value.attributes);
+      break;
+    case Expr::Kind::kCall: {
+      const ir::FunctionRoles& callee = roles_.at(function.version).at(value.callee);
+      std::vector<const Expr*> activations;
+      for (std::size_t i = 0; i < value.arguments.size(); ++i) {
+        if (callee.parameters[i] == ir::Role::kActivation) activations.push_back(value.arguments[i]);
+      }
+      id = tensors_.call(value, operands(activations));
+      break;
+    }
+    case Expr::Kind::kGet:
+      id = tensors_.get(add_value(function, *value.arguments[0]), value.index, value.type());
+      break;
+  }
+  function.values[&value] = id;
+  return id;
+}
+
+}  // namespace strata::vectorize

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cost/op_cost.h"
+#include "ir/expr.h"
+#include "ir/roles.h"
+#include "rules/tensor_graph.h"
+
+namespace strata::vectorize {
+
+// A version of the program for a range of run-time sizes, and its part in the workload that the search plans for.
+struct Version {
+  std::string tag;  // "seq1"
+  const ir::Module* module = nullptr;
+  std::vector<std::string> entries;  // functions that are called from outside
+  double runs = 1;                   // how often each entry runs in the workload
+  cost::Sizes sizes;                 // of a typical run
+};
+
+// One function of one version in the graph.
+struct FunctionGraph {
+  const Version* version = nullptr;
+  const ir::Function* function = nullptr;
+  const ir::FunctionRoles* roles = nullptr;
+  double runs = 0;    // in the workload
+  double copies = 0;  // calls in the program's text: each has weights of its own
+  // Of results: nothing for a state that a callee updates.
+  std::vector<std::optional<egraph::ClassId>> results;
+  std::map<const ir::Expr*, egraph::ClassId> values;
+};
+
+// All functions of all versions in one e-graph, so that one extraction decides for all of them. What versions have in
+// common, the constants and the states, is one leaf each; activations are leaves of their version.
+class ProgramGraph {
+ public:
+  explicit ProgramGraph(std::vector<Version> versions);
+
+  rules::TensorGraph& tensors() { return tensors_; }
+  const rules::TensorGraph& tensors() const { return tensors_; }
+  const std::vector<Version>& versions() const { return versions_; }
+  const std::vector<FunctionGraph>& functions() const { return functions_; }
+  const FunctionGraph& of(const ir::Function* function) const { return functions_[index_.at(function)]; }
+  const ir::Roles& roles(const Version& version) const { return roles_.at(&version); }
+
+ private:
+  void add(const Version& version, const ir::Function& function, double runs, double copies);
+  egraph::ClassId add_value(FunctionGraph& function, const ir::Expr& value);
+
+  std::vector<Version> versions_;
+  std::map<const Version*, ir::Roles> roles_;
+  rules::TensorGraph tensors_;
+  std::vector<FunctionGraph> functions_;
+  std::map<const ir::Function*, std::size_t> index_;
+};
+
+}  // namespace strata::vectorize

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vectorize/search.h"
+
+#include <chrono>
+
+#include "rules/algebra.h"
+#include "vectorize/layout_rules.h"
+#include "vectorize/selection.h"
+
+namespace strata::vectorize {
+namespace {
+
+using egraph::Rewrite;
+
+std::vector<Rewrite> active_rules(rules::TensorGraph& tensors, const machine::Machine& machine,
+                                  const std::set<std::string>& without) {
+  std::vector<Rewrite> all;
+  if (!without.contains("algebra")) all = rules::algebra_rules(tensors);
+  if (!without.contains("vectorize")) {
+    for (Rewrite& rule : layout_rules(tensors, machine)) all.push_back(std::move(rule));
+  }
+  std::erase_if(all, [&](const Rewrite& rule) { return without.contains(rule.name); });
+  return all;
+}
+
+plan::SearchStats stats_of(const egraph::RunReport& saturation, const extract::Solution& solution) {
+  plan::SearchStats stats;
+  stats.method = extract::method_name(solution.method);
+  stats.egraph_nodes = static_cast<std::int64_t>(saturation.nodes);
+  stats.egraph_classes = static_cast<std::int64_t>(saturation.classes);
+  stats.stop_reason = egraph::to_string(saturation.stop_reason);
+  stats.objective_s = solution.objective;
+  stats.bound_s = solution.bound;
+  stats.gap = solution.gap;
+  stats.saturate_s = saturation.seconds();
+  stats.extract_s = solution.seconds;
+  return stats;
+}
+
+}  // namespace
+
+std::vector<std::string> search_names() {
+  rules::TensorGraph tensors;
+  std::vector<std::string> names = {"vectorize", "algebra", "exact"};
+  for (const Rewrite& rule : rules::algebra_rules(tensors)) names.push_back(rule.name);
+  const machine::Machine machine;
+  for (const Rewrite& rule : layout_rules(tensors, machine)) names.push_back(rule.name);
+  return names;
+}
+
+SearchResult search(std::vector<Version> versions, const machine::Machine& machine, const SearchOptions& options) {
+  ProgramGraph program(std::move(versions));
+  const std::vector<Rewrite> rules = active_rules(program.tensors(), machine, options.without);
+  const egraph::RunReport saturation = egraph::run(program.tensors().graph(), rules, options.limits);
+  const Selection selection(program, machine,
+                            {.time_limit_s = options.extraction_seconds, .exact = !options.without.contains("exact")});
+  SearchResult result{{}, stats_of(saturation, selection.solution()), saturation};
+  for (const Version& version : program.versions()) result.versions.push_back(rebuild(program, selection, version));
+  return result;
+}
+
+}  // namespace strata::vectorize

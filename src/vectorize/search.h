@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "egraph/runner.h"
+#include "machine/machine.h"
+#include "plan/plan.h"
+#include "vectorize/program_graph.h"
+#include "vectorize/rebuild.h"
+
+namespace strata::vectorize {
+
+struct SearchOptions {
+  // Names that are switched off: rules, "vectorize" (all layout rules), "algebra" (all others), "exact" (the greedy
+  // extraction decides).
+  std::set<std::string> without;
+  egraph::RunnerLimits limits = {.iterations = 30, .nodes = 100'000, .seconds = 30};
+  double extraction_seconds = 20;
+};
+
+struct SearchResult {
+  std::vector<PlannedVersion> versions;  // as they were given
+  plan::SearchStats stats;
+  egraph::RunReport saturation;
+};
+
+// Names for SearchOptions::without.
+std::vector<std::string> search_names();
+
+// Decides algebra and layout of all versions of a program together: one e-graph (ProgramGraph), saturated by the rules,
+// one extraction (Selection), and the chosen expressions as modules again.
+SearchResult search(std::vector<Version> versions, const machine::Machine& machine, const SearchOptions& options);
+
+}  // namespace strata::vectorize

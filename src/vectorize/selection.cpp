@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vectorize/selection.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace strata::vectorize {
+namespace {
+
+using egraph::ClassId;
+using egraph::ENode;
+
+// Breaks ties: of two plans of equal time the one with fewer ops, and of two constants the one with fewer steps.
+constexpr double kStepSeconds = 1e-12;
+
+// Two thirds of the outermost memory: the rest is the system's and the activations'.
+constexpr double kMemoryShare = 2.0 / 3.0;
+
+// Whether a node changes only how its operand's memory is read.
+bool is_view(const rules::TensorGraph& tensors, const ENode& node, ClassId id) {
+  const ir::Op* const op = tensors.op_of(node);
+  if (op == nullptr || node.children.size() != 1) return false;
+  const ir::TensorType operand = tensors.type(node.children[0]);
+  const auto& attributes = tensors.operator_of(node).attributes;
+  return cost::lowering(*op, {&operand, 1}, attributes, tensors.type(id)) == cost::Lowering::kView;
+}
+
+}  // namespace
+
+Selection::Selection(const ProgramGraph& program, const machine::Machine& machine, const extract::Options& options)
+    : tensors_(program.tensors()), machine_(machine) {
+  problem_.limits.push_back(
+      {"memory for constants", kMemoryShare * static_cast<double>(machine.memory.back().capacity_bytes), {}});
+  for (const FunctionGraph& function : program.functions()) add_function(function);
+  solution_ = extract::solve(problem_, options);
+}
+
+void Selection::add_node(int cls, double cost, std::vector<int> children, Option option) {
+  problem_.classes[static_cast<std::size_t>(cls)].push_back({cost, std::move(children)});
+  options_[static_cast<std::size_t>(cls)].push_back(option);
+}
+
+void Selection::add_function(const FunctionGraph& function) {
+  function_ = &function;
+  for (std::size_t i = 0; i < function.results.size(); ++i) {
+    if (!function.results[i]) continue;
+    const ClassId result = tensors_.graph().find(*function.results[i]);
+    if (function.roles->state_results[i]) {
+      add_state_forms(result);
+    } else if (!tensors_.facts(result).scalar) {
+      problem_.roots.push_back(tensors_.facts(result).is_constant ? stored(result) : running(result));
+    }
+  }
+}
+
+int Selection::running(ClassId id) {
+  const auto [found, is_new] = running_.try_emplace(id, 0);
+  if (!is_new) return found->second;
+  const int cls = add_class();
+  running_[id] = cls;
+  add_running_nodes(id, cls);
+  return cls;
+}
+
+void Selection::add_running_nodes(ClassId id, int cls) {
+  const egraph::NodeRange nodes = tensors_.graph().nodes(id);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const ENode node = nodes[i];
+    if (tensors_.is_leaf(node)) {
+      const bool is_state = tensors_.facts(id).is_state;
+      add_node(cls, 0, is_state ? std::vector<int>{state_memory(id, {})} : std::vector<int>{},
+               {{Choice::Kind::kStored}});
+      continue;
+    }
+    const double seconds = node_seconds(node, id, function_->version->sizes);
+    if (!std::isfinite(seconds)) continue;
+    // A packed state is not computed by packing: it is kept so.
+    const bool is_packed_state = tensors_.facts(id).is_state && tensors_.op_of(node) == &ir::get_op("pack");
+    if (is_packed_state) {
+      const egraph::NodeRange sources = tensors_.graph().nodes(node.children[0]);
+      const bool is_leaf = std::ranges::any_of(sources, [&](const ENode& source) { return tensors_.is_leaf(source); });
+      if (is_leaf) {
+        add_node(cls, 0, {state_memory(node.children[0], tensors_.type(id).layout)}, {{Choice::Kind::kStored}});
+      }
+      continue;
+    }
+    std::vector<int> children;
+    for (const ClassId child : node.children) {
+      const rules::Facts& facts = tensors_.facts(child);
+      if (!facts.scalar) children.push_back(facts.is_constant ? stored(child) : running(child));
+    }
+    add_node(cls, seconds * function_->runs + kStepSeconds, std::move(children), {{Choice::Kind::kNode, i}});
+  }
+}
+
+int Selection::constant(ClassId id) {
+  const auto [found, is_new] = constant_.try_emplace(id, 0);
+  if (!is_new) return found->second;
+  const int cls = add_class();
+  constant_[id] = cls;
+  const egraph::NodeRange nodes = tensors_.graph().nodes(id);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const ENode node = nodes[i];
+    const bool is_constant =
+        std::ranges::all_of(node.children, [&](ClassId child) { return tensors_.facts(child).is_constant; });
+    if (!is_constant) continue;
+    std::vector<int> children;
+    for (const ClassId child : node.children) children.push_back(constant(tensors_.graph().find(child)));
+    add_node(cls, node.children.empty() ? 0 : kStepSeconds, std::move(children), {{Choice::Kind::kNode, i}});
+  }
+  return cls;
+}
+
+int Selection::stored(ClassId id) {
+  id = tensors_.graph().find(id);
+  const auto [found, is_new] = stored_.try_emplace(id, 0);
+  if (!is_new) return found->second;
+  const int cls = add_class();
+  stored_[id] = cls;
+  add_stored(id, cls);
+  return cls;
+}
+
+void Selection::add_stored(ClassId id, int cls) {
+  const egraph::NodeRange nodes = tensors_.graph().nodes(id);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const ENode node = nodes[i];
+    if (!is_view(tensors_, node, id) || !tensors_.facts(node.children[0]).is_constant) continue;
+    add_node(cls, kStepSeconds, {stored(node.children[0])}, {{Choice::Kind::kNode, i}});
+  }
+  const ir::TensorType& type = tensors_.type(id);
+  const double copies = function_->copies;
+  const int node = static_cast<int>(problem_.classes[static_cast<std::size_t>(cls)].size());
+  problem_.limits[0].uses.push_back({cls, node, copies * static_cast<double>(ir::max_bytes(type))});
+  add_node(cls, copies * load_seconds(type), {constant(id)}, {{Choice::Kind::kStored}});
+}
+
+double Selection::load_seconds(const ir::TensorType& type) const {
+  return static_cast<double>(ir::max_bytes(type)) / machine_.storage_read_bytes_per_s;
+}
+
+int Selection::state_memory(ClassId leaf, const ir::Layout& layout) {
+  leaf = tensors_.graph().find(leaf);
+  const auto [found, is_new] = state_memory_.try_emplace({leaf, layout.text()}, 0);
+  if (!is_new) return found->second;
+  const auto [limit, is_first] = state_limits_.try_emplace(leaf, problem_.limits.size());
+  if (is_first) problem_.limits.push_back({"layouts of a state", 1, {}});
+  const int cls = add_class();
+  found->second = cls;
+  problem_.limits[limit->second].uses.push_back({cls, 0, 1});
+  add_node(cls, kStepSeconds, {}, {{Choice::Kind::kStored}});
+  return cls;
+}
+
+namespace {
+
+// The leaf whose memory a state's class is, by its updates.
+std::optional<ClassId> state_leaf(const rules::TensorGraph& tensors, ClassId id) {
+  while (true) {
+    std::optional<ClassId> next;
+    for (const ENode node : tensors.graph().nodes(id)) {
+      if (tensors.is_leaf(node)) return tensors.graph().find(id);
+      const ir::Op* const op = tensors.op_of(node);
+      if (op != nullptr && op->writes_alias() && !next) {
+        next = node.children[static_cast<std::size_t>(*op->aliased_operand())];
+      }
+    }
+    if (!next) return std::nullopt;
+    id = *next;
+  }
+}
+
+}  // namespace
+
+// The result stays where its state lies: in whatever layout that is kept.
+void Selection::add_state_forms(ClassId result) {
+  const auto leaf = state_leaf(tensors_, result);
+  STRATA_CHECK(leaf.has_value(), "a state that nothing updates");
+  const int cls = add_class();
+  state_results_[result] = cls;
+  problem_.roots.push_back(cls);
+  add_node(cls, 0, {running(result), state_memory(*leaf, {})}, {{}, result});
+  for (const egraph::NodeId parent : tensors_.graph().parent_ids(result)) {
+    const ENode node = tensors_.graph().node(parent);
+    if (tensors_.op_of(node) != &ir::get_op("pack")) continue;
+    const ClassId packed = tensors_.graph().find(parent);
+    if (tensors_.type(packed).dtype != tensors_.type(result).dtype) continue;
+    add_node(cls, 0, {running(packed), state_memory(*leaf, tensors_.type(packed).layout)}, {{}, packed});
+  }
+}
+
+double Selection::node_seconds(const ENode& node, ClassId id, const cost::Sizes& sizes) const {
+  const ir::Op* const op = tensors_.op_of(node);
+  if (op == nullptr) return 0;
+  std::vector<cost::Operand> operands;
+  for (const ClassId child : node.children) {
+    const rules::Facts& facts = tensors_.facts(child);
+    const bool streams = facts.is_state || (facts.is_constant && !facts.scalar);
+    operands.push_back({tensors_.type(child), streams ? cost::Residence::kStream : cost::Residence::kActivation});
+  }
+  return cost::op_cost(*op, operands, tensors_.operator_of(node).attributes, tensors_.type(id), sizes, machine_)
+      .seconds;
+}
+
+Choice Selection::of(ClassId id) const {
+  id = tensors_.graph().find(id);
+  const auto& classes = tensors_.facts(id).is_constant ? stored_ : running_;
+  const auto cls = classes.find(id);
+  if (cls == classes.end()) return {};
+  const int chosen = solution_.choice[static_cast<std::size_t>(cls->second)];
+  return chosen < 0 ? Choice{}
+                    : options_[static_cast<std::size_t>(cls->second)][static_cast<std::size_t>(chosen)].choice;
+}
+
+std::size_t Selection::constant_node(ClassId id) const {
+  const int cls = constant_.at(tensors_.graph().find(id));
+  const int chosen = solution_.choice[static_cast<std::size_t>(cls)];
+  STRATA_CHECK(chosen >= 0, "a constant that wasn't chosen");
+  return options_[static_cast<std::size_t>(cls)][static_cast<std::size_t>(chosen)].choice.node;
+}
+
+ClassId Selection::state_form(ClassId result) const {
+  const int cls = state_results_.at(tensors_.graph().find(result));
+  const int chosen = solution_.choice[static_cast<std::size_t>(cls)];
+  STRATA_CHECK(chosen >= 0, "a state that wasn't chosen");
+  return options_[static_cast<std::size_t>(cls)][static_cast<std::size_t>(chosen)].form;
+}
+
+}  // namespace strata::vectorize

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <limits>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "extract/extract.h"
+#include "machine/machine.h"
+#include "vectorize/program_graph.h"
+
+namespace strata::vectorize {
+
+// What was chosen for a class: one of its nodes, or memory that holds its value when the program starts.
+struct Choice {
+  enum class Kind {
+    kNone,    // not needed
+    kNode,    // `node`, by its number among the class's nodes
+    kStored,  // a constant in the package, or a state in this layout
+  };
+  Kind kind = Kind::kNone;
+  std::size_t node = 0;
+};
+
+// The extraction problem of a saturated ProgramGraph, its solution, and what it says of each class.
+//
+// The objective is the predicted time of the workload: every op's cost times its function's runs, and the time to load
+// each stored constant once from storage, so that a second packed copy of a weight must earn what it costs. What is
+// computed from constants alone is free: it happens when the package is written. The stored constants and states fit
+// the outermost memory; of a state exactly one layout exists.
+class Selection {
+ public:
+  Selection(const ProgramGraph& program, const machine::Machine& machine, const extract::Options& options);
+
+  const extract::Solution& solution() const { return solution_; }
+
+  // Of a class where a running op needs it.
+  Choice of(egraph::ClassId id) const;
+  // Of a constant's class while the package is written: a node whose operands are constants.
+  std::size_t constant_node(egraph::ClassId id) const;
+  // The class that a state's result is kept as: the result itself, or a packed form of it.
+  egraph::ClassId state_form(egraph::ClassId result) const;
+
+  // Predicted seconds of one run of a node in a function of these sizes; infinite where there is no code.
+  double node_seconds(const egraph::ENode& node, egraph::ClassId id, const cost::Sizes& sizes) const;
+
+ private:
+  struct Option {
+    Choice choice;
+    egraph::ClassId form = 0;  // for the results of states
+  };
+
+  int add_class() {
+    problem_.classes.emplace_back();
+    options_.emplace_back();
+    return static_cast<int>(problem_.classes.size()) - 1;
+  }
+  void add_node(int cls, double cost, std::vector<int> children, Option option);
+  int running(egraph::ClassId id);   // the problem's class for a value at run time
+  int constant(egraph::ClassId id);  // for a value while the package is written
+  int stored(egraph::ClassId id);    // for a constant in the package
+  int state_memory(egraph::ClassId leaf, const ir::Layout& layout);
+  void add_function(const FunctionGraph& function);
+  void add_running_nodes(egraph::ClassId id, int cls);
+  void add_state_forms(egraph::ClassId result);
+  void add_stored(egraph::ClassId id, int cls);
+  double load_seconds(const ir::TensorType& type) const;
+
+  const rules::TensorGraph& tensors_;
+  const machine::Machine& machine_;
+  const FunctionGraph* function_ = nullptr;  // whose nodes are being added
+  extract::Problem problem_;
+  std::vector<std::vector<Option>> options_;  // as problem_.classes
+  std::map<egraph::ClassId, int> running_;
+  std::map<egraph::ClassId, int> constant_;
+  std::map<egraph::ClassId, int> stored_;
+  std::map<egraph::ClassId, int> state_results_;
+  std::map<std::pair<egraph::ClassId, std::string>, int> state_memory_;
+  std::map<egraph::ClassId, std::size_t> state_limits_;
+  extract::Solution solution_;
+};
+
+}  // namespace strata::vectorize

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vectorize/candidates.h"
+
+#include <gtest/gtest.h>
+
+#include "machine/machine.h"
+#include "ops/register.h"
+
+namespace strata::vectorize {
+namespace {
+
+ir::TensorType type(DType dtype, ir::Shape shape) { return {dtype, std::move(shape), {}, {}}; }
+
+std::vector<std::string> texts(const std::string& op, const std::vector<ir::TensorType>& operands,
+                               const std::string& machine) {
+  ops::register_all();
+  std::vector<std::string> all;
+  for (const Candidate& candidate : candidates(ir::get_op(op), operands, {}, machine::load(machine))) {
+    std::string text;
+    for (const OperandForm& form : candidate.operands) {
+      text += (text.empty() ? "" : " ") + std::string(dtype_name(form.dtype)) + form.layout.text();
+    }
+    all.push_back(text);
+  }
+  return all;
+}
+
+TEST(Candidates, OfAMatmulComeFromItsIndexMapsAndTheUnits) {
+  const std::vector<ir::TensorType> many = {type(DType::kF32, {48, 64}), type(DType::kBF16, {96, 64})};
+  EXPECT_EQ(texts("matmul_nt", many, "avx512-zen5"),
+            (std::vector<std::string>{"f32<6@0> bf16<16@0>", "f32<16@1> bf16<16@1>", "bf16<6@0, 2@1> bf16<16@0, 2@1>"}));
+}
+
+TEST(Candidates, FollowTheMachine) {
+  const std::vector<ir::TensorType> many = {type(DType::kF32, {48, 64}), type(DType::kBF16, {96, 64})};
+  EXPECT_EQ(texts("matmul_nt", many, "avx2-generic"),
+            (std::vector<std::string>{"f32<6@0> bf16<8@0>", "f32<8@1> bf16<8@1>"}));
+}
+
+TEST(Candidates, OfAnElementwiseOpReadTheLastAxisInGroups) {
+  EXPECT_EQ(texts("silu", {type(DType::kF32, {5, 33})}, "avx512-zen5"), (std::vector<std::string>{"f32<16~@1>"}));
+}
+
+}  // namespace
+}  // namespace strata::vectorize
