@@ -55,6 +55,19 @@ Lowering pack(const TensorType& from, const TensorType& to) {
   return is_row_tiles(from, to) ? Lowering::kKernel : Lowering::kNone;
 }
 
+// Whether the result's elements are some of the first operand's, a run of its last axis staying a run.
+bool is_part(const ir::LoopNest& nest, const TensorType& operand) {
+  const ir::Stage& stage = nest.result();
+  if (nest.stages.size() != 1 || stage.combiner != ir::Combiner::kNone || stage.target.empty()) return false;
+  if (stage.body.kind != ir::ScalarExpr::Kind::kOperand || stage.body.number != 0 || operand.rank() == 0) return false;
+  const ir::AffineIndex& last = stage.body.index.back();
+  return last.coefficients[static_cast<std::size_t>(stage.target.back())] == 1 &&
+         std::ranges::all_of(stage.body.index, [](const ir::AffineIndex& index) { return index.constant >= 0; }) &&
+         std::ranges::all_of(stage.body.index, [](const ir::AffineIndex& index) {
+           return std::ranges::all_of(index.coefficients, [](std::int64_t c) { return c >= 0; });
+         });
+}
+
 bool is_cache(const TensorType& type) { return is_row_major(type) || is_packed_along(type.layout, 1); }
 
 bool all_row_major(Types operands) { return std::ranges::all_of(operands, is_row_major); }
@@ -78,7 +91,10 @@ Lowering lowering(const ir::Op& op, Types operands, const ir::Attributes& attrib
   if (op.name() == "unpack") return ir::is_row_major_in_memory(operands[0]) ? Lowering::kView : Lowering::kNone;
   if (op.aliased_operand() && !op.writes_alias()) return Lowering::kView;
   const bool in_memory_order = std::ranges::all_of(operands, ir::is_row_major_in_memory);
-  if (op.loops(operands, attributes) && in_memory_order) return Lowering::kLoops;
+  if (const auto nest = op.loops(operands, attributes); nest && in_memory_order) {
+    const bool is_view = operands[0].dtype == result.dtype && is_part(*nest, operands[0]);
+    return is_view ? Lowering::kView : Lowering::kLoops;
+  }
   if (op.name() == "matmul_nt") return matmul(operands[0], operands[1]);
   const auto kernel = kernels().find(op.name());
   return kernel != kernels().end() && kernel->second(operands) ? Lowering::kKernel : Lowering::kNone;

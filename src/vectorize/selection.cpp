@@ -74,8 +74,6 @@ void Selection::add_running_nodes(ClassId id, int cls) {
                {{Choice::Kind::kStored}});
       continue;
     }
-    const double seconds = node_seconds(node, id, function_->version->sizes);
-    if (!std::isfinite(seconds)) continue;
     // A packed state is not computed by packing: it is kept so.
     const bool is_packed_state = tensors_.facts(id).is_state && tensors_.op_of(node) == &ir::get_op("pack");
     if (is_packed_state) {
@@ -86,6 +84,8 @@ void Selection::add_running_nodes(ClassId id, int cls) {
       }
       continue;
     }
+    const double seconds = node_seconds(node, id, function_->version->sizes);
+    if (!std::isfinite(seconds)) continue;
     std::vector<int> children;
     for (const ClassId child : node.children) {
       const rules::Facts& facts = tensors_.facts(child);
