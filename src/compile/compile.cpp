@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file_lock.h"
 #include "base/hash.h"
+#include "base/mapped_file.h"
 #include "compile/pack_weights.h"
 #include "compile/pipeline.h"
 #include "compile/plan_report.h"
@@ -116,11 +117,16 @@ class Compilation {
     return plan_report();
   }
 
+  // Of this program itself: another build may plan otherwise.
+  static std::string program_hash() {
+    return hash128(MappedFile::open("/proc/self/exe").bytes()).hex();
+  }
+
   // What the package depends on, to find it again in the cache.
   std::string cache_key() {
     import();
     Hasher hasher;
-    hasher.field(kProducer).field(checkpoint_->identity()).field(options_.dtype).field(machine::to_json(machine_));
+    hasher.field(program_hash()).field(checkpoint_->identity()).field(options_.dtype).field(machine::to_json(machine_));
     hasher.field(toolchain_->description()).field(tensor_library_hash()).field(model_name());
     for (const std::string& name : options_.without) hasher.field(name);
     return hasher.digest128().hex();

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "tensor/attention.h"
 
 namespace strata::cost {
 namespace {
@@ -16,6 +17,20 @@ double size_of(const ir::Dim& dim) { return static_cast<double>(dim.max()); }
 double bytes_of(const TensorType& type) { return static_cast<double>(ir::max_bytes(type)); }
 double elements_of(const TensorType& type) { return static_cast<double>(ir::max_element_count(type.shape)); }
 double round_up(double value, double unit) { return std::ceil(value / unit) * unit; }
+
+// Of the share of a cache that one core has, what an op finds there of what another one wrote: the rest is taken by
+// what streams past between them.
+constexpr double kReusedShare = 0.125;
+
+// Lines of code and constants that an op fetches when it starts: streams of weights push them out of the core's own
+// caches from one use to the next.
+constexpr double kColdLines = 8;
+
+// Cache misses that a core keeps in flight: what one scattered line costs is this part of the latency.
+constexpr double kMissesInFlight = 40;
+
+// Rows far from one another whose pages are looked up anew, a few at a time; more of them follow a pattern.
+constexpr double kPageWalks = 64;
 
 // Symbols at the value that the cost is wanted for.
 TensorType sized(const TensorType& type, const Sizes& sizes) {
@@ -42,6 +57,7 @@ class Estimate {
     work_.written.assign(machine.memory.size(), 0.0);
     work_.unit = machine::fma_unit(machine, DType::kF32);
     work_.starts = 1;
+    extra_s_ = kColdLines * shared_level().latency_s;
     work_.threads = threads;
     work_.barriers = threads > 1 ? 1 : 0;
   }
@@ -66,11 +82,22 @@ class Estimate {
         break;
     }
     const ir::Work work = op_.work(types_, attributes_, result_);
-    return {machine::seconds(machine_, work_), work.flops, work.read_bytes + work.written_bytes, bound()};
+    return {machine::seconds(machine_, work_) + extra_s_, work.flops, work.read_bytes + work.written_bytes, bound()};
   }
 
  private:
   std::size_t last_level() const { return machine_.memory.size() - 1; }
+
+  // The innermost level outside of a core's own caches.
+  const machine::MemoryLevel& shared_level() const {
+    const auto shared = std::ranges::find_if(machine_.memory, [](const auto& level) { return level.shared_by > 1; });
+    return shared == machine_.memory.end() ? machine_.memory.back() : *shared;
+  }
+
+  // Lines of the outermost level that are touched each by itself.
+  void touch_scattered(double lines) {
+    extra_s_ += lines * machine_.memory.back().latency_s / kMissesInFlight / work_.threads;
+  }
   double lanes() const { return machine::vector_lanes(machine_, DType::kF32); }
 
   // Operations of the multiply-add unit when one vector instruction does `lanes` elements' worth.
@@ -78,20 +105,47 @@ class Estimate {
     work_.ops += elements * operations * lanes() / lanes_used;
   }
 
-  // Bytes that an operand's reader touches: those of its elements, and no more than the op says.
+  // Streams come from the outermost level. Activations are found in a cache as far as they fit the part of it that
+  // they can count on, and the rest comes from the level behind it.
   void read(std::size_t operand, double bytes) {
-    const bool streams = operands_[operand].residence == Residence::kStream;
-    work_.bytes[streams ? last_level() : activation_level()] += bytes;
+    if (operands_[operand].residence == Residence::kStream) {
+      work_.bytes[last_level()] += bytes;
+    } else {
+      add_activation_bytes(work_.bytes, bytes);
+    }
   }
-  void write(double bytes) { work_.written[activation_level()] += bytes; }
 
-  // The innermost level that holds the activations that the op touches.
-  std::size_t activation_level() const {
+  // A line is read before it is written, and written back later; a measured rate of writing says both.
+  void write(double bytes) {
+    add_activation_bytes(work_.written, bytes);
+    std::vector<double> lines(work_.bytes.size(), 0.0);
+    add_activation_bytes(lines, bytes);
+    for (std::size_t level = 1; level < lines.size(); ++level) {
+      if (machine_.memory[level].write_bytes_per_s.empty()) work_.bytes[level] += lines[level];
+    }
+  }
+
+  void add_activation_bytes(std::vector<double>& levels, double bytes) const {
+    const double footprint = activation_bytes();
+    double found = 0;  // part of the bytes that inner levels hold
+    for (std::size_t level = 0; level <= last_level() && found < 1; ++level) {
+      const machine::MemoryLevel& cache = machine_.memory[level];
+      const double share = static_cast<double>(cache.capacity_bytes) / std::max(cache.shared_by, 1) * work_.threads;
+      const double here = level == last_level() ? 1 : std::min(1.0, kReusedShare * share / footprint);
+      // What doesn't fit whole is passed over in order, and each line is gone before it is used again.
+      const bool holds = here == 1 || level + 1 == last_level();
+      if (!holds) continue;
+      levels[level] += bytes * (here - found);
+      found = here;
+    }
+  }
+
+  double activation_bytes() const {
     double bytes = bytes_of(result_);
     for (const Operand& operand : operands_) {
       if (operand.residence == Residence::kActivation) bytes += bytes_of(operand.type);
     }
-    return static_cast<std::size_t>(machine::level_holding(machine_, bytes, work_.threads));
+    return bytes;
   }
 
   // A row-major matmul among the loops reads its right operand once per row of the left one; other ops read once.
@@ -103,6 +157,7 @@ class Estimate {
       for (const int i : stage.target) points *= extent(nest, i, used);
       for (const int i : stage.reduced) points *= extent(nest, i, used);
       add_instructions(points, operations(stage, used), used);
+      add_instructions(points / extent(nest, innermost(stage), used) * lanes(), invariant_operations(stage), lanes());
       if (stage.combiner != ir::Combiner::kNone) count_reductions(nest, stage, used);
     }
     for (std::size_t i = 0; i < operands_.size(); ++i) read(i, std::max(bytes_of(types_[i]), 0.0));
@@ -112,6 +167,7 @@ class Estimate {
 
   // A remainder of a ragged axis runs element by element, each as long as a vector.
   double extent(const ir::LoopNest& nest, int iterator, double used) const {
+    if (iterator < 0) return 1;
     const double n = size_of(nest.iterators[iterator].extent);
     if (used == 1 || iterator != vector_iterator(nest)) return n;
     const double whole = std::floor(n / used) * used;
@@ -132,16 +188,44 @@ class Estimate {
     return -1;
   }
 
+  static int innermost(const ir::Stage& stage) {
+    return stage.reduced.empty() ? (stage.target.empty() ? -1 : stage.target.back()) : stage.reduced.back();
+  }
+
+  // Per point of the stage's innermost loop, and once per run of it.
   double operations(const ir::Stage& stage, double used) const {
-    double sum = stage.combiner == ir::Combiner::kNone ? 0 : machine::scalar_operations("add", static_cast<int>(used));
-    add_operations(stage.body, used, sum);
+    double sum = 0;
+    add_operations(stage.body, innermost(stage), used, true, sum);
+    if (stage.combiner != ir::Combiner::kNone && !is_product(stage.body)) {
+      sum += machine::scalar_operations("add", static_cast<int>(used));
+    }
     // Loading and storing take slots of their own, and a body without arithmetic is a copy.
     return std::max(sum, 2.0);
   }
+  double invariant_operations(const ir::Stage& stage) const {
+    double sum = 0;
+    add_operations(stage.body, innermost(stage), 1, false, sum);
+    return sum;
+  }
 
-  static void add_operations(const ir::ScalarExpr& body, double used, double& sum) {
-    if (body.kind == ir::ScalarExpr::Kind::kCall) sum += machine::scalar_operations(body.name, static_cast<int>(used));
-    for (const ir::ScalarExpr& argument : body.arguments) add_operations(argument, used, sum);
+  static bool is_product(const ir::ScalarExpr& body) {
+    return body.kind == ir::ScalarExpr::Kind::kCall && body.name == "mul";
+  }
+
+  static bool varies(const ir::ScalarExpr& body, int iterator) {
+    if (body.kind == ir::ScalarExpr::Kind::kIterator) return body.number == iterator;
+    const bool reads = std::ranges::any_of(
+        body.index, [&](const ir::AffineIndex& index) { return iterator >= 0 && index.coefficients[iterator] != 0; });
+    return reads || std::ranges::any_of(body.arguments, [&](const ir::ScalarExpr& a) { return varies(a, iterator); });
+  }
+
+  // A product that is added at once is one instruction.
+  static void add_operations(const ir::ScalarExpr& body, int iterator, double used, bool varying, double& sum) {
+    const bool is_fused = (body.name == "add" || body.name == "sub") && std::ranges::any_of(body.arguments, is_product);
+    if (body.kind == ir::ScalarExpr::Kind::kCall && !is_fused && varies(body, iterator) == varying) {
+      sum += machine::scalar_operations(body.name, static_cast<int>(used));
+    }
+    for (const ir::ScalarExpr& argument : body.arguments) add_operations(argument, iterator, used, varying, sum);
   }
 
   // The end of a reduction: its lanes combined pairwise, each step waiting for the one before (about four cycles, in
@@ -219,26 +303,49 @@ class Estimate {
   void count_kernel() {
     if (op_.name() == "attention") return count_attention();
     if (op_.name() == "pack") {
-      // Elements move one by one into the tiles.
-      add_instructions(elements_of(result_), 2.0, lanes() / 4);
+      // Elements move in pairs of neighbours into the tiles.
+      add_instructions(elements_of(result_), 2.0, 2);
       read(0, bytes_of(types_[0]));
       return write(bytes_of(result_));
     }
+    if (op_.name() == "gather") count_scattered(types_[0], elements_of(result_));
+    if (op_.name() == "cache_append") count_scattered(types_[0], elements_of(types_[1]));
     const ir::Work work = op_.work(types_, attributes_, result_);
-    work_.bytes[last_level()] += work.read_bytes;
+    read(operands_.size() > 1 ? 1 : 0, work.read_bytes);
     write(work.written_bytes);
   }
+
+  // Elements of rows of a tensor that lies packed across the rows: neighbours of a row are apart, each moved by itself.
+  void count_scattered(const TensorType& type, double elements) {
+    if (type.layout.is_row_major()) {
+      const double row = size_of(type.shape.back()) * static_cast<double>(dtype_size(type.dtype));
+      const double rows = elements / size_of(type.shape.back());
+      extra_s_ += std::min(rows, kPageWalks) * machine_.memory.back().latency_s / 4;
+      return touch_scattered(rows * std::min(row / line_bytes(), 2.0));
+    }
+    const auto& packs = type.layout.packs;
+    const double together = packs.size() > 1 ? static_cast<double>(packs.back().lanes) : 1;
+    const double apart = static_cast<double>(packs[0].lanes) * together * static_cast<double>(dtype_size(type.dtype));
+    // Rows that follow one another share the lines.
+    const double rows = elements / size_of(type.shape.back()) / (type.rank() > 2 ? size_of(type.shape[0]) : 1);
+    const double shared = type.rank() > 2 ? std::min(rows, static_cast<double>(packs[0].lanes)) : 1;
+    touch_scattered(elements / together * std::min(1.0, apart / line_bytes()) / shared);
+    add_instructions(elements / together, 4.0, 1);
+  }
+
+  double line_bytes() const { return static_cast<double>(machine_.memory.back().line_bytes); }
 
   // Two products per score and value, and an exponential per score; the cache is read once per group of query heads and
   // block of rows. Without lanes along the context the scores are scalar sums.
   void count_attention() {
-    const double context = size_of(types_[1].shape[1]);
+    const auto& packs = types_[1].layout.packs;
+    const double used = packs.empty() ? 1 : static_cast<double>(packs[0].lanes);
+    // Keys are taken in blocks; what is beyond the context is computed and masked.
+    const double context = round_up(size_of(types_[1].shape[1]), static_cast<double>(tensor::kKeyBlock));
     const double queries = size_of(types_[0].shape[0]);
     const double heads = size_of(types_[0].shape[1]);
     const double dim = size_of(types_[0].shape[2]);
     const double scores = queries * heads * context;
-    const auto& packs = types_[1].layout.packs;
-    const double used = packs.empty() ? 1 : static_cast<double>(packs[0].lanes);
     add_instructions(scores * dim, 2 * (1 + conversions(types_[1].dtype) / 2), used);
     add_instructions(scores * dim, 2 * (1 + conversions(types_[2].dtype) / 2), lanes());
     add_instructions(scores, machine::scalar_operations("exp", static_cast<int>(lanes())) + 8, used);
@@ -270,6 +377,7 @@ class Estimate {
   std::vector<Operand> operands_;
   std::vector<TensorType> types_;
   machine::Work work_;
+  double extra_s_ = 0;  // what nothing overlaps
 };
 
 }  // namespace

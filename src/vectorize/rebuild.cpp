@@ -34,13 +34,16 @@ std::set<std::string> parameters_in(const Expr& value) {
   return names;
 }
 
-// "q_proj.weight+k_proj.weight".
+// "q_proj_and_k_proj.weight" of q_proj.weight and k_proj.weight.
 std::string joined_names(const Expr& value) {
   if (value.arguments.empty()) return value.name;
   std::string names;
   for (const Expr* argument : value.arguments) {
     const std::string name = joined_names(*argument);
-    if (!name.empty()) names += (names.empty() ? "" : "+") + name;
+    if (name.empty()) continue;
+    const std::string suffix = name.substr(std::min(name.rfind('.'), name.size()));
+    if (names.ends_with(suffix)) names.resize(names.size() - suffix.size());
+    names += (names.empty() ? "" : "_and_") + name;
   }
   return names;
 }
