@@ -3,11 +3,18 @@
 
 #include <vector>
 
-#include "rules/tensor_graph.h"
+#include "rules/rule_table.h"
 
 namespace strata::rules {
 
 // Equalities of tensor algebra, whatever the machine. The graph must outlive them.
 std::vector<egraph::Rewrite> algebra_rules(TensorGraph& tensors);
+
+Table movement_table();
+Table elementwise_table();
+Table contraction_table();
+
+// All of them.
+Table algebra_table();
 
 }  // namespace strata::rules

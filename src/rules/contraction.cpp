@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sums of products: the other ways of writing one, what can be folded into their constant matrices, and several as one.
+#include "rules/algebra.h"
+#include "rules/conditions.h"
+
+namespace strata::rules {
+namespace {
+
+std::int64_t size_of(const ir::TensorType& type, int axis) { return type.shape[axis].factor(); }
+
+// The last matrix that a joined constant ends with; the constant itself if it isn't joined.
+egraph::ClassId last_part(const TensorGraph& tensors, egraph::ClassId id) {
+  for (const egraph::ENode node : tensors.graph().nodes(id)) {
+    if (tensors.op_of(node) == &ir::get_op("concat")) return tensors.graph().find(node.children[1]);
+  }
+  return id;
+}
+
+// Constants that may be joined: in one order only, each once, at the end. Else every order would be a constant.
+Condition may_join(std::string v, std::string w) {
+  return [v, w](Matched& m) {
+    const bool are_constant = m.facts(v).is_constant && m.facts(w).is_constant;
+    const egraph::ClassId part = m.class_of(w);
+    return are_constant && last_part(m.tensors(), part) == part && last_part(m.tensors(), m.class_of(v)) < part;
+  };
+}
+
+// The columns of ?x times the rows of ?first, or of ?second that follow them.
+Compute first_columns(std::string x, std::string first) {
+  return [x, first](const Matched& m) {
+    const std::int64_t axis = m.type(x).rank() - 1;
+    return ir::Attributes{{"axis", axis}, {"begin", std::int64_t{0}}, {"end", size_of(m.type(first), 0)}};
+  };
+}
+
+Compute second_columns(std::string x, std::string first, std::string second) {
+  return [x, first, second](const Matched& m) {
+    const std::int64_t axis = m.type(x).rank() - 1;
+    const std::int64_t begin = size_of(m.type(first), 0);
+    return ir::Attributes{{"axis", axis}, {"begin", begin}, {"end", begin + size_of(m.type(second), 0)}};
+  };
+}
+
+}  // namespace
+
+// clang-format off
+Table contraction_table() {
+  return {
+      {"matmul-as-nt", "matmul(?x, ?w)", "matmul_nt(?x, transpose{?t}(?w))", let("?t", last_two_swapped("?w"))},
+      {"nt-as-matmul", "matmul_nt(?x, transpose{?t}(?w))", "matmul(?x, ?w)", is_axis_swap("?t")},
+      {"tn-as-matmul", "matmul_tn(?x, ?w)", "matmul(transpose{?t}(?x), ?w)", let("?t", last_two_swapped("?x"))},
+      {"matmul-as-tn", "matmul(transpose{?t}(?x), ?w)", "matmul_tn(?x, ?w)", is_axis_swap("?t")},
+      {"batch-matmul-as-nt", "batch_matmul(?x, ?w)", "batch_matmul_nt(?x, transpose{?t}(?w))", let("?t", last_two_swapped("?w"))},
+      {"batch-nt-as-matmul", "batch_matmul_nt(?x, transpose{?t}(?w))", "batch_matmul(?x, ?w)", is_axis_swap("?t")},
+      {"transpose-of-product", "transpose{?t}(matmul_nt(?x, ?w))", "matmul_nt(?w, ?x)", is_axis_swap("?t")},
+
+      {"slice-of-columns", "slice{?p}(matmul_nt(?x, ?w))", "matmul_nt(?x, slice{?r}(?w))", all({is_constant("?w"), on_last_axis("?p", "?x"), let("?r", slice_of("?p", 0))})},
+
+      {"scale-before-MATMUL", "MATMUL(mul(?x, ?s), ?w)", "mul(MATMUL(?x, ?w), ?s)", all({is_moderate("?s"), is_f32("?x"), is_f32("?s")})},
+      {"scale-of-matrix-MATMUL", "MATMUL(?x, mul(?w, ?s))", "mul(MATMUL(?x, ?w), ?s)", all({is_moderate("?s"), is_f32("?w"), is_f32("?s")})},
+      {"scale-into-MATMUL", "mul(MATMUL(?x, ?w), ?s)", "MATMUL(?x, mul(?w, ?s))", all({is_moderate("?s"), is_constant("?w"), is_f32("?w"), is_f32("?s")})},
+      {"column-scale-into-matrix", "mul(matmul_nt(?x, ?w), ?v)", "matmul_nt(?x, mul(?w, reshape{?c}(?v)))", all({is_constant("?w"), is_constant("?v"), is_f32("?w"), is_f32("?v"), let("?c", column_shape("?v"))})},
+      // max(min(w, 1), 1) is a vector of ones.
+      {"norm-weight-into-matrix", "matmul_nt(rms_norm{?e}(?x, ?v), ?w)", "matmul_nt(rms_norm{?e}(?x, maximum(minimum(?v, 1), 1)), mul(?w, ?v))", all({is_constant("?w"), is_constant("?v"), is_f32("?x"), is_f32("?w"), is_f32("?v"), negated(is_made_by("?v", "maximum"))})},
+
+      // Two matrices that multiply the same input, as one: it is read once, and their columns are one long stream.
+      {"merge-matmuls", "?a = matmul_nt(?x, ?v); ?b = matmul_nt(?x, ?w)",
+       "?a = slice{?s}(matmul_nt(?x, concat{?c}(?v, ?w))); ?b = slice{?t}(matmul_nt(?x, concat{?c}(?v, ?w)))",
+       all({may_join("?v", "?w"), let("?c", on_axis(0)), let("?s", first_columns("?x", "?v")), let("?t", second_columns("?x", "?v", "?w"))})},
+      // What merged matmuls leave of a bias each.
+      {"merge-biases", "?a = add(slice{?p}(?m), ?v); ?b = add(slice{?q}(?m), ?w)",
+       "?a = slice{?s}(add(slice{?u}(?m), concat{?c}(?v, ?w))); ?b = slice{?t}(add(slice{?u}(?m), concat{?c}(?v, ?w)))",
+       all({is_constant("?v"), is_constant("?w"), has_rank("?v", 1), has_rank("?w", 1), negated(is_made_by("?w", "concat")), on_last_axis("?p", "?m"), let("?u", joined_slice("?p", "?q")),
+            let("?c", on_axis(0)), let("?s", first_columns("?m", "?v")), let("?t", second_columns("?m", "?v", "?w"))})},
+  };
+}
+// clang-format on
+
+}  // namespace strata::rules

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace strata::rules {
+
+// A term that looks like the left side of a rule and isn't. In the row of a family, OP stands for each of its ops with
+// its attributes, and for sums of products %A and %B for operands of the type TYPE.
+struct NearMiss {
+  std::string rule;
+  std::string statements;  // "%0 = ...; %1 = ...": the last is the result, and what `results` names besides
+  std::string results = {};
+};
+
+// What the statements may use: activations x, y, ..., and below constants.
+inline constexpr const char* kActivations =
+    "%x: f32[4, 6], %y: f32[4, 6], %q: f32[6, 6], %p: f32[6, 6], %xt: f32[6, 4], %t: f32[2, 3, 3], %u: f32[2, 3, 3], "
+    "%h: f16[4, 6], %i: i32[4, 6], %j: i32[4, 6], %z: f32[6], %e: f32[1], %b: f32[5], %l: f32[8, 6]<4@0>";
+inline constexpr const char* kConstants =
+    "    %m = weight \"m\" : f32[5, 6]\n"
+    "    %n = weight \"n\" : f32[5, 6]\n"
+    "    %hm = weight \"hm\" : f16[5, 6]\n"
+    "    %w = weight \"w\" : f32[6, 5]\n"
+    "    %v = weight \"v\" : f32[6]\n"
+    "    %v2 = weight \"v2\" : f32[2]\n"
+    "    %v3 = weight \"v3\" : f32[3]\n"
+    "    %zero = scalar 0.0 : f32\n"
+    "    %one = scalar 1.0 : f32\n"
+    "    %two = scalar 2.0 : f32\n"
+    "    %three = scalar 3.0 : f32\n"
+    "    %tiny = scalar 1e-30 : f32\n";
+
+inline const std::vector<NearMiss>& near_misses() {
+  static const std::vector<NearMiss> kNearMisses = {
+      {"identity-transpose", "%0 = transpose(%q) {perm = [1, 0]} : f32[6, 6]"},
+      {"identity-reshape", "%0 = reshape(%x) {shape = [6, 4]} : f32[6, 4]"},
+      {"whole-slice", "%0 = slice(%x) {axis = 1, begin = 0, end = 5} : f32[4, 5]"},
+      {"identity-cast", "%0 = cast(%x) {dtype = bf16} : bf16[4, 6]"},
+
+      // Something in between, or operands that are broadcast.
+      {"transpose-of-transpose",
+       "%0 = transpose(%x) {perm = [1, 0]} : f32[6, 4]; %1 = reshape(%0) {shape = [4, 6]} : f32[4, 6]; "
+       "%2 = transpose(%1) {perm = [1, 0]} : f32[6, 4]"},
+      {"transpose-of-UNARY",
+       "%0 = OP(%x) : f32[4, 6]; %1 = softmax(%0) : f32[4, 6]; %2 = transpose(%1) {perm = [1, 0]} : f32[6, 4]"},
+      {"UNARY-of-transpose",
+       "%0 = transpose(%x) {perm = [1, 0]} : f32[6, 4]; %1 = softmax(%0) : f32[6, 4]; %2 = OP(%1) : f32[6, 4]"},
+      {"transpose-of-BINARY", "%0 = OP(%x, %z) : f32[4, 6]; %1 = transpose(%0) {perm = [1, 0]} : f32[6, 4]"},
+      {"transpose-of-BINARY-scalar", "%0 = OP(%x, %e) : f32[4, 6]; %1 = transpose(%0) {perm = [1, 0]} : f32[6, 4]"},
+      {"BINARY-of-transposes",
+       "%0 = transpose(%t) {perm = [0, 2, 1]} : f32[2, 3, 3]; %1 = transpose(%u) {perm = [0, 1, 2]} : f32[2, 3, 3]; "
+       "%2 = OP(%0, %1) : f32[2, 3, 3]"},
+      {"reshape-of-reshape",
+       "%0 = reshape(%x) {shape = [6, 4]} : f32[6, 4]; %1 = transpose(%0) {perm = [1, 0]} : f32[4, 6]; "
+       "%2 = reshape(%1) {shape = [24]} : f32[24]"},
+      {"reshape-of-UNARY",
+       "%0 = OP(%x) : f32[4, 6]; %1 = softmax(%0) : f32[4, 6]; %2 = reshape(%1) {shape = [24]} : f32[24]"},
+      {"UNARY-of-reshape",
+       "%0 = reshape(%x) {shape = [24]} : f32[24]; %1 = softmax(%0) : f32[24]; %2 = OP(%1) : f32[24]"},
+      {"reshape-of-BINARY", "%0 = OP(%x, %z) : f32[4, 6]; %1 = reshape(%0) {shape = [24]} : f32[24]"},
+      {"reshape-of-BINARY-scalar", "%0 = OP(%x, %e) : f32[4, 6]; %1 = reshape(%0) {shape = [24]} : f32[24]"},
+      {"BINARY-of-reshapes",
+       "%0 = reshape(%x) {shape = [24]} : f32[24]; %1 = reshape(%xt) {shape = [24]} : f32[24]; "
+       "%2 = OP(%0, %1) : f32[24]"},
+
+      {"slice-of-slice",
+       "%0 = slice(%x) {axis = 1, begin = 1, end = 5} : f32[4, 4]; "
+       "%1 = slice(%0) {axis = 0, begin = 1, end = 3} : f32[2, 4]"},
+      {"slice-of-left-part",
+       "%0 = concat(%x, %y) {axis = 1} : f32[4, 12]; %1 = slice(%0) {axis = 1, begin = 4, end = 7} : f32[4, 3]"},
+      {"slice-of-right-part",
+       "%0 = concat(%x, %y) {axis = 1} : f32[4, 12]; %1 = slice(%0) {axis = 1, begin = 5, end = 9} : f32[4, 4]"},
+      {"slice-across-concat",
+       "%0 = concat(%x, %y) {axis = 1} : f32[4, 12]; %1 = slice(%0) {axis = 1, begin = 0, end = 6} : f32[4, 6]"},
+      {"slice-of-UNARY",
+       "%0 = OP(%x) : f32[4, 6]; %1 = softmax(%0) : f32[4, 6]; "
+       "%2 = slice(%1) {axis = 1, begin = 0, end = 3} : f32[4, 3]"},
+      {"slice-of-BINARY", "%0 = OP(%x, %z) : f32[4, 6]; %1 = slice(%0) {axis = 1, begin = 0, end = 3} : f32[4, 3]"},
+      {"slice-of-BINARY-broadcast",
+       "%0 = OP(%x, %z) : f32[4, 6]; %1 = slice(%0) {axis = 1, begin = 0, end = 3} : f32[4, 3]"},
+      {"slice-of-BINARY-vector",
+       "%0 = OP(%x, %e) : f32[4, 6]; %1 = slice(%0) {axis = 1, begin = 0, end = 1} : f32[4, 1]"},
+
+      {"concat-of-slices",
+       "%0 = slice(%x) {axis = 1, begin = 0, end = 2} : f32[4, 2]; "
+       "%1 = slice(%x) {axis = 1, begin = 3, end = 6} : f32[4, 3]; %2 = concat(%0, %1) {axis = 1} : f32[4, 5]"},
+      {"concat-of-UNARY",
+       "%0 = OP(%x) : f32[4, 6]; %1 = softmax(%y) : f32[4, 6]; %2 = concat(%0, %1) {axis = 0} : f32[8, 6]"},
+      {"concat-of-BINARY",
+       "%0 = OP(%x, %z) : f32[4, 6]; %1 = OP(%y, %z) : f32[4, 6]; %2 = concat(%0, %1) {axis = 0} : f32[8, 6]"},
+
+      {"cast-of-exact-cast", "%0 = cast(%x) {dtype = bf16} : bf16[4, 6]; %1 = cast(%0) {dtype = f32} : f32[4, 6]"},
+
+      {"add-zero", "%0 = add(%x, %one) : f32[4, 6]"},
+      {"sub-zero", "%0 = sub(%zero, %x) : f32[4, 6]"},
+      {"mul-one", "%0 = mul(%x, %zero) : f32[4, 6]"},
+      {"div-one", "%0 = div(%one, %x) : f32[4, 6]"},
+      {"neg-of-neg", "%0 = neg(%i) : i32[4, 6]; %1 = neg(%0) : i32[4, 6]"},
+      {"mul-minus-one", "%0 = mul(%x, %one) : f32[4, 6]"},
+      {"sub-constant", "%0 = sub(%x, %y) : f32[4, 6]"},
+      {"add-negated", "%0 = neg(%j) : i32[4, 6]; %1 = add(%i, %0) : i32[4, 6]"},
+      {"div-by-power-of-two", "%0 = div(%x, %three) : f32[4, 6]"},
+      {"add-constant-last", "%0 = add(%x, %y) : f32[4, 6]"},
+      {"mul-constant-last", "%0 = mul(%x, %y) : f32[4, 6]"},
+      {"add-of-add", "%0 = add(%x, %y) : f32[4, 6]; %1 = add(%0, %one) : f32[4, 6]"},
+      {"mul-of-mul", "%0 = mul(%x, %two) : f32[4, 6]; %1 = mul(%0, %tiny) : f32[4, 6]"},
+      {"fold-neg", "%0 = neg(%e) : f32[1]"},
+      {"fold-add", "%0 = add(%e, %one) : f32[1]"},
+      {"fold-sub", "%0 = sub(%e, %one) : f32[1]"},
+      {"fold-mul", "%0 = mul(%e, %two) : f32[1]"},
+      {"fold-div", "%0 = div(%one, %zero) : f32"},
+      {"silu-as-product", "%0 = silu(%h) : f16[4, 6]"},
+      {"product-as-silu", "%0 = sigmoid(%x) : f32[4, 6]; %1 = mul(%y, %0) : f32[4, 6]"},
+      {"div-by-sqrt", "%0 = sqrt(%h) : f16[4, 6]; %1 = div(%h, %0) : f16[4, 6]"},
+      {"mul-by-rsqrt", "%0 = rsqrt(%h) : f16[4, 6]; %1 = mul(%h, %0) : f16[4, 6]"},
+      {"reciprocal-of-sqrt", "%0 = sqrt(%z) : f32[6]; %1 = div(%two, %0) : f32[6]"},
+
+      {"matmul-as-nt", "%0 = matmul_nt(%x, %m) : f32[4, 5]"},
+      {"nt-as-matmul", "%0 = reshape(%w) {shape = [5, 6]} : f32[5, 6]; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
+      {"tn-as-matmul", "%0 = matmul(%x, %w) : f32[4, 5]"},
+      {"matmul-as-tn", "%0 = reshape(%xt) {shape = [4, 6]} : f32[4, 6]; %1 = matmul(%0, %w) : f32[4, 5]"},
+      {"batch-matmul-as-nt", "%0 = batch_matmul_nt(%t, %u) : f32[2, 3, 3]"},
+      {"batch-nt-as-matmul",
+       "%0 = transpose(%u) {perm = [0, 1, 2]} : f32[2, 3, 3]; %1 = batch_matmul_nt(%t, %0) : f32[2, 3, 3]"},
+      {"transpose-of-product", "%0 = matmul_nt(%q, %p) : f32[6, 6]; %1 = transpose(%0) {perm = [0, 1]} : f32[6, 6]"},
+      {"slice-of-columns",
+       "%0 = matmul_nt(%q, %m) : f32[6, 5]; %1 = slice(%0) {axis = 0, begin = 0, end = 5} : f32[5, 5]"},
+      {"scale-before-MATMUL", "%0 = mul(%A, %tiny) : TYPE; %1 = OP(%0, %B) : TYPE"},
+      {"scale-of-matrix-MATMUL", "%0 = mul(%B, %tiny) : TYPE; %1 = OP(%A, %0) : TYPE"},
+      {"scale-into-MATMUL", "%0 = OP(%A, %B) : TYPE; %1 = mul(%0, %two) : TYPE"},
+      {"column-scale-into-matrix", "%0 = matmul_nt(%x, %m) : f32[4, 5]; %1 = mul(%0, %b) : f32[4, 5]"},
+      {"norm-weight-into-matrix",
+       "%0 = rms_norm(%x, %v) {eps = 1e-06} : f32[4, 6]; %1 = matmul_nt(%0, %hm) : f32[4, 5]"},
+      {"merge-matmuls", "%0 = matmul_nt(%x, %m) : f32[4, 5]; %1 = matmul_nt(%y, %n) : f32[4, 5]", "%0, %1"},
+      {"merge-biases",
+       "%0 = slice(%x) {axis = 1, begin = 0, end = 2} : f32[4, 2]; %1 = add(%0, %v2) : f32[4, 2]; "
+       "%2 = slice(%x) {axis = 1, begin = 3, end = 6} : f32[4, 3]; %3 = add(%2, %v3) : f32[4, 3]",
+       "%1, %3"},
+
+      {"pack-of-unpack", "%0 = unpack(%l) : f32[8, 6]; %1 = pack(%0) {layout = <8@0>} : f32[8, 6]<8@0>"},
+      {"unpack-of-pack",
+       "%0 = pack(%x) {dtype = bf16, layout = <4@0>} : bf16[4, 6]<4@0>; %1 = unpack(%0) : bf16[4, 6]"},
+      {"reshape-of-unpack", "%0 = unpack(%l) : f32[8, 6]; %1 = reshape(%0) {shape = [48]} : f32[48]"},
+  };
+  return kNearMisses;
+}
+
+}  // namespace strata::rules

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each rule on random instances of its left side: what it says is equal has equal values.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+
+#include "class_values.h"
+#include "egraph/runner.h"
+#include "rules/algebra.h"
+#include "vectorize/layout_rules.h"
+
+namespace strata::rules {
+namespace {
+
+constexpr std::size_t kInstances = 1'000;
+constexpr int kBatch = 128;      // instances in a graph
+constexpr int kBatches = 1'500;  // at most
+
+// Ops that have code for row-major operands only.
+const std::set<std::string> kWithoutCandidates = {"vectorize-concat"};
+
+struct Case {
+  std::string name;
+  std::function<egraph::Rewrite(TensorGraph&)> make;
+  double tolerance = 0;
+};
+
+void expect_equal_values(const TensorGraph& tensors, ClassValues& values, const Case& rule) {
+  for (const egraph::ClassId id : tensors.graph().classes()) {
+    if (tensors.graph().nodes(id).size() < 2) continue;
+    const ir::Value* const expected = values.of(id);
+    ASSERT_NE(expected, nullptr) << rule.name;
+    for (const egraph::ENode node : tensors.graph().nodes(id)) {
+      const auto value = values.of(node, id);
+      ASSERT_TRUE(value.has_value()) << rule.name;
+      ASSERT_LE(relative_error(value->data, expected->data), rule.tolerance)
+          << rule.name << ": " << tensors.text(node) << " : " << tensors.type(id).text() << " beside "
+          << tensors.text(tensors.graph().nodes(id)[0]);
+    }
+  }
+}
+
+// How often the rule taught a graph of random instances something.
+std::size_t run_batch(const Case& rule, std::uint64_t seed) {
+  TensorGraph tensors;
+  Random random(seed);
+  const egraph::Rewrite rewrite = rule.make(tensors);
+  InstanceWriter writer(tensors, random);
+  for (int i = 0; i < kBatch; ++i) (void)writer.write(rewrite);
+  tensors.graph().rebuild();
+  const std::size_t before = tensors.graph().merge_count();
+  const auto report = egraph::run(tensors.graph(), {&rewrite, 1}, {.iterations = 1, .nodes = 1'000'000, .seconds = 600},
+                                  {.back_off = false});
+  ClassValues values(tensors, writer.limits(), seed);
+  expect_equal_values(tensors, values, rule);
+  // A rule that builds its right side itself reports no applications.
+  const std::size_t applications = report.rules[0].applications;
+  return applications > 0 ? applications : tensors.graph().merge_count() - before;
+}
+
+void expect_sound(const std::vector<Case>& rules) {
+  for (const Case& rule : rules) {
+    std::size_t applications = 0;
+    int batches = 0;
+    while (applications < kInstances && batches < kBatches && !testing::Test::HasFatalFailure()) {
+      applications += run_batch(rule, static_cast<std::uint64_t>(batches++));
+    }
+    EXPECT_GE(applications, kInstances) << rule.name << ", after " << batches << " batches";
+  }
+}
+
+std::vector<Case> cases_of(const Table& table, double tolerance) {
+  std::vector<Case> cases;
+  for (const Row& row : expanded(table)) {
+    cases.push_back({row.name, [row](TensorGraph& tensors) { return make_rules(tensors, {row})[0]; }, tolerance});
+  }
+  return cases;
+}
+
+// What moves elements is exact: both sides compute the same with each element.
+TEST(Soundness, Movement) { expect_sound(cases_of(movement_table(), 0)); }
+
+TEST(Soundness, Elementwise) { expect_sound(cases_of(elementwise_table(), 1e-6)); }
+
+// Matrix units take operands in 16 bits where they are given so.
+TEST(Soundness, Layout) {
+  const auto machine = machine::load("avx512-zen5");
+  TensorGraph names;
+  std::vector<Case> cases;
+  for (const egraph::Rewrite& rule : vectorize::layout_rules(names, machine)) {
+    const auto make = [&machine, number = cases.size()](TensorGraph& tensors) {
+      return std::move(vectorize::layout_rules(tensors, machine)[number]);
+    };
+    cases.push_back({rule.name, make, 1e-2});
+  }
+  std::erase_if(cases, [](const Case& rule) { return kWithoutCandidates.contains(rule.name); });
+  expect_sound(cases);
+}
+
+TEST(Soundness, Contraction) { expect_sound(cases_of(contraction_table(), 1e-6)); }
+
+}  // namespace
+}  // namespace strata::rules
