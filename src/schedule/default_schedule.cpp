@@ -39,7 +39,7 @@ cost::Residence residence(const Expr& value, const ir::Function& function, const
       const bool is_constant =
           std::ranges::all_of(value.arguments, [](const Expr* a) { return a->kind == Expr::Kind::kWeight; });
       if (is_constant && !value.arguments.empty()) return cost::Residence::kStream;
-      const bool keeps_memory = value.op->aliased_operand().has_value() || changes_lanes_only(value);
+      const bool keeps_memory = value.op->aliased_operand().has_value() || ir::changes_lanes_only(value);
       return keeps_memory ? residence(*value.arguments[0], function, roles) : cost::Residence::kActivation;
     }
     case Expr::Kind::kScalar:

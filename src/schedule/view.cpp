@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "ir/constants.h"
 #include "ir/op.h"
 
 namespace strata::schedule {
@@ -108,14 +109,6 @@ std::optional<View> view_by_order(const ir::Expr& value, const View& operand) {
 
 }  // namespace
 
-bool changes_lanes_only(const ir::Expr& value) {
-  if (value.kind != ir::Expr::Kind::kOp || value.arguments.size() != 1) return false;
-  const ir::TensorType& from = value.arguments[0]->type();
-  const bool is_conversion = value.op->name() == "pack" || value.op->name() == "unpack";
-  return is_conversion && from.dtype == value.type().dtype && ir::is_row_major_in_memory(from) &&
-         ir::is_row_major_in_memory(value.type());
-}
-
 View own_memory(const ir::TensorType& type) {
   if (!ir::is_row_major_in_memory(type)) return {};
   return {0, row_major_strides(type.shape).value_or(Strides{}), true};
@@ -128,7 +121,7 @@ std::optional<View> view_of(const ir::Expr& value, const View& operand) {
   const ir::TensorType& from = value.arguments[0]->type();
   const bool is_plain = ir::is_row_major_in_memory(from) && ir::is_row_major_in_memory(value.type());
   if (!has_strides || !is_plain) return std::nullopt;
-  return changes_lanes_only(value) ? std::optional(View{0, operand.strides, operand.whole})
+  return ir::changes_lanes_only(value) ? std::optional(View{0, operand.strides, operand.whole})
                                    : view_by_map(value, operand);
 }
 

@@ -19,9 +19,6 @@ struct View {
       true;  // all of the memory that it lies in, as its owner or by reshapes alone: the same tensor to ir::verify
 };
 
-// Whether the op reads a row-major tensor's last axis in groups of lanes, or no longer so: memory doesn't change.
-bool changes_lanes_only(const ir::Expr& value);
-
 // A tensor with memory of its own.
 View own_memory(const ir::TensorType& type);
 

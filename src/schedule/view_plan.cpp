@@ -45,7 +45,7 @@ ir::LoopNest identity_nest(const ir::Shape& shape) {
 
 std::optional<ir::LoopNest> loops_of(const Expr& value) {
   const bool keeps_order = value.op->aliased_operand() && !value.op->writes_alias();
-  if (keeps_order || changes_lanes_only(value)) return identity_nest(value.arguments[0]->type().shape);
+  if (keeps_order || ir::changes_lanes_only(value)) return identity_nest(value.arguments[0]->type().shape);
   std::vector<ir::TensorType> types;
   for (const Expr* argument : value.arguments) types.push_back(argument->type());
   return value.op->loops(types, value.attributes);

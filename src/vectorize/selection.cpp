@@ -18,6 +18,8 @@ constexpr double kStepSeconds = 1e-12;
 // Two thirds of the outermost memory: the rest is the system's and the activations'.
 constexpr double kMemoryShare = 2.0 / 3.0;
 
+constexpr std::size_t kMemoryLimit = 0;
+
 // Whether a node changes only how its operand's memory is read.
 bool is_view(const rules::TensorGraph& tensors, const ENode& node, ClassId id) {
   const ir::Op* const op = tensors.op_of(node);
@@ -34,6 +36,17 @@ Selection::Selection(const ProgramGraph& program, const machine::Machine& machin
   problem_.limits.push_back(
       {"memory for constants", kMemoryShare * static_cast<double>(machine.memory.back().capacity_bytes), {}});
   for (const FunctionGraph& function : program.functions()) add_function(function);
+  solve(options);
+}
+
+// The memory limit touches every constant, which makes the programme hard to solve, and seldom matters: it is left out
+// where the optimum without it keeps it.
+void Selection::solve(const extract::Options& options) {
+  const extract::Limit memory = problem_.limits[kMemoryLimit];
+  problem_.limits[kMemoryLimit].uses.clear();
+  solution_ = extract::solve(problem_, options);
+  if (extract::usage(memory, solution_.choice) <= extract::allowed(memory)) return;
+  problem_.limits[kMemoryLimit] = memory;
   solution_ = extract::solve(problem_, options);
 }
 
@@ -133,7 +146,7 @@ void Selection::add_stored(ClassId id, int cls) {
   const ir::TensorType& type = tensors_.type(id);
   const double copies = function_->copies;
   const int node = static_cast<int>(problem_.classes[static_cast<std::size_t>(cls)].size());
-  problem_.limits[0].uses.push_back({cls, node, copies * static_cast<double>(ir::max_bytes(type))});
+  problem_.limits[kMemoryLimit].uses.push_back({cls, node, copies * static_cast<double>(ir::max_bytes(type))});
   add_node(cls, copies * load_seconds(type), {constant(id)}, {{Choice::Kind::kStored}});
 }
 

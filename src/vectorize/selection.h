@@ -65,6 +65,7 @@ class Selection {
   void add_running_nodes(egraph::ClassId id, int cls);
   void add_state_forms(egraph::ClassId result);
   void add_stored(egraph::ClassId id, int cls);
+  void solve(const extract::Options& options);
   double load_seconds(const ir::TensorType& type) const;
 
   const rules::TensorGraph& tensors_;

@@ -104,7 +104,7 @@ const std::vector<ConstantCase>& cases() {
 TEST(Constants, AreStoredAndEqualTheInterpreter) {
   std::mt19937_64 random(41);
   for (const ConstantCase& c : cases()) {
-    CompiledFunction compiled(module_text(c.op), {"native", {"vectorize"}, c.checkpoint_dtypes}, random);
+    CompiledFunction compiled(module_text(c.op), {"native", {"egraph"}, c.checkpoint_dtypes}, random);
     std::vector<std::string> names;
     for (const auto& entry : compiled.weights().entries()) names.push_back(entry.name);
     std::vector<std::string> wanted = c.stored;
