@@ -125,14 +125,16 @@ Attempt attempt(const Problem& problem, const Options& options, Clock::time_poin
   if (!outcome.is_proven && !options.exact) {
     solution.reason = "exact extraction is off";
   } else if (!outcome.is_proven) {
-    outcome = solve_program(presolved.problem, start_choice(presolved, solution.choice), deadline);
+    outcome = solve_program(presolved.problem, start_choice(presolved, solution.choice), deadline,
+                            options.relative_gap * solution.objective);
   }
   if (presolved.problem.classes.empty()) set_choice(problem, restore(problem, presolved, {}), solution);
   merge(problem, presolved, outcome, result);
   if (!result.is_feasible) return result;
   if (outcome.is_proven) solution.method = Method::kOptimal;
   const double bound = std::max(outcome.bound + presolved.offset, simple_bound(presolved));
-  set_bound(outcome.is_proven ? solution.objective : bound, solution);
+  const bool is_exact = outcome.is_proven && options.relative_gap == 0;
+  set_bound(is_exact ? solution.objective : std::min(bound, solution.objective), solution);
   if (!outcome.is_proven && solution.reason.empty())
     solution.reason = "the time limit of " + number(options.time_limit_s) + " s struck";
   return result;

@@ -15,7 +15,7 @@
 namespace strata::extract {
 
 enum class Method {
-  kOptimal,   // proven, to 1e-9 of the objective
+  kOptimal,   // proven, to 1e-9 of the objective or Options::relative_gap
   kFeasible,  // the time ran out: the integer program's best, better than the greedy one
   kGreedy,
 };
@@ -23,6 +23,9 @@ enum class Method {
 struct Options {
   double time_limit_s = 5;
   bool exact = true;  // false: greedy only
+  // A choice this near to the bound, in parts of the objective, is good enough: among choices that cost almost the same
+  // the proof takes most of the time.
+  double relative_gap = 0;
 };
 
 // objective and bound are in the unit of the costs; no choice costs less than the bound.

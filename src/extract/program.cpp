@@ -105,8 +105,13 @@ std::vector<int> nearest_choice(const Values& values) {
 
 class Program {
  public:
-  Program(const Problem& problem, const std::vector<int>& start, Clock::time_point deadline)
-      : problem_(problem), columns_(problem), cuts_(problem), search_(problem), deadline_(deadline) {
+  Program(const Problem& problem, const std::vector<int>& start, Clock::time_point deadline, double allowed_gap)
+      : problem_(problem),
+        columns_(problem),
+        cuts_(problem),
+        search_(problem),
+        deadline_(deadline),
+        allowed_gap_(allowed_gap) {
     offer(start);
   }
 
@@ -314,7 +319,9 @@ class Program {
     best_ = value;
   }
 
-  bool is_closed() const { return !outcome_.choice.empty() && outcome_.bound >= best_.cost - kOptimality * best_.cost; }
+  bool is_closed() const {
+    return !outcome_.choice.empty() && outcome_.bound >= best_.cost - std::max(kOptimality * best_.cost, allowed_gap_);
+  }
 
   void raise_bound(double scaled) { outcome_.bound = std::max(outcome_.bound, scaled / scale_); }
 
@@ -377,7 +384,7 @@ class Program {
     model.messageHandler()->setLogLevel(0);
     model.setUseElapsedTime(true);
     model.setMaximumSeconds(std::max(0.01, seconds_until(deadline_)));
-    model.setAllowableGap(0);
+    model.setAllowableGap(scale_ * allowed_gap_);
     model.setAllowableFractionGap(0);
     model.setIntegerTolerance(1e-7);
     model.setCutoffIncrement(1e-4);
@@ -457,6 +464,7 @@ class Program {
   LoopCuts cuts_;
   LocalSearch search_;
   const Clock::time_point deadline_;
+  const double allowed_gap_;
   OsiClpSolverInterface solver_;
   double scale_ = 1;
   Outcome outcome_;
@@ -465,8 +473,9 @@ class Program {
 
 }  // namespace
 
-Outcome solve_program(const Problem& problem, const std::vector<int>& start, Clock::time_point deadline) {
-  return Program(problem, start, deadline).run();
+Outcome solve_program(const Problem& problem, const std::vector<int>& start, Clock::time_point deadline,
+                      double allowed_gap) {
+  return Program(problem, start, deadline, allowed_gap).run();
 }
 
 }  // namespace strata::extract

@@ -22,6 +22,8 @@ struct Outcome {
 };
 
 // `start` is empty or a choice as it is to be returned. The roots are the classes that every choice needs.
-Outcome solve_program(const Problem& problem, const std::vector<int>& start, Clock::time_point deadline);
+// `allowed_gap` is a cost: a choice that is no farther from the bound counts as proven.
+Outcome solve_program(const Problem& problem, const std::vector<int>& start, Clock::time_point deadline,
+                      double allowed_gap = 0);
 
 }  // namespace strata::extract

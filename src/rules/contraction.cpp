@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sums of products: the other ways of writing one, what can be folded into their constant matrices, and several as one.
+#include <optional>
+
 #include "rules/algebra.h"
 #include "rules/conditions.h"
 
@@ -8,21 +10,44 @@ namespace {
 
 std::int64_t size_of(const ir::TensorType& type, int axis) { return type.shape[axis].factor(); }
 
-// The last matrix that a joined constant ends with; the constant itself if it isn't joined.
-egraph::ClassId last_part(const TensorGraph& tensors, egraph::ClassId id) {
+bool is_op(const TensorGraph& tensors, const egraph::ENode& node, const char* op) {
+  return tensors.op_of(node) == &ir::get_op(op);
+}
+
+// The rank of a constant that isn't joined, by the leaf that it is made of: leaves are numbered as they are first met,
+// and a class keeps its leaf whatever it is merged with. Nothing for a joined one, and far from any leaf.
+std::optional<egraph::Payload> leaf_rank(const TensorGraph& tensors, egraph::ClassId id, int depth = 4) {
+  std::optional<egraph::Payload> rank;
   for (const egraph::ENode node : tensors.graph().nodes(id)) {
-    if (tensors.op_of(node) == &ir::get_op("concat")) return tensors.graph().find(node.children[1]);
+    if (is_op(tensors, node, "concat")) return std::nullopt;
+    if (tensors.is_leaf(node)) return node.payload;
+    if (rank || depth == 0 || node.children.empty() || is_op(tensors, node, "slice")) continue;
+    rank = leaf_rank(tensors, node.children[0], depth - 1);
   }
-  return id;
+  return rank;
+}
+
+// The rank of the last matrix of a constant, joined or not.
+std::optional<egraph::Payload> last_rank(const TensorGraph& tensors, egraph::ClassId id) {
+  for (const egraph::ENode node : tensors.graph().nodes(id)) {
+    if (is_op(tensors, node, "concat")) return leaf_rank(tensors, node.children[1]);
+  }
+  return leaf_rank(tensors, id);
 }
 
 // Constants that may be joined: in one order only, each once, at the end. Else every order would be a constant.
 Condition may_join(std::string v, std::string w) {
   return [v, w](Matched& m) {
-    const bool are_constant = m.facts(v).is_constant && m.facts(w).is_constant;
-    const egraph::ClassId part = m.class_of(w);
-    return are_constant && last_part(m.tensors(), part) == part && last_part(m.tensors(), m.class_of(v)) < part;
+    if (!m.facts(v).is_constant || !m.facts(w).is_constant) return false;
+    const auto rank = leaf_rank(m.tensors(), m.class_of(w));
+    const auto last = last_rank(m.tensors(), m.class_of(v));
+    return rank && last && *last < *rank;
   };
+}
+
+// Columns of a joined matrix are columns of its parts, which have rules of their own.
+Condition is_not_joined(std::string w) {
+  return [w](Matched& m) { return leaf_rank(m.tensors(), m.class_of(w)).has_value(); };
 }
 
 // The columns of ?x times the rows of ?first, or of ?second that follow them.
@@ -54,14 +79,12 @@ Table contraction_table() {
       {"batch-nt-as-matmul", "batch_matmul_nt(?x, transpose{?t}(?w))", "batch_matmul(?x, ?w)", is_axis_swap("?t")},
       {"transpose-of-product", "transpose{?t}(matmul_nt(?x, ?w))", "matmul_nt(?w, ?x)", is_axis_swap("?t")},
 
-      {"slice-of-columns", "slice{?p}(matmul_nt(?x, ?w))", "matmul_nt(?x, slice{?r}(?w))", all({is_constant("?w"), on_last_axis("?p", "?x"), let("?r", slice_of("?p", 0))})},
+      {"slice-of-columns", "slice{?p}(matmul_nt(?x, ?w))", "matmul_nt(?x, slice{?r}(?w))", all({is_constant("?w"), is_not_joined("?w"), on_last_axis("?p", "?x"), let("?r", slice_of("?p", 0))})},
 
       {"scale-before-MATMUL", "MATMUL(mul(?x, ?s), ?w)", "mul(MATMUL(?x, ?w), ?s)", all({is_moderate("?s"), is_f32("?x"), is_f32("?s")})},
       {"scale-of-matrix-MATMUL", "MATMUL(?x, mul(?w, ?s))", "mul(MATMUL(?x, ?w), ?s)", all({is_moderate("?s"), is_f32("?w"), is_f32("?s")})},
       {"scale-into-MATMUL", "mul(MATMUL(?x, ?w), ?s)", "MATMUL(?x, mul(?w, ?s))", all({is_moderate("?s"), is_constant("?w"), is_f32("?w"), is_f32("?s")})},
       {"column-scale-into-matrix", "mul(matmul_nt(?x, ?w), ?v)", "matmul_nt(?x, mul(?w, reshape{?c}(?v)))", all({is_constant("?w"), is_constant("?v"), is_f32("?w"), is_f32("?v"), let("?c", column_shape("?v"))})},
-      // max(min(w, 1), 1) is a vector of ones.
-      {"norm-weight-into-matrix", "matmul_nt(rms_norm{?e}(?x, ?v), ?w)", "matmul_nt(rms_norm{?e}(?x, maximum(minimum(?v, 1), 1)), mul(?w, ?v))", all({is_constant("?w"), is_constant("?v"), is_f32("?x"), is_f32("?w"), is_f32("?v"), negated(is_made_by("?v", "maximum"))})},
 
       // Two matrices that multiply the same input, as one: it is read once, and their columns are one long stream.
       {"merge-matmuls", "?a = matmul_nt(?x, ?v); ?b = matmul_nt(?x, ?w)",

@@ -12,6 +12,9 @@ namespace {
 
 using egraph::Rewrite;
 
+// Merging a layer's matmuls is worth about 1e-4 of the objective; what is worth less than this nobody will notice.
+constexpr double kExtractionGap = 1e-6;
+
 std::vector<Rewrite> active_rules(rules::TensorGraph& tensors, const machine::Machine& machine,
                                   const std::set<std::string>& without) {
   std::vector<Rewrite> all;
@@ -53,7 +56,9 @@ SearchResult search(std::vector<Version> versions, const machine::Machine& machi
   const std::vector<Rewrite> rules = active_rules(program.tensors(), machine, options.without);
   const egraph::RunReport saturation = egraph::run(program.tensors().graph(), rules, options.limits);
   const Selection selection(program, machine,
-                            {.time_limit_s = options.extraction_seconds, .exact = !options.without.contains("exact")});
+                            {.time_limit_s = options.extraction_seconds,
+                             .exact = !options.without.contains("exact"),
+                             .relative_gap = kExtractionGap});
   SearchResult result{{}, stats_of(saturation, selection.solution()), saturation};
   for (const Version& version : program.versions()) result.versions.push_back(rebuild(program, selection, version));
   return result;

@@ -131,8 +131,6 @@ inline const std::vector<NearMiss>& near_misses() {
       {"scale-of-matrix-MATMUL", "%0 = mul(%B, %tiny) : TYPE; %1 = OP(%A, %0) : TYPE"},
       {"scale-into-MATMUL", "%0 = OP(%A, %B) : TYPE; %1 = mul(%0, %two) : TYPE"},
       {"column-scale-into-matrix", "%0 = matmul_nt(%x, %m) : f32[4, 5]; %1 = mul(%0, %b) : f32[4, 5]"},
-      {"norm-weight-into-matrix",
-       "%0 = rms_norm(%x, %v) {eps = 1e-06} : f32[4, 6]; %1 = matmul_nt(%0, %hm) : f32[4, 5]"},
       {"merge-matmuls", "%0 = matmul_nt(%x, %m) : f32[4, 5]; %1 = matmul_nt(%y, %n) : f32[4, 5]", "%0, %1"},
       {"merge-biases",
        "%0 = slice(%x) {axis = 1, begin = 0, end = 2} : f32[4, 2]; %1 = add(%0, %v2) : f32[4, 2]; "
