@@ -23,10 +23,13 @@ STRATA_NOINLINE void gather_rows(const T* table, const Id* ids, std::int64_t cou
 template <int L, BLayout Layout, class T, class Id>
 STRATA_NOINLINE void gather_packed_rows(const T* table, const Id* ids, std::int64_t count, std::int64_t dim, float* out,
                                         std::int64_t ldo) {
+  constexpr int kStep = kStepOf<Layout>;
   for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t id = static_cast<std::int64_t>(ids[i]);
+    const T* from = table + packed_b_index<L, Layout>(static_cast<std::int64_t>(ids[i]), 0, dim);
     float* to = out + i * ldo;
-    for (std::int64_t j = 0; j < dim; ++j) to[j] = static_cast<float>(table[packed_b_index<L, Layout>(id, j, dim)]);
+    std::int64_t j = 0;
+    for (; j + kStep <= dim; j += kStep) store(Lanes<kStep>{}, to + j, load(Lanes<kStep>{}, from + j * L));
+    if (j < dim) to[j] = static_cast<float>(from[j * L]);
   }
 }
 

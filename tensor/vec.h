@@ -109,13 +109,18 @@ STRATA_INLINE Vec<float, N> bf16_to_f32(Vec<std::uint16_t, N> h) {
   return bit_cast<Vec<float, N>>(convert<std::uint32_t, N>(h) << 16);
 }
 
-// Round to nearest even; NaN stays NaN.
+// The upper half of each word is x as bf16, rounded to nearest even; NaN stays NaN. The lower half means nothing.
 template <int N>
-STRATA_INLINE Vec<std::uint16_t, N> f32_to_bf16(Vec<float, N> x) {
+STRATA_INLINE Vec<std::uint32_t, N> round_to_bf16(Vec<float, N> x) {
   using U = Vec<std::uint32_t, N>;
   const U bits = bit_cast<U>(x);
-  const U rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-  return convert<std::uint16_t, N>(select(x != x, (bits >> 16) | 0x40u, rounded));
+  const U rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
+  return select(x != x, bits | 0x400000u, rounded);
+}
+
+template <int N>
+STRATA_INLINE Vec<std::uint16_t, N> f32_to_bf16(Vec<float, N> x) {
+  return convert<std::uint16_t, N>(round_to_bf16<N>(x) >> 16);
 }
 
 template <int N>

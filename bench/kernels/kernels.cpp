@@ -257,6 +257,70 @@ void bench_attention(std::int64_t seq, std::int64_t start, int rounds) {
   race(title, decode ? "GB/s" : "GFLOP/s", list, rounds);
 }
 
+// Activations into the row tiles of a matmul, in bytes read and written.
+void bench_pack(std::int64_t m, std::int64_t k, int rounds) {
+  constexpr int kRows = 6;
+  Buffer<float> x(m * k), copy(m * k), rows(packed_rows_elements(kRows, m, k));
+  Buffer<bf16> pairs(packed_row_pairs_elements(kRows, m, k));
+  const double elements = static_cast<double>(m * k);
+  std::vector<Candidate> list;
+  list.push_back({"copy", 8 * elements,
+                  [&] { std::memcpy(copy.data(), x.data(), static_cast<std::size_t>(m * k) * sizeof(float)); }});
+  list.push_back({"f32", 8 * elements, [&] { pack_rows<kLanes, kRows>(x.data(), k, m, k, rows.data()); }});
+  list.push_back(
+      {"bf16 pairs", 6 * elements, [&] { pack_rows_pairs<kLanes, kRows>(x.data(), k, m, k, pairs.data()); }});
+  char title[64];
+  std::snprintf(title, sizeof(title), "pack %ld x %ld into tiles of 6 rows", static_cast<long>(m),
+                static_cast<long>(k));
+  race(title, "GB/s", list, rounds);
+}
+
+template <class F>
+void add_function(std::vector<Candidate>& list, const char* name, Buffer<float>& x, Buffer<float>& y,
+                  std::int64_t count, F f) {
+  list.push_back({name, static_cast<double>(count), [&x, &y, count, f] {
+                    for_each_lane_group<kLanes>(count, [&](auto lanes, std::int64_t i) {
+                      store(lanes, y.data() + i, f(load(lanes, x.data() + i)));
+                    });
+                  }});
+}
+
+void bench_functions(std::int64_t count, int rounds) {
+  Buffer<float> x(count), y(count);
+  std::vector<Candidate> list;
+  add_function(list, "copy", x, y, count, [](auto v) { return v; });
+  add_function(list, "exp", x, y, count, [](auto v) { return exp(v); });
+  add_function(list, "sigmoid", x, y, count, [](auto v) { return sigmoid(v); });
+  add_function(list, "silu", x, y, count, [](auto v) { return silu(v); });
+  add_function(list, "tanh", x, y, count, [](auto v) { return strata::tensor::tanh(v); });
+  char title[64];
+  std::snprintf(title, sizeof(title), "functions of %ld elements", static_cast<long>(count));
+  race(title, "Gelements/s", list, rounds);
+}
+
+// Rows of a large table that lies packed, in bytes of the lines touched.
+void bench_gather(std::int64_t rows, std::int64_t dim, int rounds) {
+  constexpr std::int64_t kCount = 512;
+  Buffer<bf16> table(rows * dim);
+  Buffer<float> out(kCount * dim), large(16 << 20);
+  std::vector<std::int32_t> ids(kCount);
+  const double bytes = static_cast<double>(kCount * dim / 2 * 64);
+  std::uint32_t state = 1;
+  const auto gather = [&](auto layout) {
+    for (std::int32_t& id : ids) {
+      state = state * 1664525 + 1013904223;
+      id = static_cast<std::int32_t>((state >> 8) % static_cast<std::uint32_t>(rows));
+    }
+    gather_packed_rows<kLanes, decltype(layout)::value>(table.data(), ids.data(), kCount, dim, out.data(), dim);
+  };
+  std::vector<Candidate> list;
+  list.push_back({"read", 4.0 * (16 << 20), [&] { read_all(large.data(), 16 << 20); }});
+  list.push_back({"packed pairs", bytes, [&] { gather(std::integral_constant<BLayout, BLayout::kPairs>{}); }});
+  char title[64];
+  std::snprintf(title, sizeof(title), "gather from %ld x %ld", static_cast<long>(rows), static_cast<long>(dim));
+  race(title, "GB/s", list, rounds);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -276,4 +340,10 @@ int main(int argc, char** argv) {
     bench_attention(512, 0, rounds);
     bench_attention(512, 3584, rounds);
   }
+  if (wanted("pack")) {
+    bench_pack(512, 1024, rounds);
+    bench_pack(512, 3072, rounds);
+  }
+  if (wanted("functions")) bench_functions(512 * 3072, rounds);
+  if (wanted("gather")) bench_gather(75968, 1024, rounds);
 }

@@ -81,9 +81,9 @@ void emit_pack(CodeWriter& out, const KernelCall& call) {
   emit_share(out, m, rows);
   const std::string stride = call.outer_stride(0);
   const std::string stored_k = pairs ? "tensor::div_up(" + k + ", 2) * 2" : k;
-  out.line(std::string("tensor::") + (pairs ? "pack_rows_pairs<" : "pack_rows<") + number(rows) + ">(" +
-           call.operands[0] + " + share.begin * " + stride + ", " + stride + ", share.end - share.begin, " + k + ", " +
-           call.destination + " + share.begin * (" + stored_k + "));");
+  out.line(std::string("tensor::") + (pairs ? "pack_rows_pairs<" : "pack_rows<") + number(call.lanes) + ", " +
+           number(rows) + ">(" + call.operands[0] + " + share.begin * " + stride + ", " + stride +
+           ", share.end - share.begin, " + k + ", " + call.destination + " + share.begin * (" + stored_k + "));");
 }
 
 void emit_gather(CodeWriter& out, const KernelCall& call) {

@@ -31,8 +31,8 @@ double unit_seconds(const Unit* unit, double ops) {
 }
 
 // In slots of the f32 multiply-add unit, measured beside vectors of it on an EPYC (Zen 5), 8 and 16 lanes alike:
-// exp 19 (22 instructions, some on integer pipes), div 5, sqrt 9, rsqrt 14 to 16, sigmoid 23 to 24, tanh 31 to 34; per
-// lane log 13, sin and cos 14.5, erf 50. Other processors divide up to three times slower.
+// exp 18 (22 instructions, some on integer pipes), div 5, sqrt 9, rsqrt 14 to 16, sigmoid 17 to 18, tanh 29; per lane
+// log 13, sin and cos 14.5, erf 50. Other processors divide up to three times slower.
 struct ScalarCost {
   double slots;
   bool by_lane = false;
@@ -41,7 +41,7 @@ const std::map<std::string, ScalarCost>& scalar_costs() {
   static const std::map<std::string, ScalarCost> kCosts = {
       {"add", {1}},        {"sub", {1}},          {"mul", {1}},          {"neg", {1}},       {"abs", {1}},
       {"max", {1}},        {"min", {1}},          {"lt", {1}},           {"select", {1}},    {"div", {5}},
-      {"sqrt", {9}},       {"rsqrt", {15}},       {"exp", {19}},         {"sigmoid", {24}},  {"tanh", {32}},
+      {"sqrt", {9}},       {"rsqrt", {15}},       {"exp", {18}},         {"sigmoid", {17}},  {"tanh", {29}},
       {"log", {13, true}}, {"sin", {14.5, true}}, {"cos", {14.5, true}}, {"erf", {50, true}}};
   return kCosts;
 }

