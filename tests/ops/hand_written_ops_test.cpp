@@ -76,7 +76,16 @@ TEST(Reshape, KeepsTheElements) {
   }
   expect_refusal("don't fit", "reshape", {f32({Dim(1, seq), 4})}, {{"shape", Ints{4}}});
   expect_refusal("more than one symbolic axis", "reshape", {f32({Dim(1, seq), Dim(1, seq)})}, {{"shape", Ints{-1}}});
-  expect_refusal("has the layout <2@0>", "reshape", {{DType::kF32, {4}, {{{2, 0}}}, {}}}, {{"shape", Ints{4}}});
+  // Row-major memory read in groups of lanes stays so, in whatever groups the new last axis has; any other layout moves
+  // elements.
+  const auto type_of = [](const ir::TensorType& from, const Ints& to) {
+    return ir::get_op("reshape").infer(std::vector{from}, {{"shape", to}}).text();
+  };
+  EXPECT_EQ(type_of({DType::kF32, {6, 32}, {{{16, 1}}}, {}}, {-1, 2, 16}), "f32[6, 2, 16]<16@2>");
+  EXPECT_EQ(type_of({DType::kF32, {6, 32}, {{{16, 1}}}, {}}, {24, 8}), "f32[24, 8]<16~@1>");
+  expect_refusal("has the layout <2@0>", "reshape", {{DType::kF32, {4, 3}, {{{2, 0}}}, {}}}, {{"shape", Ints{12}}});
+  expect_refusal("has the layout <2@0, 2@0>", "reshape", {{DType::kF32, {4}, {{{2, 0}, {2, 0}}}, {}}},
+                 {{"shape", Ints{4}}});
 }
 
 TEST(Concat, JoinsAlongAnAxis) {

@@ -24,22 +24,33 @@ std::string scheduled(const std::string& function) {
   return lines;
 }
 
+// Operands packed along the last axis run in vector lanes; where the lanes don't divide it, the last group is ragged.
 TEST(DefaultSchedule, MergesTheLoopsOfAnElementwiseOp) {
+  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 4, 8]<8@2>) {\n    %0 = exp(%x) : f32[seq, 4, 8]<8@2>\n    return %0\n  "
+                      "}\n"),
+            "@f\n  exp -> f32[seq, 4, 8]<8@2> vector(i0i1i2 in 32*seq by 8)\n");
+  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 4, 9]<16~@2>) {\n    %0 = exp(%x) : f32[seq, 4, 9]<16~@2>\n    return "
+                      "%0\n  }\n"),
+            "@f\n  exp -> f32[seq, 4, 9]<16~@2> vector(i0i1i2 in 36*seq by 16)\n");
+}
+
+// One lane at a time: no "by".
+TEST(DefaultSchedule, ARowMajorOperandGivesScalarCode) {
   EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 4, 8]) {\n    %0 = exp(%x) : f32[seq, 4, 8]\n    return %0\n  }\n"),
-            "@f\n  exp -> f32[seq, 4, 8] vector(i0i1i2 in 32*seq by 16)\n");
+            "@f\n  exp -> f32[seq, 4, 8] vector(i0i1i2 in 32*seq)\n");
 }
 
 // The second operand repeats along seq, so that axis stays a loop of its own.
 TEST(DefaultSchedule, KeepsALoopThatABroadcastNeeds) {
-  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 4, 8], %b: f32[4, 8]) {\n    %0 = add(%x, %b) : f32[seq, 4, 8]\n    "
-                      "return %0\n  }\n"),
-            "@f\n  add -> f32[seq, 4, 8] parallel(i0 in seq) vector(i1i2 in 32 by 16)\n");
+  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 4, 8]<8@2>, %b: f32[4, 8]<8@1>) {\n    %0 = add(%x, %b) : f32[seq, 4, "
+                      "8]<8@2>\n    return %0\n  }\n"),
+            "@f\n  add -> f32[seq, 4, 8]<8@2> parallel(i0 in seq) vector(i1i2 in 32 by 8)\n");
 }
 
 TEST(DefaultSchedule, DividesTheRowsOfANorm) {
-  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 64], %w: f32[64]) {\n    %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[seq, "
-                      "64]\n    return %0\n  }\n"),
-            "@f\n  rms_norm -> f32[seq, 64] parallel(i0 in seq) vector(k in 64 by 16)\n");
+  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 64]<16@1>, %w: f32[64]<16@0>) {\n    %0 = rms_norm(%x, %w) {eps = "
+                      "1e-06} : f32[seq, 64]<16@1>\n    return %0\n  }\n"),
+            "@f\n  rms_norm -> f32[seq, 64]<16@1> parallel(i0 in seq) vector(k in 64 by 16)\n");
 }
 
 TEST(DefaultSchedule, DividesThePanelsOfAPackedMatmul) {
@@ -103,10 +114,9 @@ TEST(Views, MergeOnlyAxesThatRunAsOne) {
 // What comes after an axis of one element decides nothing: one row of a slice is contiguous.
 TEST(Views, OfOneRowRunAsOneLoop) {
   const std::string text = scheduled(
-      "  func @f(%x: f32[1, 48]) {\n    %0 = slice(%x) {axis = 1, begin = 8, end = 40} : f32[1, 32]\n    %1 = exp(%0) "
-      ": "
-      "f32[1, 32]\n    return %1\n  }\n");
-  EXPECT_NE(text.find("exp -> f32[1, 32] vector(i0i1 in 32 by 16)\n"), std::string::npos) << text;
+      "  func @f(%x: f32[1, 48]<16@1>) {\n    %0 = slice(%x) {axis = 1, begin = 16, end = 48} : f32[1, 32]<16@1>\n    "
+      "%1 = exp(%0) : f32[1, 32]<16@1>\n    return %1\n  }\n");
+  EXPECT_NE(text.find("exp -> f32[1, 32]<16@1> vector(i0i1 in 32 by 16)\n"), std::string::npos) << text;
 }
 
 }  // namespace

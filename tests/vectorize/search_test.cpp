@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vectorize/search.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "base/error.h"
+#include "ir/rewrite.h"
+#include "ir/text.h"
+#include "ir/verify.h"
+#include "machine/cost.h"
+#include "machine/machine.h"
+#include "ops/register.h"
+
+namespace strata::vectorize {
+namespace {
+
+using machine::Machine;
+
+// Attention of one head group and a gated product, twice.
+constexpr const char* kDecoder = R"(module decoder {
+  symbol seq in 1..64
+  symbol ctx in 64..512 multiple 64
+  func @layer(%x: f32[seq, 128], %p: i32[seq], %k: bf16[2, ctx, 64], %v: bf16[2, ctx, 64], %norm.weight: f32[128], %q.weight: bf16[256, 128], %k.weight: bf16[128, 128], %v.weight: bf16[128, 128], %o.weight: bf16[128, 256]) {
+    %0 = rms_norm(%x, %norm.weight) {eps = 1e-06} : f32[seq, 128]
+    %1 = matmul_nt(%0, %q.weight) : f32[seq, 256]
+    %2 = reshape(%1) {shape = [-1, 4, 64]} : f32[seq, 4, 64]
+    %3 = matmul_nt(%0, %k.weight) : f32[seq, 128]
+    %4 = reshape(%3) {shape = [-1, 2, 64]} : f32[seq, 2, 64]
+    %5 = cache_append(%k, %4, %p) : bf16[2, ctx, 64]
+    %6 = matmul_nt(%0, %v.weight) : f32[seq, 128]
+    %7 = reshape(%6) {shape = [-1, 2, 64]} : f32[seq, 2, 64]
+    %8 = cache_append(%v, %7, %p) : bf16[2, ctx, 64]
+    %9 = attention(%2, %5, %8, %p) {scale = 0.125} : f32[seq, 4, 64]
+    %10 = reshape(%9) {shape = [-1, 256]} : f32[seq, 256]
+    %11 = matmul_nt(%10, %o.weight) : f32[seq, 128]
+    %12 = add(%x, %11) : f32[seq, 128]
+    return %12, %5, %8
+  }
+  func @forward(%x: f32[seq, 128], %p: i32[seq], %k: bf16[2, ctx, 64], %v: bf16[2, ctx, 64]) {
+    %0 = weight "norm.weight" : f32[128]
+    %1 = weight "q.weight" : bf16[256, 128]
+    %2 = weight "k.weight" : bf16[128, 128]
+    %3 = weight "v.weight" : bf16[128, 128]
+    %4 = weight "o.weight" : bf16[128, 256]
+    %5 = call @layer(%x, %p, %k, %v, %0, %1, %2, %3, %4) : (f32[seq, 128], bf16[2, ctx, 64], bf16[2, ctx, 64])
+    %6 = get(%5) {index = 0} : f32[seq, 128]
+    %7 = get(%5) {index = 1} : bf16[2, ctx, 64]
+    %8 = get(%5) {index = 2} : bf16[2, ctx, 64]
+    return %6, %7, %8
+  }
+}
+)";
+
+struct Planned {
+  std::string one;   // of one row
+  std::string many;  // of up to 64
+  plan::SearchStats stats;
+};
+
+// Both versions of the program in one search, as a compilation plans them: 128 steps of one row, one chunk.
+Planned plan(const Machine& machine, const std::set<std::string>& without = {}) {
+  ops::register_all();
+  const ir::Module source = ir::parse_module(kDecoder, "test");
+  const ir::Module one = ir::specialise(source, {{"seq", std::int64_t{1}}});
+  const ir::Module many = ir::specialise(source, {{"seq", ir::Symbol{"seq", 2, 64, 1}}});
+  SearchOptions options;
+  options.without = without;
+  const SearchResult found = search(
+      {{"one", &one, {"forward"}, 128, {{"ctx", 512}}}, {"many", &many, {"forward"}, 8, {{"seq", 64}, {"ctx", 256}}}},
+      machine, options);
+  for (const PlannedVersion& version : found.versions) ir::verify(version.module);
+  return {ir::to_text(found.versions[0].module), ir::to_text(found.versions[1].module), found.stats};
+}
+
+Machine zen5() { return machine::load("avx512-zen5"); }
+
+// The machine as a file with other figures would give it.
+Machine changed(const std::function<void(Machine&)>& change) {
+  Machine machine = zen5();
+  change(machine);
+  return machine::machine_from_json(machine::to_json(machine), "changed");
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+// "<6@0" with the rows of the machine's register tile.
+std::string row_tile(const Machine& machine) {
+  return "<" + std::to_string(machine::register_tile(machine).rows) + "@0";
+}
+
+// The three products of the norm are one, its weights are joined and packed outside of the layer, the keys lie packed
+// along the context, and elementwise work runs in 16 lanes.
+TEST(Search, PlansALayer) {
+  EXPECT_EQ(plan(zen5()).one, R"(module decoder {
+  symbol ctx in 64..512 multiple 64
+
+  func @layer(%x: f32[1, 128], %p: i32[1], %k: bf16[2, ctx, 64]<16@1>, %v: bf16[2, ctx, 64], %norm.weight: f32[128]<16@0>, %q_and_k_and_v.weight: bf16[512, 128]<16@0, 2@1>, %o.weight: bf16[128, 256]<16@0, 2@1>) {
+    %0 = pack(%x) {layout = <16@1>} : f32[1, 128]<16@1>
+    %1 = rms_norm(%0, %norm.weight) {eps = 1e-06} : f32[1, 128]<16@1>
+    %2 = unpack(%1) : f32[1, 128]
+    %3 = matmul_nt(%2, %q_and_k_and_v.weight) : f32[1, 512]
+    %4 = slice(%3) {axis = 1, begin = 0, end = 256} : f32[1, 256]
+    %5 = reshape(%4) {shape = [-1, 4, 64]} : f32[1, 4, 64]
+    %6 = slice(%3) {axis = 1, begin = 256, end = 384} : f32[1, 128]
+    %7 = reshape(%6) {shape = [-1, 2, 64]} : f32[1, 2, 64]
+    %8 = cache_append(%k, %7, %p) : bf16[2, ctx, 64]<16@1>
+    %9 = slice(%3) {axis = 1, begin = 384, end = 512} : f32[1, 128]
+    %10 = reshape(%9) {shape = [-1, 2, 64]} : f32[1, 2, 64]
+    %11 = cache_append(%v, %10, %p) : bf16[2, ctx, 64]
+    %12 = attention(%5, %8, %11, %p) {scale = 0.125} : f32[1, 4, 64]
+    %13 = reshape(%12) {shape = [-1, 256]} : f32[1, 256]
+    %14 = matmul_nt(%13, %o.weight) : f32[1, 128]
+    %15 = pack(%14) {layout = <16@1>} : f32[1, 128]<16@1>
+    %16 = add(%0, %15) : f32[1, 128]<16@1>
+    %17 = unpack(%16) : f32[1, 128]
+    return %17, %8, %11
+  }
+  func @forward(%x: f32[1, 128], %p: i32[1], %k: bf16[2, ctx, 64]<16@1>, %v: bf16[2, ctx, 64]) {
+    %0 = weight "norm.weight" : f32[128]
+    %1 = pack(%0) {layout = <16@0>} : f32[128]<16@0>
+    %2 = weight "q.weight" : bf16[256, 128]
+    %3 = weight "k.weight" : bf16[128, 128]
+    %4 = concat(%2, %3) {axis = 0} : bf16[384, 128]
+    %5 = weight "v.weight" : bf16[128, 128]
+    %6 = concat(%4, %5) {axis = 0} : bf16[512, 128]
+    %7 = pack(%6) {layout = <16@0, 2@1>} : bf16[512, 128]<16@0, 2@1>
+    %8 = weight "o.weight" : bf16[128, 256]
+    %9 = pack(%8) {layout = <16@0, 2@1>} : bf16[128, 256]<16@0, 2@1>
+    %10 = call @layer(%x, %p, %k, %v, %1, %7, %9) : (f32[1, 128], bf16[2, ctx, 64]<16@1>, bf16[2, ctx, 64])
+    %11 = get(%10) {index = 0} : f32[1, 128]
+    %12 = get(%10) {index = 1} : bf16[2, ctx, 64]<16@1>
+    %13 = get(%10) {index = 2} : bf16[2, ctx, 64]
+    return %11, %12, %13
+  }
+}
+)");
+}
+
+// All versions agree on the memory that they share.
+TEST(Search, VersionsShareConstantsAndStates) {
+  const Planned planned = plan(zen5());
+  for (const std::string& text : {planned.one, planned.many}) {
+    EXPECT_TRUE(contains(text, "pack(%6) {layout = <16@0, 2@1>} : bf16[512, 128]<16@0, 2@1>")) << text;
+    EXPECT_TRUE(contains(text, "%k: bf16[2, ctx, 64]<16@1>, %v: bf16[2, ctx, 64], ")) << text;
+  }
+  EXPECT_TRUE(contains(planned.many, "{dtype = bf16, layout = " + row_tile(zen5()) + ", 2@1>}")) << planned.many;
+}
+
+TEST(Search, FollowsTheLanesOfTheMachine) {
+  const Planned planned = plan(changed([](Machine& m) {
+    m.vector_registers.bytes = 32;
+    for (machine::Unit& unit : m.units) unit.lanes = 8;
+  }));
+  for (const std::string& text : {planned.one, planned.many}) {
+    EXPECT_TRUE(contains(text, "<8@0, 2@1>")) << text;
+    EXPECT_TRUE(contains(text, "rms_norm(") && contains(text, "f32[128]<8@0>")) << text;
+    EXPECT_FALSE(contains(text, "<16")) << text;
+  }
+}
+
+TEST(Search, WithoutADotProductUnitPacksNoPairs) {
+  const Machine machine =
+      changed([](Machine& m) { std::erase_if(m.units, [](const machine::Unit& unit) { return unit.k > 1; }); });
+  const Planned planned = plan(machine);
+  for (const std::string& text : {planned.one, planned.many}) {
+    EXPECT_TRUE(contains(text, "bf16[512, 128]<16@0>")) << text;
+    EXPECT_FALSE(contains(text, "2@1")) << text;
+  }
+  EXPECT_TRUE(contains(planned.many, "f32[seq, 128]" + row_tile(machine) + ">")) << planned.many;
+}
+
+TEST(Search, RowTilesFollowTheRegisters) {
+  const Machine few = changed([](Machine& m) { m.vector_registers.count = 8; });
+  ASSERT_NE(row_tile(few), row_tile(zen5()));
+  const Planned planned = plan(few);
+  EXPECT_TRUE(contains(planned.many, "{dtype = bf16, layout = " + row_tile(few) + ", 2@1>}")) << planned.many;
+  EXPECT_FALSE(contains(planned.many, row_tile(zen5()) + ",")) << planned.many;
+}
+
+TEST(Search, TheExactPlanIsNoWorseThanTheGreedyOne) {
+  const plan::SearchStats exact = plan(zen5()).stats;
+  const plan::SearchStats greedy = plan(zen5(), {"exact"}).stats;
+  EXPECT_EQ(exact.method, "optimal");
+  EXPECT_EQ(greedy.method, "greedy");
+  EXPECT_GT(exact.objective_s, 0);
+  EXPECT_LE(exact.objective_s, greedy.objective_s * (1 + 1e-9));
+  EXPECT_LE(exact.bound_s, exact.objective_s);
+}
+
+TEST(Search, RulesCanBeSwitchedOff) {
+  const Planned row_major = plan(zen5(), {"vectorize"});
+  EXPECT_FALSE(contains(row_major.one, "pack(")) << row_major.one;
+  EXPECT_TRUE(contains(row_major.many, "concat(")) << row_major.many;
+  const Planned apart = plan(zen5(), {"algebra"});
+  EXPECT_FALSE(contains(apart.one, "concat(")) << apart.one;
+  EXPECT_TRUE(contains(apart.one, "bf16[256, 128]<16@0, 2@1>")) << apart.one;
+  EXPECT_FALSE(contains(plan(zen5(), {"merge-matmuls"}).one, "concat("));
+  EXPECT_FALSE(contains(plan(zen5(), {"vectorize-rms_norm"}).one, "f32[128]<16@0>"));
+}
+
+// One table that is looked up in and multiplied by: fastest is a copy for each.
+std::string plan_table(const Machine& machine) {
+  ops::register_all();
+  const ir::Module module = ir::parse_module(R"(module table {
+  func @look_up(%tokens: i32[1]) {
+    %0 = weight "table" : bf16[512, 64]
+    %1 = gather(%0, %tokens) : f32[1, 64]
+    return %1
+  }
+  func @multiply(%x: f32[1, 64]) {
+    %0 = weight "table" : bf16[512, 64]
+    %1 = matmul_nt(%x, %0) : f32[1, 512]
+    return %1
+  }
+}
+)",
+                                             "test");
+  const SearchResult found = search({{"all", &module, {"look_up", "multiply"}, 1e9, {}}}, machine, {});
+  return ir::to_text(found.versions[0].module);
+}
+
+Machine with_memory(std::int64_t bytes) {
+  return changed([&](Machine& m) { m.memory.back().capacity_bytes = bytes; });
+}
+
+TEST(Search, ASecondCopyOfAWeightMustFitTheMemory) {
+  constexpr std::int64_t kTable = 512 * 64 * 2;
+  const std::string with_room = plan_table(with_memory(std::int64_t{1} << 30));
+  EXPECT_TRUE(contains(with_room, "%0 = weight \"table\" : bf16[512, 64]\n    %1 = gather(%0, %tokens)")) << with_room;
+  // A third of the memory is left to the system: two copies fit just not.
+  const std::string tight = plan_table(with_memory(2 * kTable * 3 / 2 - 64));
+  EXPECT_TRUE(contains(tight, "gather(%1, %tokens)")) << tight;
+  EXPECT_TRUE(contains(tight, "matmul_nt(%x, %1)")) << tight;
+}
+
+TEST(Search, WeightsThatDontFitAreRefusedByName) {
+  try {
+    plan_table(with_memory(64 * 1024));
+    FAIL() << "two thirds of the memory hold no table";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kResource);
+    EXPECT_TRUE(contains(error.what(), "memory for constants")) << error.what();
+  }
+}
+
+TEST(Search, KnowsTheNamesOfWhatCanBeSwitchedOff) {
+  ops::register_all();
+  const std::vector<std::string> names = search_names();
+  for (const std::string name : {"vectorize", "algebra", "exact", "merge-matmuls", "vectorize-rms_norm"}) {
+    EXPECT_NE(std::ranges::find(names, name), names.end()) << name;
+  }
+}
+
+}  // namespace
+}  // namespace strata::vectorize
