@@ -34,13 +34,13 @@ std::set<std::string> parameters_in(const Expr& value) {
   return names;
 }
 
-// "q_proj.weight+k_proj.weight".
+// "q_proj.weight.k_proj.weight": an identifier.
 std::string joined_names(const Expr& value) {
   if (value.arguments.empty()) return value.name;
   std::string names;
   for (const Expr* argument : value.arguments) {
     const std::string name = joined_names(*argument);
-    if (!name.empty()) names += (names.empty() ? "" : "+") + name;
+    if (!name.empty()) names += (names.empty() ? "" : ".") + name;
   }
   return names;
 }
@@ -237,7 +237,7 @@ class VersionBuilder {
     const auto [known, is_new] = constant_parameters_.try_emplace(expression, nullptr);
     if (!is_new) return known->second;
     std::string name = joined_names(*expression);
-    while (std::ranges::any_of(body_.parameters, [&](const Expr* p) { return p->name == name; })) name += "'";
+    while (std::ranges::any_of(body_.parameters, [&](const Expr* p) { return p->name == name; })) name += "_";
     body_.parameters.push_back(pool().parameter(name, expression->type()));
     made_->parameters.push_back({std::nullopt, expression});
     return known->second = body_.parameters.back();
