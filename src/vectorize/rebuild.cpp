@@ -240,7 +240,7 @@ class VersionBuilder {
     const auto [known, is_new] = constant_parameters_.try_emplace(expression, nullptr);
     if (!is_new) return known->second;
     std::string name = joined_names(*expression);
-    while (std::ranges::any_of(body_.parameters, [&](const Expr* p) { return p->name == name; })) name += "'";
+    while (std::ranges::any_of(body_.parameters, [&](const Expr* p) { return p->name == name; })) name += "_";
     body_.parameters.push_back(pool().parameter(name, expression->type()));
     made_->parameters.push_back({std::nullopt, expression});
     return known->second = body_.parameters.back();
