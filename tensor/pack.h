@@ -89,7 +89,8 @@ STRATA_INLINE void pack_tile(const float* x, std::int64_t ldx, std::int64_t rows
       tile[r] = r < rows ? load_words(lanes, x + r * ldx + i * kPerWord, out) : Words<N>{};
     }
     interleave<N, MR>(tile);
-    __builtin_memcpy(out + i * MR * kPerWord, tile, sizeof(tile));
+    __builtin_memcpy(out, tile, sizeof(tile));
+    out += N * MR * kPerWord;
   });
 }
 
