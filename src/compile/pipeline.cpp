@@ -85,10 +85,15 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-std::vector<std::string> nearest(std::vector<std::string> names, const std::string& wanted, std::size_t count) {
-  std::ranges::stable_sort(names, {}, [&](const std::string& name) { return edit_distance(name, wanted); });
-  names.resize(std::min(count, names.size()));
-  return names;
+std::vector<std::string> nearest(const std::vector<std::string>& names, const std::string& wanted, std::size_t count) {
+  std::vector<std::pair<std::size_t, std::string>> ranked;
+  for (const std::string& name : names) ranked.emplace_back(edit_distance(name, wanted), name);
+  std::ranges::sort(ranked);
+  std::vector<std::string> found;
+  for (const auto& [distance, name] : ranked) {
+    if (found.size() < count) found.push_back(name);
+  }
+  return found;
 }
 
 // One module by itself, all its functions as entries.
