@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <numeric>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -69,6 +70,32 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
+// Levenshtein's distance: insertions, deletions and exchanges of one letter.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0]++;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t exchanged = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({exchanged, diagonal + 1, row[j] + 1});
+    }
+  }
+  return row.back();
+}
+
+std::vector<std::string> nearest(const std::vector<std::string>& names, const std::string& wanted, std::size_t count) {
+  std::vector<std::pair<std::size_t, std::string>> ranked;
+  for (const std::string& name : names) ranked.emplace_back(edit_distance(name, wanted), name);
+  std::ranges::sort(ranked);
+  std::vector<std::string> found;
+  for (const auto& [distance, name] : ranked) {
+    if (found.size() < count) found.push_back(name);
+  }
+  return found;
+}
+
 // One module by itself, all its functions as entries.
 ir::Module search_one(const ir::Module& module, const machine::Machine& machine, std::set<std::string> without) {
   std::vector<std::string> entries;
@@ -115,11 +142,14 @@ std::vector<Specialisation> default_specialisations(const ir::Module& module) {
 
 void check_switch_names(const std::vector<std::string>& names) {
   if (names.empty()) return;
-  std::vector<std::string> known = vectorize::search_names();
-  known.insert(known.begin(), "egraph");
+  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact"};
+  const auto is_group = [&](const std::string& name) { return std::ranges::find(groups, name) != groups.end(); };
+  std::vector<std::string> rules = vectorize::search_names();
+  std::erase_if(rules, is_group);
   for (const std::string& name : names) {
-    if (std::ranges::find(known, name) != known.end()) continue;
-    throw usage_error("nothing that can be switched off is called '" + name + "'", "choose from " + joined(known));
+    if (is_group(name) || std::ranges::find(rules, name) != rules.end()) continue;
+    throw usage_error("nothing that can be switched off is called '" + name + "'",
+                      "choose from " + joined(groups) + ", or a rule, such as " + joined(nearest(rules, name, 3)));
   }
 }
 

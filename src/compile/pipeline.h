@@ -34,7 +34,7 @@ struct Specialisation {
 std::vector<Specialisation> default_specialisations(const ir::Module& module);
 
 // Names that --without takes: "egraph" (no search at all), and those of vectorize::search_names().
-// Throws usage_error listing them when one of `names` is none of them.
+// Throws usage_error with the nearest ones when one of `names` is none of them.
 void check_switch_names(const std::vector<std::string>& names);
 
 // Specialise; search algebra and layouts of all versions together; then, each by itself, schedule and plan the buffers.

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 import numpy as np
-from harness import STRATA, StrataTest
+from harness import STRATA, StrataTest, reference
 
 
 class PackageTest(StrataTest):
@@ -125,6 +125,28 @@ class PackageTest(StrataTest):
         endings = {path.suffix for path in folder.rglob("*") if path.is_file()}
         self.assertLessEqual({".ir", ".cpp"}, endings)
 
+    def test_plans_without_a_decision_compute_the_same(self):
+        tokens = [5, 17, 3, 99, 41, 8, 260]
+        full = self.logits(self.package, tokens)
+        plans = set()
+        for name in ("egraph", "vectorize", "algebra", "exact", "merge-matmuls"):
+            with self.subTest(without=name):
+                folder, package = self.work / f"dump-{name}", self.work / f"without-{name}.strata"
+                result = self.strata("compile", self.model, "-o", package, "--without", name, "--dump", folder)
+                self.assertEqual(result.code, 0, result)
+                plan = (folder / "seq1-02-egraph.ir") if name != "egraph" else folder / "seq1-01-import.ir"
+                text = plan.read_text()
+                self.assertEqual("pack(" in text, name not in ("egraph", "vectorize"))
+                self.assertEqual("concat(" in text, name in ("vectorize", "exact"))
+                self.assertEqual((folder / "seq1-02-egraph.ir").exists(), name != "egraph")
+                plans.add(text)
+                self.assertLessEqual(reference.relative_error(self.logits(package, tokens), full), 1e-4)
+        self.assertGreaterEqual(len(plans), 4)
+
+    def test_unknown_decision(self):
+        result = self.strata("compile", self.model, "-o", self.work / "x.strata", "--without", "merge-matmul")
+        self.assert_error(result, 2, "'merge-matmul'", "egraph, vectorize, algebra, exact", "merge-matmuls")
+
     def test_toolchain_that_is_missing(self):
         env = {"STRATA_CACHE": str(self.work / "no-toolchain"), "PATH": "/nonexistent", "CXX": "/nonexistent/c++"}
         result = self.strata("compile", self.model, "-o", self.work / "x.strata", env=env)
@@ -137,16 +159,22 @@ class PackageTest(StrataTest):
 
 
 class OptTest(StrataTest):
-    def test_passes_give_what_compiling_dumps(self):
+    def test_passes(self):
         folder = self.work / "dump"
         model = self.checkpoint("qwen3-nano")
         self.assertEqual(self.strata("compile", model, "-o", self.work / "x.strata", "--dump", folder).code, 0)
         imported = sorted(folder.glob("*-01-import.ir"))
-        self.assertTrue(imported)
+        self.assertEqual([path.name.split("-")[0] for path in imported], ["chunk", "rows", "seq1"])
         for path in imported:
-            planned = path.with_name(path.name.replace("01-import", "02-vectorize")).read_text()
-            self.assertEqual(self.strata("opt", path).text, planned)
-            self.assertEqual(self.strata("opt", "-", "--passes", "vectorize", stdin=path.read_bytes()).text, planned)
+            texts = {name: self.strata("opt", path, "--passes", name).text for name in
+                     ("algebra", "vectorize", "egraph")}
+            merges = "q_proj.weight" in path.read_text()
+            self.assertEqual(["pack(" in text for text in texts.values()], [False, True, True])
+            self.assertEqual(["concat(" in text for text in texts.values()], [merges, False, merges])
+            for name, text in texts.items():
+                self.assertEqual(self.strata("opt", "-", "--passes", name, stdin=path.read_bytes()).text, text)
+                planned = self.strata("opt", "-", "--passes", "egraph", stdin=text.encode())
+                self.assertEqual(planned.code, 0, planned)  # what is printed can be read
 
     def test_wrong_text(self):
         path = self.work / "wrong.ir"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Slices, transposes and reshapes through the whole compiler, against the interpreter: which of them are views, and
 // that all who read them read the right elements.
+#include <set>
+
 #include "op_case.h"
 
 namespace strata::compile {
@@ -12,17 +14,29 @@ struct ViewCase {
   int copies = 0;  // the others
 };
 
-int count(const std::string& text, const std::string& part) {
-  int found = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-  return found;
-}
-
-void expect_views(const CompiledFunction& compiled, const ViewCase& c) {
-  const std::string& code = compiled.generated();
-  const int moves = count(code, "= slice(") + count(code, "= transpose(") + count(code, "= reshape(");
-  EXPECT_EQ(count(code, ", a view"), c.views) << c.op.name << "\n" << code;
-  EXPECT_EQ(moves - count(code, ", a view"), c.copies) << c.op.name << "\n" << code;
+// Counts the movement ops of a plan for one machine, so that the search's choice of layouts is the same everywhere.
+// Packs and unpacks that it adds are views too where nothing moves; one that copies counts as a copy.
+void expect_views(const ViewCase& c, const std::string& functions = "") {
+  static const std::set<std::string> kMovements = {"slice", "transpose", "reshape"};
+  ops::register_all();
+  const machine::Machine machine = machine::load("avx512-zen5");
+  const ir::Module source = ir::parse_module(module_text(c.op, functions), "test");
+  const auto planned = plan_modules(source, {{"test", {}, {"main"}}}, {machine, {}, {}});
+  int views = 0;
+  int copies = 0;
+  std::string text;
+  for (const auto& function : planned[0].schedule) {
+    text += schedule::to_text(function);
+    for (const schedule::ScheduledOp& op : function.ops) {
+      if (op.value->kind != ir::Expr::Kind::kOp) continue;
+      const std::string& name = op.value->op->name();
+      const bool moves = kMovements.contains(name) || name == "pack" || name == "unpack";
+      if (op.form == schedule::Form::kView && kMovements.contains(name)) ++views;
+      if (op.form == schedule::Form::kLoops && moves) ++copies;
+    }
+  }
+  EXPECT_EQ(views, c.views) << c.op.name << "\n" << text;
+  EXPECT_EQ(copies, c.copies) << c.op.name << "\n" << text;
 }
 
 const std::vector<ViewCase>& cases() {
@@ -116,11 +130,12 @@ const std::vector<ViewCase>& cases() {
         "%2, %4"},
        1,
        2},
+      // The transpose goes into the product.
       {{"matmul_of_views", "%a: f32[seq, 40], %b: f32[7, 33]",
         "    %0 = slice(%a) {axis = 1, begin = 5, end = 38} : f32[seq, 33]\n    %1 = transpose(%b) {perm = [1, 0]} : "
         "f32[33, 7]\n    %2 = matmul(%0, %1) : f32[seq, 7]\n",
         "%2"},
-       2},
+       1},
       {{"packed_matmul_of_a_slice", "%a: f32[seq, 40]",
         "    %0 = slice(%a) {axis = 1, begin = 5, end = 38} : f32[seq, 33]\n    %1 = weight \"w\" : f32[31, 33]\n    "
         "%2 = matmul_nt(%0, %1) : f32[seq, 31]\n",
@@ -187,11 +202,14 @@ class Views : public testing::TestWithParam<std::string> {
   }
 };
 
+TEST(ViewCounts, OfMovementOps) {
+  for (const ViewCase& c : cases()) expect_views(c);
+}
+
 TEST_P(Views, EqualTheInterpreter) {
   std::mt19937_64 random(17);
   for (const ViewCase& c : cases()) {
     CompiledFunction compiled(module_text(c.op), {GetParam(), {}}, random);
-    expect_views(compiled, c);
     expect_equal(compiled, c.op, random);
   }
 }
@@ -220,7 +238,7 @@ TEST_P(Views, OfTheJoinedProjectionsOfALayer) {
       8};
   std::mt19937_64 random(29);
   CompiledFunction compiled(module_text(c.op), {GetParam(), {}}, random);
-  expect_views(compiled, c);
+  expect_views(c);
   for (const std::int64_t seq : {1, 17, 40}) {
     const Symbols symbols = {{"seq", seq}, {"ctx", 64}};
     auto arguments = random_arguments(compiled.function(), symbols, random);
@@ -259,7 +277,7 @@ TEST_P(Views, AsArgumentsAndOfResultsOfCalls) {
                       1};
   std::mt19937_64 random(31);
   CompiledFunction compiled(module_text(c.op, callee), {GetParam(), {}}, random);
-  expect_views(compiled, c);
+  expect_views(c, callee);
   expect_equal(compiled, c.op, random);
 }
 
@@ -281,7 +299,7 @@ TEST_P(Views, OfWhatACallOverwrites) {
                       1};
   std::mt19937_64 random(37);
   CompiledFunction compiled(module_text(c.op, callee), {GetParam(), {}}, random);
-  expect_views(compiled, c);
+  expect_views(c, callee);
   expect_equal(compiled, c.op, random);
 }
 
