@@ -68,7 +68,12 @@ bool is_part(const ir::LoopNest& nest, const TensorType& operand) {
          });
 }
 
-bool is_cache(const TensorType& type) { return is_row_major(type) || is_packed_along(type.layout, 1); }
+// The kernels take whole groups of lanes along the context.
+bool is_cache(const TensorType& type) {
+  if (is_row_major(type)) return true;
+  return type.rank() == 3 && is_packed_along(type.layout, 1) &&
+         type.shape[1].multiple() % type.layout.packs[0].lanes == 0;
+}
 
 bool all_row_major(Types operands) { return std::ranges::all_of(operands, is_row_major); }
 
@@ -90,7 +95,8 @@ Lowering lowering(const ir::Op& op, Types operands, const ir::Attributes& attrib
   if (op.name() == "pack") return pack(operands[0], result);
   if (op.name() == "unpack") return ir::is_row_major_in_memory(operands[0]) ? Lowering::kView : Lowering::kNone;
   if (op.aliased_operand() && !op.writes_alias()) return Lowering::kView;
-  const bool in_memory_order = std::ranges::all_of(operands, ir::is_row_major_in_memory);
+  const bool in_memory_order =
+      std::ranges::all_of(operands, ir::is_row_major_in_memory) && ir::is_row_major_in_memory(result);
   if (const auto nest = op.loops(operands, attributes); nest && in_memory_order) {
     const bool is_view = operands[0].dtype == result.dtype && is_part(*nest, operands[0]);
     return is_view ? Lowering::kView : Lowering::kLoops;
