@@ -201,7 +201,7 @@ StoredConstant::StoredConstant(const ir::Expr& constant, const TensorSource& ten
                    "no packing of weights as " + type_.text());
     }
   }
-  const bool is_simple = type_.layout.is_row_major() || fills_panels(type_);
+  const bool is_simple = ir::is_row_major_in_memory(type_) || fills_panels(type_);
   if (!is_simple) elements_ = read_at_once(std::move(elements_), ir::max_element_count(type_.shape));
 }
 
@@ -210,7 +210,9 @@ bool StoredConstant::needs_memory() const { return elements_->needs_memory(); }
 void StoredConstant::read(std::int64_t begin, std::int64_t end, std::byte* out) const {
   const std::int64_t size = dtype_size(type_.dtype);
   STRATA_CHECK(begin % size == 0 && end % size == 0, "blocks cut no element");
-  if (type_.layout.is_row_major()) return elements_->read(begin / size, (end - begin) / size, type_.dtype, out);
+  if (ir::is_row_major_in_memory(type_)) {
+    return elements_->read(begin / size, (end - begin) / size, type_.dtype, out);
+  }
   fills_panels(type_) ? pack_panels(*elements_, type_, begin, end, out)
                       : gather_elements(*elements_, type_, begin, end, out);
 }
