@@ -70,10 +70,31 @@ std::string FunctionEmitter::function_name(const ir::Function& function) const {
   return cpp_name(function.name) + "_" + planned_.tag;
 }
 
+// A result in a parameter's memory has changed it, or is a view of it.
 bool FunctionEmitter::is_written(const ir::Function& function, std::size_t parameter) const {
-  return std::ranges::any_of(planned_.buffers.at(&function).results, [&](const buffer::ResultPlace& result) {
-    return result.parameter == static_cast<std::int64_t>(parameter);
-  });
+  const auto& results = planned_.buffers.at(&function).results;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const bool is_here = results[i].parameter == static_cast<std::int64_t>(parameter);
+    if (is_here && is_update(*function.results[i])) return true;
+  }
+  return false;
+}
+
+bool FunctionEmitter::is_update(const Expr& value) const {
+  switch (value.kind) {
+    case Expr::Kind::kGet:
+    case Expr::Kind::kCall: {
+      const Expr& call = value.kind == Expr::Kind::kGet ? *value.arguments[0] : value;
+      const auto& result = planned_.buffers.at(call.callee).results[static_cast<std::size_t>(value.index)];
+      if (!result.parameter) return false;
+      const auto number = static_cast<std::size_t>(*result.parameter);
+      return is_written(*call.callee, number) || is_update(*call.arguments[number]);
+    }
+    case Expr::Kind::kOp:
+      return value.op->writes_alias() || is_update(*value.arguments[0]);
+    default:
+      return false;
+  }
 }
 
 std::string FunctionEmitter::parameter_type(const ir::Function& function, std::size_t index) const {

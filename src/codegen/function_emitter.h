@@ -45,6 +45,7 @@ class FunctionEmitter {
   std::string signature(const ir::Function& function) const;
   std::string parameter_type(const ir::Function& function, std::size_t index) const;
   bool is_written(const ir::Function& function, std::size_t parameter) const;
+  bool is_update(const ir::Expr& value) const;
   std::string comment(const schedule::ScheduledOp& op) const;
   std::string value_name(const ir::Expr* value) const;
   std::string pointer(const ir::Expr* value, std::int64_t index, bool writable) const;
