@@ -116,6 +116,11 @@ Toolchain Toolchain::find(const machine::Machine& machine) {
   return toolchain;
 }
 
+void Toolchain::add_flag(const std::string& flag) {
+  flags_.push_back(flag);
+  description_ += " " + flag;
+}
+
 std::string Toolchain::remedy(const std::string& native) const {
   return cross_remedy_.empty() ? native : cross_remedy_;
 }

@@ -19,6 +19,9 @@ class Toolchain {
   // when there is none, or it doesn't run.
   static Toolchain find(const machine::Machine& machine);
 
+  // A flag behind the others.
+  void add_flag(const std::string& flag);
+
   // First line of --version, and the flags: all that the code depends on beside its source.
   const std::string& description() const { return description_; }
 

@@ -5,12 +5,14 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -145,43 +147,84 @@ struct CompileCase {
   std::map<std::string, DType> checkpoint_dtypes = {};  // of weights that the checkpoint has in another type
 };
 
-class CompiledFunction {
+using CodeEntry = void (*)(const tensor::Team&, void* const*, const std::int64_t*, std::byte*, const std::byte*);
+
+// A shared object in this process.
+class LoadedCode {
  public:
-  // The module's function `main`; weights get random values.
-  CompiledFunction(const std::string& text, const CompileCase& options, std::mt19937_64& random)
-      : machine_((ops::register_all(), machine::load(options.machine))), source_(ir::parse_module(text, "test")) {
-    planned_.emplace(std::move(plan_modules(source_, {{"test", {}, {"main"}}}, {machine_, options.without, {}})[0]));
+  explicit LoadedCode(const std::string& bytes) {
+    const TempDir folder(std::filesystem::temp_directory_path(), "strata-test");
+    const auto path = folder.path() / "code.so";
+    write_file(path, bytes);
+    library_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library_ == nullptr) throw std::runtime_error(dlerror());
+  }
+  ~LoadedCode() { dlclose(library_); }
+  LoadedCode(const LoadedCode&) = delete;
+  LoadedCode& operator=(const LoadedCode&) = delete;
+
+  CodeEntry entry(const std::string& symbol) const {
+    return reinterpret_cast<CodeEntry>(dlsym(library_, symbol.c_str()));
+  }
+
+ private:
+  void* library_ = nullptr;
+};
+
+// Objects are kept for the next run of the test.
+inline std::string build_code(const std::vector<codegen::Unit>& units, const machine::Machine& machine) {
+  const std::filesystem::path cache = std::filesystem::temp_directory_path() / "strata-test-objects";
+  return Toolchain::find(machine).build(units, cache, 1, {});
+}
+
+// A module's function `main`, planned; weights get random values. `tag` names its code.
+class PlannedFunction {
+ public:
+  PlannedFunction(const std::string& text, const CompileCase& options, machine::Machine machine,
+                  std::mt19937_64& random, const std::string& tag = "test")
+      : machine_(std::move(machine)), source_(ir::parse_module(text, "test")) {
+    planned_.emplace(std::move(plan_modules(source_, {{tag, {}, {"main"}}}, {machine_, options.without, {}})[0]));
     weights_.add(planned_->module, {"main"});
     for (const auto& symbol : source_.symbols()) symbols_.push_back(symbol->name);
     make_weights(options, random);
-    load(codegen::generate(*planned_, {"main"}, symbols_, weights_, machine_));
   }
-  ~CompiledFunction() {
-    if (library_ != nullptr) dlclose(library_);
-  }
-  CompiledFunction(const CompiledFunction&) = delete;
-  CompiledFunction& operator=(const CompiledFunction&) = delete;
+  PlannedFunction(const PlannedFunction&) = delete;
+  PlannedFunction& operator=(const PlannedFunction&) = delete;
 
+  const ir::Module& source() const { return source_; }
   const ir::Function& function() const { return *source_.find("main"); }
   const ir::Function& planned_function() const { return *planned_->module.find("main"); }
-  const std::string& generated() const { return generated_; }
   const codegen::PlannedModule& planned() const { return *planned_; }
   const codegen::WeightMap& weights() const { return weights_; }
+  const machine::Machine& machine() const { return machine_; }
 
-  // All results in order, those updated in place included.
-  std::vector<ir::Value> run(const std::vector<ir::Value>& arguments, const Symbols& symbols, int threads) {
+  std::vector<codegen::Unit> units() const {
+    return codegen::generate(*planned_, {"main"}, symbols_, weights_, machine_);
+  }
+
+  // All results in order, those updated in place included. Throws when the code writes what it must not.
+  std::vector<ir::Value> run(const LoadedCode& code, const std::vector<ir::Value>& arguments, const Symbols& symbols,
+                             int threads) const {
     const ir::Function& target = planned_function();
     const buffer::FunctionPlan& plan = planned_->buffers.at(&target);
     std::vector<std::vector<std::byte>> memory;
+    std::vector<bool> is_written(arguments.size());
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       memory.push_back(to_memory({concrete(target.parameters[i]->type(), symbols), arguments[i].data}));
     }
     for (std::size_t i = 0; i < target.results.size(); ++i) {
-      if (plan.results[i].parameter) continue;
-      memory.emplace_back(static_cast<std::size_t>(ir::max_bytes(concrete(target.results[i]->type(), symbols))),
-                          std::byte{0x7f});
+      if (plan.results[i].parameter) {
+        is_written[static_cast<std::size_t>(*plan.results[i].parameter)] = true;
+      } else {
+        memory.emplace_back(static_cast<std::size_t>(ir::max_bytes(concrete(target.results[i]->type(), symbols))),
+                            std::byte{0x7f});
+      }
     }
-    call(memory, symbols, threads, plan.arena_bytes);
+    const std::vector<std::vector<std::byte>> before(memory.begin(), memory.begin() + std::ssize(arguments));
+    call(code, memory, symbols, threads, plan.arena_bytes);
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      if (!is_written[i] && memory[i] != before[i]) throw std::runtime_error("an argument was overwritten");
+    }
     std::vector<ir::Value> results;
     std::size_t next = arguments.size();
     for (std::size_t i = 0; i < target.results.size(); ++i) {
@@ -192,12 +235,19 @@ class CompiledFunction {
   }
 
   std::vector<ir::Value> reference(const std::vector<ir::Value>& arguments, const Symbols& symbols) const {
-    return ir::interpret(source_, function(), arguments, symbols,
+    return reference(source_, arguments, symbols);
+  }
+
+  // Of a module that has the same weights.
+  std::vector<ir::Value> reference(const ir::Module& module, const std::vector<ir::Value>& arguments,
+                                   const Symbols& symbols) const {
+    return ir::interpret(module, *module.find("main"), arguments, symbols,
                          [&](const ir::Expr& weight) { return weight_values_.at(weight.name); });
   }
 
  private:
-  using Entry = void (*)(const tensor::Team&, void* const*, const std::int64_t*, std::byte*, const std::byte*);
+  static constexpr std::size_t kGuardBytes = 256;
+  static constexpr std::byte kGuard{0x5a};
 
   // The checkpoint's tensors, and the constants as a package stores them.
   void make_weights(const CompileCase& options, std::mt19937_64& random) {
@@ -224,36 +274,44 @@ class CompiledFunction {
     }
   }
 
-  void load(const std::vector<codegen::Unit>& units) {
-    for (const auto& unit : units) generated_ += unit.source;
-    const std::filesystem::path cache = std::filesystem::temp_directory_path() / "strata-test-objects";
-    const std::string code = Toolchain::find(machine_).build(units, cache, 1, {});
-    const TempDir folder(std::filesystem::temp_directory_path(), "strata-test");
-    const auto path = folder.path() / "code.so";
-    write_file(path, code);
-    library_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library_ == nullptr) throw std::runtime_error(dlerror());
-    entry_ = reinterpret_cast<Entry>(dlsym(library_, codegen::entry_symbol("main", "test").c_str()));
-  }
-
-  void call(std::vector<std::vector<std::byte>>& memory, const Symbols& symbols, int threads,
-            std::int64_t arena_bytes) {
+  // Everything that the code may write has guards behind it.
+  void call(const LoadedCode& code, std::vector<std::vector<std::byte>>& memory, const Symbols& symbols, int threads,
+            std::int64_t arena_bytes) const {
     std::vector<void*> parameters;
-    for (auto& bytes : memory) parameters.push_back(bytes.data());
+    for (auto& bytes : memory) {
+      bytes.resize(bytes.size() + kGuardBytes, kGuard);
+      parameters.push_back(bytes.data());
+    }
     std::vector<std::int64_t> values;
     for (const std::string& name : symbols_) values.push_back(symbols.at(name));
-    std::vector<std::byte> arena(static_cast<std::size_t>(arena_bytes) + 64, std::byte{0x7f});
+    std::vector<std::byte> arena(static_cast<std::size_t>(arena_bytes) + 64 + kGuardBytes, std::byte{0x7f});
     void* aligned = arena.data();
     std::size_t space = arena.size();
     std::align(64, static_cast<std::size_t>(arena_bytes), aligned, space);
+    const std::span<std::byte> guard(static_cast<std::byte*>(aligned) + arena_bytes, kGuardBytes);
+    std::ranges::fill(guard, kGuard);
+    run_team(code, parameters, values, static_cast<std::byte*>(aligned), threads);
+    const auto is_guard = [](std::byte b) { return b == kGuard; };
+    if (!std::ranges::all_of(guard, is_guard)) throw std::runtime_error("writes behind the arena");
+    for (auto& bytes : memory) {
+      if (!std::all_of(bytes.end() - kGuardBytes, bytes.end(), is_guard)) {
+        throw std::runtime_error("writes behind a parameter or result");
+      }
+      bytes.resize(bytes.size() - kGuardBytes);
+    }
+  }
+
+  void run_team(const LoadedCode& code, const std::vector<void*>& parameters, const std::vector<std::int64_t>& values,
+                std::byte* arena, int threads) const {
+    const CodeEntry entry = code.entry(codegen::entry_symbol("main", planned_->tag));
     tensor::Barrier barrier(threads);
     std::vector<std::jthread> team;
-    for (int rank = 0; rank < threads; ++rank) {
+    for (int rank = 1; rank < threads; ++rank) {
       team.emplace_back([&, rank] {
-        entry_(tensor::Team{rank, threads, &barrier}, parameters.data(), values.data(),
-               static_cast<std::byte*>(aligned), weight_bytes_.data());
+        entry(tensor::Team{rank, threads, &barrier}, parameters.data(), values.data(), arena, weight_bytes_.data());
       });
     }
+    entry(tensor::Team{0, threads, &barrier}, parameters.data(), values.data(), arena, weight_bytes_.data());
   }
 
   machine::Machine machine_;
@@ -263,9 +321,29 @@ class CompiledFunction {
   std::vector<std::string> symbols_;
   std::vector<std::byte> weight_bytes_;
   std::map<std::string, ir::Value> weight_values_;
-  std::string generated_;
-  void* library_ = nullptr;
-  Entry entry_ = nullptr;
+};
+
+// A planned function with its code.
+class CompiledFunction : public PlannedFunction {
+ public:
+  CompiledFunction(const std::string& text, const CompileCase& options, std::mt19937_64& random)
+      : PlannedFunction(text, options, (ops::register_all(), machine::load(options.machine)), random),
+        generated_(units()),
+        code_(build_code(generated_, machine())) {}
+
+  std::string generated() const {
+    std::string text;
+    for (const codegen::Unit& unit : generated_) text += unit.source;
+    return text;
+  }
+
+  std::vector<ir::Value> run(const std::vector<ir::Value>& arguments, const Symbols& symbols, int threads) const {
+    return PlannedFunction::run(code_, arguments, symbols, threads);
+  }
+
+ private:
+  std::vector<codegen::Unit> generated_;
+  LoadedCode code_;
 };
 
 // ||a - b|| / ||b||; infinite when a is not finite.

@@ -53,6 +53,13 @@ const std::vector<OpCase>& cases() {
        "    %0 = weight \"w\" : bf16[31, 33]\n    %1 = gather(%0, %ids) : f32[seq, 33]\n"
        "    %2 = matmul_nt(%1, %0) : f32[seq, 31]\n",
        "%2", 5e-3},
+      {"gather_as_bf16", "%ids: i32[seq]",
+       "    %0 = weight \"w\" : f32[31, 33]\n    %1 = gather(%0, %ids) {dtype = bf16} : bf16[seq, 33]\n", "%1"},
+      // Read in groups of lanes along k, which they don't divide.
+      {"matmul_nt_of_a_vector", "%a: f32[13]",
+       "    %0 = weight \"w\" : f32[3, 13]\n    %1 = matmul_nt(%a, %0) : f32[3]\n", "%1"},
+      {"matmul_nt_of_a_transpose_with_itself", "%a: f32[2, 8]",
+       "    %0 = transpose(%a) {perm = [1, 0]} : f32[8, 2]\n    %1 = matmul_nt(%0, %0) : f32[8, 8]\n", "%1"},
       {"transpose_and_slice", "%a: f32[5, 7, 9]",
        "    %0 = transpose(%a) {perm = [2, 0, 1]} : f32[9, 5, 7]\n"
        "    %1 = slice(%0) {axis = 1, begin = 1, end = 4} : f32[9, 3, 7]\n    %2 = exp(%1) : f32[9, 3, 7]\n",
@@ -83,6 +90,43 @@ TEST_P(OpDifferential, EqualsTheInterpreter) {
 INSTANTIATE_TEST_SUITE_P(Machines, OpDifferential, testing::Values("native", "avx2-generic", "x86-64-baseline"),
                          test_name);
 
+// What two calls give for different weights: an input of one memory with a result, and products that may be joined.
+TEST(CallDifferential, EqualsTheInterpreter) {
+  const std::string text = R"(module test {
+  symbol seq in 1..40
+  func @layer(%x: f32[seq, 17], %v: f32[8, 17], %w: f32[5, 17], %u: f32[8, 17]) {
+    %0 = matmul_nt(%x, %v) : f32[seq, 8]
+    %1 = matmul_nt(%x, %w) : f32[seq, 5]
+    %2 = concat(%0, %1) {axis = 1} : f32[seq, 13]
+    %3 = matmul_nt(%x, %u) : f32[seq, 8]
+    %4 = mul(%3, %0) : f32[seq, 8]
+    %5 = reshape(%x) {shape = [-1, 1, 17]} : f32[seq, 1, 17]
+    return %2, %4, %5
+  }
+  func @main(%x: f32[seq, 17]) {
+    %0 = weight "v0" : f32[8, 17]
+    %1 = weight "w0" : f32[5, 17]
+    %2 = weight "u0" : f32[8, 17]
+    %3 = call @layer(%x, %0, %1, %2) : (f32[seq, 13], f32[seq, 8], f32[seq, 1, 17])
+    %4 = get(%3) {index = 2} : f32[seq, 1, 17]
+    %5 = exp(%4) : f32[seq, 1, 17]
+    %6 = reshape(%5) {shape = [-1, 17]} : f32[seq, 17]
+    %7 = weight "v1" : f32[8, 17]
+    %8 = weight "w1" : f32[5, 17]
+    %9 = weight "u1" : f32[8, 17]
+    %10 = call @layer(%6, %7, %8, %9) : (f32[seq, 13], f32[seq, 8], f32[seq, 1, 17])
+    %11 = get(%10) {index = 0} : f32[seq, 13]
+    %12 = get(%10) {index = 1} : f32[seq, 8]
+    %13 = get(%3) {index = 0} : f32[seq, 13]
+    return %11, %12, %13
+  }
+}
+)";
+  std::mt19937_64 random(5);
+  CompiledFunction compiled(text, {}, random);
+  expect_equal(compiled, {"two calls", "", "", "", 1e-5}, random);
+}
+
 // A cache that starts filled, appended to and read: the states' layout is the planner's choice.
 std::string attention_text(const std::string& dtype, int heads, int kv_heads, int dim) {
   const auto n = [](int value) { return std::to_string(value); };
@@ -93,6 +137,22 @@ std::string attention_text(const std::string& dtype, int heads, int kv_heads, in
          ", %k: " + kv + ", %v: " + kv + ", %kc: " + cache + ", %vc: " + cache + ", %p: i32[seq]) {\n" +
          "    %0 = cache_append(%kc, %k, %p) : " + cache + "\n    %1 = cache_append(%vc, %v, %p) : " + cache + "\n" +
          "    %2 = attention(%q, %0, %1, %p) {scale = 0.25} : " + q + "\n    return %2, %0, %1\n  }\n}\n";
+}
+
+// Lanes don't divide the context.
+TEST(AttentionDifferential, TakesAnyContext) {
+  std::mt19937_64 random(29);
+  std::string text = attention_text("f32", 4, 2, 16);
+  for (std::size_t at = text.find(", ctx,"); at != std::string::npos; at = text.find(", ctx,")) {
+    text.replace(at, 6, ", 100,");
+  }
+  CompiledFunction compiled(text, {}, random);
+  const Symbols symbols = {{"seq", 40}, {"ctx", 64}};
+  auto arguments = random_arguments(compiled.function(), symbols, random);
+  for (int i = 0; i < 40; ++i) arguments[5].data[i] = 60 + i;
+  const auto expected = compiled.reference(arguments, symbols);
+  const auto got = compiled.run(arguments, symbols, 2);
+  for (std::size_t r = 0; r < 3; ++r) EXPECT_LE(relative_error(got[r], expected[r]), 2e-6) << "result " << r;
 }
 
 TEST(AttentionDifferential, EqualsTheInterpreterAndFillsTheCache) {

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many modules compiled as one unit, so that the compiler starts and reads the tensor library once, run, and compared
+// with the interpreter. All in a child process: a crash or a hang of one is a finding like another.
+#pragma once
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "base/text_file.h"
+#include "compiled_function.h"
+
+namespace strata::compile {
+
+// What a module is compiled for.
+struct GraphTarget {
+  std::string machine = "native";
+  std::vector<std::string> without = {};
+  bool optimised = true;  // by the C++ compiler as packages are; otherwise -O1, in half the time
+
+  bool shares_code_with(const GraphTarget& other) const {
+    return machine == other.machine && optimised == other.optimised;
+  }
+};
+
+struct GraphCase {
+  std::string text;
+  GraphTarget target;      // one machine in a batch
+  std::uint64_t seed = 0;  // of the arguments and weights
+};
+
+// "" or what is wrong: its kind, a colon, details.
+using Verdict = std::string;
+
+// Each op's result is changed by about what rounding may change it, and the left side of a product with bf16 weights is
+// rounded to bf16, as dot-product units do: how far the results move says how exact they can be asked to be.
+inline ir::Module with_rounding_noise(const ir::Module& module, std::mt19937_64& random) {
+  const auto noise = [&](DType dtype) {
+    const double size = dtype == DType::kBF16 ? 0x1p-8 : dtype == DType::kF16 ? 0x1p-11 : 0x1p-20;
+    return random() % 2 == 0 ? 1 + size : 1 - size;
+  };
+  static const std::set<std::string> kExact = {"slice", "transpose", "reshape",      "concat", "gather", "neg",
+                                               "abs",   "cast",      "cache_append", "pack",   "unpack"};
+  return ir::rebuild_module(module, [&](ir::Module& into, const ir::Expr& old, std::vector<const ir::Expr*> arguments) {
+    ir::ExprPool& pool = into.pool();
+    if (old.kind != ir::Expr::Kind::kOp) return ir::copy_expr(into, old, std::move(arguments));
+    const bool is_product = old.op->name().find("matmul") != std::string::npos;
+    if (is_product && arguments[1]->type().dtype == DType::kBF16 && arguments[0]->type().dtype == DType::kF32) {
+      const ir::Expr* const narrow = pool.op(ir::get_op("cast"), {arguments[0]}, {{"dtype", DType::kBF16}});
+      arguments[0] = pool.op(ir::get_op("cast"), {narrow}, {{"dtype", DType::kF32}});
+    }
+    const ir::Expr* const made = ir::copy_expr(into, old, std::move(arguments));
+    const DType dtype = made->type().dtype;
+    if (kExact.contains(old.op->name()) || !is_floating(dtype)) return made;
+    return pool.op(ir::get_op("mul"), {made, pool.scalar(noise(dtype), DType::kF32)}, {});
+  });
+}
+
+// ||a - b|| / ||b|| over the elements of b that are finite in f16; a may differ by `floor` per element more.
+inline double graph_error(const ir::Value& a, const ir::Value& b) {
+  constexpr double kFloor = 1e-3;
+  double difference = 0;
+  double norm = 0;
+  for (std::size_t i = 0; i < b.data.size(); ++i) {
+    if (!(std::abs(b.data[i]) < 65000)) continue;
+    if (!std::isfinite(a.data[i])) return INFINITY;
+    difference += (a.data[i] - b.data[i]) * (a.data[i] - b.data[i]);
+    norm += std::max(b.data[i] * b.data[i], kFloor * kFloor);
+  }
+  return norm == 0 ? 0 : std::sqrt(difference / norm);
+}
+
+// f32 arithmetic in another order may round a value to the other neighbour where an op's result is narrower.
+inline double base_tolerance(const ir::Module& module) {
+  double tolerance = 1e-5;
+  for (const auto& function : module.functions()) {
+    for (const ir::Expr* value : ir::topological_order(*function)) {
+      if (value->kind != ir::Expr::Kind::kOp) continue;
+      const DType dtype = value->type().dtype;
+      tolerance = std::max(tolerance, dtype == DType::kBF16 ? 4e-3 : dtype == DType::kF16 ? 5e-4 : 0);
+    }
+  }
+  return tolerance;
+}
+
+inline std::int64_t id_limit(const std::string& name) {
+  return name.starts_with("ids_") ? std::stoll(name.substr(4)) : 1;
+}
+
+// Floats in [-1, 1]; what the parameters of RandomGraph hold.
+inline std::vector<ir::Value> graph_arguments(const ir::Function& function, const Symbols& symbols,
+                                              std::mt19937_64& random) {
+  const std::int64_t past = static_cast<std::int64_t>(random() % 2);
+  std::vector<ir::Value> arguments;
+  for (const ir::Expr* parameter : function.parameters) {
+    arguments.push_back(random_value(concrete(parameter->type(), symbols), random, id_limit(parameter->name)));
+    if (parameter->name != "positions") continue;
+    std::vector<double>& positions = arguments.back().data;
+    const std::int64_t shift = positions.size() < 33 ? past : 0;
+    for (std::size_t i = 0; i < positions.size(); ++i) positions[i] = static_cast<double>(i + shift);
+  }
+  return arguments;
+}
+
+// The symbols' smallest and largest values, and some in between.
+inline std::vector<Symbols> sizes_to_try(const ir::Module& module) {
+  std::vector<Symbols> all(module.symbols().empty() ? 1 : 3);
+  for (const auto& symbol : module.symbols()) {
+    const std::int64_t steps = (symbol->max - symbol->min) / symbol->multiple;
+    all[0][symbol->name] = symbol->min;
+    all[1][symbol->name] = symbol->min + steps / 2 * symbol->multiple;
+    all[2][symbol->name] = symbol->max;
+  }
+  return all;
+}
+
+inline std::string sizes_text(const Symbols& symbols) {
+  std::string text;
+  for (const auto& [name, value] : symbols) text += " " + name + "=" + std::to_string(value);
+  return text;
+}
+
+// Runs it with these sizes by one thread and by two.
+inline Verdict compare(const PlannedFunction& planned, const LoadedCode& code, const Symbols& symbols,
+                       std::mt19937_64& random) {
+  const auto arguments = graph_arguments(planned.function(), symbols, random);
+  const auto expected = planned.reference(arguments, symbols);
+  const double base = base_tolerance(planned.source());
+  std::vector<ir::Value> noisy;
+  for (const int threads : {1, 2}) {
+    const auto got = planned.run(code, arguments, symbols, threads);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      const double error = graph_error(got[i], expected[i]);
+      if (error <= base) continue;
+      std::mt19937_64 same_noise(1);
+      if (noisy.empty())
+        noisy = planned.reference(with_rounding_noise(planned.source(), same_noise), arguments, symbols);
+      const double tolerance = base + 4 * graph_error(noisy[i], expected[i]);
+      if (error <= tolerance) continue;
+      return "wrong result: result " + std::to_string(i) + " is off by " + std::to_string(error) + ", tolerance " +
+             std::to_string(tolerance) + ", threads=" + std::to_string(threads) + sizes_text(symbols);
+    }
+  }
+  return "";
+}
+
+// Compiles and runs a batch in this process.
+class GraphBatch {
+ public:
+  explicit GraphBatch(const std::vector<GraphCase>& cases)
+      : cases_(cases), planned_(cases.size()), verdicts_(cases.size()) {}
+
+  std::vector<Verdict> run() {
+    ops::register_all();
+    const machine::Machine machine = machine::load(cases_[0].target.machine);
+    codegen::Unit all{"batch.cpp", ""};
+    for (std::size_t i = 0; i < cases_.size(); ++i) {
+      attempt(i, "planning", [&] {
+        std::mt19937_64 random(cases_[i].seed);
+        planned_[i] = std::make_unique<PlannedFunction>(
+            cases_[i].text, CompileCase{cases_[i].target.machine, cases_[i].target.without, {}}, machine, random,
+            "g" + std::to_string(i));
+        for (const codegen::Unit& unit : planned_[i]->units()) all.source += unit.source;
+      });
+    }
+    const TempDir objects(std::filesystem::temp_directory_path(), "strata-test");
+    Toolchain toolchain = Toolchain::find(machine);
+    if (!cases_[0].target.optimised) toolchain.add_flag("-O1");
+    const LoadedCode code(toolchain.build({all}, objects.path(), 1, {}));
+    for (std::size_t i = 0; i < cases_.size(); ++i) {
+      if (planned_[i]) attempt(i, "running", [&] { check(i, code); });
+    }
+    return verdicts_;
+  }
+
+ private:
+  void attempt(std::size_t i, const std::string& stage, const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const std::exception& error) {
+      verdicts_[i] = stage + ": " + error.what();
+      planned_[i].reset();
+    }
+  }
+
+  void check(std::size_t i, const LoadedCode& code) {
+    std::mt19937_64 random(cases_[i].seed + 1);
+    for (const Symbols& symbols : sizes_to_try(planned_[i]->source())) {
+      verdicts_[i] = compare(*planned_[i], code, symbols, random);
+      if (!verdicts_[i].empty()) return;
+    }
+  }
+
+  const std::vector<GraphCase>& cases_;
+  std::vector<std::unique_ptr<PlannedFunction>> planned_;
+  std::vector<Verdict> verdicts_;
+};
+
+// The child's answer, or nothing when it died.
+inline std::optional<std::vector<Verdict>> run_in_child(const std::vector<GraphCase>& cases, std::string& death) {
+  constexpr unsigned kSeconds = 300;
+  const TempDir folder(std::filesystem::temp_directory_path(), "strata-test");
+  const auto answer = folder.path() / "verdicts.json";
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("fork fails");
+  if (child == 0) {
+    alarm(kSeconds);
+    try {
+      write_file(answer, nlohmann::json(GraphBatch(cases).run()).dump());
+    } catch (const std::exception& error) {
+      write_file(answer, nlohmann::json(std::string("building: ") + error.what()).dump());
+    }
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  death = "crash: ended by signal " + std::to_string(WTERMSIG(status));
+  if (!WIFEXITED(status) || !std::filesystem::exists(answer)) return std::nullopt;
+  const auto json = nlohmann::json::parse(read_text_file(answer, std::size_t{1} << 24));
+  if (json.is_array()) return json.get<std::vector<Verdict>>();
+  death = json.get<std::string>();
+  return std::nullopt;
+}
+
+// All verdicts. When the whole batch fails, its cases are tried in ever smaller groups.
+inline std::vector<Verdict> check_graphs(const std::vector<GraphCase>& cases) {
+  if (cases.empty()) return {};
+  std::string death;
+  if (auto verdicts = run_in_child(cases, death)) return *verdicts;
+  if (cases.size() == 1) return {death};
+  const auto middle = cases.begin() + std::ssize(cases) / 2;
+  std::vector<Verdict> verdicts = check_graphs({cases.begin(), middle});
+  for (Verdict& verdict : check_graphs({middle, cases.end()})) verdicts.push_back(std::move(verdict));
+  return verdicts;
+}
+
+}  // namespace strata::compile

@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random modules for differential tests: 1 to 20 ops of every family on awkward and dynamic shapes.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "ir/op.h"
+#include "ir/text.h"
+#include "ops/register.h"
+
+namespace strata::compile {
+
+// Writes one module whose function `main` takes floats, `ids_N` (integers below N) and `positions` (rising integers
+// below the context). Values stay finite in f16: each has an estimate of its magnitude, and grows no further than
+// kLargest.
+class RandomGraph {
+ public:
+  explicit RandomGraph(std::uint64_t seed) : random_(seed), module_("random") {}
+
+  std::string write() {
+    wanted_ops_ = 1 + static_cast<int>(below(20));
+    choose_sizes();
+    Body main;
+    const std::optional<Layer> layer = chance(30) ? std::optional<Layer>(write_layer()) : std::nullopt;
+    main.values = {parameter(main, "x", {DType::kF32, {rows_, width_}, {}, {}})};
+    if (chance(40)) main.values.push_back(parameter(main, "y", {DType::kF32, {rows_, width_}, {}, {}}));
+    if (chance(30)) main.values.push_back(parameter(main, "z", {DType::kF32, random_shape(), {}, {}}));
+    if (layer) call_layer(main, *layer);
+    while (ops_ < wanted_ops_) add_ops(main);
+    module_.add({"main", main.parameters, choose_results(main)});
+    return ir::to_text(module_);
+  }
+
+ private:
+  using Expr = ir::Expr;
+  using Dim = ir::Dim;
+
+  static constexpr double kLargest = 60;
+
+  // A function that is being written. In a layer, constants are parameters that its callers bind.
+  struct Body {
+    bool is_layer = false;
+    std::vector<const Expr*> parameters;
+    std::vector<const Expr*> values;  // that ops may take
+    std::vector<const Expr*> constants;
+    std::vector<const Expr*> states;
+    std::vector<const Expr*> updates;  // of the states
+  };
+
+  struct Layer {
+    const ir::Function* function = nullptr;
+    Body body;
+  };
+
+  std::uint64_t below(std::uint64_t n) { return random_() % n; }
+  bool chance(std::uint64_t percent) { return below(100) < percent; }
+  template <class T>
+  T pick(std::initializer_list<T> choices) {
+    return choices.begin()[below(choices.size())];
+  }
+  Dim size() { return pick<std::int64_t>({1, 2, 3, 5, 7, 8, 16, 17, 31, 32, 33, 48, 65}); }
+  DType weight_dtype() { return pick({DType::kF32, DType::kF32, DType::kF16, DType::kBF16}); }
+  std::string fresh(const std::string& prefix) { return prefix + std::to_string(count_++); }
+
+  void choose_sizes() {
+    width_ = size();
+    if (chance(35)) {
+      rows_ = pick<std::int64_t>({1, 1, 7, 17, 31});
+    } else {
+      const std::int64_t min = pick<std::int64_t>({1, 1, 1, 2, 5});
+      rows_ = Dim(1, module_.symbol({"seq", min, pick<std::int64_t>({7, 17, 20, 33}), 1}));
+    }
+    context_ = pick<std::int64_t>({33, 48, 64, 100});
+    if (chance(40)) context_ = Dim(1, module_.symbol({"ctx", 64, 128, 64}));
+  }
+
+  ir::Shape random_shape() {
+    ir::Shape shape;
+    for (std::uint64_t rank = 1 + below(3); shape.size() < rank;) shape.push_back(size());
+    if (chance(50)) shape[0] = rows_;
+    return shape;
+  }
+
+  const Expr* parameter(Body& body, const std::string& name, const ir::TensorType& type) {
+    const Expr* const made = module_.pool().parameter(name, type);
+    body.parameters.push_back(made);
+    return made;
+  }
+
+  // The parameter of this name, made when it is first used.
+  const Expr* integers(Body& body, const std::string& name) {
+    for (const Expr* known : body.parameters) {
+      if (known->name == name) return known;
+    }
+    return parameter(body, name, {DType::kI32, {rows_}, {}, {}});
+  }
+
+  const Expr* weight(Body& body, const ir::TensorType& type) {
+    if (!body.is_layer) return module_.pool().weight(fresh("w"), type);
+    body.constants.push_back(parameter(body, fresh("c"), type));
+    return body.constants.back();
+  }
+
+  // A weight, or an expression of weights: it is computed when the package is written.
+  const Expr* constant(Body& body, const ir::TensorType& type) {
+    for (const Dim& dim : type.shape) {
+      if (!dim.is_constant()) throw usage_error("a weight has no dynamic axis");
+    }
+    if (chance(80)) return weight(body, type);
+    ir::TensorType other = type;
+    switch (below(4)) {
+      case 0:
+        other.dtype = weight_dtype();
+        return raw("cast", {weight(body, other)}, {{"dtype", type.dtype}});
+      case 1:
+        return raw("mul", {weight(body, type), module_.pool().scalar(0.5, DType::kF32)});
+      case 2:
+        if (type.rank() != 2) break;
+        std::swap(other.shape[0], other.shape[1]);
+        return raw("transpose", {weight(body, other)}, {{"perm", std::vector<std::int64_t>{1, 0}}});
+      default:
+        if (!type.shape[0].is_constant()) break;
+        other.shape[0] = type.shape[0].factor() + 3;
+        return raw("slice", {weight(body, other)},
+                   {{"axis", std::int64_t{0}}, {"begin", std::int64_t{2}}, {"end", type.shape[0].factor() + 2}});
+    }
+    return weight(body, type);
+  }
+
+  const Expr* raw(const std::string& name, std::vector<const Expr*> arguments, ir::Attributes attributes = {}) {
+    ++ops_;
+    return module_.pool().op(ir::get_op(name), std::move(arguments), std::move(attributes));
+  }
+
+  double magnitude(const Expr* value) const {
+    const auto known = magnitudes_.find(value);
+    return known == magnitudes_.end() ? 1 : known->second;
+  }
+
+  // An op whose result's elements are about so large; those that are too large are made small.
+  const Expr* op(const std::string& name, std::vector<const Expr*> arguments, double large,
+                 ir::Attributes attributes = {}) {
+    const Expr* made = raw(name, std::move(arguments), std::move(attributes));
+    if (large > kLargest) {
+      made = raw(pick({"tanh", "sigmoid", "softmax"}), {made});
+      large = 1;
+    }
+    magnitudes_[made] = large;
+    return made;
+  }
+
+  const Expr* same_size(const std::string& name, const Expr* x, ir::Attributes attributes = {}) {
+    return op(name, {x}, magnitude(x), std::move(attributes));
+  }
+
+  // Recent values are likelier, so that results depend on many ops.
+  const Expr* any(const Body& body) {
+    const std::size_t span = chance(70) ? std::min<std::size_t>(body.values.size(), 3) : body.values.size();
+    return body.values[body.values.size() - 1 - below(span)];
+  }
+  const Expr* any_of_rank(const Body& body, int rank) {
+    std::vector<const Expr*> fitting;
+    for (const Expr* value : body.values) {
+      if (value->type().rank() == rank) fitting.push_back(value);
+    }
+    return fitting.empty() ? nullptr : fitting[fitting.size() - 1 - below(std::min<std::size_t>(fitting.size(), 4))];
+  }
+  static Dim last(const Expr* value) { return value->type().shape.back(); }
+
+  void add(Body& body, const Expr* value) { body.values.push_back(value); }
+
+  // One op, or a few that belong together. What doesn't fit the values at hand is left out.
+  void add_ops(Body& body) {
+    using Maker = void (RandomGraph::*)(Body&);
+    static const Maker kMakers[] = {&RandomGraph::add_unary,     &RandomGraph::add_unary,     &RandomGraph::add_binary,
+                                    &RandomGraph::add_binary,    &RandomGraph::add_binary,    &RandomGraph::add_norm,
+                                    &RandomGraph::add_norm,      &RandomGraph::add_reduction, &RandomGraph::add_matmuls,
+                                    &RandomGraph::add_matmuls,   &RandomGraph::add_matmuls,   &RandomGraph::add_matmuls,
+                                    &RandomGraph::add_product,   &RandomGraph::add_product,   &RandomGraph::add_batch,
+                                    &RandomGraph::add_cast,      &RandomGraph::add_concat,    &RandomGraph::add_slice,
+                                    &RandomGraph::add_slice,     &RandomGraph::add_reshape,   &RandomGraph::add_reshape,
+                                    &RandomGraph::add_transpose, &RandomGraph::add_gather,    &RandomGraph::add_rope,
+                                    &RandomGraph::add_attention, &RandomGraph::add_packed,    &RandomGraph::add_gate};
+    try {
+      (this->*kMakers[below(std::size(kMakers))])(body);
+    } catch (const Error&) {
+      return;
+    }
+  }
+
+  void add_unary(Body& body) {
+    const Expr* const x = any(body);
+    const char* const name = pick({"neg", "abs", "sin", "cos", "tanh", "erf", "sigmoid", "silu", "gelu", "gelu_tanh",
+                                   "exp", "log", "sqrt", "rsqrt"});
+    const std::string op_name = name;
+    if (op_name == "exp") return add(body, op("exp", {magnitude(x) > 4 ? raw("tanh", {x}) : x}, 20));
+    if (op_name == "log" || op_name == "sqrt" || op_name == "rsqrt") {
+      const Expr* const positive = raw("add", {raw("abs", {x}), module_.pool().scalar(0.25, DType::kF32)});
+      return add(body, op(op_name, {positive}, std::max(2.0, magnitude(x))));
+    }
+    add(body, same_size(op_name, x));
+  }
+
+  // Something that broadcasts against x.
+  const Expr* partner(Body& body, const Expr* x) {
+    const ir::TensorType& type = x->type();
+    switch (below(5)) {
+      case 0:
+        return module_.pool().scalar(pick({0.5, -1.25, 3.0}), DType::kF32);
+      case 1:
+        return constant(body, {pick({DType::kF32, DType::kBF16}), {last(x)}, {}, {}});
+      case 2: {
+        const Expr* const reduced = raw(pick({"reduce_mean", "reduce_max", "reduce_min"}), {x});
+        std::vector<std::int64_t> shape;
+        for (const Dim& dim : reduced->type().shape) shape.push_back(dim.is_constant() ? dim.factor() : -1);
+        shape.push_back(1);
+        magnitudes_[reduced] = magnitude(x);
+        return op("reshape", {reduced}, magnitude(x), {{"shape", shape}});
+      }
+      default:
+        for (std::size_t i = 0; i < body.values.size(); ++i) {
+          const Expr* const other = any(body);
+          if (other->type().shape == type.shape) return other;
+        }
+        return x;
+    }
+  }
+
+  void add_binary(Body& body) {
+    const Expr* a = any(body);
+    const Expr* b = partner(body, a);
+    const std::string name = pick({"add", "sub", "mul", "div", "maximum", "minimum"});
+    double large = magnitude(a) + magnitude(b);
+    if (name == "mul") large = magnitude(a) * magnitude(b);
+    if (name == "div") {
+      b = raw("add", {raw("abs", {b}), module_.pool().scalar(0.5, DType::kF32)});
+      large = magnitude(a) * 2;
+    } else if (chance(30)) {
+      std::swap(a, b);
+    }
+    add(body, op(name, {a, b}, large));
+  }
+
+  void add_norm(Body& body) {
+    const Expr* const x = any(body);
+    const DType dtype = pick({DType::kF32, DType::kBF16});
+    const auto vector = [&] { return constant(body, {dtype, {last(x)}, {}, {}}); };
+    switch (below(3)) {
+      case 0:
+        return add(body, op("softmax", {x}, 1));
+      case 1:
+        return add(body, op("rms_norm", {x, vector()}, 3, {{"eps", 1e-3}}));
+      default:
+        return add(body, op("layer_norm", {x, vector(), vector()}, 3, {{"eps", 1e-3}}));
+    }
+  }
+
+  void add_reduction(Body& body) {
+    const Expr* const x = any(body);
+    if (x->type().rank() < 2) return;
+    const std::string name = pick({"reduce_sum", "reduce_max", "reduce_min", "reduce_mean"});
+    const double terms = name == "reduce_sum" ? static_cast<double>(last(x).max()) : 1;
+    add(body, op(name, {x}, magnitude(x) * std::sqrt(terms) * 2));
+  }
+
+  // How much larger than its operands' product a sum over k is, for random signs.
+  static double growth(const Dim& k) { return 2 * std::sqrt(static_cast<double>(k.max())); }
+
+  // Several products of one input with weights.
+  void add_matmuls(Body& body) {
+    const Expr* const x = any(body);
+    if (!last(x).is_constant()) return;
+    const DType dtype = weight_dtype();
+    const std::uint64_t products = pick({1, 1, 2, 3});
+    for (std::uint64_t i = 0; i < products; ++i) {
+      const Dim n = chance(30) ? width_ : size();
+      const double large = magnitude(x) * growth(last(x));
+      const DType own = chance(90) ? dtype : weight_dtype();
+      add(body, chance(80) ? op("matmul_nt", {x, constant(body, {own, {n, last(x)}, {}, {}})}, large)
+                           : op("matmul", {x, constant(body, {own, {last(x), n}, {}, {}})}, large));
+    }
+  }
+
+  // Products of two activations.
+  void add_product(Body& body) {
+    const Expr* const a = any_of_rank(body, 2);
+    const Expr* const b = any_of_rank(body, 2);
+    if (a == nullptr) return;
+    for (const std::string name : {"matmul_nt", "matmul", "matmul_tn"}) {
+      const Dim k = name == "matmul_tn" ? a->type().shape[0] : last(a);
+      try {
+        const Expr* const made = op(name, {a, b}, magnitude(a) * magnitude(b) * growth(k));
+        add(body, made);
+        const bool is_scores = name == "matmul_nt" && chance(50);
+        if (is_scores) add(body, op("matmul", {op("softmax", {made}, 1), b}, magnitude(b)));
+        return;
+      } catch (const Error&) {
+        continue;
+      }
+    }
+  }
+
+  void add_batch(Body& body) {
+    const Expr* const a = any_of_rank(body, 3);
+    if (a == nullptr || !a->type().shape[0].is_constant() || !last(a).is_constant()) return;
+    const bool nt = chance(50);
+    const Dim batch = a->type().shape[0];
+    const Dim n = size();
+    const ir::Shape shape = nt ? ir::Shape{batch, n, last(a)} : ir::Shape{batch, last(a), n};
+    add(body, op(nt ? "batch_matmul_nt" : "batch_matmul", {a, constant(body, {weight_dtype(), shape, {}, {}})},
+                 magnitude(a) * growth(last(a))));
+  }
+
+  void add_cast(Body& body) {
+    const Expr* const narrow = same_size("cast", any(body), {{"dtype", pick({DType::kF16, DType::kBF16})}});
+    add(body, chance(50) ? same_size("cast", narrow, {{"dtype", DType::kF32}}) : narrow);
+  }
+
+  void add_concat(Body& body) {
+    const Expr* const a = any(body);
+    const Expr* const b = chance(70) ? any(body) : a;
+    const auto axis = static_cast<std::int64_t>(below(static_cast<std::uint64_t>(a->type().rank())));
+    const auto is_dynamic = [](const Dim& dim) { return !dim.is_constant(); };
+    if (std::ranges::count_if(a->type().shape, is_dynamic) > 1) return;  // no kernel has run lengths of two symbols
+    add(body, op("concat", {a, b}, std::max(magnitude(a), magnitude(b)), {{"axis", axis}}));
+  }
+
+  void add_slice(Body& body) {
+    const Expr* const x = any(body);
+    const auto axis = static_cast<std::int64_t>(below(static_cast<std::uint64_t>(x->type().rank())));
+    const auto size = static_cast<std::uint64_t>(x->type().shape[static_cast<std::size_t>(axis)].min());
+    const auto begin = static_cast<std::int64_t>(below(size));
+    const auto end = begin + 1 + static_cast<std::int64_t>(below(size - static_cast<std::uint64_t>(begin)));
+    add(body, same_size("slice", x, {{"axis", axis}, {"begin", begin}, {"end", end}}));
+  }
+
+  // The last axis divided, or the last two joined, or an axis of one element more.
+  void add_reshape(Body& body) {
+    const Expr* const x = any(body);
+    std::vector<std::int64_t> shape;
+    for (const Dim& dim : x->type().shape) shape.push_back(dim.is_constant() ? dim.factor() : -1);
+    if (shape.size() >= 2 && shape.back() > 0 && shape[shape.size() - 2] > 0 && chance(50)) {
+      const std::int64_t inner = shape.back();
+      shape.pop_back();
+      shape.back() *= inner;
+    } else if (shape.size() < 4 && shape.back() > 0) {
+      const std::int64_t divisor = pick<std::int64_t>({1, 2, 3, 4, shape.back()});
+      if (shape.back() % divisor != 0) return;
+      shape.back() /= divisor;
+      shape.insert(chance(50) ? shape.end() : shape.end() - 1, divisor);
+    }
+    add(body, same_size("reshape", x, {{"shape", shape}}));
+  }
+
+  void add_transpose(Body& body) {
+    const Expr* const x = any(body);
+    std::vector<std::int64_t> perm;
+    for (int i = 0; i < x->type().rank(); ++i) {
+      perm.insert(perm.begin() + static_cast<std::ptrdiff_t>(below(perm.size() + 1)), i);
+    }
+    add(body, same_size("transpose", x, {{"perm", perm}}));
+  }
+
+  void add_gather(Body& body) {
+    const std::int64_t table = pick<std::int64_t>({1, 7, 31, 100});
+    const Expr* const ids = integers(body, "ids_" + std::to_string(table));
+    const Expr* const rows = constant(body, {weight_dtype(), {table, chance(50) ? width_ : size()}, {}, {}});
+    ir::Attributes attributes;
+    if (chance(20)) attributes["dtype"] = pick({DType::kF16, DType::kBF16});
+    add(body, op("gather", {rows, ids}, 1, std::move(attributes)));
+  }
+
+  const Expr* split_heads(const Expr* x, std::vector<std::int64_t> inner) {
+    inner.insert(inner.begin(), rows_.is_constant() ? rows_.factor() : -1);
+    return same_size("reshape", x, {{"shape", std::move(inner)}});
+  }
+
+  // [rows, n] of a new product of a matrix with as many rows.
+  const Expr* projected(Body& body, std::int64_t n) {
+    const Expr* const x = any_of_rank(body, 2);
+    if (x == nullptr || x->type().shape[0] != rows_ || !last(x).is_constant()) return nullptr;
+    return op("matmul_nt", {x, constant(body, {weight_dtype(), {n, last(x)}, {}, {}})}, magnitude(x) * growth(last(x)));
+  }
+
+  const Expr* rotated(Body& body, const Expr* x, std::int64_t heads, std::int64_t half) {
+    const Expr* const angles =
+        raw("rope_angles", {integers(body, "positions"), constant(body, {DType::kF32, {half}, {}, {}})});
+    return op("rope", {split_heads(x, {heads, 2, half}), raw("cos", {angles}), raw("sin", {angles})},
+              magnitude(x) * 1.5);
+  }
+
+  void add_rope(Body& body) {
+    const std::int64_t heads = pick<std::int64_t>({1, 3, 4});
+    const std::int64_t half = pick<std::int64_t>({1, 4, 8, 9});
+    const Expr* const x = projected(body, heads * 2 * half);
+    if (x != nullptr) add(body, rotated(body, x, heads, half));
+  }
+
+  // A cache filled by this call's rows, and attention over it.
+  void add_attention(Body& body) {
+    if (rows_.max() > context_.min() || !body.states.empty()) return;
+    const std::int64_t groups = pick<std::int64_t>({1, 1, 2, 3});
+    const std::int64_t kv_heads = pick<std::int64_t>({1, 2, 3});
+    const std::int64_t half = pick<std::int64_t>({1, 4, 8, 9, 16});
+    const std::int64_t dim = 2 * half;
+    const Expr* q = projected(body, groups * kv_heads * dim);
+    const Expr* k = projected(body, kv_heads * dim);
+    const Expr* const v = projected(body, kv_heads * dim);
+    if (q == nullptr || k == nullptr || v == nullptr) return;
+    if (chance(60)) {
+      q = split_heads(rotated(body, q, groups * kv_heads, half), {groups * kv_heads, dim});
+      k = split_heads(rotated(body, k, kv_heads, half), {kv_heads, dim});
+    } else {
+      q = split_heads(q, {groups * kv_heads, dim});
+      k = split_heads(k, {kv_heads, dim});
+    }
+    const Expr* const positions = integers(body, "positions");
+    const ir::TensorType cache = {pick({DType::kF32, DType::kF16, DType::kBF16}), {kv_heads, context_, dim}, {}, {}};
+    for (const Expr* rows : {k, split_heads(v, {kv_heads, dim})}) {
+      body.states.push_back(parameter(body, fresh("state"), cache));
+      body.updates.push_back(raw("cache_append", {body.states.back(), rows, positions}));
+    }
+    const Expr* const out = op("attention", {q, body.updates[0], body.updates[1], positions}, magnitude(v),
+                               {{"scale", 1 / std::sqrt(static_cast<double>(dim))}});
+    add(body, split_heads(out, {groups * kv_heads * dim}));
+  }
+
+  // A layout that the program itself asks for.
+  void add_packed(Body& body) {
+    const Expr* const x = any(body);
+    const std::int64_t lanes = pick<std::int64_t>({4, 8, 16});
+    const Expr* const packed = same_size("pack", x, {{"layout", ir::vector_layout(x->type().shape, lanes)}});
+    add(body, same_size("unpack", same_size(pick({"silu", "neg", "tanh", "abs"}), packed)));
+  }
+
+  // What the models' MLPs do.
+  void add_gate(Body& body) {
+    const Expr* const x = any(body);
+    if (!last(x).is_constant()) return;
+    const ir::TensorType type = {weight_dtype(), {size(), last(x)}, {}, {}};
+    const double large = magnitude(x) * growth(last(x));
+    const Expr* const gate = op("matmul_nt", {x, constant(body, type)}, large);
+    const Expr* const up = op("matmul_nt", {x, constant(body, type)}, large);
+    add(body, op("mul", {same_size(pick({"silu", "gelu", "gelu_tanh"}), gate), up}, magnitude(gate) * magnitude(up)));
+  }
+
+  Layer write_layer() {
+    Layer layer;
+    Body& body = layer.body;
+    body.is_layer = true;
+    const Expr* const x = parameter(body, "x", {DType::kF32, {rows_, width_}, {}, {}});
+    body.values = {x};
+    const int until = std::max(1, wanted_ops_ / 3);
+    while (ops_ < until) add_ops(body);
+    const Expr* y = body.values.back();
+    if (y->type().rank() == 2 && y->type().shape[0] == rows_ && last(y).is_constant()) {
+      y = op("matmul_nt", {y, constant(body, {weight_dtype(), {width_, last(y)}, {}, {}})},
+             magnitude(y) * growth(last(y)));
+      y = op("add", {x, y}, magnitude(x) + magnitude(y));
+    }
+    std::vector<const Expr*> results = {y};
+    const Expr* const extra = any(body);
+    if (extra != x && extra != y && chance(30)) results.push_back(extra);
+    results.insert(results.end(), body.updates.begin(), body.updates.end());
+    layer.function = module_.add({"layer", body.parameters, results});
+    return layer;
+  }
+
+  // Two layers, or three, each with weights and states of its own. Now and then a constant is no constant in one call.
+  void call_layer(Body& main, const Layer& layer) {
+    const Expr* x = main.values[0];
+    for (std::uint64_t calls = 2 + below(2); calls > 0; --calls) {
+      std::vector<const Expr*> arguments;
+      for (const Expr* parameter_of : layer.body.parameters)
+        arguments.push_back(argument(main, layer, x, parameter_of));
+      const Expr* const call = module_.pool().call(*layer.function, arguments);
+      std::vector<const Expr*> results;
+      for (std::size_t i = 0; i < call->types.size(); ++i) {
+        results.push_back(call->types.size() == 1 ? call : module_.pool().get(call, static_cast<std::int64_t>(i)));
+        magnitudes_[results.back()] = magnitude(layer.function->results[i]);
+      }
+      const std::size_t values = results.size() - layer.body.updates.size();
+      main.values.insert(main.values.end(), results.begin(), results.begin() + static_cast<std::ptrdiff_t>(values));
+      main.updates.insert(main.updates.end(), results.begin() + static_cast<std::ptrdiff_t>(values), results.end());
+      if (results[0]->type() == x->type()) x = results[0];
+    }
+    main.states = main.updates;
+  }
+
+  const Expr* argument(Body& main, const Layer& layer, const Expr* x, const Expr* parameter_of) {
+    const auto among = [&](const std::vector<const Expr*>& list) {
+      return std::find(list.begin(), list.end(), parameter_of) != list.end();
+    };
+    if (parameter_of == layer.body.parameters[0]) return x;
+    if (among(layer.body.constants)) {
+      return chance(4) ? parameter(main, fresh("a"), parameter_of->type()) : constant(main, parameter_of->type());
+    }
+    if (among(layer.body.states)) return parameter(main, fresh("state"), parameter_of->type());
+    return integers(main, parameter_of->name);
+  }
+
+  std::vector<const Expr*> choose_results(const Body& main) {
+    std::vector<const Expr*> results = {main.values.back()};
+    for (const Expr* value : main.values) {
+      const bool is_op = value->kind != Expr::Kind::kParameter;
+      const bool is_known = std::find(results.begin(), results.end(), value) != results.end();
+      if (!is_known && chance(is_op ? 12 : 2)) results.push_back(value);
+    }
+    results.insert(results.end(), main.updates.begin(), main.updates.end());
+    return results;
+  }
+
+  std::mt19937_64 random_;
+  ir::Module module_;
+  std::map<const Expr*, double> magnitudes_;
+  Dim rows_;
+  Dim width_;
+  Dim context_;
+  int wanted_ops_ = 0;
+  int ops_ = 0;
+  int count_ = 0;
+};
+
+}  // namespace strata::compile
