@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <iostream>
 
 #include "graph_check.h"
 #include "op_case.h"
@@ -82,8 +83,7 @@ TEST(RandomGraphs, EqualTheInterpreter) {
     if (cases.empty()) return;
     const std::vector<Verdict> verdicts = check_graphs(cases);
     checked += cases.size();
-    if (graphs >= 1000)
-      std::printf("%zu of %zu graphs, %zu failures\n", checked, static_cast<std::size_t>(graphs), failures);
+    if (graphs >= 1000) std::cout << checked << " of " << graphs << " graphs, " << failures << " failures" << std::endl;
     for (std::size_t i = 0; i < cases.size(); ++i) {
       if (!verdicts[i].empty()) report(cases[i], verdicts[i], failures++ < kMaxShrunk);
     }
