@@ -118,9 +118,7 @@ class Compilation {
   }
 
   // Of this program itself: another build may plan otherwise.
-  static std::string program_hash() {
-    return hash128(MappedFile::open("/proc/self/exe").bytes()).hex();
-  }
+  static std::string program_hash() { return hash128(MappedFile::open("/proc/self/exe").bytes()).hex(); }
 
   // What the package depends on, to find it again in the cache.
   std::string cache_key() {

@@ -122,7 +122,7 @@ std::optional<View> view_of(const ir::Expr& value, const View& operand) {
   const bool is_plain = ir::is_row_major_in_memory(from) && ir::is_row_major_in_memory(value.type());
   if (!has_strides || !is_plain) return std::nullopt;
   return ir::changes_lanes_only(value) ? std::optional(View{0, operand.strides, operand.whole})
-                                   : view_by_map(value, operand);
+                                       : view_by_map(value, operand);
 }
 
 bool is_contiguous(const View& view, const ir::TensorType& type, std::size_t first_axis) {

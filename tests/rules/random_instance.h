@@ -195,7 +195,10 @@ class InstanceWriter {
     ir::TensorType type{is_integer ? DType::kI32 : dtype(), {}, {}, {}};
     for (const char letter : letters[index].substr(0, mark)) {
       const bool may_vary = (letter == 'm' || letter == 's') && below(4) == 0;
-      type.shape.push_back(sizes.emplace(letter, may_vary ? symbolic() : size()).first->second);
+      // A cache's context: half of them in whole groups of lanes, which its kernels want.
+      const bool is_whole = letter == 'c' && below(2) == 0;
+      const ir::Dim any = is_whole ? ir::Dim(pick({16, 32})) : may_vary ? symbolic() : size();
+      type.shape.push_back(sizes.emplace(letter, any).first->second);
     }
     if (is_integer) limit_ = sizes.at(letters[index][mark + 1]).min();
     return type;

@@ -27,8 +27,9 @@ std::vector<std::string> texts(const std::string& op, const std::vector<ir::Tens
 
 TEST(Candidates, OfAMatmulComeFromItsIndexMapsAndTheUnits) {
   const std::vector<ir::TensorType> many = {type(DType::kF32, {48, 64}), type(DType::kBF16, {96, 64})};
-  EXPECT_EQ(texts("matmul_nt", many, "avx512-zen5"),
-            (std::vector<std::string>{"f32<6@0> bf16<16@0>", "f32<16@1> bf16<16@1>", "bf16<6@0, 2@1> bf16<16@0, 2@1>"}));
+  EXPECT_EQ(
+      texts("matmul_nt", many, "avx512-zen5"),
+      (std::vector<std::string>{"f32<6@0> bf16<16@0>", "f32<16@1> bf16<16@1>", "bf16<6@0, 2@1> bf16<16@0, 2@1>"}));
 }
 
 TEST(Candidates, FollowTheMachine) {
