@@ -25,11 +25,13 @@ ProgramGraph::ProgramGraph(std::vector<Version> versions) : versions_(std::move(
 
 void ProgramGraph::add(const Version& version, const ir::Function& function, double runs, double copies) {
   const ir::FunctionRoles& roles = roles_.at(&version).at(&function);
-  FunctionGraph added{&version, &function, &roles, runs, copies, {}, {}};
+  FunctionGraph added{&version, &function, &roles, runs, copies, {}, {}, {}};
   for (std::size_t i = 0; i < function.results.size(); ++i) {
     const Expr* const result = function.results[i];
     const bool is_from_call = result->kind == Expr::Kind::kGet || result->kind == Expr::Kind::kCall;
     if (roles.state_results[i] && is_from_call) {
+      const Expr& call = result->kind == Expr::Kind::kGet ? *result->arguments[0] : *result;
+      added.updates.push_back(add_value(added, call));
       added.results.push_back(std::nullopt);
     } else {
       added.results.push_back(add_value(added, *result));

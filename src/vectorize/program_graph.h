@@ -30,6 +30,7 @@ struct FunctionGraph {
   double copies = 0;  // calls in the program's text: each has weights of its own
   // Of results: nothing for a state that a callee updates.
   std::vector<std::optional<egraph::ClassId>> results;
+  std::vector<egraph::ClassId> updates;  // calls that return such a state
   std::map<const ir::Expr*, egraph::ClassId> values;
 };
 

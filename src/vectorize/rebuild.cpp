@@ -92,8 +92,7 @@ class VersionBuilder {
     for (std::size_t i = 0; i < function.parameters.size(); ++i) {
       if (current_->roles->parameters[i] != ir::Role::kConstant) add_parameter(i);
     }
-    for (std::size_t i = 0; i < function.results.size(); ++i) body_.results.push_back(result(i));
-    for (const Expr* call : all_calls(function)) (void)new_call(*call);
+    for (std::size_t i = 0; i < function.results.size(); ++i) body_.results.push_back(own_result(result(i)));
     made.function = built_.module.add(std::move(body_));
     functions_[&function] = std::move(made);
   }
@@ -132,6 +131,14 @@ class VersionBuilder {
       }
     }
     return {};
+  }
+
+  // Results that have become equal are copies: each has memory of its own.
+  const Expr* own_result(const Expr* value) {
+    while (std::ranges::find(body_.results, value) != body_.results.end()) {
+      value = pool().op(ir::get_op("cast"), {value}, {{"dtype", value->type().dtype}});
+    }
+    return value;
   }
 
   const Expr* result(std::size_t number) {

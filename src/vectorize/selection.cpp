@@ -57,6 +57,7 @@ void Selection::add_node(int cls, double cost, std::vector<int> children, Option
 
 void Selection::add_function(const FunctionGraph& function) {
   function_ = &function;
+  for (const ClassId call : function.updates) problem_.roots.push_back(running(tensors_.graph().find(call)));
   for (std::size_t i = 0; i < function.results.size(); ++i) {
     if (!function.results[i]) continue;
     const ClassId result = tensors_.graph().find(*function.results[i]);

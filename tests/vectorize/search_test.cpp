@@ -246,6 +246,48 @@ TEST(Search, WeightsThatDontFitAreRefusedByName) {
   }
 }
 
+// The module's function `main`, planned alone.
+std::string planned_main(const std::string& text) {
+  ops::register_all();
+  const ir::Module module = ir::parse_module(text, "test");
+  SearchResult result = search({{"all", &module, {"main"}, 1, {}}}, zen5(), {});
+  ir::verify(result.versions[0].module);
+  return ir::to_text(result.versions[0].module);
+}
+
+TEST(Search, ResultsThatBecomeEqualHaveMemoryOfTheirOwn) {
+  const std::string text = planned_main(R"(module m {
+  func @main(%x: f32[1, 8]) {
+    %0 = exp(%x) : f32[1, 8]
+    %1 = slice(%0) {axis = 0, begin = 0, end = 1} : f32[1, 8]
+    return %0, %1
+  }
+}
+)");
+  EXPECT_TRUE(contains(text, "cast(")) << text;
+}
+
+TEST(Search, KeepsACallOfWhichOnlyTheStateIsWanted) {
+  const std::string text = planned_main(R"(module m {
+  func @layer(%x: f32[1, 2, 8], %p: i32[1], %k: bf16[2, 64, 8]) {
+    %0 = cache_append(%k, %x, %p) : bf16[2, 64, 8]
+    %1 = exp(%x) : f32[1, 2, 8]
+    return %1, %0
+  }
+  func @main(%x: f32[1, 2, 8], %p: i32[1], %k: bf16[2, 64, 8], %l: bf16[2, 64, 8]) {
+    %0 = call @layer(%x, %p, %k) : (f32[1, 2, 8], bf16[2, 64, 8])
+    %1 = get(%0) {index = 0} : f32[1, 2, 8]
+    %2 = get(%0) {index = 1} : bf16[2, 64, 8]
+    %3 = call @layer(%1, %p, %l) : (f32[1, 2, 8], bf16[2, 64, 8])
+    %4 = get(%3) {index = 1} : bf16[2, 64, 8]
+    return %2, %4
+  }
+}
+)");
+  const std::size_t first = text.find("call @layer");
+  EXPECT_NE(text.find("call @layer", first + 1), std::string::npos) << text;
+}
+
 TEST(Search, KnowsTheNamesOfWhatCanBeSwitchedOff) {
   ops::register_all();
   const std::vector<std::string> names = search_names();
