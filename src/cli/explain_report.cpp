@@ -13,11 +13,16 @@ using nlohmann::ordered_json;
 
 std::string milliseconds(double seconds) { return format_fixed(seconds * 1e3, 3) + " ms"; }
 
+// The best of the others, as a multiple of the chosen one: all of them at the sizes and on the one thread that the
+// search planned for.
 std::string best_alternative(const plan::Op& op) {
-  if (op.alternatives.empty()) return "";
-  auto best = std::ranges::min(op.alternatives, {}, &plan::Alternative::predicted_s);
-  std::string more = op.alternatives.size() > 1 ? " and " + std::to_string(op.alternatives.size() - 1) + " more" : "";
-  return best.layout + ": " + format_microseconds(best.predicted_s) + " µs" + more;
+  const auto chosen = std::ranges::find(op.alternatives, op.layout, &plan::Alternative::layout);
+  const plan::Alternative* best = nullptr;
+  for (const plan::Alternative& other : op.alternatives) {
+    if (other.layout != op.layout && (best == nullptr || other.predicted_s < best->predicted_s)) best = &other;
+  }
+  if (best == nullptr || chosen == op.alternatives.end() || chosen->predicted_s <= 0) return "";
+  return best->layout + ": x" + format_fixed(best->predicted_s / chosen->predicted_s, 2);
 }
 
 std::string heading(const Explanation& explanation) {
@@ -62,9 +67,10 @@ std::string details_text(const ExplainedOp& explained) {
   if (op.is_view()) text += "a view: the memory of its operand, no code\n";
   if (op.alternatives.empty()) return text;
   MdTable table;
-  table.column("alternative", MdTable::Align::kLeft).column("predicted µs");
-  table.row({op.layout + " (chosen)", format_microseconds(explained.cost.predicted_s)});
-  for (const auto& [layout, seconds] : op.alternatives) table.row({layout, format_microseconds(seconds)});
+  table.column("weighed by the search", MdTable::Align::kLeft).column("predicted µs (typical sizes, one thread)");
+  for (const auto& [layout, seconds] : op.alternatives) {
+    table.row({layout == op.layout ? layout + " (chosen)" : layout, format_microseconds(seconds)});
+  }
   return text + "\n" + table.text();
 }
 
