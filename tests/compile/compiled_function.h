@@ -238,11 +238,13 @@ class PlannedFunction {
     return reference(source_, arguments, symbols);
   }
 
-  // Of a module that has the same weights.
+  // Of a module that has the same weights, and `others`.
   std::vector<ir::Value> reference(const ir::Module& module, const std::vector<ir::Value>& arguments,
-                                   const Symbols& symbols) const {
-    return ir::interpret(module, *module.find("main"), arguments, symbols,
-                         [&](const ir::Expr& weight) { return weight_values_.at(weight.name); });
+                                   const Symbols& symbols, const ir::WeightSource& others = {}) const {
+    return ir::interpret(module, *module.find("main"), arguments, symbols, [&](const ir::Expr& weight) {
+      const auto known = weight_values_.find(weight.name);
+      return known == weight_values_.end() ? others(weight) : known->second;
+    });
   }
 
  private:

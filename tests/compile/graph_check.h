@@ -34,15 +34,28 @@ struct GraphCase {
 // "" or what is wrong: its kind, a colon, details.
 using Verdict = std::string;
 
-// Each op's result is changed by about what rounding may change it, and the left side of a product with bf16 weights is
-// rounded to bf16, as dot-product units do: how far the results move says how exact they can be asked to be.
-inline ir::Module with_rounding_noise(const ir::Module& module, std::mt19937_64& random) {
-  const auto noise = [&](DType dtype) {
-    const double size = dtype == DType::kBF16 ? 0x1p-8 : dtype == DType::kF16 ? 0x1p-11 : 0x1p-20;
-    return random() % 2 == 0 ? 1 + size : 1 - size;
-  };
+// What rounding may change an element of a type by, relatively; of f32, arithmetic and approximations included.
+inline double rounding(DType dtype) {
+  return dtype == DType::kBF16 ? 0x1p-8 : dtype == DType::kF16 ? 0x1p-11 : 0x1p-20;
+}
+
+// Factors 1 + rounding or 1 - rounding; the name ends with the type's.
+inline ir::Value rounding_noise(const ir::Expr& weight) {
+  std::mt19937_64 random(std::hash<std::string>{}(weight.name));
+  ir::Value noise{weight.type(),
+                  std::vector<double>(static_cast<std::size_t>(ir::max_element_count(weight.type().shape)))};
+  const double size = rounding(*parse_dtype(weight.name.substr(weight.name.rfind('_') + 1)));
+  for (double& factor : noise.data) factor = random() % 2 == 0 ? 1 + size : 1 - size;
+  return noise;
+}
+
+// Each op's result is multiplied by weights noise_N_DTYPE, different ones along its last axis, and the left side of a
+// product with bf16 weights is rounded to bf16, as dot-product units do: how far the results move says how exact they
+// can be asked to be.
+inline ir::Module with_rounding_noise(const ir::Module& module) {
   static const std::set<std::string> kExact = {"slice", "transpose", "reshape",      "concat", "gather", "neg",
                                                "abs",   "cast",      "cache_append", "pack",   "unpack"};
+  int count = 0;
   return ir::rebuild_module(module, [&](ir::Module& into, const ir::Expr& old, std::vector<const ir::Expr*> arguments) {
     ir::ExprPool& pool = into.pool();
     if (old.kind != ir::Expr::Kind::kOp) return ir::copy_expr(into, old, std::move(arguments));
@@ -52,9 +65,13 @@ inline ir::Module with_rounding_noise(const ir::Module& module, std::mt19937_64&
       arguments[0] = pool.op(ir::get_op("cast"), {narrow}, {{"dtype", DType::kF32}});
     }
     const ir::Expr* const made = ir::copy_expr(into, old, std::move(arguments));
-    const DType dtype = made->type().dtype;
-    if (kExact.contains(old.op->name()) || !is_floating(dtype)) return made;
-    return pool.op(ir::get_op("mul"), {made, pool.scalar(noise(dtype), DType::kF32)}, {});
+    const ir::TensorType& type = made->type();
+    if (kExact.contains(old.op->name()) || !is_floating(type.dtype) || !type.layout.is_row_major()) return made;
+    const bool is_vector = type.rank() > 0 && type.shape.back().is_constant();
+    const std::string name = "noise_" + std::to_string(count++) + "_" + std::string(dtype_name(type.dtype));
+    const ir::Expr* const noise =
+        pool.weight(name, {DType::kF32, is_vector ? ir::Shape{type.shape.back()} : ir::Shape{}, {}, {}});
+    return pool.op(ir::get_op("mul"), {made, noise}, {});
   });
 }
 
@@ -134,9 +151,9 @@ inline Verdict compare(const PlannedFunction& planned, const LoadedCode& code, c
     for (std::size_t i = 0; i < expected.size(); ++i) {
       const double error = graph_error(got[i], expected[i]);
       if (error <= base) continue;
-      std::mt19937_64 same_noise(1);
-      if (noisy.empty())
-        noisy = planned.reference(with_rounding_noise(planned.source(), same_noise), arguments, symbols);
+      if (noisy.empty()) {
+        noisy = planned.reference(with_rounding_noise(planned.source()), arguments, symbols, rounding_noise);
+      }
       const double tolerance = base + 4 * graph_error(noisy[i], expected[i]);
       if (error <= tolerance) continue;
       return "wrong result: result " + std::to_string(i) + " is off by " + std::to_string(error) + ", tolerance " +
