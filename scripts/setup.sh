@@ -7,7 +7,8 @@ set -eu
 packages="
   clang-19 clang-format-19 libclang-rt-19-dev
   cmake ninja-build pkg-config
-  nlohmann-json3-dev libcli11-dev libgtest-dev libutf8proc-dev libxxhash-dev libedit-dev coinor-libcbc-dev
+  nlohmann-json3-dev libcli11-dev libgtest-dev libutf8proc-dev libxxhash-dev libedit-dev
+  coinor-libcbc-dev zlib1g-dev
   python3 python3-numpy
 "
 
