@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstring>
+#include <mutex>
 
 #include "base/error.h"
 #include "compile/constant_reader.h"
@@ -180,15 +180,21 @@ class SectionWriter {
     std::vector<std::byte> buffer(static_cast<std::size_t>(end - begin));
     read_pieces(jobs, begin, end, buffer);
     writer_.write_at(package::kWeightsSection, static_cast<std::uint64_t>(begin), buffer);
-    const std::int64_t written = finished_ += end - begin;
-    if (progress_) progress_(static_cast<double>(written) / static_cast<double>(bytes_));
+    report(end - begin);
+  }
+
+  void report(std::int64_t written) {
+    const std::lock_guard lock(reporting_);
+    finished_ += written;
+    if (progress_) progress_(static_cast<double>(finished_) / static_cast<double>(bytes_));
   }
 
   package::PackageWriter& writer_;
   const std::int64_t bytes_;
   const int threads_;
   const std::function<void(double done)>& progress_;
-  std::atomic<std::int64_t> finished_ = 0;
+  std::mutex reporting_;  // progress is told by one thread at a time, in rising order
+  std::int64_t finished_ = 0;
 };
 
 }  // namespace

@@ -44,7 +44,8 @@ class StoredConstant {
 };
 
 // Fills the reserved section "weights", `threads` blocks of 16 MiB at a time: memory does not grow with the model. Of
-// the constants that need memory one is evaluated at a time.
+// the constants that need memory one is evaluated at a time. `progress` is called by one thread at a time, with rising
+// shares of the section.
 void pack_weights(package::PackageWriter& writer, const codegen::WeightMap& weights, const TensorSource& tensors,
                   int threads, const std::function<void(double done)>& progress);
 
