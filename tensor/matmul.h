@@ -8,6 +8,15 @@
 
 namespace strata::tensor {
 
+// How a matmul of one row reads B: `panels` side by side, fetching each `ahead` bytes before it is needed (0: leaving
+// that to the processor). `locality` as __builtin_prefetch has it: 0 for a line that is used once, 3 for all caches.
+// Which one is fastest differs between processors, even of one maker (machines/, strata calibrate).
+struct Stream {
+  int panels = 1;
+  int ahead = 0;
+  int locality = 0;
+};
+
 template <int L, BLayout Layout, class T>
 STRATA_INLINE TileB<T> panels_at(const T* b, std::int64_t panel, std::int64_t k) {
   const std::int64_t size = panel_elements<L, Layout>(k);
@@ -38,17 +47,17 @@ STRATA_INLINE void gemv_step(Tile<Rows, NV, L> (&chains)[Chains], int step, cons
   }
 }
 
-// Rows of A times NV panels. One panel at a time is a single sequential stream through B, which the prefetch runs ahead
-// of, across the ends of pages and panels.
-template <int L, int NV, BLayout Layout, int Rows, class TB, class Store>
+// Rows of A times `How.panels` panels. One panel at a time is a single sequential stream through B, which the prefetch
+// runs ahead of, across the ends of pages and panels.
+template <int L, Stream How, BLayout Layout, int Rows, class TB, class Store>
 STRATA_INLINE void gemv_group(const float* a, std::int64_t lda, const TB* b, std::int64_t k, std::int64_t n, float* c,
                               std::int64_t ldc, std::int64_t panel, const Store& write) {
+  constexpr int NV = How.panels;
   constexpr int kStep = kStepOf<Layout>;
   constexpr int kChains = Rows * NV >= 4 ? 1 : 4 / (Rows * NV);
   constexpr int kStepBytes = L * kStep * static_cast<int>(sizeof(TB));
   constexpr int kStepsPerLine = kStepBytes >= 64 ? 1 : 64 / kStepBytes;
   constexpr int kUnroll = kStepsPerLine > kChains ? kStepsPerLine : kChains;
-  constexpr std::int64_t kPrefetchBytes = NV == 1 ? 8192 : 0;
   Tile<Rows, NV, L> chains[kChains];
   STRATA_UNROLL
   for (int u = 0; u < kChains; ++u) chains[u].clear();
@@ -58,8 +67,12 @@ STRATA_INLINE void gemv_group(const float* a, std::int64_t lda, const TB* b, std
     STRATA_UNROLL
     for (int s = 0; s < kUnroll; ++s) {
       const TB* from = lanes.data + (i + s * kStep) * L;
-      if (kPrefetchBytes > 0 && s % kStepsPerLine == 0) {
-        __builtin_prefetch(reinterpret_cast<const char*>(from) + kPrefetchBytes);
+      if (How.ahead > 0 && s % kStepsPerLine == 0) {
+        STRATA_UNROLL
+        for (int v = 0; v < NV; ++v) {
+          const auto* line = reinterpret_cast<const char*>(from + v * lanes.panel);
+          __builtin_prefetch(line + How.ahead, 0, How.locality);
+        }
       }
       gemv_step<Layout>(chains, s, a + i + s * kStep, lda, from, lanes.panel);
     }
@@ -73,24 +86,26 @@ STRATA_INLINE void gemv_group(const float* a, std::int64_t lda, const TB* b, std
   store_tile(chains[0], c, ldc, 0, Rows, panel * L, n - panel * L, write);
 }
 
-// NV of gemv_panels, by share of the bandwidth of a plain read loop (bench/kernels, one core of an EPYC (Zen 5) beside
-// other work, median of 21), for K 1024 | K 3072: f32 NV 4 103 | 103 %, 2 93 | 94 %, 1 95 | 90 %; f16 NV 1 101 | 79 %,
-// 4 85 | 88 %; bf16 pairs NV 1 106 | 86 %, 4 92 | 87 %. At K 3072 no NV is clearly best for 16-bit weights: f16 NV 1
-// gave 79, 91 and 95 % in three runs. In a trial at K 1024 the f16 stream without prefetch lost 10 %.
-template <class TB>
-inline constexpr int kGemvVectors = sizeof(TB) == 4 ? 4 : 1;
-
-// One or few rows (1 to 4): streams the panels [panel_begin, panel_end) of B once, NV at a time.
+// One or few rows (1 to 4): streams the panels [panel_begin, panel_end) of B once.
 // a: [Rows][k] row-major f32, c: [Rows][n] row-major f32.
-template <int L, int NV, BLayout Layout, int Rows = 1, class TB, class Store = Overwrite>
+//
+// GB/s on one core of an EPYC (Zen 4), weights from memory in huge pages, K 1024 | 3072, medians of 7: one panel, not
+// fetched ahead f32 32.0 | 32.4, f16 31.1 | 29.5, bf16 pairs 30.2 | 30.5; 4 KiB ahead for one use 32.9 | 32.7, 30.3 |
+// 30.1, 30.8 | 30.1; 8 KiB ahead into all caches 30.7 | 30.5, 28.9 | 27.0, 28.9 | 27.4; into the L2 cache alone f16 22,
+// f32 28; four panels side by side f32 30.6 | 31.2, f16 27.1 | 29.1. On a Zen 5 beside other work four panels gained
+// 8 % for f32, and fetching 8 KiB ahead into all caches 10 % for f16.
+template <int L, Stream How, BLayout Layout, int Rows = 1, class TB, class Store = Overwrite>
 STRATA_NOINLINE void gemv_panels(const float* a, std::int64_t lda, const TB* b, std::int64_t k, std::int64_t n,
                                  float* c, std::int64_t ldc, std::int64_t panel_begin, std::int64_t panel_end,
                                  const Store& write = {}) {
   static_assert(Rows >= 1 && Rows <= 4, "more rows go through gemm_panels");
   std::int64_t p = panel_begin;
-  for (; p + NV <= panel_end; p += NV) gemv_group<L, NV, Layout, Rows>(a, lda, b, k, n, c, ldc, p, write);
-  if constexpr (NV > 1) {
-    for (; p < panel_end; ++p) gemv_group<L, 1, Layout, Rows>(a, lda, b, k, n, c, ldc, p, write);
+  for (; p + How.panels <= panel_end; p += How.panels) {
+    gemv_group<L, How, Layout, Rows>(a, lda, b, k, n, c, ldc, p, write);
+  }
+  if constexpr (How.panels > 1) {
+    constexpr Stream kOne{1, How.ahead, How.locality};
+    for (; p < panel_end; ++p) gemv_group<L, kOne, Layout, Rows>(a, lda, b, k, n, c, ldc, p, write);
   }
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tensor/arch/i8_dot.h"
+#include "tensor/matmul.h"
 #include "tensor/team.h"
 #include "tensor/tile.h"
 
@@ -44,6 +45,14 @@ STRATA_NOINLINE void write(std::uint32_t* data, std::int64_t count, std::int64_t
     }
     forget();
   }
+}
+
+// One row times the panels of `bytes` of packed elements, as generated code streams weights. x: [k], c: [bytes /
+// sizeof(T) / k], which is a multiple of L.
+template <int L, Stream How, BLayout Layout, class T>
+STRATA_NOINLINE void stream(const float* x, const T* panels, std::int64_t bytes, std::int64_t k, float* c) {
+  const std::int64_t n = bytes / static_cast<std::int64_t>(sizeof(T)) / k;
+  gemv_panels<L, How, Layout>(x, k, panels, k, n, c, n, 0, n / L);
 }
 
 // Follows a chain of pointers for `steps` steps, each load depending on the one before; returns where it ends.

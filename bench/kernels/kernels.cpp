@@ -134,14 +134,26 @@ STRATA_NOINLINE void dot_peak(std::int64_t steps) {
   sink = sum;
 }
 
-template <int NV, BLayout Layout, int Rows = 1, class T>
+template <Stream How, BLayout Layout, int Rows = 1, class T>
 void add_gemv(std::vector<Candidate>& list, const char* type, Buffer<T>& b, std::int64_t k, std::int64_t n,
               Buffer<float>& a, Buffer<float>& c) {
   char name[64];
-  std::snprintf(name, sizeof(name), "%s%s NV %d rows %d", type, Layout == BLayout::kPairs ? " pairs" : "", NV, Rows);
+  std::snprintf(name, sizeof(name), "%s%s panels %d ahead %d keep %d rows %d", type,
+                Layout == BLayout::kPairs ? " pairs" : "", How.panels, How.ahead, How.locality, Rows);
   list.push_back({name, static_cast<double>(n * k * sizeof(T)), [&a, &b, &c, k, n] {
-                    gemv_panels<kLanes, NV, Layout, Rows>(a.data(), k, b.data(), k, n, c.data(), n, 0, n / kLanes);
+                    gemv_panels<kLanes, How, Layout, Rows>(a.data(), k, b.data(), k, n, c.data(), n, 0, n / kLanes);
                   }});
+}
+
+template <BLayout Layout, class T>
+void add_streams(std::vector<Candidate>& list, const char* type, Buffer<T>& b, std::int64_t k, std::int64_t n,
+                 Buffer<float>& a, Buffer<float>& c) {
+  add_gemv<Stream{1, 0, 0}, Layout>(list, type, b, k, n, a, c);
+  add_gemv<Stream{1, 4096, 0}, Layout>(list, type, b, k, n, a, c);
+  add_gemv<Stream{1, 4096, 2}, Layout>(list, type, b, k, n, a, c);
+  add_gemv<Stream{1, 8192, 3}, Layout>(list, type, b, k, n, a, c);
+  add_gemv<Stream{2, 0, 0}, Layout>(list, type, b, k, n, a, c);
+  add_gemv<Stream{4, 0, 0}, Layout>(list, type, b, k, n, a, c);
 }
 
 void bench_gemv(std::int64_t k, std::int64_t n, int rounds) {
@@ -150,25 +162,17 @@ void bench_gemv(std::int64_t k, std::int64_t n, int rounds) {
   Buffer<bf16> brain(n * k);
   std::vector<Candidate> list;
   list.push_back({"read", static_cast<double>(4 * n * k), [&] { read_all(f32.data(), n * k); }});
-  add_gemv<1, BLayout::kLanes>(list, "f32", f32, k, n, a, c);
-  add_gemv<2, BLayout::kLanes>(list, "f32", f32, k, n, a, c);
-  add_gemv<4, BLayout::kLanes>(list, "f32", f32, k, n, a, c);
-  add_gemv<8, BLayout::kLanes>(list, "f32", f32, k, n, a, c);
-  add_gemv<1, BLayout::kLanes>(list, "f16", half, k, n, a, c);
-  add_gemv<2, BLayout::kLanes>(list, "f16", half, k, n, a, c);
-  add_gemv<4, BLayout::kLanes>(list, "f16", half, k, n, a, c);
-  add_gemv<8, BLayout::kLanes>(list, "f16", half, k, n, a, c);
-  add_gemv<4, BLayout::kLanes>(list, "bf16", brain, k, n, a, c);
-  add_gemv<8, BLayout::kLanes>(list, "bf16", brain, k, n, a, c);
-  add_gemv<1, BLayout::kPairs>(list, "bf16", brain, k, n, a, c);
-  add_gemv<2, BLayout::kPairs>(list, "bf16", brain, k, n, a, c);
-  add_gemv<4, BLayout::kPairs>(list, "bf16", brain, k, n, a, c);
-  add_gemv<8, BLayout::kPairs>(list, "bf16", brain, k, n, a, c);
-  add_gemv<4, BLayout::kLanes, 2>(list, "f32", f32, k, n, a, c);
-  add_gemv<1, BLayout::kPairs, 2>(list, "bf16", brain, k, n, a, c);
-  add_gemv<4, BLayout::kPairs, 2>(list, "bf16", brain, k, n, a, c);
-  add_gemv<1, BLayout::kLanes, 4>(list, "f16", half, k, n, a, c);
-  add_gemv<4, BLayout::kLanes, 4>(list, "f16", half, k, n, a, c);
+  add_streams<BLayout::kLanes>(list, "f32", f32, k, n, a, c);
+  add_streams<BLayout::kLanes>(list, "f16", half, k, n, a, c);
+  add_streams<BLayout::kPairs>(list, "bf16", brain, k, n, a, c);
+  constexpr Stream kOne{1, 4096, 0};
+  constexpr Stream kFour{4, 0, 0};
+  add_gemv<kFour, BLayout::kLanes>(list, "bf16", brain, k, n, a, c);
+  add_gemv<kFour, BLayout::kLanes, 2>(list, "f32", f32, k, n, a, c);
+  add_gemv<kOne, BLayout::kPairs, 2>(list, "bf16", brain, k, n, a, c);
+  add_gemv<kFour, BLayout::kPairs, 2>(list, "bf16", brain, k, n, a, c);
+  add_gemv<kOne, BLayout::kLanes, 4>(list, "f16", half, k, n, a, c);
+  add_gemv<kFour, BLayout::kLanes, 4>(list, "f16", half, k, n, a, c);
   char title[64];
   std::snprintf(title, sizeof(title), "gemv K %ld N %ld (weights from memory)", static_cast<long>(k),
                 static_cast<long>(n));

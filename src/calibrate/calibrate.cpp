@@ -25,6 +25,7 @@ using machine::MemoryLevel;
 
 constexpr double kWindowSeconds = 200e-6;  // a time slice is some milliseconds: most windows lie inside of one
 constexpr std::int64_t kDramWindowBytes = std::int64_t{4} << 20;
+constexpr std::size_t kStreamPoints = 6;  // of time, for all ways to stream weights together
 
 // Four significant digits: more would be noise.
 double rounded(double value) {
@@ -68,7 +69,7 @@ class Calibration {
         probes_(machine_, [&] { report("compiling the loops"); }),
         team_(threads_) {
     const std::size_t counts = thread_counts(threads_).size();
-    points_ = machine_.memory.size() * (2 * counts + 1) + machine_.units.size() + 2;
+    points_ = machine_.memory.size() * (2 * counts + 1) + machine_.units.size() + 2 + kStreamPoints;
     point_seconds_ = options.seconds / static_cast<double>(points_);
     if (const auto processors = machine::affinity(); static_cast<int>(processors.size()) == threads_) {
       pinned_.emplace(processors[0]);
@@ -81,6 +82,7 @@ class Calibration {
     for (std::size_t unit = 0; unit < machine_.units.size(); ++unit) measure_unit(unit);
     measure_barrier();
     measure_overhead();
+    measure_streams();
     machine_.name += "-calibrated";
     machine_.description += (machine_.description.empty() ? "" : ", ") + std::string("measured by strata calibrate");
     return machine_;
@@ -208,6 +210,32 @@ class Calibration {
     machine_.op_overhead_s = rounded(fastest(taken) / static_cast<double>(kCalls));
   }
 
+  // All candidates in turn, window by window, so that each sees the same states of the memory.
+  void measure_streams() {
+    constexpr std::uint32_t kOnes = 0x3f803f80;  // two of bf16, or about one f32
+    if (!dram_is_measurable_) return;
+    const auto candidates = stream_candidates();
+    std::vector<std::vector<Window>> taken(candidates.size());
+    probes_.write(words({}, 0, buffer_bytes_), 1, kOnes);
+    const auto portion = round_down(kDramWindowBytes, static_cast<std::int64_t>(probes_.stream_block_bytes()));
+    if (2 * portion > buffer_bytes_) return;
+    std::int64_t offset = 0;
+    const auto start = Clock::now();
+    const double seconds = point_seconds_ * static_cast<double>(kStreamPoints);
+    do {
+      report("streams");
+      for (std::size_t i = 0; i < candidates.size(); ++i) {
+        const auto weights = std::as_bytes(words({}, offset, portion));
+        taken[i].push_back(run_window(team_, 1, [&](const tensor::Team&) { probes_.stream(i, weights); }));
+        offset = offset + 2 * portion <= buffer_bytes_ ? offset + portion : 0;
+      }
+    } while (std::chrono::duration<double>(Clock::now() - start).count() < seconds);
+    point_ += kStreamPoints;
+    std::vector<double> times;
+    for (const auto& windows : taken) times.push_back(typical(windows));
+    machine_.streams = fastest_streams(candidates, times);
+  }
+
   const Progress& progress_;
   std::size_t point_ = 0, points_ = 0;
   double point_seconds_ = 0;
@@ -252,6 +280,19 @@ MemoryLevel with_rates(const MemoryLevel& level, const std::map<int, double>& re
     }
   }
   return measured;
+}
+
+std::vector<machine::Stream> fastest_streams(const std::vector<machine::Stream>& candidates,
+                                             const std::vector<double>& seconds) {
+  constexpr double kWorthMore = 0.99;  // of the time of a simpler one
+  std::map<int, std::size_t> best;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const auto [found, is_first] = best.try_emplace(candidates[i].element_bytes, i);
+    if (!is_first && seconds[i] < kWorthMore * seconds[found->second]) found->second = i;
+  }
+  std::vector<machine::Stream> streams;
+  for (const auto& [bytes, i] : best) streams.push_back(candidates[i]);
+  return streams;
 }
 
 Machine calibrate(const CalibrateOptions& options, const Progress& progress) {

@@ -20,9 +20,9 @@ using Progress = std::function<void(std::string_view stage, double done)>;
 
 // The machine that this process runs on, as machine::native() detects it, with what can be measured in its place:
 // bandwidth of each memory level for 1, 2, 4 ... threads and all of them, latency of each level, the rate of each unit,
-// the barrier of all cores, the overhead of an op. What can't be measured (a unit that tensor/probe.h has no loop for,
-// more threads than are allowed, DRAM where too little memory is free) stays as detected, or in the detected proportion
-// to what was measured. Throws toolchain_error without a compiler.
+// the barrier of all cores, the overhead of an op, the fastest way to stream weights. What can't be measured (a unit
+// that tensor/probe.h has no loop for, more threads than are allowed, DRAM where too little memory is free) stays as
+// detected, or in the detected proportion to what was measured. Throws toolchain_error without a compiler.
 machine::Machine calibrate(const CalibrateOptions& options, const Progress& progress = {});
 
 // Thread counts at which bandwidth is measured: powers of two and `threads` itself.
@@ -33,5 +33,10 @@ std::vector<int> thread_counts(int threads);
 // 1.3 times: so much is worth a second table.
 machine::MemoryLevel with_rates(const machine::MemoryLevel& level, const std::map<int, double>& read,
                                 const std::map<int, double>& written);
+
+// Of ways to stream weights and the seconds that each took, the fastest per size of element; one that comes later in
+// the list must gain a hundredth.
+std::vector<machine::Stream> fastest_streams(const std::vector<machine::Stream>& candidates,
+                                             const std::vector<double>& seconds);
 
 }  // namespace strata::calibrate

@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kStreams = 8;  // as probe::kStreams
 constexpr int kMaxLanes = 256;       // of 32 bits
 constexpr int kMaxChains = 24;
+constexpr std::int64_t kStreamDepth = 1024;  // of the matrix that is streamed
 
 // Accumulators that fit the registers beside two operands: enough for any latency x instructions per cycle.
 int chains(const machine::Machine& machine) { return std::clamp(machine.vector_registers.count - 4, 1, kMaxChains); }
@@ -35,6 +36,19 @@ std::string unit_call(const machine::Machine& machine, const machine::Unit& unit
   }
   return "";
 }
+
+// Elements of two bytes are bf16 pairs, of four f32.
+std::string stream_call(const machine::Machine& machine, const machine::Stream& stream) {
+  const bool pairs = stream.element_bytes == 2;
+  const std::string form = "Stream{" + std::to_string(stream.panels) + ", " + std::to_string(stream.ahead_bytes) +
+                           ", " + std::to_string(stream.locality) + "}";
+  return "stream<" + std::to_string(machine::vector_lanes(machine, DType::kF32)) + ", " + form +
+         ", BLayout::" + (pairs ? "kPairs" : "kLanes") +
+         ">(static_cast<const float*>(parameters[0]), static_cast<const " + (pairs ? "bf16" : "float") +
+         "*>(parameters[1]), symbols[0], symbols[1], static_cast<float*>(parameters[2]))";
+}
+
+std::string stream_symbol(std::size_t candidate) { return "strata_probe_stream" + std::to_string(candidate); }
 
 std::string unit_symbol(std::size_t unit) { return "strata_probe_unit" + std::to_string(unit); }
 
@@ -65,6 +79,10 @@ std::string probe_source(const machine::Machine& machine) {
     const std::string call = unit_call(machine, machine.units[unit]);
     if (!call.empty()) source += entry(unit_symbol(unit), "probe::" + call);
   }
+  const auto streams = stream_candidates();
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    source += entry(stream_symbol(i), "probe::" + stream_call(machine, streams[i]));
+  }
   return source;
 }
 
@@ -78,6 +96,17 @@ std::string build(const machine::Machine& machine, const std::function<void()>& 
 
 }  // namespace
 
+std::vector<machine::Stream> stream_candidates() {
+  std::vector<machine::Stream> candidates;
+  for (const int bytes : {2, 4}) {
+    for (const int panels : {1, 2, 4}) candidates.push_back({bytes, panels, 0, 0});
+    for (const int ahead : {4096, 8192}) {
+      for (const int locality : {0, 3}) candidates.push_back({bytes, 1, ahead, locality});
+    }
+  }
+  return candidates;
+}
+
 Probes::Probes(const machine::Machine& machine, const std::function<void()>& waiting) : machine_(machine) {
   const std::string code = build(machine, waiting);
   library_.emplace(std::as_bytes(std::span(code)), "the calibration's probes");
@@ -89,6 +118,7 @@ Probes::Probes(const machine::Machine& machine, const std::function<void()>& wai
     const bool there = !unit_call(machine, machine.units[unit]).empty();
     units_.push_back(there ? library_->function(unit_symbol(unit)) : nullptr);
   }
+  for (std::size_t i = 0; i < stream_candidates().size(); ++i) streams_.push_back(library_->function(stream_symbol(i)));
 }
 
 std::size_t Probes::block_bytes() const {
@@ -127,6 +157,21 @@ double Probes::run_unit(std::size_t unit, std::int64_t steps) const {
   void* const parameters[] = {state.data()};
   units_[unit]({}, parameters, &steps, nullptr, nullptr);
   return 2.0 * described.lanes * described.k * chains(machine_) * static_cast<double>(steps);
+}
+
+// A panel of f32, which is two of bf16 pairs.
+std::size_t Probes::stream_block_bytes() const {
+  const auto lanes = static_cast<std::size_t>(machine::vector_lanes(machine_, DType::kF32));
+  return sizeof(float) * lanes * static_cast<std::size_t>(kStreamDepth);
+}
+
+void Probes::stream(std::size_t candidate, std::span<const std::byte> weights) const {
+  STRATA_CHECK(weights.size() % stream_block_bytes() == 0, "weights streamed in part");
+  const std::vector<float> row(static_cast<std::size_t>(kStreamDepth), 1.0f);
+  std::vector<float> products(weights.size() / static_cast<std::size_t>(kStreamDepth) / 2);
+  void* const parameters[] = {const_cast<float*>(row.data()), const_cast<std::byte*>(weights.data()), products.data()};
+  const std::int64_t symbols[] = {static_cast<std::int64_t>(weights.size()), kStreamDepth};
+  streams_.at(candidate)({}, parameters, symbols, nullptr, nullptr);
 }
 
 void Probes::small_ops(std::int64_t calls) const {

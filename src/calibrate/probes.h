@@ -14,6 +14,9 @@
 
 namespace strata::calibrate {
 
+// Ways to stream weights that are worth a try on any processor, simplest first.
+std::vector<machine::Stream> stream_candidates();
+
 // The loops of tensor/probe.h, compiled for the machine that is measured: this program itself is compiled for the
 // baseline of its architecture. Any thread may call them.
 class Probes {
@@ -33,6 +36,11 @@ class Probes {
   // Runs it so many steps; returns the operations that this was, as Unit::ops_per_s counts them.
   double run_unit(std::size_t unit, std::int64_t steps) const;
 
+  // Multiplies a row by `weights` as a matmul of one row reads them, in one of stream_candidates() by its number there.
+  // They hold a whole number of stream_block_bytes().
+  void stream(std::size_t candidate, std::span<const std::byte> weights) const;
+  std::size_t stream_block_bytes() const;
+
   void small_ops(std::int64_t calls) const;
 
  private:
@@ -40,6 +48,7 @@ class Probes {
   std::optional<runtime::CodeLibrary> library_;
   runtime::EntryFunction read_, write_, chase_, small_ops_;
   std::vector<runtime::EntryFunction> units_;  // null: no loop
+  std::vector<runtime::EntryFunction> streams_;
 };
 
 }  // namespace strata::calibrate

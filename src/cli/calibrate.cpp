@@ -46,6 +46,14 @@ void report(Console& console, const machine::Machine& machine) {
   for (const auto& unit : machine.units) {
     console.info("strata: " + unit.name + ": " + format_fixed(unit.ops_per_s / 1e9, 1) + " Gop/s");
   }
+  for (const machine::Stream& stream : machine.streams) {
+    const std::string ahead = stream.ahead_bytes == 0
+                                  ? "not fetched ahead"
+                                  : "fetched " + std::to_string(stream.ahead_bytes) + " bytes ahead" +
+                                        (stream.locality == 0 ? " for one use" : "");
+    console.info("strata: weights of " + std::to_string(stream.element_bytes) + " bytes: " +
+                 std::to_string(stream.panels) + (stream.panels == 1 ? " panel" : " panels") + " at a time, " + ahead);
+  }
   console.info("strata: barrier " + format_fixed(machine.barrier_s * 1e9, 0) + " ns, op overhead " +
                format_fixed(machine.op_overhead_s * 1e9, 1) + " ns");
 }

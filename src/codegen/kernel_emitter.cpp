@@ -41,9 +41,12 @@ void emit_gemv(CodeWriter& out, const KernelCall& call) {
   const std::string k = cpp_size(right.shape[1]);
   const std::string n = cpp_size(right.shape[0]);
   STRATA_CHECK(left.shape[0] == Dim(1), "a row-major left operand of a packed matmul has one row");
-  out.line("tensor::gemv_panels<" + lanes + ", " + number(call.op.tile.panels) + ", " + b_layout(right) + ">(" +
-           call.operands[0] + ", " + call.outer_stride(0) + ", " + call.operands[1] + ", " + k + ", " + n + ", " +
-           call.destination + ", " + n + ", share.begin, share.end);");
+  const schedule::ContractTile& tile = call.op.tile;
+  const std::string stream =
+      "tensor::Stream{" + number(tile.panels) + ", " + number(tile.ahead_bytes) + ", " + number(tile.locality) + "}";
+  out.line("tensor::gemv_panels<" + lanes + ", " + stream + ", " + b_layout(right) + ">(" + call.operands[0] + ", " +
+           call.outer_stride(0) + ", " + call.operands[1] + ", " + k + ", " + n + ", " + call.destination + ", " + n +
+           ", share.begin, share.end);");
 }
 
 // Many rows: the left operand is packed by row tiles.

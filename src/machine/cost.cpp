@@ -108,6 +108,14 @@ const Unit* fma_unit(const Machine& machine, DType dtype) {
   return nullptr;
 }
 
+Stream stream(const Machine& machine, DType dtype) {
+  Stream result{static_cast<int>(dtype_size(dtype))};
+  for (const Stream& known : machine.streams) {
+    if (known.element_bytes == result.element_bytes) result = known;
+  }
+  return result;
+}
+
 RegisterTile register_tile(const Machine& machine) {
   const int registers = machine.vector_registers.count;
   RegisterTile best;

@@ -43,9 +43,28 @@ struct Unit {
   double ops_per_s = 0;  // of one core; a multiply-add counts as two
 };
 
+// How a core reads a long row of packed elements of one size fastest, as tensor::Stream says it: `panels` side by side,
+// fetched `ahead_bytes` before they are needed, kept as `locality` says (0: used once, 3: in all caches).
+struct Stream {
+  int element_bytes = 0;
+  int panels = 1;
+  int ahead_bytes = 4096;
+  int locality = 0;
+  bool operator==(const Stream&) const = default;
+};
+
 struct VectorRegisters {
   int count = 16;
   int bytes = 16;
+};
+
+// Processors that have the figures of a machine file, as they number themselves (vendor_id, cpu family and model of
+// /proc/cpuinfo).
+struct Processors {
+  std::string vendor;
+  int family = 0;
+  int first_model = 0;
+  int last_model = 0;
 };
 
 // A connection between devices: a message of n bytes takes alpha_s + n * beta_s_per_byte.
@@ -60,10 +79,12 @@ struct Machine {
   std::string name;
   std::string description;
   Target target;
+  std::vector<Processors> processors;  // whose rates these are; `native` on one of them starts from them
   int cores = 1;
   VectorRegisters vector_registers;
   std::vector<MemoryLevel> memory;
   std::vector<Unit> units;
+  std::vector<Stream> streams;            // by size of the elements; others are read as Stream's defaults say
   double barrier_s = 0;                   // one barrier of all cores
   double op_overhead_s = 10e-9;           // what one op costs a thread beside its work: call, addresses, loop set-up
   double storage_read_bytes_per_s = 2e9;  // of what a package lies on, while it isn't in memory

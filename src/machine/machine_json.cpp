@@ -75,6 +75,10 @@ class Reader {
     return result;
   }
 
+  std::vector<Reader> objects_or_none(const std::string& key) {
+    return json_.contains(key) ? objects(key) : std::vector<Reader>{};
+  }
+
   std::vector<Reader> objects(const std::string& key) {
     std::vector<Reader> result;
     for (const Json& item : array(key)) {
@@ -183,6 +187,27 @@ Unit read_unit(Reader& reader) {
   return unit;
 }
 
+Processors read_processors(Reader& reader) {
+  constexpr int kMax = 1 << 16;
+  Processors processors;
+  processors.vendor = reader.text("vendor");
+  processors.family = reader.small("family", 0, kMax);
+  processors.first_model = reader.small("first_model", 0, kMax);
+  processors.last_model = reader.small("last_model", processors.first_model, kMax);
+  reader.finish();
+  return processors;
+}
+
+Stream read_stream(Reader& reader) {
+  Stream stream;
+  stream.element_bytes = reader.small("element_bytes", 1, 8);
+  stream.panels = reader.small("panels", 1, 8);
+  stream.ahead_bytes = reader.small("ahead_bytes", 0, 1 << 20);
+  stream.locality = reader.small("locality", 0, 3);
+  reader.finish();
+  return stream;
+}
+
 Link read_link(Reader& reader) {
   Link link;
   link.name = reader.text("name");
@@ -206,10 +231,12 @@ Machine read_machine(Reader reader) {
   machine.name = reader.text("name");
   machine.description = reader.text_or("description", "");
   machine.target = read_target(reader.object("target"));
+  for (Reader& entry : reader.objects_or_none("processors")) machine.processors.push_back(read_processors(entry));
   machine.cores = reader.small("cores", 1, 4096);
   machine.vector_registers = read_registers(reader.object("vector_registers"));
   for (Reader& level : reader.objects("memory")) machine.memory.push_back(read_level(level));
   for (Reader& unit : reader.objects("units")) machine.units.push_back(read_unit(unit));
+  for (Reader& stream : reader.objects_or_none("streams")) machine.streams.push_back(read_stream(stream));
   machine.barrier_s = reader.real("barrier_s", 0, kMaxSeconds);
   machine.op_overhead_s = reader.real_or("op_overhead_s", machine.op_overhead_s, 0, kMaxSeconds);
   machine.storage_read_bytes_per_s =
@@ -245,6 +272,13 @@ std::string to_json(const Machine& machine) {
                     {"clang_flags", target.clang_flags},
                     {"gcc_flags", target.gcc_flags},
                     {"features", target.features}};
+  json["processors"] = OrderedJson::array();
+  for (const Processors& processors : machine.processors) {
+    json["processors"].push_back({{"vendor", processors.vendor},
+                                  {"family", processors.family},
+                                  {"first_model", processors.first_model},
+                                  {"last_model", processors.last_model}});
+  }
   json["cores"] = machine.cores;
   json["vector_registers"] = {{"count", machine.vector_registers.count}, {"bytes", machine.vector_registers.bytes}};
   json["memory"] = OrderedJson::array();
@@ -266,6 +300,13 @@ std::string to_json(const Machine& machine) {
                              {"lanes", unit.lanes},
                              {"k", unit.k},
                              {"ops_per_s", unit.ops_per_s}});
+  }
+  json["streams"] = OrderedJson::array();
+  for (const Stream& stream : machine.streams) {
+    json["streams"].push_back({{"element_bytes", stream.element_bytes},
+                               {"panels", stream.panels},
+                               {"ahead_bytes", stream.ahead_bytes},
+                               {"locality", stream.locality}});
   }
   json["barrier_s"] = machine.barrier_s;
   json["op_overhead_s"] = machine.op_overhead_s;

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "base/cache_folder.h"
+#include "machine/cost.h"
 #include "machine/cpu.h"
 
 namespace strata::machine {
@@ -181,6 +182,52 @@ std::vector<Unit> units_of(const InstructionSet& set, double hertz) {
   return units;
 }
 
+// The rates of a level, kept in proportion to its number of threads.
+std::map<int, double> rescaled(const std::map<int, double>& rates, double one_core) {
+  std::map<int, double> result;
+  for (const auto& [threads, rate] : rates) result[threads] = std::max(one_core, rate / rates.at(1) * one_core);
+  return result;
+}
+
+}  // namespace
+
+std::optional<Machine> machine_of(const SystemPaths& paths) {
+  const std::string vendor = field(paths.cpuinfo, "vendor_id");
+  const int family = std::atoi(field(paths.cpuinfo, "cpu family").c_str());
+  const int model = std::atoi(field(paths.cpuinfo, "model\t").c_str());
+  for (const std::string& name : known_machines()) {
+    if (name == "native") continue;
+    Machine machine = load(name);
+    const bool is_there = std::ranges::any_of(machine.processors, [&](const Processors& known) {
+      return known.vendor == vendor && known.family == family && known.first_model <= model &&
+             model <= known.last_model;
+    });
+    if (is_there) return machine;
+  }
+  return std::nullopt;
+}
+
+void take_core_rates(Machine& machine, const Machine& known) {
+  for (Unit& unit : machine.units) {
+    for (const Unit& other : known.units) {
+      const bool same = other.dtype == unit.dtype && other.k == unit.k && other.lanes == unit.lanes;
+      if (same) unit.ops_per_s = other.ops_per_s;
+    }
+  }
+  for (MemoryLevel& level : machine.memory) {
+    for (const MemoryLevel& other : known.memory) {
+      if (other.name != level.name) continue;
+      level.write_bytes_per_s = rescaled(level.read_bytes_per_s, write_bandwidth(other, 1));
+      level.read_bytes_per_s = rescaled(level.read_bytes_per_s, bandwidth(other, 1));
+      level.latency_s = other.latency_s;
+    }
+  }
+  machine.streams = known.streams;
+  machine.op_overhead_s = known.op_overhead_s;
+}
+
+namespace {
+
 Machine detect() {
   const SystemPaths paths;
   const double hertz = nominal_hertz(paths);
@@ -197,6 +244,7 @@ Machine detect() {
   machine.memory = memory_levels(paths, machine.cores, set.registers.bytes, hertz);
   machine.units = units_of(set, hertz);
   machine.barrier_s = machine.cores > 1 ? kBarrierSecondsPerCore * machine.cores : 0;
+  if (const auto known = machine_of(paths)) take_core_rates(machine, *known);
   return machine;
 }
 
@@ -250,6 +298,7 @@ Machine native(const std::filesystem::path& calibration) {
   if (!same) return machine;
   machine.memory = std::move(measured.memory);
   machine.units = std::move(measured.units);
+  machine.streams = std::move(measured.streams);
   machine.barrier_s = measured.barrier_s;
   machine.op_overhead_s = measured.op_overhead_s;
   machine.storage_read_bytes_per_s = measured.storage_read_bytes_per_s;

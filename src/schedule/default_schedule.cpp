@@ -12,7 +12,6 @@
 #include "schedule/op_cost.h"
 #include "schedule/schedule.h"
 #include "schedule/view_plan.h"
-#include "tensor/matmul.h"
 
 namespace strata::schedule {
 namespace {
@@ -94,18 +93,18 @@ void divide_among_threads(std::vector<TileLoop>& loops, const StridedNest& nest)
   }
 }
 
-// Panels read side by side by a matmul of one row, as the tensor library measured them.
-std::int64_t streaming_panels(DType dtype) {
-  return dtype == DType::kF32 ? tensor::kGemvVectors<float> : tensor::kGemvVectors<tensor::bf16>;
+// One row streams the right operand; more rows make tiles of it that the registers hold.
+ContractTile contract_tile(const ir::TensorType& left, const ir::TensorType& right, const machine::Machine& machine) {
+  if (!left.layout.is_row_major()) return {left.layout.packs[0].lanes, machine::register_tile(machine).panels};
+  const machine::Stream stream = machine::stream(machine, right.dtype);
+  return {1, stream.panels, stream.ahead_bytes, stream.locality};
 }
 
 void schedule_contract(ScheduledOp& op, const machine::Machine& machine) {
   const ir::TensorType& left = op.value->arguments[0]->type();
   const ir::TensorType& right = op.value->arguments[1]->type();
-  const machine::RegisterTile registers = machine::register_tile(machine);
   op.form = Form::kContract;
-  op.tile = left.layout.is_row_major() ? ContractTile{1, streaming_panels(right.dtype)}
-                                       : ContractTile{left.layout.packs[0].lanes, registers.panels};
+  op.tile = contract_tile(left, right, machine);
   using Kind = TileLoop::Kind;
   op.loops = {{Kind::kParallel, 1, "n", right.shape[0], op.tile.panels * right.layout.packs[0].lanes},
               {Kind::kSerial, 0, "m", left.shape[0], op.tile.rows},

@@ -40,8 +40,10 @@ enum class Form {
 
 // A matmul as its micro-kernel sees it: register tile and what it multiplies.
 struct ContractTile {
-  std::int64_t rows = 1;    // of the left operand at a time
-  std::int64_t panels = 1;  // vectors of the right operand at a time
+  std::int64_t rows = 1;         // of the left operand at a time
+  std::int64_t panels = 1;       // vectors of the right operand at a time
+  std::int64_t ahead_bytes = 0;  // with one row: how far the right operand is fetched ahead, and how long it is kept
+  int locality = 0;              // (machine::Stream)
 };
 
 struct ScheduledOp {

@@ -65,6 +65,14 @@ void expect_plausible(const Machine& machine) {
   EXPECT_LT(machine.op_overhead_s, 1e-3);
 }
 
+TEST(FastestStreams, AreChosenPerSizeOfElement) {
+  const std::vector<machine::Stream> candidates = {{2, 1, 0, 0}, {2, 4, 0, 0}, {4, 1, 0, 0}, {4, 4, 0, 0}};
+  const auto streams = fastest_streams(candidates, {1.0, 0.9, 1.0, 0.995});
+  ASSERT_EQ(streams.size(), 2u);
+  EXPECT_EQ(streams[0], candidates[1]);
+  EXPECT_EQ(streams[1], candidates[2]) << "the simpler one of two that are as fast";
+}
+
 class Measured : public testing::TestWithParam<int> {};
 
 TEST_P(Measured, IsThisMachineWithOtherFigures) {
@@ -115,7 +123,7 @@ TEST(Calibrate, MeasuresDramWhenThereIsMemory) {
   std::set<std::string> stages;
   calibrate({.threads = 1, .seconds = 0.02, .memory_bytes = 4 * outermost},
             [&](std::string_view stage, double) { stages.emplace(stage); });
-  EXPECT_TRUE(stages.contains("DRAM"));
+  EXPECT_TRUE(stages.contains("DRAM") && stages.contains("streams"));
 }
 
 TEST(Calibrate, GivesUpWhenProgressThrows) {

@@ -47,6 +47,12 @@ TEST(Probes, ChaseFollowsTheChain) {
   EXPECT_EQ(native_probes().chase(chain.data(), 8), &chain[24 % 7]);
 }
 
+TEST(Probes, StreamWholePanels) {
+  const std::vector<std::byte> weights(2 * native_probes().stream_block_bytes());
+  for (std::size_t i = 0; i < stream_candidates().size(); ++i) native_probes().stream(i, weights);
+  EXPECT_THROW(native_probes().stream(0, std::span(weights).subspan(1)), std::logic_error);
+}
+
 TEST(Probes, CountTheOperationsOfAUnit) {
   const machine::Machine machine = machine::native("");
   for (std::size_t i = 0; i < machine.units.size(); ++i) {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/temp_dir.h"
 #include "embedded/machines.h"
+#include "machine/cost.h"
 #include "machine/cpu.h"
 #include "machine/native.h"
 
@@ -86,6 +87,18 @@ TEST(MachineFile, OptionalFiguresAreReadAndWritten) {
   EXPECT_EQ(again.memory.at(0).write_bytes_per_s, machine.memory.at(0).write_bytes_per_s);
 }
 
+TEST(MachineFile, StreamsAndProcessorsAreReadAndWritten) {
+  const std::string text = replaced(
+      "\"cores\": 2", R"("cores": 2, "streams": [{"element_bytes": 2, "panels": 4, "ahead_bytes": 512, "locality": 3}],
+      "processors": [{"vendor": "Maker", "family": 7, "first_model": 1, "last_model": 3}])");
+  const Machine machine = machine_from_json(to_json(machine_from_json(text, "here.json")), "again");
+  EXPECT_EQ(stream(machine, DType::kBF16), (Stream{2, 4, 512, 3}));
+  EXPECT_EQ(stream(machine, DType::kF32), (Stream{4, 1, 4096, 0})) << "as Stream's defaults say";
+  ASSERT_EQ(machine.processors.size(), 1u);
+  EXPECT_EQ(machine.processors[0].vendor, "Maker");
+  EXPECT_EQ(machine.processors[0].last_model, 3);
+}
+
 TEST(MachineFile, RefusesOptionalFiguresOutOfRange) {
   const auto with = [](const std::string& more) {
     return refusal(replaced("\"barrier_s\": 1e-6", "\"barrier_s\": 1e-6, " + more));
@@ -151,7 +164,7 @@ TEST(Load, AnUnknownNameListsTheKnownOnes) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::kUsage);
     EXPECT_TRUE(says(error.what(), "'z80' is not known"));
-    EXPECT_TRUE(says(error.what(), "native, avx2-generic, avx512-zen5"));
+    EXPECT_TRUE(says(error.what(), "native, avx2-generic, avx512-zen4, avx512-zen5"));
   }
 }
 
@@ -272,6 +285,35 @@ TEST_F(DescribedHardware, TakesItsNominalFrequency) {
   EXPECT_EQ(nominal_hertz(paths_), 4.2e9);
   write("cpu0/cpufreq/cpuinfo_max_freq", "0");
   EXPECT_EQ(nominal_hertz(paths_), unknown);
+}
+
+TEST_F(DescribedHardware, IsFoundAmongTheMachinesByItsProcessor) {
+  const auto name_of = [&](const std::string& family, const std::string& model) {
+    std::ofstream(paths_.cpuinfo) << "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: " << family
+                                  << "\nmodel\t\t: " << model << "\nmodel name\t: AMD EPYC\n";
+    const auto machine = machine_of(paths_);
+    return machine ? machine->name : "";
+  };
+  EXPECT_EQ(name_of("25", "17"), "avx512-zen4");
+  EXPECT_EQ(name_of("26", "2"), "avx512-zen5");
+  EXPECT_EQ(name_of("25", "1"), "") << "Zen 3";
+  std::filesystem::remove(paths_.cpuinfo);
+  EXPECT_FALSE(machine_of(paths_).has_value());
+}
+
+TEST(Native, TakesTheRatesOfACoreFromAMachineOfItsProcessor) {
+  Machine machine = machine_from_json(kSmall, "here.json");
+  Machine known = machine;
+  known.memory[0].read_bytes_per_s = {{1, 3e9}, {64, 100e9}};
+  known.units[0].ops_per_s = 7e9;
+  known.units.push_back(known.units[0]);
+  known.units.back().lanes = 99;
+  known.streams = {{4, 2, 0, 0}};
+  take_core_rates(machine, known);
+  EXPECT_EQ(machine.memory[0].read_bytes_per_s, (std::map<int, double>{{1, 3e9}, {2, 4.5e9}}));
+  EXPECT_EQ(machine.units.size(), 1u);
+  EXPECT_EQ(machine.units[0].ops_per_s, 7e9);
+  EXPECT_EQ(machine.streams, known.streams);
 }
 
 TEST_F(DescribedHardware, WithoutADescriptionThereIsStillACore) {

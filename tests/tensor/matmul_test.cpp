@@ -59,7 +59,7 @@ std::vector<T> packed(const Problem<T>& problem) {
   return out;
 }
 
-template <int L, int NV, BLayout Layout, int Rows, class T>
+template <int L, Stream How, BLayout Layout, int Rows, class T>
 void check_gemv() {
   for (const std::int64_t n : kColumns) {
     for (const std::int64_t k : kDepths) {
@@ -67,8 +67,8 @@ void check_gemv() {
       const auto b = packed<L, Layout>(problem);
       auto c = problem.untouched();
       const std::int64_t panels = div_up(n, L), middle = panels / 2;
-      gemv_panels<L, NV, Layout, Rows>(problem.a.data(), k, b.data(), k, n, c.data(), problem.ldc(), 0, middle);
-      gemv_panels<L, NV, Layout, Rows>(problem.a.data(), k, b.data(), k, n, c.data(), problem.ldc(), middle, panels);
+      gemv_panels<L, How, Layout, Rows>(problem.a.data(), k, b.data(), k, n, c.data(), problem.ldc(), 0, middle);
+      gemv_panels<L, How, Layout, Rows>(problem.a.data(), k, b.data(), k, n, c.data(), problem.ldc(), middle, panels);
       ASSERT_TRUE(problem.check(c, problem.describe("gemv", L, Layout)));
     }
   }
@@ -76,14 +76,14 @@ void check_gemv() {
 
 template <int L>
 void check_gemv_types() {
-  check_gemv<L, 4, BLayout::kLanes, 1, float>();
-  check_gemv<L, 4, BLayout::kLanes, 1, f16>();
-  check_gemv<L, 4, BLayout::kLanes, 1, bf16>();
-  check_gemv<L, 4, BLayout::kPairs, 1, bf16>();
-  check_gemv<L, 1, BLayout::kLanes, 1, float>();
-  check_gemv<L, 2, BLayout::kLanes, 2, f16>();
-  check_gemv<L, 2, BLayout::kLanes, 3, float>();
-  check_gemv<L, 2, BLayout::kPairs, 4, bf16>();
+  check_gemv<L, Stream{4, 0, 0}, BLayout::kLanes, 1, float>();
+  check_gemv<L, Stream{4, 0, 0}, BLayout::kLanes, 1, f16>();
+  check_gemv<L, Stream{4, 0, 0}, BLayout::kLanes, 1, bf16>();
+  check_gemv<L, Stream{4, 0, 0}, BLayout::kPairs, 1, bf16>();
+  check_gemv<L, Stream{1, 4096, 0}, BLayout::kLanes, 1, float>();
+  check_gemv<L, Stream{2, 8192, 3}, BLayout::kLanes, 2, f16>();
+  check_gemv<L, Stream{2, 8192, 3}, BLayout::kLanes, 3, float>();
+  check_gemv<L, Stream{2, 8192, 3}, BLayout::kPairs, 4, bf16>();
 }
 
 TEST(Gemv, Lanes16) { check_gemv_types<16>(); }
@@ -180,8 +180,8 @@ TEST(Gemv, EpilogueSeesValueAndPosition) {
   const Problem<float> problem{2, 17, 7};
   const auto b = packed<8, BLayout::kLanes>(problem);
   std::vector<float> out(problem.m * problem.n), unused(out.size());
-  gemv_panels<8, 2, BLayout::kLanes, 2>(problem.a.data(), problem.k, b.data(), problem.k, problem.n, unused.data(),
-                                        problem.n, 0, 3, AddColumnNumber{out.data(), problem.n});
+  gemv_panels<8, Stream{2}, BLayout::kLanes, 2>(problem.a.data(), problem.k, b.data(), problem.k, problem.n,
+                                                unused.data(), problem.n, 0, 3, AddColumnNumber{out.data(), problem.n});
   for (std::int64_t i = 0; i < problem.m * problem.n; ++i) {
     Dot expected = problem.dot(i / problem.n, i % problem.n);
     expected.add(static_cast<float>(100 * (i / problem.n) + i % problem.n), 1.0);
