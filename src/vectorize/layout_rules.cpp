@@ -100,6 +100,8 @@ std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& 
   add("pack-of-unpack", "?r = pack(unpack(?x))", "?r = ?x", same_type(tensors, "?r", "?x"));
   add("unpack-of-pack", "?r = unpack(pack(?x))", "?r = ?x", same_type(tensors, "?r", "?x"));
   add("reshape-of-unpack", "reshape{?p}(unpack(?x))", "unpack(reshape{?p}(?x))", fits(tensors, "reshape"));
+  add("transpose-of-unpack", "transpose{?p}(unpack(?x))", "unpack(transpose{?p}(?x))", fits(tensors, "transpose"));
+  add("slice-of-unpack", "slice{?p}(unpack(?x))", "unpack(slice{?p}(?x))", fits(tensors, "slice"));
   return rules;
 }
 

@@ -141,6 +141,10 @@ inline const std::vector<NearMiss>& near_misses() {
       {"unpack-of-pack",
        "%0 = pack(%x) {dtype = bf16, layout = <4@0>} : bf16[4, 6]<4@0>; %1 = unpack(%0) : bf16[4, 6]"},
       {"reshape-of-unpack", "%0 = unpack(%l) : f32[8, 6]; %1 = reshape(%0) {shape = [48]} : f32[48]"},
+      {"transpose-of-unpack",
+       "%0 = pack(%x) {layout = <4~@1>} : f32[4, 6]<4~@1>; %1 = unpack(%0) : f32[4, 6]; "
+       "%2 = transpose(%1) {perm = [1, 0]} : f32[6, 4]"},
+      {"slice-of-unpack", "%0 = unpack(%l) : f32[8, 6]; %1 = slice(%0) {axis = 0, begin = 1, end = 5} : f32[4, 6]"},
   };
   return kNearMisses;
 }

@@ -201,6 +201,33 @@ TEST(Search, RulesCanBeSwitchedOff) {
   EXPECT_FALSE(contains(plan(zen5(), {"vectorize-rms_norm"}).one, "f32[128]<16@0>"));
 }
 
+// Lanes are entered once and left once, whatever moves the elements between.
+TEST(Search, LanesAreKeptThroughMovement) {
+  const auto planned = [](const std::string& movement) {
+    ops::register_all();
+    const ir::Module module = ir::parse_module(R"(module m {
+  func @main(%x: f32[3, 4, 33]) {
+    %0 = silu(%x) : f32[3, 4, 33]
+    %1 = )" + movement + R"(
+    %2 = silu(%1) : f32[4, 3, 33]
+    return %2
+  }
+}
+)",
+                                               "test");
+    return ir::to_text(search({{"all", &module, {"main"}, 1, {}}}, zen5(), {}).versions[0].module);
+  };
+  for (const char* movement :
+       {"transpose(%0) {perm = [1, 0, 2]} : f32[4, 3, 33]", "reshape(%0) {shape = [4, 3, 33]} : f32[4, 3, 33]"}) {
+    const std::string text = planned(movement);
+    EXPECT_TRUE(contains(text, "silu(")) << text;
+    for (const std::string op : {" pack(", " unpack("}) {
+      ASSERT_TRUE(contains(text, op)) << text;
+      EXPECT_EQ(text.find(op), text.rfind(op)) << text;
+    }
+  }
+}
+
 // One table that is looked up in and multiplied by: fastest is a copy for each.
 std::string plan_table(const Machine& machine) {
   ops::register_all();
