@@ -3,12 +3,15 @@
 // FlashAttention, arXiv 2205.14135): no matrix of scores of the size of the context exists. Query heads that share a
 // key/value head are rows of the same tile (grouped-query attention), so keys and values are loaded once for all.
 //
-//   k_cache: [kv_heads][ctx_capacity / L][dim][L]   keys in lanes: the B<L@n> of a matmul with n = key, k = dim
+//   k_cache: [kv_heads][ctx_capacity / L][dim][L]         keys in lanes: the B<L@n> of a matmul with n = key, k = dim
+//            [kv_heads][ctx_capacity / L][dim / 2][L][2]  the same in pairs, bf16, for a dot-product unit
 //   v_cache: [kv_heads][ctx_capacity][dim]
+//            [kv_heads][ctx_capacity / 2][dim][2]         pairs of keys, bf16; dim is a multiple of L
 //   q:       [seq][heads][dim] f32, ldq from token to token,  out: [seq][heads * dim] f32
 //
 // Query s sees the keys 0 .. positions[s]; positions grow by one and lie below ctx_capacity, a multiple of L. Cache
-// entries beyond the last position are never used, whatever they hold.
+// entries beyond the last position are never used, whatever they hold. What meets pairs is rounded to bf16: queries, or
+// the exponentials of the scores; sums are f32.
 #pragma once
 
 #include "tensor/pack.h"
@@ -90,104 +93,183 @@ inline constexpr int kAttentionVectors = Height == kAttentionHeight<L> ? 2 : 4;
 template <int L, int Rows>
 inline constexpr std::int64_t kFetchAhead = Rows < kAttentionHeight<L> ? kKeyBlock : 0;
 
-template <int Rows, int NV, int L, class TC>
-STRATA_NOINLINE void score_tile(const float* q, std::int64_t rows, const TC* k, std::int64_t dim, float* scores) {
+// Calls f(first, chunk, count) with x * scale as T, piece by piece: vectors convert, whatever order the pieces are
+// stored in. `first` is even.
+template <int L, class T, class F>
+STRATA_INLINE void convert_in_chunks(const float* x, float scale, std::int64_t count, F&& f) {
+  constexpr std::int64_t kChunk = 64;
+  alignas(64) T chunk[kChunk];
+  for (std::int64_t first = 0; first < count; first += kChunk) {
+    const std::int64_t size = count - first < kChunk ? count - first : kChunk;
+    for_each_lane_group<L>(size, [&]<int N>(Lanes<N> lanes, std::int64_t i) {
+      store<N>(lanes, chunk + i, load(lanes, x + first + i) * scale);
+    });
+    f(first, chunk, size);
+  }
+}
+
+// How the left operand of a product with B of this layout is stored.
+template <BLayout Layout>
+struct Multiplier {
+  using type = float;
+};
+template <>
+struct Multiplier<BLayout::kPairs> {
+  using type = bf16;
+};
+
+template <int Rows, int NV, int L, BLayout Keys, class TQ, class TC>
+STRATA_NOINLINE void score_tile(const TQ* q, std::int64_t rows, const TC* k, std::int64_t dim, float* scores) {
+  constexpr std::int64_t kStep = kStepOf<Keys>;
+  const std::int64_t ahead = kFetchAhead<L, Rows> * dim;
+  const TileA<TQ> queries{q, kStep, kStep * rows};
+  const TileB<TC> keys{k, dim * L, kStep * L};
   Tile<Rows, NV, L> tile;
   tile.clear();
-  multiply_lanes(tile, TileA<float>{q, 1, rows}, TileB<TC>{k, dim * L, L}, dim, {}, kFetchAhead<L, Rows> * dim);
+  if constexpr (Keys == BLayout::kPairs) {
+    multiply_pairs(tile, queries, keys, dim / 2, {}, ahead);
+  } else {
+    multiply_lanes(tile, queries, keys, dim, {}, ahead);
+  }
   store_tile(tile, scores, kKeyBlock, 0, Rows, 0, NV * L, Overwrite{});
 }
 
-// scores[r][0 .. panels * L) = q[r] . keys; q packed [dim][rows], k at the first panel.
-template <int L, class TC>
-STRATA_INLINE void score_block(const float* q, std::int64_t rows, const TC* k, std::int64_t panels, std::int64_t dim,
+// scores[r][0 .. panels * L) = q[r] . keys; q packed [dim][rows] or [dim / 2][rows][2], k at the first panel.
+template <int L, BLayout Keys, class TQ, class TC>
+STRATA_INLINE void score_block(const TQ* q, std::int64_t rows, const TC* k, std::int64_t panels, std::int64_t dim,
                                float* scores) {
   for_each_row_tile<kAttentionHeight<L>>(0, rows, [&]<int H>(Lanes<H>, std::int64_t row) {
     constexpr int kVectors = kAttentionVectors<L, H>;
     float* out = scores + row * kKeyBlock;
     std::int64_t p = 0;
     for (; p + kVectors <= panels; p += kVectors) {
-      score_tile<H, kVectors, L>(q + row, rows, k + p * dim * L, dim, out + p * L);
+      score_tile<H, kVectors, L, Keys>(q + row * kStepOf<Keys>, rows, k + p * dim * L, dim, out + p * L);
     }
-    for (; p < panels; ++p) score_tile<H, 1, L>(q + row, rows, k + p * dim * L, dim, out + p * L);
+    for (; p < panels; ++p) {
+      score_tile<H, 1, L, Keys>(q + row * kStepOf<Keys>, rows, k + p * dim * L, dim, out + p * L);
+    }
   });
 }
 
-// One row's step of the online softmax over its first `valid` scores; the others become 0. Returns the factor by which
-// what was summed so far shrinks.
-template <int L>
-STRATA_INLINE float softmax_step(float* scores, std::int64_t valid, std::int64_t padded, float& maximum, float& sum) {
+// One row's step of the online softmax over its first `valid` scores; the weights of the others become 0. The weights
+// may overwrite the scores. Returns the factor by which what was summed so far shrinks.
+template <int L, class TP>
+STRATA_INLINE float softmax_step(const float* scores, std::int64_t valid, std::int64_t padded, TP* weights,
+                                 float& maximum, float& sum) {
   const auto at = [&](auto lanes, std::int64_t i) { return load(lanes, scores + i); };
   const std::int64_t used = valid < 0 ? 0 : valid;
   const float larger = reduce<L>(used, maximum, Max{}, at);
-  for (std::int64_t i = used; i < padded; ++i) scores[i] = 0.0f;
-  if (used == 0) return 1.0f;
-  const float shrink = exp(maximum - larger);
+  const float shrink = used == 0 ? 1.0f : exp(maximum - larger);
   sum = sum * shrink + reduce<L>(used, 0.0f, Sum{}, [&]<int N>(Lanes<N> lanes, std::int64_t i) {
           const Vec<float, N> e = exp(load(lanes, scores + i) - larger);
-          store<N>(lanes, scores + i, e);
+          store<N>(lanes, weights + i, e);
           return e;
         });
+  for (std::int64_t i = used; i < padded; ++i) weights[i] = TP(0.0f);
   maximum = larger;
   return shrink;
 }
 
-template <int Rows, int NV, int L, class TC>
-STRATA_NOINLINE void value_tile(const float* p, const float* shrink, const TC* v, std::int64_t keys, std::int64_t dim,
-                                float* acc) {
+// The value of the last key by itself, where the others came in pairs: what lies beside it is not of the context.
+template <int Rows, int NV, int L>
+STRATA_INLINE void add_last_value(Tile<Rows, NV, L>& tile, const bf16* p, std::int64_t p_row, const bf16* v) {
+  float weights[Rows];
+  Vec<float, L> lanes[NV];
+  STRATA_UNROLL
+  for (int r = 0; r < Rows; ++r) weights[r] = static_cast<float>(p[r * p_row]);
+  STRATA_UNROLL
+  for (int j = 0; j < NV; ++j) lanes[j] = even_of_pairs<L>(load_pairs<L>(v + j * 2 * L));
+  tile.add_outer(weights, 1, lanes);
+}
+
+// p: [row][key], with p_row elements from row to row.
+template <int Rows, int NV, int L, BLayout Values, class TP, class TC>
+STRATA_NOINLINE void value_tile(const TP* p, std::int64_t p_row, const float* shrink, const TC* v, std::int64_t keys,
+                                std::int64_t dim, float* acc) {
+  constexpr std::int64_t kStep = kStepOf<Values>;
+  const std::int64_t ahead = kFetchAhead<L, Rows> * dim;
+  const TileA<TP> weights{p, p_row, kStep};
+  const TileB<TC> values{v, kStep * L, kStep * dim};
   Tile<Rows, NV, L> tile;
   STRATA_UNROLL
   for (int r = 0; r < Rows; ++r) {
     STRATA_UNROLL
     for (int j = 0; j < NV; ++j) tile.acc[r][j] = load(Lanes<L>{}, acc + r * dim + j * L) * shrink[r];
   }
-  multiply_lanes(tile, TileA<float>{p, kKeyBlock, 1}, TileB<TC>{v, L, dim}, keys, {}, kFetchAhead<L, Rows> * dim);
+  if constexpr (Values == BLayout::kPairs) {
+    multiply_pairs(tile, weights, values, keys / 2, {}, ahead);
+    if (keys % 2 != 0) add_last_value(tile, p + keys - 1, p_row, v + (keys - 1) * dim);
+  } else {
+    multiply_lanes(tile, weights, values, keys, {}, ahead);
+  }
   store_tile(tile, acc, dim, 0, Rows, 0, NV * L, Overwrite{});
 }
 
 // acc[r] = acc[r] * shrink[r] + sum over keys of p[r][key] * v[key]; lanes along dim.
-template <int L, class TC>
-STRATA_INLINE void value_block(const float* p, const float* shrink, std::int64_t rows, const TC* v, std::int64_t keys,
-                               std::int64_t dim, float* acc) {
+template <int L, BLayout Values, class TP, class TC>
+STRATA_INLINE void value_block(const TP* p, std::int64_t p_row, const float* shrink, std::int64_t rows, const TC* v,
+                               std::int64_t keys, std::int64_t dim, float* acc) {
+  constexpr std::int64_t kStep = kStepOf<Values>;
   for_each_row_tile<kAttentionHeight<L>>(0, rows, [&]<int H>(Lanes<H>, std::int64_t row) {
     constexpr int kVectors = kAttentionVectors<L, H>;
-    const float* weights = p + row * kKeyBlock;
+    const TP* weights = p + row * p_row;
     float* out = acc + row * dim;
     std::int64_t d = 0;
     for (; d + kVectors * L <= dim; d += kVectors * L) {
-      value_tile<H, kVectors, L>(weights, shrink + row, v + d, keys, dim, out + d);
+      value_tile<H, kVectors, L, Values>(weights, p_row, shrink + row, v + d * kStep, keys, dim, out + d);
     }
-    for (; d + L <= dim; d += L) value_tile<H, 1, L>(weights, shrink + row, v + d, keys, dim, out + d);
-    for (; d < dim; ++d) value_tile<H, 1, 1>(weights, shrink + row, v + d, keys, dim, out + d);
+    for (; d + L <= dim; d += L) {
+      value_tile<H, 1, L, Values>(weights, p_row, shrink + row, v + d * kStep, keys, dim, out + d);
+    }
+    if constexpr (Values == BLayout::kLanes) {
+      for (; d < dim; ++d) value_tile<H, 1, 1, Values>(weights, p_row, shrink + row, v + d, keys, dim, out + d);
+    }
   });
 }
 
+// Queries of an item times `scale`: [dim][rows], or in pairs [dim / 2][rows][2].
+template <int L, BLayout Keys, class TQ>
+STRATA_INLINE void pack_queries(const AttentionShape& shape, const AttentionItem& item, const float* q, float scale,
+                                TQ* out) {
+  constexpr std::int64_t kStep = kStepOf<Keys>;
+  const std::int64_t group = shape.group();
+  for (std::int64_t r = 0; r < item.rows; ++r) {
+    const float* row = q + (item.token + r / group) * shape.ldq + (item.kv_head * group + r % group) * shape.dim;
+    convert_in_chunks<L, TQ>(row, scale, shape.dim, [&](std::int64_t first, const TQ* chunk, std::int64_t count) {
+      TQ* to = out + first * item.rows + r * kStep;
+      for (std::int64_t d = 0; d < count; d += kStep) {
+        __builtin_memcpy(to + d * item.rows, chunk + d, kStep * sizeof(TQ));
+      }
+    });
+  }
+}
+
 // The item's rows over the keys [key_begin, key_end), key_begin a multiple of L. scratch: rows * (dim + kKeyBlock + 1).
-template <int L, class TC>
+template <int L, BLayout Keys, BLayout Values, class TC>
 STRATA_INLINE void attend(const AttentionShape& shape, const AttentionItem& item, const float* q, const TC* k_cache,
                           const TC* v_cache, const std::int32_t* positions, float scale, std::int64_t key_begin,
                           std::int64_t key_end, AttentionState state, float* scratch) {
+  using TQ = typename Multiplier<Keys>::type;
+  using TP = typename Multiplier<Values>::type;
   const std::int64_t rows = item.rows, dim = shape.dim, group = shape.group();
-  float* packed_q = scratch;                  // [dim][rows]
-  float* scores = packed_q + rows * dim;      // [rows][kKeyBlock]
+  float* scores = scratch + rows * dim;       // [rows][kKeyBlock]; the weights take the place of the scores
   float* shrink = scores + rows * kKeyBlock;  // [rows]
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const float* row = q + (item.token + r / group) * shape.ldq + (item.kv_head * group + r % group) * dim;
-    for (std::int64_t d = 0; d < dim; ++d) packed_q[d * rows + r] = row[d] * scale;
-  }
+  TQ* packed_q = reinterpret_cast<TQ*>(scratch);
+  TP* weights = reinterpret_cast<TP*>(scores);
+  constexpr std::int64_t kWeightsRow = kKeyBlock * static_cast<std::int64_t>(sizeof(float) / sizeof(TP));
+  pack_queries<L, Keys>(shape, item, q, scale, packed_q);
   state.clear(rows, dim);
   const TC* k = k_cache + item.kv_head * shape.ctx_capacity * dim;
   const TC* v = v_cache + item.kv_head * shape.ctx_capacity * dim;
   for (std::int64_t first = key_begin; first < key_end; first += kKeyBlock) {
     const std::int64_t keys = key_end - first < kKeyBlock ? key_end - first : kKeyBlock;
-    const std::int64_t panels = div_up(keys, L);
-    score_block<L>(packed_q, rows, k + first * dim, panels, dim, scores);
+    score_block<L, Keys>(packed_q, rows, k + first * dim, div_up(keys, L), dim, scores);
     for (std::int64_t r = 0; r < rows; ++r) {
       const std::int64_t seen = positions[item.token + r / group] + 1 - first;
-      shrink[r] =
-          softmax_step<L>(scores + r * kKeyBlock, seen < keys ? seen : keys, keys, state.maximum[r], state.sum[r]);
+      shrink[r] = softmax_step<L>(scores + r * kKeyBlock, seen < keys ? seen : keys, keys, weights + r * kWeightsRow,
+                                  state.maximum[r], state.sum[r]);
     }
-    value_block<L>(scores, shrink, rows, v + first * dim, keys, dim, state.acc);
+    value_block<L, Values>(weights, kWeightsRow, shrink, rows, v + first * dim, keys, dim, state.acc);
   }
 }
 
@@ -198,7 +280,7 @@ inline float* attention_out_row(const AttentionShape& shape, const AttentionItem
 }
 
 // Decode and prefill: the work items [work_begin, work_end). scratch: attention_scratch_floats, one per thread.
-template <int L, class TC>
+template <int L, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes, class TC>
 STRATA_NOINLINE void attention(const float* q, std::int64_t ldq, const TC* k_cache, const TC* v_cache,
                                const std::int32_t* positions, std::int64_t seq, std::int64_t heads,
                                std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, float scale,
@@ -207,7 +289,8 @@ STRATA_NOINLINE void attention(const float* q, std::int64_t ldq, const TC* k_cac
   for (std::int64_t i = work_begin; i < work_end; ++i) {
     const AttentionItem item(shape, positions, i);
     const AttentionState state(scratch, item.rows);
-    attend<L>(shape, item, q, k_cache, v_cache, positions, scale, 0, item.keys, state, scratch + shape.state_floats());
+    attend<L, Keys, Values>(shape, item, q, k_cache, v_cache, positions, scale, 0, item.keys, state,
+                            scratch + shape.state_floats());
     for (std::int64_t r = 0; r < item.rows; ++r) {
       float* to = attention_out_row(shape, item, r, out);
       const float* from = state.acc + r * dim;
@@ -227,7 +310,7 @@ inline std::int64_t attention_partial_floats(std::int64_t seq, std::int64_t head
   return attention_work_items(seq, heads, kv_heads) * splits * shape.state_floats();
 }
 
-template <int L, class TC>
+template <int L, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes, class TC>
 STRATA_NOINLINE void attention_split(const float* q, std::int64_t ldq, const TC* k_cache, const TC* v_cache,
                                      const std::int32_t* positions, std::int64_t seq, std::int64_t heads,
                                      std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, float scale,
@@ -239,8 +322,8 @@ STRATA_NOINLINE void attention_split(const float* q, std::int64_t ldq, const TC*
     const std::int64_t blocks = div_up(item.keys, kKeyBlock), split = i % splits;
     const std::int64_t begin = blocks * split / splits * kKeyBlock, end = blocks * (split + 1) / splits * kKeyBlock;
     const AttentionState state(partials + i * shape.state_floats(), item.rows);
-    attend<L>(shape, item, q, k_cache, v_cache, positions, scale, begin, end < item.keys ? end : item.keys, state,
-              scratch);
+    attend<L, Keys, Values>(shape, item, q, k_cache, v_cache, positions, scale, begin,
+                            end < item.keys ? end : item.keys, state, scratch);
   }
 }
 
@@ -275,28 +358,40 @@ STRATA_NOINLINE void attention_merge(const float* partials, const std::int32_t* 
 
 // Writes keys [seq][kv_heads * dim] f32, ldk from token to token, into the cache at the rows positions[s], for the
 // heads [head_begin, head_end).
-template <int L, class TC>
+template <int L, BLayout Keys = BLayout::kLanes, class TC>
 STRATA_NOINLINE void cache_append_k(const float* k, std::int64_t ldk, const std::int32_t* positions, std::int64_t seq,
                                     std::int64_t dim, std::int64_t ctx_capacity, TC* k_cache, std::int64_t head_begin,
                                     std::int64_t head_end) {
   for (std::int64_t head = head_begin; head < head_end; ++head) {
     for (std::int64_t s = 0; s < seq; ++s) {
       const float* from = k + s * ldk + head * dim;
-      TC* to = k_cache + (head * ctx_capacity + positions[s] / L * L) * dim + positions[s] % L;
-      for (std::int64_t d = 0; d < dim; ++d) store(Lanes<1>{}, to + d * L, from[d]);
+      constexpr std::int64_t kStep = kStepOf<Keys>;
+      TC* to = k_cache + (head * ctx_capacity + positions[s] / L * L) * dim + positions[s] % L * kStep;
+      convert_in_chunks<L, TC>(from, 1.0f, dim, [&](std::int64_t first, const TC* chunk, std::int64_t count) {
+        for (std::int64_t d = 0; d < count; d += kStep) {
+          __builtin_memcpy(to + (first + d) * L, chunk + d, kStep * sizeof(TC));
+        }
+      });
     }
   }
 }
 
-template <int L, class TC>
+template <int L, BLayout Values = BLayout::kLanes, class TC>
 STRATA_NOINLINE void cache_append_v(const float* v, std::int64_t ldv, const std::int32_t* positions, std::int64_t seq,
                                     std::int64_t dim, std::int64_t ctx_capacity, TC* v_cache, std::int64_t head_begin,
                                     std::int64_t head_end) {
   for (std::int64_t head = head_begin; head < head_end; ++head) {
     for (std::int64_t s = 0; s < seq; ++s) {
       const float* from = v + s * ldv + head * dim;
-      TC* to = v_cache + (head * ctx_capacity + positions[s]) * dim;
-      for_each_lane_group<L>(dim, [&](auto lanes, std::int64_t d) { store(lanes, to + d, load(lanes, from + d)); });
+      if constexpr (Values == BLayout::kPairs) {
+        TC* to = v_cache + (head * ctx_capacity + positions[s] / 2 * 2) * dim + positions[s] % 2;
+        convert_in_chunks<L, TC>(from, 1.0f, dim, [&](std::int64_t first, const TC* chunk, std::int64_t count) {
+          for (std::int64_t d = 0; d < count; ++d) to[2 * (first + d)] = chunk[d];
+        });
+      } else {
+        TC* to = v_cache + (head * ctx_capacity + positions[s]) * dim;
+        for_each_lane_group<L>(dim, [&](auto lanes, std::int64_t d) { store(lanes, to + d, load(lanes, from + d)); });
+      }
     }
   }
 }

@@ -102,14 +102,15 @@ void emit_gather(CodeWriter& out, const KernelCall& call) {
            ", " + dim + ");");
 }
 
-// Keys lie packed along the context (axis 1), values row-major.
+// Keys lie packed along the context (axis 1), values row-major or packed along their own axis.
 void emit_cache_append(CodeWriter& out, const KernelCall& call) {
   const TensorType& cache = call.type(0);
   const bool packed = !cache.layout.is_row_major();
+  const bool keys = packed && cache.layout.packs[0].axis == 1;
   const std::string lanes = number(packed ? cache.layout.packs[0].lanes : call.lanes);
   emit_share(out, cpp_size(cache.shape[0]), 1);
-  out.line(std::string("tensor::") + (packed ? "cache_append_k<" : "cache_append_v<") + lanes + ">(" +
-           call.operands[1] + ", " + call.outer_stride(1) + ", " + call.operands[2] + ", " +
+  out.line(std::string("tensor::") + (keys ? "cache_append_k<" : "cache_append_v<") + lanes + ", " + b_layout(cache) +
+           ">(" + call.operands[1] + ", " + call.outer_stride(1) + ", " + call.operands[2] + ", " +
            cpp_size(call.type(1).shape[0]) + ", " + cpp_size(cache.shape[2]) + ", " + cpp_size(cache.shape[1]) + ", " +
            call.destination + ", share.begin, share.end);");
 }
@@ -126,9 +127,10 @@ void emit_attention(CodeWriter& out, const KernelCall& call) {
   emit_share(out, "tensor::attention_work_items(" + seq + ", " + heads + ", " + kv_heads + ")", 1);
   const double scale = ir::float_attribute(*call.op.value->op, call.op.value->attributes, "scale");
   const std::string lanes = number(keys.layout.is_row_major() ? 1 : keys.layout.packs[0].lanes);
-  out.line("tensor::attention<" + lanes + ">(" + call.operands[0] + ", " + call.outer_stride(0) + ", " +
-           call.operands[1] + ", " + call.operands[2] + ", " + call.operands[3] + ", " + seq + ", " + heads + ", " +
-           kv_heads + ", " + dim + ", " + cpp_size(keys.shape[1]) + ", " + cpp_float(scale) + ", " + call.destination +
+  out.line("tensor::attention<" + lanes + ", " + b_layout(keys) + ", " + b_layout(call.type(2)) + ">(" +
+           call.operands[0] + ", " + call.outer_stride(0) + ", " + call.operands[1] + ", " + call.operands[2] + ", " +
+           call.operands[3] + ", " + seq + ", " + heads + ", " + kv_heads + ", " + dim + ", " +
+           cpp_size(keys.shape[1]) + ", " + cpp_float(scale) + ", " + call.destination +
            ", scratch, share.begin, share.end);");
 }
 

@@ -68,11 +68,29 @@ bool is_part(const ir::LoopNest& nest, const TensorType& operand) {
          });
 }
 
+// Packed along `axis`, and in pairs along `inner`, for a dot-product unit; neither has padding.
+bool is_cache_in_pairs(const TensorType& type, int axis, int inner) {
+  const auto& packs = type.layout.packs;
+  return type.rank() == 3 && type.dtype == DType::kBF16 && packs.size() == 2 && packs[0].axis == axis &&
+         packs[1].axis == inner && packs[1].lanes == 2 && type.shape[axis].multiple() % packs[0].lanes == 0 &&
+         type.shape[inner].multiple() % 2 == 0 && std::has_single_bit(static_cast<std::uint64_t>(packs[0].lanes));
+}
+
 // The kernels take whole groups of lanes along the context.
-bool is_cache(const TensorType& type) {
-  if (is_row_major(type)) return true;
-  return type.rank() == 3 && is_packed_along(type.layout, 1) &&
-         type.shape[1].multiple() % type.layout.packs[0].lanes == 0;
+bool is_packed_keys(const TensorType& type) {
+  const bool is_lanes =
+      type.rank() == 3 && is_packed_along(type.layout, 1) && type.shape[1].multiple() % type.layout.packs[0].lanes == 0;
+  return is_lanes || is_cache_in_pairs(type, 1, 2);
+}
+
+bool is_packed_values(const TensorType& type) { return is_cache_in_pairs(type, 2, 1); }
+
+bool is_cache(const TensorType& type) { return is_row_major(type) || is_packed_keys(type) || is_packed_values(type); }
+
+// Both products of the attention have the same lanes.
+bool are_attended(const TensorType& keys, const TensorType& values) {
+  if (is_row_major(values)) return is_row_major(keys) || is_packed_keys(keys);
+  return is_packed_keys(keys) && is_packed_values(values) && keys.layout.packs[0].lanes == values.layout.packs[0].lanes;
 }
 
 bool all_row_major(Types operands) { return std::ranges::all_of(operands, is_row_major); }
@@ -82,8 +100,7 @@ const std::map<std::string, std::function<bool(Types)>>& kernels() {
   static const std::map<std::string, std::function<bool(Types)>> kKernels = {
       {"gather", [](Types t) { return (is_row_major(t[0]) || is_panels(t[0])) && is_row_major(t[1]); }},
       {"cache_append", [](Types t) { return is_cache(t[0]) && all_row_major(t.subspan(1)); }},
-      {"attention",
-       [](Types t) { return is_row_major(t[0]) && is_cache(t[1]) && is_row_major(t[2]) && is_row_major(t[3]); }},
+      {"attention", [](Types t) { return is_row_major(t[0]) && are_attended(t[1], t[2]) && is_row_major(t[3]); }},
       {"concat", all_row_major},
   };
   return kKernels;

@@ -324,17 +324,34 @@ class Estimate {
       extra_s_ += std::min(rows, kPageWalks) * machine_.memory.back().latency_s / 4;
       return touch_scattered(rows * std::min(row / line_bytes(), 2.0));
     }
+    // Distance in memory from one to the next of what lies together of a row.
     const auto& packs = type.layout.packs;
-    const double together = packs.size() > 1 ? static_cast<double>(packs.back().lanes) : 1;
-    const double apart = static_cast<double>(packs[0].lanes) * together * static_cast<double>(dtype_size(type.dtype));
+    const int last = type.rank() - 1;
+    const double together = packs.back().axis == last ? static_cast<double>(packs.back().lanes) : 1;
+    double distance = 1;
+    for (auto pack = packs.rbegin(); pack != packs.rend() && (pack->axis != last || pack == packs.rbegin()); ++pack) {
+      distance *= static_cast<double>(pack->lanes);
+    }
+    const double apart = distance * static_cast<double>(dtype_size(type.dtype));
     // Rows that follow one another share the lines.
     const double rows = elements / size_of(type.shape.back()) / (type.rank() > 2 ? size_of(type.shape[0]) : 1);
-    const double shared = type.rank() > 2 ? std::min(rows, static_cast<double>(packs[0].lanes)) : 1;
+    const double shared = type.rank() > 2 ? std::min(rows, static_cast<double>(type.layout.lanes(1))) : 1;
     touch_scattered(elements / together * std::min(1.0, apart / line_bytes()) / shared);
     add_instructions(elements / together, 4.0, 1);
   }
 
   double line_bytes() const { return static_cast<double>(machine_.memory.back().line_bytes); }
+
+  // Multiply-adds with a cache: of pairs on the unit that takes them.
+  void add_products(const TensorType& cache, double products, double used) {
+    const bool is_dot = cache.layout.packs.size() == 2;
+    const machine::Unit* const unit = is_dot ? machine::dot_unit(machine_, cache.dtype) : nullptr;
+    if (unit != nullptr) {
+      work_.more.push_back({unit, 2 * products});
+    } else {
+      add_instructions(products, 2 * (1 + conversions(cache.dtype) / 2), used);
+    }
+  }
 
   // Two products per score and value, and an exponential per score; the cache is read once per group of query heads and
   // block of rows. Without lanes along the context the scores are scalar sums.
@@ -347,9 +364,11 @@ class Estimate {
     const double heads = size_of(types_[0].shape[1]);
     const double dim = size_of(types_[0].shape[2]);
     const double scores = queries * heads * context;
-    add_instructions(scores * dim, 2 * (1 + conversions(types_[1].dtype) / 2), used);
-    add_instructions(scores * dim, 2 * (1 + conversions(types_[2].dtype) / 2), lanes());
-    add_instructions(scores, machine::scalar_operations("exp", static_cast<int>(lanes())) + 8, used);
+    add_products(types_[1], scores * dim, used);
+    add_products(types_[2], scores * dim, lanes());
+    // Weights that meet pairs are rounded.
+    const double rounding = types_[2].layout.is_row_major() ? 0 : 2 * 6;
+    add_instructions(scores, machine::scalar_operations("exp", static_cast<int>(lanes())) + 8 + rounding, used);
     read(0, bytes_of(types_[0]));
     for (const std::size_t cache : {1, 2}) {
       read(cache, elements_of(types_[cache]) * static_cast<double>(dtype_size(types_[cache].dtype)));

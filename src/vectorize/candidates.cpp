@@ -50,7 +50,7 @@ class Generator {
     if (const auto nest = op_.loops(operands_, attributes_)) {
       for (const machine::Unit& unit : machine_.units) from_index_maps(*nest, unit);
     } else {
-      for (const machine::Unit& unit : machine_.units) from_axes(unit);
+      from_axes();
     }
     return std::move(found_);
   }
@@ -117,16 +117,34 @@ class Generator {
     }
   }
 
-  void from_axes(const machine::Unit& unit) {
+  // Forms of one operand by itself.
+  std::vector<OperandForm> forms(const TensorType& type) const {
+    std::vector<OperandForm> result;
+    for (const machine::Unit& unit : machine_.units) {
+      for (int axis = 0; axis < type.rank(); ++axis) {
+        if (unit.k == 1 && unit.dtype == DType::kF32) result.push_back({{{{unit.lanes, axis}}}, type.dtype});
+        if (unit.k == 1 || type.dtype != unit.dtype) continue;
+        for (int inner = 0; inner < type.rank(); ++inner) {
+          if (inner != axis) result.push_back({{{{unit.lanes, axis}, {unit.k, inner}}}, type.dtype});
+        }
+      }
+    }
+    return result;
+  }
+
+  // One operand packed, or two.
+  void from_axes() {
     for (std::size_t i = 0; i < operands_.size(); ++i) {
-      for (int axis = 0; axis < operands_[i].rank(); ++axis) {
+      for (const OperandForm& form : forms(operands_[i])) {
         Candidate candidate = row_major();
-        candidate.operands[i].layout = {{{unit.lanes, axis}}};
-        if (unit.k == 1 && unit.dtype == DType::kF32) add(candidate);
-        if (unit.k == 1 || operands_[i].dtype != unit.dtype) continue;
-        for (int inner = 0; inner < operands_[i].rank(); ++inner) {
-          candidate.operands[i].layout = {{{unit.lanes, axis}, {unit.k, inner}}};
-          if (inner != axis) add(candidate);
+        candidate.operands[i] = form;
+        add(candidate);
+        for (std::size_t j = i + 1; j < operands_.size(); ++j) {
+          for (const OperandForm& other : forms(operands_[j])) {
+            candidate.operands[j] = other;
+            add(candidate);
+          }
+          candidate.operands[j] = {{}, operands_[j].dtype};
         }
       }
     }

@@ -142,7 +142,8 @@ void Selection::add_stored(ClassId id, int cls) {
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const ENode node = nodes[i];
     if (!is_view(tensors_, node, id) || !tensors_.facts(node.children[0]).is_constant) continue;
-    add_node(cls, kStepSeconds, {stored(node.children[0])}, {{Choice::Kind::kNode, i}});
+    // A step of every run, where the other way takes its step once.
+    add_node(cls, 2 * kStepSeconds, {stored(node.children[0])}, {{Choice::Kind::kNode, i}});
   }
   const ir::TensorType& type = tensors_.type(id);
   const double copies = function_->copies;

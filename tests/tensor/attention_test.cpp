@@ -36,7 +36,7 @@ struct Fixture {
   float scale;
 
   // The whole history is appended in two calls; the rest of the cache holds NaN, which must not matter.
-  template <int L>
+  template <int L, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes>
   static Fixture make(const Case& c) {
     Fixture f{c,  div_up(c.start + c.seq + 3, L) * L,         {}, {}, {}, {}, {},
               {}, 1.0f / std::sqrt(static_cast<float>(c.dim))};
@@ -52,11 +52,11 @@ struct Fixture {
     for (std::int64_t i = 0; i < context; ++i) all[i] = static_cast<std::int32_t>(i);
     const auto append = [&](std::int64_t from, std::int64_t count) {
       for (std::int64_t head = 0; head < c.kv_heads; ++head) {
-        cache_append_k<L>(f.k.data() + from * width, width, all.data() + from, count, c.dim, f.capacity,
-                          f.k_cache.data(), head, head + 1);
+        cache_append_k<L, Keys>(f.k.data() + from * width, width, all.data() + from, count, c.dim, f.capacity,
+                                f.k_cache.data(), head, head + 1);
       }
-      cache_append_v<L>(f.v.data() + from * width, width, all.data() + from, count, c.dim, f.capacity, f.v_cache.data(),
-                        0, c.kv_heads);
+      cache_append_v<L, Values>(f.v.data() + from * width, width, all.data() + from, count, c.dim, f.capacity,
+                                f.v_cache.data(), 0, c.kv_heads);
     };
     append(0, c.start);
     append(c.start, c.seq);
@@ -64,8 +64,11 @@ struct Fixture {
     return f;
   }
 
-  // Exact softmax in double over the values as the cache holds them.
-  void check(const std::vector<float>& out, const std::string& what) const {
+  // Exact softmax in double over the values as the cache holds them. What meets pairs is rounded to bf16: queries
+  // before the product, and weights, which the bound allows for.
+  void check(const std::vector<float>& out, const std::string& what, bool key_pairs = false,
+             bool value_pairs = false) const {
+    constexpr double kHalfUnitOfBf16 = 0x1p-8 / (2 * kUnit);
     const std::int64_t width = c.kv_heads * c.dim, group = c.heads / c.kv_heads;
     for (std::int64_t s = 0; s < c.seq; ++s) {
       for (std::int64_t h = 0; h < c.heads; ++h) {
@@ -76,7 +79,9 @@ struct Fixture {
         for (std::size_t t = 0; t < weight.size(); ++t) {
           Dot score;
           for (std::int64_t d = 0; d < c.dim; ++d) {
-            score.add(query[d] * scale, static_cast<float>(TC(k[t * width + column + d])));
+            const float scaled = query[d] * scale;
+            score.add(key_pairs ? static_cast<float>(bf16(scaled)) : scaled,
+                      static_cast<float>(TC(k[t * width + column + d])));
           }
           weight[t] = score.value;
           largest = std::max(largest, score.value);
@@ -92,7 +97,8 @@ struct Fixture {
             magnitude += std::abs(term);
           }
           // Every score is off by at most dim * u * spread, which scales its weight; then the sums over the context.
-          const double terms = 2.0 * static_cast<double>(c.dim) * spread + static_cast<double>(weight.size()) + 20;
+          const double terms = 2.0 * static_cast<double>(c.dim) * spread + static_cast<double>(weight.size()) + 20 +
+                               (value_pairs ? kHalfUnitOfBf16 : 0);
           const float actual = out[(s * c.heads + h) * c.dim + d];
           ASSERT_LE(std::abs(expected - static_cast<double>(actual)), terms * kUnit * magnitude * 2)
               << what << " token " << s << " head " << h << " dim " << d << ": expected " << expected << ", actual "
@@ -109,10 +115,12 @@ struct Fixture {
   }
 };
 
-template <int L, class TC>
+template <int L, class TC, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes>
 void check_attention() {
+  constexpr bool kKeyPairs = Keys == BLayout::kPairs, kValuePairs = Values == BLayout::kPairs;
   for (const Case& c : kCases) {
-    const auto f = Fixture<TC>::template make<L>(c);
+    if ((kKeyPairs && c.dim % 2 != 0) || (kValuePairs && c.dim % L != 0)) continue;  // no such layout
+    const auto f = Fixture<TC>::template make<L, Keys, Values>(c);
     std::vector<float> out(c.seq * c.heads * c.dim, -77.0f);
     std::vector<float> scratch(attention_scratch_floats(c.seq, c.heads, c.kv_heads, c.dim));
     const std::int64_t width = c.heads * c.dim, ldq = width + 3;
@@ -120,12 +128,13 @@ void check_attention() {
     for (std::int64_t s = 0; s < c.seq; ++s) std::copy_n(f.q.data() + s * width, width, q.data() + s * ldq);
     const std::int64_t items = attention_work_items(c.seq, c.heads, c.kv_heads), middle = items / 2;
     const auto run = [&](std::int64_t begin, std::int64_t end) {
-      attention<L>(q.data(), ldq, f.k_cache.data(), f.v_cache.data(), f.positions.data(), c.seq, c.heads, c.kv_heads,
-                   c.dim, f.capacity, f.scale, out.data(), scratch.data(), begin, end);
+      attention<L, Keys, Values>(q.data(), ldq, f.k_cache.data(), f.v_cache.data(), f.positions.data(), c.seq, c.heads,
+                                 c.kv_heads, c.dim, f.capacity, f.scale, out.data(), scratch.data(), begin, end);
     };
     run(middle, items);
     run(0, middle);
-    f.check(out, f.describe(L));
+    const std::string pairs = std::string(kKeyPairs ? " key pairs" : "") + (kValuePairs ? " value pairs" : "");
+    f.check(out, f.describe(L) + pairs, kKeyPairs, kValuePairs);
     if (testing::Test::HasFatalFailure()) return;
   }
 }
@@ -138,6 +147,14 @@ void check_widths() {
 TEST(Attention, F32Cache) { check_widths<float>(); }
 TEST(Attention, F16Cache) { check_widths<f16>(); }
 TEST(Attention, Bf16Cache) { check_widths<bf16>(); }
+
+template <BLayout Keys, BLayout Values>
+void check_pairs() {
+  for_each_width([]<int L>(Lanes<L>) { check_attention<L, bf16, Keys, Values>(); });
+}
+TEST(Attention, PairsOfKeys) { check_pairs<BLayout::kPairs, BLayout::kLanes>(); }
+TEST(Attention, PairsOfValues) { check_pairs<BLayout::kLanes, BLayout::kPairs>(); }
+TEST(Attention, PairsOfBoth) { check_pairs<BLayout::kPairs, BLayout::kPairs>(); }
 
 TEST(Attention, SplitOverTheContextAndMerged) {
   for_each_width([]<int L>(Lanes<L>) {

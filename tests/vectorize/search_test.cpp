@@ -91,13 +91,13 @@ std::string row_tile(const Machine& machine) {
   return "<" + std::to_string(machine::register_tile(machine).rows) + "@0";
 }
 
-// The three products of the norm are one, its weights are joined and packed outside of the layer, the keys lie packed
-// along the context, and elementwise work runs in 16 lanes.
+// The three products of the norm are one, its weights are joined and packed outside of the layer, keys lie packed along
+// the context and values along their own axis, both in pairs, and elementwise work runs in 16 lanes.
 TEST(Search, PlansALayer) {
   EXPECT_EQ(plan(zen5()).one, R"(module decoder {
   symbol ctx in 64..512 multiple 64
 
-  func @layer(%x: f32[1, 128], %p: i32[1], %k: bf16[2, ctx, 64]<16@1>, %v: bf16[2, ctx, 64], %norm.weight: f32[128]<16@0>, %q_and_k_and_v.weight: bf16[512, 128]<16@0, 2@1>, %o.weight: bf16[128, 256]<16@0, 2@1>) {
+  func @layer(%x: f32[1, 128], %p: i32[1], %k: bf16[2, ctx, 64]<16@1, 2@2>, %v: bf16[2, ctx, 64]<16@2, 2@1>, %norm.weight: f32[128]<16@0>, %q_and_k_and_v.weight: bf16[512, 128]<16@0, 2@1>, %o.weight: bf16[128, 256]<16@0, 2@1>) {
     %0 = pack(%x) {layout = <16@1>} : f32[1, 128]<16@1>
     %1 = rms_norm(%0, %norm.weight) {eps = 1e-06} : f32[1, 128]<16@1>
     %2 = unpack(%1) : f32[1, 128]
@@ -106,10 +106,10 @@ TEST(Search, PlansALayer) {
     %5 = reshape(%4) {shape = [-1, 4, 64]} : f32[1, 4, 64]
     %6 = slice(%3) {axis = 1, begin = 256, end = 384} : f32[1, 128]
     %7 = reshape(%6) {shape = [-1, 2, 64]} : f32[1, 2, 64]
-    %8 = cache_append(%k, %7, %p) : bf16[2, ctx, 64]<16@1>
+    %8 = cache_append(%k, %7, %p) : bf16[2, ctx, 64]<16@1, 2@2>
     %9 = slice(%3) {axis = 1, begin = 384, end = 512} : f32[1, 128]
     %10 = reshape(%9) {shape = [-1, 2, 64]} : f32[1, 2, 64]
-    %11 = cache_append(%v, %10, %p) : bf16[2, ctx, 64]
+    %11 = cache_append(%v, %10, %p) : bf16[2, ctx, 64]<16@2, 2@1>
     %12 = attention(%5, %8, %11, %p) {scale = 0.125} : f32[1, 4, 64]
     %13 = reshape(%12) {shape = [-1, 256]} : f32[1, 256]
     %14 = matmul_nt(%13, %o.weight) : f32[1, 128]
@@ -118,7 +118,7 @@ TEST(Search, PlansALayer) {
     %17 = unpack(%16) : f32[1, 128]
     return %17, %8, %11
   }
-  func @forward(%x: f32[1, 128], %p: i32[1], %k: bf16[2, ctx, 64]<16@1>, %v: bf16[2, ctx, 64]) {
+  func @forward(%x: f32[1, 128], %p: i32[1], %k: bf16[2, ctx, 64]<16@1, 2@2>, %v: bf16[2, ctx, 64]<16@2, 2@1>) {
     %0 = weight "norm.weight" : f32[128]
     %1 = pack(%0) {layout = <16@0>} : f32[128]<16@0>
     %2 = weight "q.weight" : bf16[256, 128]
@@ -129,10 +129,10 @@ TEST(Search, PlansALayer) {
     %7 = pack(%6) {layout = <16@0, 2@1>} : bf16[512, 128]<16@0, 2@1>
     %8 = weight "o.weight" : bf16[128, 256]
     %9 = pack(%8) {layout = <16@0, 2@1>} : bf16[128, 256]<16@0, 2@1>
-    %10 = call @layer(%x, %p, %k, %v, %1, %7, %9) : (f32[1, 128], bf16[2, ctx, 64]<16@1>, bf16[2, ctx, 64])
+    %10 = call @layer(%x, %p, %k, %v, %1, %7, %9) : (f32[1, 128], bf16[2, ctx, 64]<16@1, 2@2>, bf16[2, ctx, 64]<16@2, 2@1>)
     %11 = get(%10) {index = 0} : f32[1, 128]
-    %12 = get(%10) {index = 1} : bf16[2, ctx, 64]<16@1>
-    %13 = get(%10) {index = 2} : bf16[2, ctx, 64]
+    %12 = get(%10) {index = 1} : bf16[2, ctx, 64]<16@1, 2@2>
+    %13 = get(%10) {index = 2} : bf16[2, ctx, 64]<16@2, 2@1>
     return %11, %12, %13
   }
 }
@@ -144,7 +144,7 @@ TEST(Search, VersionsShareConstantsAndStates) {
   const Planned planned = plan(zen5());
   for (const std::string& text : {planned.one, planned.many}) {
     EXPECT_TRUE(contains(text, "pack(%6) {layout = <16@0, 2@1>} : bf16[512, 128]<16@0, 2@1>")) << text;
-    EXPECT_TRUE(contains(text, "%k: bf16[2, ctx, 64]<16@1>, %v: bf16[2, ctx, 64], ")) << text;
+    EXPECT_TRUE(contains(text, "%k: bf16[2, ctx, 64]<16@1, 2@2>, %v: bf16[2, ctx, 64]<16@2, 2@1>, ")) << text;
   }
   EXPECT_TRUE(contains(planned.many, "{dtype = bf16, layout = " + row_tile(zen5()) + ", 2@1>}")) << planned.many;
 }
@@ -167,6 +167,7 @@ TEST(Search, WithoutADotProductUnitPacksNoPairs) {
   const Planned planned = plan(machine);
   for (const std::string& text : {planned.one, planned.many}) {
     EXPECT_TRUE(contains(text, "bf16[512, 128]<16@0>")) << text;
+    EXPECT_TRUE(contains(text, "%k: bf16[2, ctx, 64]<16@1>, %v: bf16[2, ctx, 64], ")) << text;
     EXPECT_FALSE(contains(text, "2@1")) << text;
   }
   EXPECT_TRUE(contains(planned.many, "f32[seq, 128]" + row_tile(machine) + ">")) << planned.many;
