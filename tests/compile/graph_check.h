@@ -250,42 +250,62 @@ class GraphBatch {
   std::vector<Verdict> verdicts_;
 };
 
-// The child's answer, or nothing when it died.
-inline std::optional<std::vector<Verdict>> run_in_child(const std::vector<GraphCase>& cases, std::string& death) {
-  constexpr unsigned kSeconds = 300;
-  const TempDir folder(std::filesystem::temp_directory_path(), "strata-test");
-  const auto answer = folder.path() / "verdicts.json";
-  const pid_t child = fork();
-  if (child < 0) throw std::runtime_error("fork fails");
-  if (child == 0) {
+// A process that runs a batch, beside its parent and other ones.
+class GraphChild {
+ public:
+  explicit GraphChild(std::vector<GraphCase> cases) : cases_(std::move(cases)) {
+    pid_ = fork();
+    if (pid_ < 0) throw std::runtime_error("fork fails");
+    if (pid_ == 0) work();
+  }
+
+  const std::vector<GraphCase>& cases() const { return cases_; }
+
+  // Its answer, or nothing when it died; then `death` says how.
+  std::optional<std::vector<Verdict>> wait(std::string& death) const {
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    death = "crash: ended by signal " + std::to_string(WTERMSIG(status));
+    if (!WIFEXITED(status) || !std::filesystem::exists(answer())) return std::nullopt;
+    const auto json = nlohmann::json::parse(read_text_file(answer(), std::size_t{1} << 24));
+    if (json.is_array()) return json.get<std::vector<Verdict>>();
+    death = json.get<std::string>();
+    return std::nullopt;
+  }
+
+ private:
+  std::filesystem::path answer() const { return folder_.path() / "verdicts.json"; }
+
+  [[noreturn]] void work() const {
+    constexpr unsigned kSeconds = 300;
     alarm(kSeconds);
     try {
-      write_file(answer, nlohmann::json(GraphBatch(cases).run()).dump());
+      write_file(answer(), nlohmann::json(GraphBatch(cases_).run()).dump());
     } catch (const std::exception& error) {
-      write_file(answer, nlohmann::json(std::string("building: ") + error.what()).dump());
+      write_file(answer(), nlohmann::json(std::string("building: ") + error.what()).dump());
     }
     _exit(0);
   }
-  int status = 0;
-  waitpid(child, &status, 0);
-  death = "crash: ended by signal " + std::to_string(WTERMSIG(status));
-  if (!WIFEXITED(status) || !std::filesystem::exists(answer)) return std::nullopt;
-  const auto json = nlohmann::json::parse(read_text_file(answer, std::size_t{1} << 24));
-  if (json.is_array()) return json.get<std::vector<Verdict>>();
-  death = json.get<std::string>();
-  return std::nullopt;
-}
 
-// All verdicts. When the whole batch fails, its cases are tried in ever smaller groups.
-inline std::vector<Verdict> check_graphs(const std::vector<GraphCase>& cases) {
-  if (cases.empty()) return {};
+  const std::vector<GraphCase> cases_;
+  const TempDir folder_{std::filesystem::temp_directory_path(), "strata-test"};
+  pid_t pid_ = 0;
+};
+
+// All verdicts of a child. When the whole batch fails, its cases are tried in ever smaller groups.
+inline std::vector<Verdict> verdicts_of(const GraphChild& child) {
   std::string death;
-  if (auto verdicts = run_in_child(cases, death)) return *verdicts;
+  if (auto verdicts = child.wait(death)) return *verdicts;
+  const std::vector<GraphCase>& cases = child.cases();
   if (cases.size() == 1) return {death};
   const auto middle = cases.begin() + std::ssize(cases) / 2;
-  std::vector<Verdict> verdicts = check_graphs({cases.begin(), middle});
-  for (Verdict& verdict : check_graphs({middle, cases.end()})) verdicts.push_back(std::move(verdict));
+  std::vector<Verdict> verdicts = verdicts_of(GraphChild({cases.begin(), middle}));
+  for (Verdict& verdict : verdicts_of(GraphChild({middle, cases.end()}))) verdicts.push_back(std::move(verdict));
   return verdicts;
+}
+
+inline std::vector<Verdict> check_graphs(const std::vector<GraphCase>& cases) {
+  return cases.empty() ? std::vector<Verdict>{} : verdicts_of(GraphChild(cases));
 }
 
 }  // namespace strata::compile

@@ -4,11 +4,13 @@
 //
 //   STRATA_RANDOM_GRAPHS=10000   how many
 //   STRATA_RANDOM_SEED=17        the first one's seed
+//   STRATA_RANDOM_JOBS=2         batches at a time
 #include "random_graph.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <deque>
 #include <iostream>
 
 #include "graph_check.h"
@@ -72,34 +74,62 @@ void report(const GraphCase& graph, const Verdict& verdict, bool shrinks) {
   ADD_FAILURE() << "shrunk: " << describe(smallest, check_graphs({smallest})[0]);
 }
 
+// Collects graphs into batches that share a translation unit, and checks some of them at a time.
+class GraphRun {
+ public:
+  GraphRun(std::uint64_t graphs, std::size_t jobs) : graphs_(graphs), jobs_(std::max<std::size_t>(jobs, 1)) {}
+
+  void add(GraphCase graph) {
+    auto batch = std::ranges::find_if(batches_, [&](const std::vector<GraphCase>& cases) {
+      return cases.empty() || cases[0].target.shares_code_with(graph.target);
+    });
+    if (batch == batches_.end()) batch = batches_.emplace(batch);
+    batch->push_back(std::move(graph));
+    if (batch->size() == kBatch) start(*batch);
+  }
+
+  void finish() {
+    for (std::vector<GraphCase>& batch : batches_) start(batch);
+    while (!running_.empty()) collect();
+  }
+
+ private:
+  void start(std::vector<GraphCase>& batch) {
+    if (batch.empty()) return;
+    if (running_.size() == jobs_) collect();
+    running_.push_back(std::make_unique<GraphChild>(std::exchange(batch, {})));
+  }
+
+  void collect() {
+    const std::unique_ptr<GraphChild> child = std::move(running_.front());
+    running_.pop_front();
+    const std::vector<Verdict> verdicts = verdicts_of(*child);
+    checked_ += verdicts.size();
+    for (std::size_t i = 0; i < verdicts.size(); ++i) {
+      if (!verdicts[i].empty()) report(child->cases()[i], verdicts[i], failures_++ < kMaxShrunk);
+    }
+    if (graphs_ < 1000) return;
+    std::cout << checked_ << " of " << graphs_ << " graphs, " << failures_ << " failures" << std::endl;
+  }
+
+  const std::uint64_t graphs_;
+  const std::size_t jobs_;
+  std::vector<std::vector<GraphCase>> batches_;
+  std::deque<std::unique_ptr<GraphChild>> running_;
+  std::size_t checked_ = 0;
+  std::size_t failures_ = 0;
+};
+
 TEST(RandomGraphs, EqualTheInterpreter) {
   ops::register_all();
   const std::uint64_t first = environment_number("STRATA_RANDOM_SEED", 1);
   const std::uint64_t graphs = environment_number("STRATA_RANDOM_GRAPHS", 60);
-  std::vector<std::vector<GraphCase>> batches;
-  std::size_t failures = 0;
-  std::size_t checked = 0;
-  const auto check = [&](std::vector<GraphCase>& cases) {
-    if (cases.empty()) return;
-    const std::vector<Verdict> verdicts = check_graphs(cases);
-    checked += cases.size();
-    if (graphs >= 1000) std::cout << checked << " of " << graphs << " graphs, " << failures << " failures" << std::endl;
-    for (std::size_t i = 0; i < cases.size(); ++i) {
-      if (!verdicts[i].empty()) report(cases[i], verdicts[i], failures++ < kMaxShrunk);
-    }
-    cases.clear();
-  };
+  GraphRun run(graphs, environment_number("STRATA_RANDOM_JOBS", 1));
   for (std::uint64_t seed = first; seed < first + graphs; ++seed) {
     const GraphTarget target = target_of(seed);
-    if (!can_run(target.machine)) continue;
-    auto batch = std::ranges::find_if(batches, [&](const std::vector<GraphCase>& cases) {
-      return cases.empty() || cases[0].target.shares_code_with(target);
-    });
-    if (batch == batches.end()) batch = batches.emplace(batch);
-    batch->push_back({RandomGraph(seed).write(), target, seed});
-    if (batch->size() == kBatch) check(*batch);
+    if (can_run(target.machine)) run.add({RandomGraph(seed).write(), target, seed});
   }
-  for (std::vector<GraphCase>& cases : batches) check(cases);
+  run.finish();
 }
 
 }  // namespace
