@@ -120,6 +120,30 @@ class GraphRun {
   std::size_t failures_ = 0;
 };
 
+std::vector<double> noise_errors(const std::string& statements, const std::string& result) {
+  ops::register_all();
+  std::mt19937_64 random(3);
+  const PlannedFunction planned("module test {\n  symbol seq in 1..40\n  func @main(%x: f32[seq, 5]) {\n" + statements +
+                                    "return " + result + " } }",
+                                {}, machine::load("native"), random);
+  const Symbols symbols = {{"seq", 17}};
+  const auto arguments = graph_arguments(planned.function(), symbols, random);
+  return rounding_errors(planned, arguments, symbols, planned.reference(arguments, symbols));
+}
+
+// Elements of f32 about 200 are 1.5e-5 apart, and softmax makes that a relative error, whatever the axis is.
+TEST(RoundingNoise, IsOfEachElement) {
+  const std::string scores =
+      "%0 = matmul_nt(%x, %x) : f32[seq, seq]\n %1 = scalar 200.0 : f32\n %2 = add(%0, %1) : f32[seq, seq]\n";
+  EXPECT_GT(noise_errors(scores + "%3 = softmax(%2) : f32[seq, seq]\n", "%3")[0], 2e-5);
+}
+
+TEST(RoundingNoise, IsSmallWhereNothingCancels) {
+  const double error = noise_errors("%0 = mul(%x, %x) : f32[seq, 5]\n %1 = softmax(%0) : f32[seq, 5]\n", "%1")[0];
+  EXPECT_GT(error, 0);
+  EXPECT_LT(error, 5e-6);
+}
+
 TEST(RandomGraphs, EqualTheInterpreter) {
   ops::register_all();
   const std::uint64_t first = environment_number("STRATA_RANDOM_SEED", 1);
