@@ -10,7 +10,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <deque>
 #include <iostream>
 
 #include "graph_check.h"
@@ -100,9 +99,13 @@ class GraphRun {
     running_.push_back(std::make_unique<GraphChild>(std::exchange(batch, {})));
   }
 
+  // The first one to end.
   void collect() {
-    const std::unique_ptr<GraphChild> child = std::move(running_.front());
-    running_.pop_front();
+    siginfo_t ended{};
+    waitid(P_ALL, 0, &ended, WEXITED | WNOWAIT);
+    const auto found = std::ranges::find(running_, ended.si_pid, [](const auto& child) { return child->id(); });
+    const std::unique_ptr<GraphChild> child = std::move(*found);
+    running_.erase(found);
     const std::vector<Verdict> verdicts = verdicts_of(*child);
     checked_ += verdicts.size();
     for (std::size_t i = 0; i < verdicts.size(); ++i) {
@@ -115,7 +118,7 @@ class GraphRun {
   const std::uint64_t graphs_;
   const std::size_t jobs_;
   std::vector<std::vector<GraphCase>> batches_;
-  std::deque<std::unique_ptr<GraphChild>> running_;
+  std::vector<std::unique_ptr<GraphChild>> running_;
   std::size_t checked_ = 0;
   std::size_t failures_ = 0;
 };
