@@ -47,8 +47,9 @@ std::string cpp_type(DType dtype) {
 
 std::string cpp_size(const ir::Dim& dim) {
   if (dim.is_constant()) return std::to_string(dim.factor());
-  const std::string name = cpp_name(dim.symbol()->name);
-  return dim.factor() == 1 ? name : "(" + std::to_string(dim.factor()) + " * " + name + ")";
+  std::string product = dim.factor() == 1 ? "" : std::to_string(dim.factor());
+  for (const auto& symbol : dim.symbols()) product += (product.empty() ? "" : " * ") + cpp_name(symbol->name);
+  return product.find(' ') == std::string::npos ? product : "(" + product + ")";
 }
 
 std::string cpp_float(double value) {

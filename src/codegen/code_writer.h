@@ -28,7 +28,7 @@ class CodeWriter {
 // The tensor library's name of an element type: "float", "bf16", "std::int32_t".
 std::string cpp_type(DType dtype);
 
-// "1024", "seq", "(16 * seq)": an expression of type std::int64_t.
+// "1024", "seq", "(16 * seq)", "(16 * ctx * seq)": an expression of type std::int64_t.
 std::string cpp_size(const ir::Dim& dim);
 
 // A float literal that reads back as the same value: "0.5f", "1e-06f".

@@ -336,7 +336,7 @@ class Builder {
     std::vector<schedule::Strides> strides;
     for (const Expr* argument : value.arguments) {
       types.push_back(argument->type());
-      strides.push_back(schedule::row_major_strides(argument->type().shape).value());
+      strides.push_back(schedule::row_major_strides(argument->type().shape));
     }
     const auto loops = value.op->loops(types, value.attributes);
     if (!loops || loops->stages.size() != 1 || loops->result().combiner != ir::Combiner::kNone) return nullptr;

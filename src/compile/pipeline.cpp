@@ -11,6 +11,7 @@
 #include "ir/roles.h"
 #include "ir/text.h"
 #include "ir/verify.h"
+#include "vectorize/own_result.h"
 #include "vectorize/search.h"
 
 namespace strata::compile {
@@ -171,7 +172,7 @@ std::vector<codegen::PlannedModule> plan_modules(const ir::Module& module,
   std::vector<codegen::PlannedModule> planned;
   if (is_without(context, "egraph")) {
     for (std::size_t i = 0; i < modules.size(); ++i) {
-      planned.push_back({std::move(modules[i]), specialisations[i].tag, {}, {}, {}, {}});
+      planned.push_back({vectorize::with_own_results(modules[i]), specialisations[i].tag, {}, {}, {}, {}});
     }
   } else {
     vectorize::SearchOptions options;

@@ -13,6 +13,9 @@ namespace {
 
 // Violations below this are the solver's rounding, and not worth a row.
 constexpr double kLeastViolation = 1e-3;
+// Of the rows that a component may have for the classes below it, which only speed the solver up. Those of models have
+// some hundreds.
+constexpr size_t kMostBelowTerms = 1'000'000;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 bool has_child_in(const Node& node, std::span<const int> loop) {
@@ -113,6 +116,7 @@ std::vector<LoopCut> LoopCuts::required_components() const {
       const auto& children = problem_.classes[cls][node].children;
       below.insert(children.begin(), children.end());
     }
+    if (below.size() * cuts.back().exits.size() > kMostBelowTerms) continue;
     for (int child : below) {
       if (landmarks.classes[child]) continue;
       std::vector<int> with_child = members[s];

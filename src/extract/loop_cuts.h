@@ -29,8 +29,8 @@ class LoopCuts {
   std::vector<LoopCut> find(const std::vector<std::vector<double>>& node_values, size_t most);
 
   // Of each component of several classes of which every choice needs one (cut.cls is -1 for that one): the component
-  // itself, and the component with one class below it. The latter add up what the component's classes need of that
-  // class, where a row per class would only see the most that one of them needs.
+  // itself, and the component with one class below it, unless these are too many. The latter add up what the
+  // component's classes need of that class, where a row per class would only see the most that one of them needs.
   std::vector<LoopCut> required_components() const;
 
   bool may_share_a_cycle(int a, int b) const { return component_[a] == component_[b]; }

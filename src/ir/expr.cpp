@@ -29,7 +29,7 @@ void mix_type(std::size_t& seed, const TensorType& type) {
   mix_value(seed, static_cast<int>(type.dtype));
   for (const Dim& dim : type.shape) {
     mix_value(seed, dim.factor());
-    if (!dim.is_constant()) mix_value(seed, dim.symbol()->name);
+    for (const auto& symbol : dim.symbols()) mix_value(seed, symbol->name);
   }
   mix_layout(seed, type.layout);
 }

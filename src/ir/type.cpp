@@ -40,19 +40,39 @@ std::int64_t checked_product(std::int64_t a, std::int64_t b) {
 
 }  // namespace
 
-bool Dim::operator==(const Dim& other) const {
-  if (factor_ != other.factor_ || is_constant() != other.is_constant()) return false;
-  return is_constant() || symbol_ == other.symbol_ || *symbol_ == *other.symbol_;
+Dim::Dim(std::int64_t factor, std::shared_ptr<const Symbol> symbol) : factor_(factor) {
+  if (symbol != nullptr) symbols_.push_back(std::move(symbol));
+}
+
+Dim::Dim(std::int64_t factor, Symbols symbols) : factor_(factor), symbols_(std::move(symbols)) {
+  std::ranges::sort(symbols_, {}, &Symbol::name);
+}
+
+std::shared_ptr<const Symbol> Dim::symbol() const {
+  STRATA_CHECK(symbols_.size() <= 1, "a size is the product of several symbols: " + text());
+  return symbols_.empty() ? nullptr : symbols_[0];
+}
+
+bool Dim::has_symbols_of(const Dim& other) const {
+  return std::ranges::equal(symbols_, other.symbols_, [](const auto& a, const auto& b) { return a == b || *a == *b; });
+}
+
+std::int64_t Dim::product(std::int64_t Symbol::* part) const {
+  std::int64_t product = factor_;
+  for (const auto& symbol : symbols_) product *= (*symbol).*part;
+  return product;
 }
 
 std::string Dim::text() const {
-  if (is_constant()) return std::to_string(factor_);
-  return factor_ == 1 ? symbol_->name : std::to_string(factor_) + "*" + symbol_->name;
+  std::string out = is_constant() || factor_ != 1 ? std::to_string(factor_) : "";
+  for (const auto& symbol : symbols_) out += (out.empty() ? "" : "*") + symbol->name;
+  return out;
 }
 
 Dim operator*(const Dim& a, const Dim& b) {
-  STRATA_CHECK(a.is_constant() || b.is_constant(), "product of two symbolic sizes");
-  return {checked_product(a.factor(), b.factor()), a.is_constant() ? b.symbol() : a.symbol()};
+  Dim::Symbols symbols = a.symbols();
+  symbols.insert(symbols.end(), b.symbols().begin(), b.symbols().end());
+  return {checked_product(a.factor(), b.factor()), std::move(symbols)};
 }
 
 Dim element_count(const Shape& shape) {

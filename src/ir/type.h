@@ -20,34 +20,43 @@ struct Symbol {
   bool operator==(const Symbol&) const = default;
 };
 
-// A size: factor, or factor x symbol.
+// A size: factor, or factor x symbol. The distance of two elements in memory may have more symbols: that of
+// neighbouring matrices in f32[3, seq, seq] is seq x seq.
 class Dim {
  public:
-  Dim(std::int64_t value = 1) : factor_(value) {}  // NOLINT(google-explicit-constructor): sizes are mostly constants
-  Dim(std::int64_t factor, std::shared_ptr<const Symbol> symbol) : factor_(factor), symbol_(std::move(symbol)) {}
+  using Symbols = std::vector<std::shared_ptr<const Symbol>>;
 
-  bool is_constant() const { return symbol_ == nullptr; }
+  Dim(std::int64_t value = 1) : factor_(value) {}  // NOLINT(google-explicit-constructor): sizes are mostly constants
+  Dim(std::int64_t factor, std::shared_ptr<const Symbol> symbol);
+  Dim(std::int64_t factor, Symbols symbols);
+
+  bool is_constant() const { return symbols_.empty(); }
   std::int64_t factor() const { return factor_; }
-  const std::shared_ptr<const Symbol>& symbol() const { return symbol_; }
-  std::int64_t min() const { return is_constant() ? factor_ : factor_ * symbol_->min; }
-  std::int64_t max() const { return is_constant() ? factor_ : factor_ * symbol_->max; }
+  const Symbols& symbols() const { return symbols_; }  // by name; a square has its symbol twice
+  std::int64_t min() const { return product(&Symbol::min); }
+  std::int64_t max() const { return product(&Symbol::max); }
+
+  // The symbol of a size that is no product of several; none where it is constant.
+  std::shared_ptr<const Symbol> symbol() const;
 
   // What divides every value of this size.
-  std::int64_t multiple() const { return is_constant() ? factor_ : factor_ * symbol_->multiple; }
+  std::int64_t multiple() const { return product(&Symbol::multiple); }
 
-  bool operator==(const Dim& other) const;
+  bool has_symbols_of(const Dim& other) const;
+  bool operator==(const Dim& other) const { return factor_ == other.factor_ && has_symbols_of(other); }
 
-  // "1024", "seq", "16*seq".
+  // "1024", "seq", "16*seq", "16*ctx*seq".
   std::string text() const;
 
  private:
+  std::int64_t product(std::int64_t Symbol::* part) const;
+
   std::int64_t factor_;
-  std::shared_ptr<const Symbol> symbol_;
+  Symbols symbols_;
 };
 
 using Shape = std::vector<Dim>;
 
-// The product of two sizes; at most one may be symbolic.
 Dim operator*(const Dim& a, const Dim& b);
 
 // Product of a shape's sizes, and of their upper bounds.

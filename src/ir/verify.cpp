@@ -197,6 +197,7 @@ class FunctionVerifier {
   void verify_size(const Dim& dim) const {
     if (dim.factor() < 1) fail(function_, at_ + "the size " + dim.text() + " is not positive");
     if (dim.is_constant()) return;
+    if (dim.symbols().size() > 1) fail(function_, at_ + "the size " + dim.text() + " has more than one symbol");
     const auto& symbols = module_.symbols();
     const bool declared =
         std::any_of(symbols.begin(), symbols.end(), [&dim](const auto& symbol) { return *symbol == *dim.symbol(); });

@@ -11,17 +11,16 @@ namespace {
 using ir::Dim;
 using ir::ScalarExpr;
 
-// a + b where both are constants or multiples of one symbol.
+// a + b where both are multiples of the same symbols.
 std::optional<Dim> sum(const Dim& a, const Dim& b) {
   if (a == Dim(0)) return b;
   if (b == Dim(0)) return a;
-  if (a.is_constant() != b.is_constant()) return std::nullopt;
-  if (!a.is_constant() && !(*a.symbol() == *b.symbol())) return std::nullopt;
-  return Dim(a.factor() + b.factor(), a.symbol());
+  if (!a.has_symbols_of(b)) return std::nullopt;
+  return Dim(a.factor() + b.factor(), a.symbols());
 }
 
 Dim scaled(const Dim& dim, std::int64_t factor) {
-  return factor == 0 ? Dim(0) : Dim(dim.factor() * factor, dim.symbol());
+  return factor == 0 ? Dim(0) : Dim(dim.factor() * factor, dim.symbols());
 }
 
 // Replaces the operand accesses of a body by numbers of strided ones, which are appended to the nest.
@@ -51,16 +50,13 @@ bool keeps_together(const std::vector<int>& list, int outer, int inner) {
 }
 
 bool can_merge(const StridedNest& nest, int outer, int inner) {
-  if (!can_multiply(nest.iterators[outer].extent, nest.iterators[inner].extent)) return false;
   for (const ir::Stage& stage : nest.stages) {
     if (!keeps_together(stage.target, outer, inner) || !keeps_together(stage.reduced, outer, inner)) return false;
     if (mentions_iterator(stage.body, outer) || mentions_iterator(stage.body, inner)) return false;
   }
   if (nest.iterators[outer].extent == Dim(1)) return true;
   return std::ranges::all_of(nest.accesses, [&](const StridedAccess& access) {
-    const Dim& stride = access.strides[inner];
-    const Dim& extent = nest.iterators[inner].extent;
-    return can_multiply(stride, extent) && stride * extent == access.strides[outer];
+    return access.strides[inner] * nest.iterators[inner].extent == access.strides[outer];
   });
 }
 
@@ -101,12 +97,9 @@ bool merge_one(StridedNest& nest) {
 
 }  // namespace
 
-bool can_multiply(const Dim& a, const Dim& b) { return a.is_constant() || b.is_constant(); }
-
-std::optional<Strides> row_major_strides(const ir::Shape& shape) {
+Strides row_major_strides(const ir::Shape& shape) {
   Strides strides(shape.size(), Dim(1));
   for (std::size_t axis = shape.size(); axis-- > 1;) {
-    if (!can_multiply(strides[axis], shape[axis])) return std::nullopt;
     strides[axis - 1] = strides[axis] * shape[axis];
   }
   return strides;

@@ -12,11 +12,8 @@ namespace strata::schedule {
 // The distance of neighbours along each axis of a tensor, in elements.
 using Strides = std::vector<ir::Dim>;
 
-// Whether a product of these sizes is a constant times one symbol at most.
-bool can_multiply(const ir::Dim& a, const ir::Dim& b);
-
-// Innermost 1. Nothing where one isn't a multiple of one symbol.
-std::optional<Strides> row_major_strides(const ir::Shape& shape);
+// Innermost 1.
+Strides row_major_strides(const ir::Shape& shape);
 
 // An operand access as an address: sum of stride x iterator, plus offsets; in elements.
 struct StridedAccess {
@@ -36,12 +33,12 @@ struct StridedNest {
   const ir::Stage& result() const { return stages.back(); }
 };
 
-// Nothing when an address isn't a sum of multiples of one symbol each.
+// Nothing when an iterator moves the address by strides of which the sum is no product: seq + ctx.
 std::optional<StridedAccess> strided_access(const ir::ScalarExpr& access, const Strides& operand,
                                             std::size_t iterators);
 
-// The operands' strides, by operand; those of an operand without strides (packed, or not expressible) are empty.
-// Nothing when an operand with axes has none, or a stride isn't a multiple of one symbol.
+// The operands' strides, by operand; those of a packed operand are empty. Nothing when an operand with axes has none,
+// or the nest has an address that is no strided access.
 std::optional<StridedNest> strided_nest(const ir::LoopNest& nest, const std::vector<Strides>& operands);
 
 }  // namespace strata::schedule

@@ -20,19 +20,17 @@ struct Run {
 
 std::optional<Dim> divide(const Dim& a, const Dim& b) {
   if (a.factor() % b.factor() != 0) return std::nullopt;
-  if (b.is_constant()) return Dim(a.factor() / b.factor(), a.symbol());
-  if (a.is_constant() || !(*a.symbol() == *b.symbol())) return std::nullopt;
+  if (b.is_constant()) return Dim(a.factor() / b.factor(), a.symbols());
+  if (!a.has_symbols_of(b)) return std::nullopt;
   return Dim(a.factor() / b.factor());
 }
 
-// Innermost first, without axes of one element. Nothing where a product would have two symbols.
+// Innermost first, without axes of one element.
 std::vector<Run> runs_of(const ir::Shape& shape, const Strides& strides) {
   std::vector<Run> runs;
   for (std::size_t axis = shape.size(); axis-- > 0;) {
     if (shape[axis] == Dim(1)) continue;
-    const bool continues = !runs.empty() && can_multiply(runs.back().stride, runs.back().extent) &&
-                           can_multiply(runs.back().extent, shape[axis]) &&
-                           runs.back().stride * runs.back().extent == strides[axis];
+    const bool continues = !runs.empty() && runs.back().stride * runs.back().extent == strides[axis];
     if (continues) {
       runs.back().extent = runs.back().extent * shape[axis];
     } else {
@@ -51,7 +49,7 @@ std::optional<Strides> reshaped(const ir::Shape& from, const Strides& strides, c
     if (to[axis] == Dim(1)) continue;
     if (run == runs.end()) return std::nullopt;
     const std::optional<Dim> rest = divide(run->extent, to[axis]);
-    if (!rest || !can_multiply(run->stride, to[axis])) return std::nullopt;
+    if (!rest) return std::nullopt;
     result[axis] = run->stride;
     *run = {*rest, run->stride * to[axis]};
     if (*rest == Dim(1)) ++run;
@@ -64,11 +62,7 @@ void normalise(const ir::Shape& shape, Strides& strides) {
   for (std::size_t axis = shape.size(); axis-- > 0;) {
     if (!(shape[axis] == Dim(1))) continue;
     const bool innermost = axis + 1 == shape.size();
-    if (innermost) {
-      strides[axis] = Dim(1);
-    } else if (can_multiply(strides[axis + 1], shape[axis + 1])) {
-      strides[axis] = strides[axis + 1] * shape[axis + 1];
-    }
+    strides[axis] = innermost ? Dim(1) : strides[axis + 1] * shape[axis + 1];
   }
 }
 
@@ -99,7 +93,7 @@ std::optional<View> view_by_map(const ir::Expr& value, const View& operand) {
 std::optional<View> view_by_order(const ir::Expr& value, const View& operand) {
   const ir::TensorType& from = value.arguments[0]->type();
   if (is_contiguous(operand, from)) {
-    return View{0, row_major_strides(value.type().shape).value_or(Strides{}), operand.whole};
+    return View{0, row_major_strides(value.type().shape), operand.whole};
   }
   auto strides = reshaped(from.shape, operand.strides, value.type().shape);
   if (!strides) return std::nullopt;
@@ -111,7 +105,7 @@ std::optional<View> view_by_order(const ir::Expr& value, const View& operand) {
 
 View own_memory(const ir::TensorType& type) {
   if (!ir::is_row_major_in_memory(type)) return {};
-  return {0, row_major_strides(type.shape).value_or(Strides{}), true};
+  return {0, row_major_strides(type.shape), true};
 }
 
 std::optional<View> view_of(const ir::Expr& value, const View& operand) {
@@ -132,7 +126,6 @@ bool is_contiguous(const View& view, const ir::TensorType& type, std::size_t fir
     if (type.shape[axis] == Dim(1)) continue;
     if (!(view.strides[axis] == expected)) return false;
     if (axis == first_axis) return true;
-    if (!can_multiply(expected, type.shape[axis])) return false;
     expected = expected * type.shape[axis];
   }
   return true;

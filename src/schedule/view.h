@@ -14,7 +14,7 @@ namespace strata::schedule {
 // along each axis. In elements.
 struct View {
   std::int64_t offset = 0;
-  Strides strides;  // by axis; empty where a row-major or packed tensor's are no products of one symbol
+  Strides strides;  // by axis; empty where the tensor is packed
   bool whole =
       true;  // all of the memory that it lies in, as its owner or by reshapes alone: the same tensor to ir::verify
 };

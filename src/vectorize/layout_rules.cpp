@@ -79,11 +79,26 @@ egraph::Guard same_type(TensorGraph& tensors, const char* a, const char* b) {
   };
 }
 
+// The guard, where ?x is packed.
+egraph::Guard where_packed(TensorGraph& tensors, egraph::Guard guard) {
+  return [&tensors, guard = std::move(guard)](EGraph& graph, Match& match) {
+    return !tensors.type(match.class_of("?x")).layout.is_row_major() && guard(graph, match);
+  };
+}
+
 // The payload ?p fits the operand ?x as it is.
 egraph::Guard fits(TensorGraph& tensors, const char* op) {
   return [&tensors, op](EGraph&, Match& match) {
     return tensors.infer(ir::get_op(op), {match.class_of("?x")}, tensors.attributes(match.payload_of("?p")))
         .has_value();
+  };
+}
+
+// The payload ?p takes the operand ?x to the type of ?r.
+egraph::Guard gives(TensorGraph& tensors, const char* op) {
+  return [&tensors, op](EGraph&, Match& match) {
+    return tensors.infer(ir::get_op(op), {match.class_of("?x")}, tensors.attributes(match.payload_of("?p"))) ==
+           tensors.type(match.class_of("?r"));
   };
 }
 
@@ -99,6 +114,11 @@ std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& 
   };
   add("pack-of-unpack", "?r = pack(unpack(?x))", "?r = ?x", same_type(tensors, "?r", "?x"));
   add("unpack-of-pack", "?r = unpack(pack(?x))", "?r = ?x", same_type(tensors, "?r", "?x"));
+  // Without these two, values that are reshaped to one another's types would get one more packed form per iteration:
+  // the algebra's rules are about row-major values.
+  add("identity-packed-reshape", "?r = reshape(?x)", "?r = ?x", where_packed(tensors, same_type(tensors, "?r", "?x")));
+  add("packed-reshape-of-reshape", "?r = reshape{?p}(reshape(?x))", "?r = reshape{?p}(?x)",
+      where_packed(tensors, gives(tensors, "reshape")));
   add("reshape-of-unpack", "reshape{?p}(unpack(?x))", "unpack(reshape{?p}(?x))", fits(tensors, "reshape"));
   add("transpose-of-unpack", "transpose{?p}(unpack(?x))", "unpack(transpose{?p}(?x))", fits(tensors, "transpose"));
   add("slice-of-unpack", "slice{?p}(unpack(?x))", "unpack(slice{?p}(?x))", fits(tensors, "slice"));

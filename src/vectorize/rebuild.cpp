@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "ir/rewrite.h"
 #include "plan/op_text.h"
+#include "vectorize/own_result.h"
 
 namespace strata::vectorize {
 namespace {
@@ -92,7 +93,9 @@ class VersionBuilder {
     for (std::size_t i = 0; i < function.parameters.size(); ++i) {
       if (current_->roles->parameters[i] != ir::Role::kConstant) add_parameter(i);
     }
-    for (std::size_t i = 0; i < function.results.size(); ++i) body_.results.push_back(own_result(result(i)));
+    for (std::size_t i = 0; i < function.results.size(); ++i) {
+      body_.results.push_back(own_result(pool(), result(i), body_.results));
+    }
     made.function = built_.module.add(std::move(body_));
     functions_[&function] = std::move(made);
   }
@@ -131,14 +134,6 @@ class VersionBuilder {
       }
     }
     return {};
-  }
-
-  // Results that have become equal are copies: each has memory of its own.
-  const Expr* own_result(const Expr* value) {
-    while (std::ranges::find(body_.results, value) != body_.results.end()) {
-      value = pool().op(ir::get_op("cast"), {value}, {{"dtype", value->type().dtype}});
-    }
-    return value;
   }
 
   const Expr* result(std::size_t number) {

@@ -3,6 +3,7 @@
 // with the interpreter. All in a child process: a crash or a hang of one is a finding like another.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,8 +41,8 @@ inline double rounding(DType dtype) {
 }
 
 // Factors 1 + rounding or 1 - rounding; the name ends with the type's.
-inline ir::Value rounding_noise(const ir::Expr& weight) {
-  std::mt19937_64 random(std::hash<std::string>{}(weight.name));
+inline ir::Value rounding_noise(const ir::Expr& weight, std::uint64_t draw) {
+  std::mt19937_64 random(std::hash<std::string>{}(weight.name) + draw);
   ir::Value noise{weight.type(),
                   std::vector<double>(static_cast<std::size_t>(ir::max_element_count(weight.type().shape)))};
   const double size = rounding(*parse_dtype(weight.name.substr(weight.name.rfind('_') + 1)));
@@ -49,31 +50,54 @@ inline ir::Value rounding_noise(const ir::Expr& weight) {
   return noise;
 }
 
-// Each op's result is multiplied by weights noise_N_DTYPE, different ones along its last axis, and the left side of a
-// product with bf16 weights is rounded to bf16, as dot-product units do: how far the results move says how exact they
-// can be asked to be.
-inline ir::Module with_rounding_noise(const ir::Module& module) {
-  static const std::set<std::string> kExact = {"slice", "transpose", "reshape",      "concat", "gather", "neg",
-                                               "abs",   "cast",      "cache_append", "pack",   "unpack"};
-  int count = 0;
-  return ir::rebuild_module(module, [&](ir::Module& into, const ir::Expr& old, std::vector<const ir::Expr*> arguments) {
-    ir::ExprPool& pool = into.pool();
-    if (old.kind != ir::Expr::Kind::kOp) return ir::copy_expr(into, old, std::move(arguments));
+// The module for these sizes, with rounding errors: weights noise_N_DTYPE, one factor per element, multiply each op's
+// result and the f32 parameters and weights that an op reads. The error of a sum is relative to its terms, not to what
+// is left of them, so it is as if the operands had been rounded; that of a whole tensor cancels in a softmax or a norm,
+// so each element has its own. The left side of a product with bf16 weights is rounded to bf16, as dot-product units
+// do. How far the results move says how exact they can be asked to be.
+class RoundingNoise {
+ public:
+  static ir::Module add_to(const ir::Module& module, const Symbols& symbols) {
+    RoundingNoise noise;
+    return ir::rebuild_module(ir::specialise(module, {symbols.begin(), symbols.end()}),
+                              [&](ir::Module& into, const ir::Expr& old, std::vector<const ir::Expr*> arguments) {
+                                return noise.rewrite(into, old, std::move(arguments));
+                              });
+  }
+
+ private:
+  using Expr = ir::Expr;
+
+  const Expr* rewrite(ir::Module& into, const Expr& old, std::vector<const Expr*> arguments) {
+    static const std::set<std::string> kExact = {"slice", "transpose", "reshape",      "concat", "gather", "neg",
+                                                 "abs",   "cast",      "cache_append", "pack",   "unpack"};
+    if (old.kind != Expr::Kind::kOp || kExact.contains(old.op->name())) {
+      return ir::copy_expr(into, old, std::move(arguments));
+    }
+    for (const Expr*& argument : arguments) {
+      const bool is_leaf = argument->kind == Expr::Kind::kParameter || argument->kind == Expr::Kind::kWeight;
+      if (is_leaf && argument->type().dtype == DType::kF32) argument = noisy(into.pool(), argument);
+    }
     const bool is_product = old.op->name().find("matmul") != std::string::npos;
     if (is_product && arguments[1]->type().dtype == DType::kBF16 && arguments[0]->type().dtype == DType::kF32) {
-      const ir::Expr* const narrow = pool.op(ir::get_op("cast"), {arguments[0]}, {{"dtype", DType::kBF16}});
-      arguments[0] = pool.op(ir::get_op("cast"), {narrow}, {{"dtype", DType::kF32}});
+      arguments[0] = cast(into.pool(), cast(into.pool(), arguments[0], DType::kBF16), DType::kF32);
     }
-    const ir::Expr* const made = ir::copy_expr(into, old, std::move(arguments));
-    const ir::TensorType& type = made->type();
-    if (kExact.contains(old.op->name()) || !is_floating(type.dtype) || !type.layout.is_row_major()) return made;
-    const bool is_vector = type.rank() > 0 && type.shape.back().is_constant();
-    const std::string name = "noise_" + std::to_string(count++) + "_" + std::string(dtype_name(type.dtype));
-    const ir::Expr* const noise =
-        pool.weight(name, {DType::kF32, is_vector ? ir::Shape{type.shape.back()} : ir::Shape{}, {}, {}});
-    return pool.op(ir::get_op("mul"), {made, noise}, {});
-  });
-}
+    return noisy(into.pool(), ir::copy_expr(into, old, std::move(arguments)));
+  }
+
+  static const Expr* cast(ir::ExprPool& pool, const Expr* value, DType dtype) {
+    return pool.op(ir::get_op("cast"), {value}, {{"dtype", dtype}});
+  }
+
+  const Expr* noisy(ir::ExprPool& pool, const Expr* value) {
+    const ir::TensorType& type = value->type();
+    if (!is_floating(type.dtype) || !type.layout.is_row_major()) return value;
+    const std::string name = "noise_" + std::to_string(count_++) + "_" + std::string(dtype_name(type.dtype));
+    return pool.op(ir::get_op("mul"), {value, pool.weight(name, {DType::kF32, type.shape, {}, {}})}, {});
+  }
+
+  int count_ = 0;
+};
 
 // ||a - b|| / ||b|| over the elements of b that are finite in f16; a may differ by `floor` per element more.
 inline double graph_error(const ir::Value& a, const ir::Value& b) {
@@ -139,22 +163,34 @@ inline std::string sizes_text(const Symbols& symbols) {
   return text;
 }
 
+// By how much rounding moves each of the results: the most of several draws, as one draw's errors may cancel.
+inline std::vector<double> rounding_errors(const PlannedFunction& planned, const std::vector<ir::Value>& arguments,
+                                           const Symbols& symbols, const std::vector<ir::Value>& expected) {
+  constexpr std::uint64_t kDraws = 8;
+  const ir::Module module = RoundingNoise::add_to(planned.source(), symbols);
+  std::vector<double> errors(expected.size());
+  for (std::uint64_t draw = 0; draw < kDraws; ++draw) {
+    const auto noisy =
+        planned.reference(module, arguments, {}, [&](const ir::Expr& weight) { return rounding_noise(weight, draw); });
+    for (std::size_t i = 0; i < errors.size(); ++i) errors[i] = std::max(errors[i], graph_error(noisy[i], expected[i]));
+  }
+  return errors;
+}
+
 // Runs it with these sizes by one thread and by two.
 inline Verdict compare(const PlannedFunction& planned, const LoadedCode& code, const Symbols& symbols,
                        std::mt19937_64& random) {
   const auto arguments = graph_arguments(planned.function(), symbols, random);
   const auto expected = planned.reference(arguments, symbols);
   const double base = base_tolerance(planned.source());
-  std::vector<ir::Value> noisy;
+  std::vector<double> moved;
   for (const int threads : {1, 2}) {
     const auto got = planned.run(code, arguments, symbols, threads);
     for (std::size_t i = 0; i < expected.size(); ++i) {
       const double error = graph_error(got[i], expected[i]);
       if (error <= base) continue;
-      if (noisy.empty()) {
-        noisy = planned.reference(with_rounding_noise(planned.source()), arguments, symbols, rounding_noise);
-      }
-      const double tolerance = base + 4 * graph_error(noisy[i], expected[i]);
+      if (moved.empty()) moved = rounding_errors(planned, arguments, symbols, expected);
+      const double tolerance = base + 2 * moved[i];
       if (error <= tolerance) continue;
       return "wrong result: result " + std::to_string(i) + " is off by " + std::to_string(error) + ", tolerance " +
              std::to_string(tolerance) + ", threads=" + std::to_string(threads) + sizes_text(symbols);
@@ -215,42 +251,81 @@ class GraphBatch {
   std::vector<Verdict> verdicts_;
 };
 
-// The child's answer, or nothing when it died.
-inline std::optional<std::vector<Verdict>> run_in_child(const std::vector<GraphCase>& cases, std::string& death) {
-  constexpr unsigned kSeconds = 300;
-  const TempDir folder(std::filesystem::temp_directory_path(), "strata-test");
-  const auto answer = folder.path() / "verdicts.json";
-  const pid_t child = fork();
-  if (child < 0) throw std::runtime_error("fork fails");
-  if (child == 0) {
+// A process that runs a batch, beside its parent and other ones.
+class GraphChild {
+ public:
+  explicit GraphChild(std::vector<GraphCase> cases) : cases_(std::move(cases)) {
+    id_ = fork();
+    if (id_ < 0) throw std::runtime_error("fork fails");
+    if (id_ == 0) work();
+  }
+
+  const std::vector<GraphCase>& cases() const { return cases_; }
+  pid_t id() const { return id_; }
+
+  // Its answer, or nothing when it died; then `death` says how.
+  std::optional<std::vector<Verdict>> wait(std::string& death) const {
+    int status = 0;
+    waitpid(id_, &status, 0);
+    death = "crash: ended by signal " + std::to_string(WTERMSIG(status));
+    if (!WIFEXITED(status) || !std::filesystem::exists(answer())) return std::nullopt;
+    const auto json = nlohmann::json::parse(read_text_file(answer(), std::size_t{1} << 24));
+    if (json.is_array()) return json.get<std::vector<Verdict>>();
+    death = json.get<std::string>();
+    return std::nullopt;
+  }
+
+ private:
+  std::filesystem::path answer() const { return folder_.path() / "verdicts.json"; }
+
+  [[noreturn]] void work() const {
+    constexpr unsigned kSeconds = 300;
     alarm(kSeconds);
+    limit_memory();
     try {
-      write_file(answer, nlohmann::json(GraphBatch(cases).run()).dump());
+      write_file(answer(), nlohmann::json(GraphBatch(cases_).run()).dump());
     } catch (const std::exception& error) {
-      write_file(answer, nlohmann::json(std::string("building: ") + error.what()).dump());
+      write_file(answer(), nlohmann::json(std::string("building: ") + error.what()).dump());
     }
     _exit(0);
   }
-  int status = 0;
-  waitpid(child, &status, 0);
-  death = "crash: ended by signal " + std::to_string(WTERMSIG(status));
-  if (!WIFEXITED(status) || !std::filesystem::exists(answer)) return std::nullopt;
-  const auto json = nlohmann::json::parse(read_text_file(answer, std::size_t{1} << 24));
-  if (json.is_array()) return json.get<std::vector<Verdict>>();
-  death = json.get<std::string>();
-  return std::nullopt;
-}
 
-// All verdicts. When the whole batch fails, its cases are tried in ever smaller groups.
-inline std::vector<Verdict> check_graphs(const std::vector<GraphCase>& cases) {
-  if (cases.empty()) return {};
+  // What takes more is a finding, not the end of other processes. Sanitizers map terabytes.
+  static void limit_memory() {
+    constexpr rlim_t kBytes = rlim_t{4} << 30;
+    const rlimit limit{kBytes, kBytes};
+    if (!is_sanitized()) setrlimit(RLIMIT_AS, &limit);
+  }
+
+  static constexpr bool is_sanitized() {
+#if defined(__has_feature)
+    return __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#else
+    return false;
+#endif
+  }
+
+  const std::vector<GraphCase> cases_;
+  const TempDir folder_{std::filesystem::temp_directory_path(), "strata-test"};
+  pid_t id_ = 0;
+};
+
+// All verdicts of a child. When the whole batch fails, its cases are tried in ever smaller groups.
+inline std::vector<Verdict> verdicts_of(const GraphChild& child) {
   std::string death;
-  if (auto verdicts = run_in_child(cases, death)) return *verdicts;
+  if (auto verdicts = child.wait(death)) return *verdicts;
+  const std::vector<GraphCase>& cases = child.cases();
   if (cases.size() == 1) return {death};
   const auto middle = cases.begin() + std::ssize(cases) / 2;
-  std::vector<Verdict> verdicts = check_graphs({cases.begin(), middle});
-  for (Verdict& verdict : check_graphs({middle, cases.end()})) verdicts.push_back(std::move(verdict));
+  std::vector<Verdict> verdicts = verdicts_of(GraphChild({cases.begin(), middle}));
+  for (Verdict& verdict : verdicts_of(GraphChild({middle, cases.end()}))) verdicts.push_back(std::move(verdict));
   return verdicts;
+}
+
+inline std::vector<Verdict> check_graphs(const std::vector<GraphCase>& cases) {
+  return cases.empty() ? std::vector<Verdict>{} : verdicts_of(GraphChild(cases));
 }
 
 }  // namespace strata::compile

@@ -68,6 +68,23 @@ const std::vector<OpCase>& cases() {
        "    %0 = reshape(%a) {shape = [-1, 3, 4]} : f32[seq, 3, 4]\n    %1 = concat(%0, %b) {axis = 2} : f32[seq, 3, "
        "8]\n",
        "%1"},
+      // Distances in memory that are products of two symbols.
+      {"concat_of_squares", "%a: f32[seq, 5], %b: f32[seq, 5]",
+       "    %0 = matmul_nt(%a, %b) : f32[seq, seq]\n    %1 = concat(%0, %0) {axis = 0} : f32[2*seq, seq]\n"
+       "    %2 = concat(%0, %0) {axis = 1} : f32[seq, 2*seq]\n    %3 = transpose(%2) {perm = [1, 0]} : f32[2*seq, "
+       "seq]\n"
+       "    %4 = add(%1, %3) : f32[2*seq, seq]\n",
+       "%4"},
+      {"many_squares", "%a: f32[3, seq, 5], %b: f32[3, seq, 5], %c: f32[seq]",
+       "    %0 = batch_matmul_nt(%a, %b) : f32[3, seq, seq]\n    %1 = softmax(%0) : f32[3, seq, seq]\n"
+       "    %2 = slice(%1) {axis = 0, begin = 1, end = 3} : f32[2, seq, seq]\n"
+       "    %3 = transpose(%2) {perm = [1, 0, 2]} : f32[seq, 2, seq]\n    %4 = mul(%3, %c) : f32[seq, 2, seq]\n"
+       "    %5 = concat(%4, %4) {axis = 1} : f32[seq, 4, seq]\n",
+       "%5"},
+      {"two_symbols", "%a: f32[3, seq, 5], %b: f32[3, ctx, 5]",
+       "    %0 = batch_matmul_nt(%a, %b) : f32[3, seq, ctx]\n    %1 = exp(%0) : f32[3, seq, ctx]\n"
+       "    %2 = batch_matmul(%1, %b) : f32[3, seq, 5]\n    %3 = concat(%2, %a) {axis = 0} : f32[6, seq, 5]\n",
+       "%3"},
       {"cast", "%a: f32[seq, 33]",
        "    %0 = cast(%a) {dtype = f16} : f16[seq, 33]\n    %1 = cast(%0) {dtype = f32} : f32[seq, 33]\n", "%1"},
       {"rope", "%x: f32[seq, 3, 2, 9], %c: f32[seq, 9], %s: f32[seq, 9]",

@@ -308,15 +308,37 @@ class RandomGraph {
     }
   }
 
+  // [heads, rows, n] of a value of three axes, or of a matrix whose columns are divided among the heads.
+  const Expr* matrices(Body& body) {
+    const Expr* x = any_of_rank(body, 3);
+    if (x == nullptr) {
+      const Expr* const matrix = any_of_rank(body, 2);
+      const std::int64_t heads = pick<std::int64_t>({1, 2, 3, 4});
+      const bool can_split = matrix != nullptr && matrix->type().shape[0] == rows_ && last(matrix).is_constant() &&
+                             last(matrix).factor() % heads == 0;
+      if (!can_split) return nullptr;
+      x = split_heads(matrix, {heads, last(matrix).factor() / heads});
+    }
+    if (x->type().shape[0].is_constant()) return x;
+    return same_size("transpose", x, {{"perm", std::vector<std::int64_t>{1, 0, 2}}});
+  }
+
+  // Matrices by weights, or by themselves, which gives [heads, rows, rows].
   void add_batch(Body& body) {
-    const Expr* const a = any_of_rank(body, 3);
+    const Expr* const a = matrices(body);
     if (a == nullptr || !a->type().shape[0].is_constant() || !last(a).is_constant()) return;
+    const double large = magnitude(a) * growth(last(a));
+    if (chance(40)) {
+      const Expr* const scores = op("batch_matmul_nt", {a, a}, magnitude(a) * large);
+      add(body, scores);
+      if (chance(60)) add(body, op("batch_matmul", {op("softmax", {scores}, 1), a}, magnitude(a)));
+      return;
+    }
     const bool nt = chance(50);
     const Dim batch = a->type().shape[0];
     const Dim n = size();
     const ir::Shape shape = nt ? ir::Shape{batch, n, last(a)} : ir::Shape{batch, last(a), n};
-    add(body, op(nt ? "batch_matmul_nt" : "batch_matmul", {a, constant(body, {weight_dtype(), shape, {}, {}})},
-                 magnitude(a) * growth(last(a))));
+    add(body, op(nt ? "batch_matmul_nt" : "batch_matmul", {a, constant(body, {weight_dtype(), shape, {}, {}})}, large));
   }
 
   void add_cast(Body& body) {
@@ -328,8 +350,6 @@ class RandomGraph {
     const Expr* const a = any(body);
     const Expr* const b = chance(70) ? any(body) : a;
     const auto axis = static_cast<std::int64_t>(below(static_cast<std::uint64_t>(a->type().rank())));
-    const auto is_dynamic = [](const Dim& dim) { return !dim.is_constant(); };
-    if (std::ranges::count_if(a->type().shape, is_dynamic) > 1) return;  // no kernel has run lengths of two symbols
     add(body, op("concat", {a, b}, std::max(magnitude(a), magnitude(b)), {{"axis", axis}}));
   }
 

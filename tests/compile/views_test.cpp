@@ -303,6 +303,34 @@ TEST_P(Views, OfWhatACallOverwrites) {
   expect_equal(compiled, c.op, random);
 }
 
+// The callee returns what it is given, or a view of it, and both are results.
+TEST_P(Views, OfWhatACallReturnsAgain) {
+  const std::string callee = R"(  func @f(%x: f32[seq, 12], %y: f32[seq, 12]) {
+    %0 = transpose(%x) {perm = [0, 1]} : f32[seq, 12]
+    %1 = reshape(%y) {shape = [-1, 3, 4]} : f32[seq, 3, 4]
+    %2 = exp(%y) : f32[seq, 12]
+    return %0, %1, %2
+  }
+)";
+  const OpCase c = {"calls", "%a: f32[seq, 12]",
+                    R"(    %0 = exp(%a) : f32[seq, 12]
+    %1 = neg(%a) : f32[seq, 12]
+    %2 = call @f(%0, %1) : (f32[seq, 12], f32[seq, 3, 4], f32[seq, 12])
+    %3 = get(%2) {index = 0} : f32[seq, 12]
+    %4 = get(%2) {index = 1} : f32[seq, 3, 4]
+    %5 = get(%2) {index = 2} : f32[seq, 12]
+    %6 = call @f(%5, %5) : (f32[seq, 12], f32[seq, 3, 4], f32[seq, 12])
+    %7 = get(%6) {index = 0} : f32[seq, 12]
+    %8 = get(%6) {index = 1} : f32[seq, 3, 4]
+)",
+                    "%0, %3, %4, %1, %7, %8, %5"};
+  std::mt19937_64 random(41);
+  for (const std::vector<std::string>& without : {std::vector<std::string>{}, {"egraph"}}) {
+    CompiledFunction compiled(module_text(c, callee), {GetParam(), without}, random);
+    expect_equal(compiled, c, random);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Machines, Views, testing::Values("native", "avx2-generic", "x86-64-baseline"), test_name);
 
 }  // namespace

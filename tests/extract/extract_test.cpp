@@ -7,6 +7,7 @@
 
 #include "../base/expect_error.h"
 #include "base/error.h"
+#include "extract/loop_cuts.h"
 
 namespace strata::extract {
 namespace {
@@ -64,6 +65,25 @@ TEST(Extract, CheapestCycleIsNoChoice) {
     EXPECT_EQ(solution.objective, 5) << classes;
     EXPECT_EQ(solution.method, Method::kOptimal);
   }
+}
+
+// Two classes that need each other, with this many ways out, each to a class of its own.
+Problem pair_with_exits(int exits) {
+  Problem problem{{{{0, {1}}}, {{0, {0}}}}, {0}, {}};
+  for (int exit = 0; exit < exits; ++exit) {
+    problem.classes[1].push_back({1, {2 + exit}});
+    problem.classes.push_back({{1, {}}, {2, {}}});
+  }
+  return problem;
+}
+
+// A row for each class below would have as many terms as there are exits.
+TEST(Extract, ComponentsWithManyExitsHaveOneRow) {
+  const Problem few = pair_with_exits(10);
+  EXPECT_EQ(LoopCuts(few).required_components().size(), 11U);
+  const Problem many = pair_with_exits(2000);
+  EXPECT_EQ(LoopCuts(many).required_components().size(), 1U);
+  EXPECT_EQ(solve(many).objective, 2);
 }
 
 // Two rings that cross, and a limit that forbids the cheap exits: the solver, not the presolve, has to see the cycles.

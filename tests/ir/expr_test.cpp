@@ -117,5 +117,18 @@ TEST(TypeTest, TextAndSizes) {
   EXPECT_EQ(f32({}).text(), "f32");
 }
 
+TEST(TypeTest, DistancesAreProductsOfSymbols) {
+  const auto seq = std::make_shared<const Symbol>(Symbol{"seq", 2, 100, 2});
+  const auto ctx = std::make_shared<const Symbol>(Symbol{"ctx", 64, 128, 64});
+  const Dim distance = Dim(3, seq) * Dim(2, ctx);
+  EXPECT_EQ(distance, Dim(2, ctx) * Dim(3, seq));
+  EXPECT_FALSE(distance == Dim(6, ctx));
+  EXPECT_FALSE(distance == Dim(6, seq) * Dim(1, seq));
+  EXPECT_EQ(distance.text(), "6*ctx*seq");
+  EXPECT_EQ(distance.min(), 6 * 2 * 64);
+  EXPECT_EQ(distance.max(), 6 * 100 * 128);
+  EXPECT_EQ(distance.multiple(), 6 * 2 * 64);
+}
+
 }  // namespace
 }  // namespace strata::ir

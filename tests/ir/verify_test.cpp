@@ -59,6 +59,14 @@ TEST(Verify, RefusesUndeclaredSymbols) {
   expect_failure(module, "the symbol seq is not declared like this");
 }
 
+TEST(Verify, RefusesSizesOfTwoSymbols) {
+  Module module;
+  const Dim seq(1, module.symbol({"seq", 1, 8, 1}));
+  const Expr* const x = module.pool().parameter("x", f32({seq * seq}));
+  module.add({"f", {x}, {x}});
+  expect_failure(module, "the size seq*seq has more than one symbol");
+}
+
 TEST(Verify, RefusesBadSymbols) {
   Module module;
   module.symbol({"seq", 3, 8, 2});

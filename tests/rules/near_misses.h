@@ -140,6 +140,12 @@ inline const std::vector<NearMiss>& near_misses() {
       {"pack-of-unpack", "%0 = unpack(%l) : f32[8, 6]; %1 = pack(%0) {layout = <8@0>} : f32[8, 6]<8@0>"},
       {"unpack-of-pack",
        "%0 = pack(%x) {dtype = bf16, layout = <4@0>} : bf16[4, 6]<4@0>; %1 = unpack(%0) : bf16[4, 6]"},
+      {"identity-packed-reshape",
+       "%0 = pack(%x) {layout = <2@1>} : f32[4, 6]<2@1>; %1 = reshape(%0) {shape = [6, 4]} : f32[6, 4]<2@1>"},
+      // A number of no axes has no lanes.
+      {"packed-reshape-of-reshape",
+       "%0 = pack(%e) {layout = <4~@0>} : f32[1]<4~@0>; %1 = reshape(%0) {shape = []} : f32; "
+       "%2 = reshape(%1) {shape = [1]} : f32[1]"},
       {"reshape-of-unpack", "%0 = unpack(%l) : f32[8, 6]; %1 = reshape(%0) {shape = [48]} : f32[48]"},
       {"transpose-of-unpack",
        "%0 = pack(%x) {layout = <4~@1>} : f32[4, 6]<4~@1>; %1 = unpack(%0) : f32[4, 6]; "

@@ -165,7 +165,7 @@ class InstanceWriter {
   std::optional<ir::TensorType> operand_type(const ir::Op& op, int i, const Types& known) {
     const auto letters = operand_letters().find(op.name());
     if (letters != operand_letters().end()) return lettered(letters->second, static_cast<std::size_t>(i), known);
-    if (op.name() == "unpack") return packed(random_type());
+    if (op.name() == "unpack" || (op.name() == "reshape" && below(4) == 0)) return packed(random_type());
     const auto other = std::ranges::find_if(known, [](const auto& type) { return type.has_value(); });
     if (other == known.end()) return below(10) == 0 ? ir::TensorType{dtype_, {}, {}, {}} : random_type();
     ir::TensorType type = **other;
