@@ -200,7 +200,8 @@ Compute aligned_slice(std::string slice, std::string x, std::string y) {
   return [slice, x, y](const Matched& m) -> std::optional<ir::Attributes> {
     const Range part = range(m, slice);
     const std::int64_t axis = part.axis - (m.type(x).rank() - m.type(y).rank());
-    if (axis < 0 || m.type(x).shape[part.axis] != m.type(y).shape[axis]) return std::nullopt;
+    if (m.type(x).rank() < m.type(y).rank() || axis < 0 || m.type(x).shape[part.axis] != m.type(y).shape[axis])
+      return std::nullopt;
     return slice_attributes({axis, part.begin, part.end});
   };
 }

@@ -82,7 +82,16 @@ class RoundingNoise {
     if (is_product && arguments[1]->type().dtype == DType::kBF16 && arguments[0]->type().dtype == DType::kF32) {
       arguments[0] = cast(into.pool(), cast(into.pool(), arguments[0], DType::kBF16), DType::kF32);
     }
-    return noisy(into.pool(), ir::copy_expr(into, old, std::move(arguments)));
+    const Expr* const x = arguments[0];
+    const Expr* const made = noisy(into.pool(), ir::copy_expr(into, old, std::move(arguments)));
+    return old.op->name().starts_with("gelu") ? with_tail(into.pool(), made, x) : made;
+  }
+
+  // x * (1 + erf(...)) / 2 is as exact as its operand, even where 1 + erf(...) is next to nothing.
+  const Expr* with_tail(ir::ExprPool& pool, const Expr* gelu, const Expr* x) {
+    if (x->type().dtype != DType::kF32 || !x->type().layout.is_row_major()) return gelu;
+    const Expr* const error = pool.op(ir::get_op("sub"), {noisy(pool, x), x}, {});
+    return pool.op(ir::get_op("add"), {gelu, error}, {});
   }
 
   static const Expr* cast(ir::ExprPool& pool, const Expr* value, DType dtype) {

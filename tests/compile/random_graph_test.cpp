@@ -141,6 +141,11 @@ TEST(RoundingNoise, IsOfEachElement) {
   EXPECT_GT(noise_errors(scores + "%3 = softmax(%2) : f32[seq, seq]\n", "%3")[0], 2e-5);
 }
 
+TEST(RoundingNoise, IsOfTheOperandInTheTailOfGelu) {
+  const std::string tail = "%0 = scalar -5.0 : f32\n %1 = add(%x, %0) : f32[seq, 5]\n %2 = gelu(%1) : f32[seq, 5]\n";
+  EXPECT_GT(noise_errors(tail, "%2")[0], 5e-4);
+}
+
 TEST(RoundingNoise, IsSmallWhereNothingCancels) {
   const double error = noise_errors("%0 = mul(%x, %x) : f32[seq, 5]\n %1 = softmax(%0) : f32[seq, 5]\n", "%1")[0];
   EXPECT_GT(error, 0);

@@ -316,6 +316,20 @@ TEST(Search, KeepsACallOfWhichOnlyTheStateIsWanted) {
   EXPECT_NE(text.find("call @layer", first + 1), std::string::npos) << text;
 }
 
+// The operand beside a vector may have no axes.
+TEST(Search, SlicesAProductOfANumberAndAVector) {
+  const std::string text = planned_main(R"(module m {
+  func @main(%x: f32[8]) {
+    %0 = scalar 0.5 : f32
+    %1 = mul(%0, %x) : f32[8]
+    %2 = slice(%1) {axis = 0, begin = 7, end = 8} : f32[1]
+    return %2
+  }
+}
+)");
+  EXPECT_TRUE(contains(text, "slice(")) << text;
+}
+
 // Both forms of %0 are in one class each: without an end, every iteration would double their packed forms.
 TEST(Search, ValuesReshapedToOneAnotherHaveFewForms) {
   ops::register_all();
