@@ -21,6 +21,7 @@ namespace strata::tensor {
 
 template <class T, int N>
 struct VecOf {
+  static_assert((N & (N - 1)) == 0, "compilers round the size of other vectors up, so that stores write too much");
   typedef T type __attribute__((vector_size(N * sizeof(T))));
 };
 template <class T>

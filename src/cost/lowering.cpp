@@ -93,6 +93,13 @@ bool are_attended(const TensorType& keys, const TensorType& values) {
   return is_packed_keys(keys) && is_packed_values(values) && keys.layout.packs[0].lanes == values.layout.packs[0].lanes;
 }
 
+// Vectors have a power of two of lanes; the rows of a register tile need not be one.
+bool is_in_vector_lanes(const TensorType& type) {
+  return std::ranges::all_of(type.layout.packs, [](const ir::Pack& pack) {
+    return std::has_single_bit(static_cast<std::uint64_t>(pack.lanes));
+  });
+}
+
 bool all_row_major(Types operands) { return std::ranges::all_of(operands, is_row_major); }
 
 // Hand-written kernels, and the layouts that they take.
@@ -116,7 +123,8 @@ Lowering lowering(const ir::Op& op, Types operands, const ir::Attributes& attrib
       std::ranges::all_of(operands, ir::is_row_major_in_memory) && ir::is_row_major_in_memory(result);
   if (const auto nest = op.loops(operands, attributes); nest && in_memory_order) {
     const bool is_view = operands[0].dtype == result.dtype && is_part(*nest, operands[0]);
-    return is_view ? Lowering::kView : Lowering::kLoops;
+    if (is_view) return Lowering::kView;
+    return std::ranges::all_of(operands, is_in_vector_lanes) ? Lowering::kLoops : Lowering::kNone;
   }
   if (op.name() == "matmul_nt") return matmul(operands[0], operands[1]);
   const auto kernel = kernels().find(op.name());

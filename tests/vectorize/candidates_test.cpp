@@ -42,5 +42,13 @@ TEST(Candidates, OfAnElementwiseOpReadTheLastAxisInGroups) {
   EXPECT_EQ(texts("silu", {type(DType::kF32, {5, 33})}, "avx512-zen5"), (std::vector<std::string>{"f32<16~@1>"}));
 }
 
+// Loops run in vectors, of a power of two of lanes: a row tile of six that lies in memory order is none.
+TEST(Candidates, RowTilesAreForKernelsOnly) {
+  for (const std::string& text :
+       texts("matmul_tn", {type(DType::kF32, {29, 18}), type(DType::kF32, {29, 4})}, "x86-64-baseline")) {
+    EXPECT_EQ(text.find("<6"), std::string::npos) << text;
+  }
+}
+
 }  // namespace
 }  // namespace strata::vectorize
