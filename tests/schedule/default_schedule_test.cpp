@@ -8,10 +8,10 @@
 namespace strata::schedule {
 namespace {
 
-std::string scheduled(const std::string& function) {
+std::string scheduled(const std::string& function, const std::string& machine = "avx512-zen5") {
   ops::register_all();
   const ir::Module module = ir::parse_module("module m {\n  symbol seq in 1..32\n" + function + "}\n", "test");
-  std::string text = to_text(default_schedule(module, machine::load("avx512-zen5"))[0]);
+  std::string text = to_text(default_schedule(module, machine::load(machine))[0]);
   // Times belong to the cost model's tests.
   std::string lines;
   for (std::size_t begin = 0; begin < text.size();) {
@@ -57,6 +57,15 @@ TEST(DefaultSchedule, DividesThePanelsOfAPackedMatmul) {
   EXPECT_EQ(scheduled("  func @f(%x: f32[1, 64]) {\n    %0 = weight \"w\" : f32[96, 64]<16@0>\n    %1 = matmul_nt(%x, "
                       "%0) : f32[1, 96]\n    return %1\n  }\n"),
             "@f\n  matmul_nt -> f32[1, 96] parallel(n in 96 by 64) serial(m in 1) micro-kernel(k in 64)\n");
+}
+
+// As many panels side by side as the machine streams fastest: 4 of f32 on a Zen 5, 1 on a Zen 4.
+TEST(DefaultSchedule, StreamsAsTheMachineDoes) {
+  const std::string function =
+      "  func @f(%x: f32[1, 64]) {\n    %0 = weight \"w\" : f32[96, 64]<16@0>\n    %1 = "
+      "matmul_nt(%x, %0) : f32[1, 96]\n    return %1\n  }\n";
+  EXPECT_NE(scheduled(function, "avx512-zen5").find("(n in 96 by 64)"), std::string::npos);
+  EXPECT_NE(scheduled(function, "avx512-zen4").find("(n in 96 by 16)"), std::string::npos);
 }
 
 TEST(DefaultSchedule, AScalarPerRowHasNoVectorLoop) {
