@@ -53,8 +53,9 @@ inline ir::Value rounding_noise(const ir::Expr& weight, std::uint64_t draw) {
 // The module for these sizes, with rounding errors: weights noise_N_DTYPE, one factor per element, multiply each op's
 // result and the f32 parameters and weights that an op reads. The error of a sum is relative to its terms, not to what
 // is left of them, so it is as if the operands had been rounded; that of a whole tensor cancels in a softmax or a norm,
-// so each element has its own. The left side of a product with bf16 weights is rounded to bf16, as dot-product units
-// do. How far the results move says how exact they can be asked to be.
+// so each element has its own. The left side of a product with bf16 weights is rounded to bf16 by dot-product units,
+// and so are queries and weights of an attention over bf16 caches; that is drawn too, and not computed, as a rule may
+// have moved a factor out of what is rounded. How far the results move says how exact they can be asked to be.
 class RoundingNoise {
  public:
   static ir::Module add_to(const ir::Module& module, const Symbols& symbols) {
@@ -78,12 +79,15 @@ class RoundingNoise {
       const bool is_leaf = argument->kind == Expr::Kind::kParameter || argument->kind == Expr::Kind::kWeight;
       if (is_leaf && argument->type().dtype == DType::kF32) argument = noisy(into.pool(), argument);
     }
-    const bool is_product = old.op->name().find("matmul") != std::string::npos;
-    if (is_product && arguments[1]->type().dtype == DType::kBF16 && arguments[0]->type().dtype == DType::kF32) {
-      arguments[0] = cast(into.pool(), cast(into.pool(), arguments[0], DType::kBF16), DType::kF32);
+    const bool is_attention = old.op->name() == "attention";
+    const bool is_product = is_attention || old.op->name().find("matmul") != std::string::npos;
+    const bool meets_pairs = is_product && arguments[1]->type().dtype == DType::kBF16;
+    if (meets_pairs && arguments[0]->type().dtype == DType::kF32) {
+      arguments[0] = noisy(into.pool(), arguments[0], DType::kBF16);
     }
     const Expr* const x = arguments[0];
-    const Expr* const made = noisy(into.pool(), ir::copy_expr(into, old, std::move(arguments)));
+    const Expr* made = ir::copy_expr(into, old, std::move(arguments));
+    made = noisy(into.pool(), made, is_attention && meets_pairs ? DType::kBF16 : made->type().dtype);
     return old.op->name().starts_with("gelu") ? with_tail(into.pool(), made, x) : made;
   }
 
@@ -94,14 +98,12 @@ class RoundingNoise {
     return pool.op(ir::get_op("add"), {gelu, error}, {});
   }
 
-  static const Expr* cast(ir::ExprPool& pool, const Expr* value, DType dtype) {
-    return pool.op(ir::get_op("cast"), {value}, {{"dtype", dtype}});
-  }
+  const Expr* noisy(ir::ExprPool& pool, const Expr* value) { return noisy(pool, value, value->type().dtype); }
 
-  const Expr* noisy(ir::ExprPool& pool, const Expr* value) {
+  const Expr* noisy(ir::ExprPool& pool, const Expr* value, DType rounded) {
     const ir::TensorType& type = value->type();
     if (!is_floating(type.dtype) || !type.layout.is_row_major()) return value;
-    const std::string name = "noise_" + std::to_string(count_++) + "_" + std::string(dtype_name(type.dtype));
+    const std::string name = "noise_" + std::to_string(count_++) + "_" + std::string(dtype_name(rounded));
     return pool.op(ir::get_op("mul"), {value, pool.weight(name, {DType::kF32, type.shape, {}, {}})}, {});
   }
 
