@@ -118,6 +118,43 @@ void raise_prices(const Problem& problem, const std::vector<int>& choice, double
   }
 }
 
+// Whether the limit has room for any one of its uses, but not for two.
+bool holds_one_use(const Limit& limit) {
+  std::vector<double> amounts;
+  for (const Use& use : limit.uses) amounts.push_back(use.amount);
+  if (amounts.size() < 2) return false;
+  std::ranges::sort(amounts);
+  return amounts.back() <= allowed(limit) && amounts[0] + amounts[1] > allowed(limit);
+}
+
+Costs with_one_use(const Costs& costs, const Limit& limit, const Use& kept) {
+  Costs only = costs;
+  for (const Use& use : limit.uses) {
+    if (use.cls != kept.cls || use.node != kept.node) only[use.cls][use.node] = kInfinity;
+  }
+  return only;
+}
+
+// What several parts of a problem must agree on, no exchange in one of them can change: of each limit that has room for
+// one use, each is tried by itself, and the best stays for the limits after it.
+void agree_on_uses(const Problem& problem, LocalSearch& search, std::vector<int>& best, Value& value) {
+  Costs costs = own_costs(problem);
+  for (const Limit& limit : problem.limits) {
+    if (!holds_one_use(limit) || usage(limit, only_needed(problem, best)) <= allowed(limit)) continue;
+    Costs agreed = costs;
+    for (const Use& kept : limit.uses) {
+      const Costs only = with_one_use(costs, limit, kept);
+      std::vector<int> candidate = cheapest_first(problem, only);
+      const Value candidate_value = search.improve(candidate);
+      if (!is_better(candidate_value, value)) continue;
+      best = candidate;
+      value = candidate_value;
+      agreed = only;
+    }
+    costs = std::move(agreed);
+  }
+}
+
 }  // namespace
 
 Costs own_costs(const Problem& problem) {
@@ -223,6 +260,7 @@ std::vector<int> greedy_choice(const Problem& problem) {
   std::vector<int> best = cheapest_first(problem, own_costs(problem));
   LocalSearch search(problem);
   Value value = search.improve(best);
+  if (value.excess > 0) agree_on_uses(problem, search, best, value);
   std::vector<double> prices(problem.limits.size(), 0);
   std::vector<int> candidate = best;
   for (int round = 0; round < kPricingRounds && value.excess > 0; ++round) {

@@ -154,6 +154,17 @@ TEST(Extract, LimitsThatCannotBeKeptTogetherAreNamedAloneOfAll) {
                         [&] { solve(problem); });
 }
 
+// Two parts of two roots each prefer different memories (classes 4 and 5) of which only one may exist: no exchange of
+// one node keeps the limit.
+TEST(Extract, GreedyPartsAgreeOnWhatTheyShare) {
+  const std::vector<Node> first = {{1, {4}}, {2, {5}}};
+  const std::vector<Node> second = {{1, {5}}, {3, {4}}};
+  const Problem problem{
+      {first, first, second, second, {{0, {}}}, {{0, {}}}}, {0, 1, 2, 3}, {{"one memory", 1, {{4, 0, 1}, {5, 0, 1}}}}};
+  EXPECT_EQ(solve(problem).objective, 6);
+  EXPECT_EQ(solve(problem, {.exact = false}).objective, 6);
+}
+
 TEST(Extract, GreedyThatMayNotSearchNamesTheLimitItExceeds) {
   testing::expect_error(ExitCode::kResource, {"greedy", "cache"}, [] { solve(fast_or_small(1.5), {.exact = false}); });
   const Solution solution = greedy(fast_or_small(1.5));
