@@ -25,7 +25,7 @@ STRATA_INLINE TileB<T> panels_at(const T* b, std::int64_t panel, std::int64_t k)
 
 // One step along k: one value of k in B<L@n>, a pair in B<L@n,2@k> (or its even half alone, where k is odd). The sums
 // are spread over `Chains` tiles, because a single row has too few accumulators to hide the latency of the
-// multiply-add.
+// multiply-add. Rows in f32 meet B widened to f32.
 template <BLayout Layout, bool EvenOnly = false, int Chains, int Rows, int NV, int L, class TB>
 STRATA_INLINE void gemv_step(Tile<Rows, NV, L> (&chains)[Chains], int step, const float* a, std::int64_t lda,
                              const TB* b, std::int64_t panel) {
@@ -47,10 +47,18 @@ STRATA_INLINE void gemv_step(Tile<Rows, NV, L> (&chains)[Chains], int step, cons
   }
 }
 
+// Rows in pairs of bf16, padded with a zero as B is, meet it in the dot-product unit.
+template <BLayout Layout, bool EvenOnly = false, int Chains, int Rows, int NV, int L>
+STRATA_INLINE void gemv_step(Tile<Rows, NV, L> (&chains)[Chains], int step, const bf16* a, std::int64_t lda,
+                             const bf16* b, std::int64_t panel) {
+  static_assert(Layout == BLayout::kPairs, "pairs meet pairs");
+  multiply_pairs(chains[step % Chains], TileA<bf16>{a, lda, 2}, TileB<bf16>{b, panel, 2 * L}, 1);
+}
+
 // Rows of A times `How.panels` panels. One panel at a time is a single sequential stream through B, which the prefetch
 // runs ahead of, across the ends of pages and panels.
-template <int L, Stream How, BLayout Layout, int Rows, class TB, class Store>
-STRATA_INLINE void gemv_group(const float* a, std::int64_t lda, const TB* b, std::int64_t k, std::int64_t n, float* c,
+template <int L, Stream How, BLayout Layout, int Rows, class TA, class TB, class Store>
+STRATA_INLINE void gemv_group(const TA* a, std::int64_t lda, const TB* b, std::int64_t k, std::int64_t n, float* c,
                               std::int64_t ldc, std::int64_t panel, const Store& write) {
   constexpr int NV = How.panels;
   constexpr int kStep = kStepOf<Layout>;
@@ -86,17 +94,17 @@ STRATA_INLINE void gemv_group(const float* a, std::int64_t lda, const TB* b, std
   store_tile(chains[0], c, ldc, 0, Rows, panel * L, n - panel * L, write);
 }
 
-// One or few rows (1 to 4): streams the panels [panel_begin, panel_end) of B once.
-// a: [Rows][k] row-major f32, c: [Rows][n] row-major f32.
+// One or few rows (1 to 4): streams the panels [panel_begin, panel_end) of B once. a: [Rows][k] row-major f32, or bf16
+// padded to whole pairs (A<2@k>) with B<L@n,2@k> bf16; c: [Rows][n] row-major f32.
 //
 // GB/s on one core of an EPYC (Zen 4), weights from memory in huge pages, K 1024 | 3072, medians of 7: one panel, not
 // fetched ahead f32 32.0 | 32.4, f16 31.1 | 29.5, bf16 pairs 30.2 | 30.5; 4 KiB ahead for one use 32.9 | 32.7, 30.3 |
 // 30.1, 30.8 | 30.1; 8 KiB ahead into all caches 30.7 | 30.5, 28.9 | 27.0, 28.9 | 27.4; into the L2 cache alone f16 22,
 // f32 28; four panels side by side f32 30.6 | 31.2, f16 27.1 | 29.1. On a Zen 5 beside other work four panels gained
 // 8 % for f32, and fetching 8 KiB ahead into all caches 10 % for f16.
-template <int L, Stream How, BLayout Layout, int Rows = 1, class TB, class Store = Overwrite>
-STRATA_NOINLINE void gemv_panels(const float* a, std::int64_t lda, const TB* b, std::int64_t k, std::int64_t n,
-                                 float* c, std::int64_t ldc, std::int64_t panel_begin, std::int64_t panel_end,
+template <int L, Stream How, BLayout Layout, int Rows = 1, class TA, class TB, class Store = Overwrite>
+STRATA_NOINLINE void gemv_panels(const TA* a, std::int64_t lda, const TB* b, std::int64_t k, std::int64_t n, float* c,
+                                 std::int64_t ldc, std::int64_t panel_begin, std::int64_t panel_end,
                                  const Store& write = {}) {
   static_assert(Rows >= 1 && Rows <= 4, "more rows go through gemm_panels");
   std::int64_t p = panel_begin;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "cost/lowering.h"
 #include "ir/op.h"
 #include "tensor/attention.h"
 
@@ -33,19 +34,20 @@ void emit_scratch(CodeWriter& out, std::int64_t floats) {
   out.line("alignas(64) static thread_local float scratch[" + number(std::max<std::int64_t>(floats, 1)) + "];");
 }
 
-// One row: the panels are streamed once. The left operand is row-major.
+// One row: the panels are streamed once. The left operand is row-major, or in pairs, whose row has no stride.
 void emit_gemv(CodeWriter& out, const KernelCall& call) {
   const TensorType& left = call.type(0);
   const TensorType& right = call.type(1);
   const std::string lanes = number(right.layout.packs[0].lanes);
   const std::string k = cpp_size(right.shape[1]);
   const std::string n = cpp_size(right.shape[0]);
-  STRATA_CHECK(left.shape[0] == Dim(1), "a row-major left operand of a packed matmul has one row");
+  STRATA_CHECK(left.shape[0] == Dim(1), "a left operand of a packed matmul that isn't in row tiles has one row");
+  const std::string stride = left.layout.is_row_major() ? call.outer_stride(0) : k;
   const schedule::ContractTile& tile = call.op.tile;
   const std::string stream =
       "tensor::Stream{" + number(tile.panels) + ", " + number(tile.ahead_bytes) + ", " + number(tile.locality) + "}";
   out.line("tensor::gemv_panels<" + lanes + ", " + stream + ", " + b_layout(right) + ">(" + call.operands[0] + ", " +
-           call.outer_stride(0) + ", " + call.operands[1] + ", " + k + ", " + n + ", " + call.destination + ", " + n +
+           stride + ", " + call.operands[1] + ", " + k + ", " + n + ", " + call.destination + ", " + n +
            ", share.begin, share.end);");
 }
 
@@ -70,15 +72,16 @@ void emit_gemm(CodeWriter& out, const KernelCall& call) {
 void emit_contract(CodeWriter& out, const KernelCall& call) {
   const TensorType& right = call.type(1);
   emit_share(out, div_up(right.shape[0], right.layout.packs[0].lanes), call.op.tile.panels);
-  call.type(0).layout.is_row_major() ? emit_gemv(out, call) : emit_gemm(out, call);
+  cost::matmul_lowering(call.type(0), right) == cost::Lowering::kMatmulRow ? emit_gemv(out, call)
+                                                                           : emit_gemm(out, call);
 }
 
-// Activations into row tiles; a thread packs whole tiles.
+// Activations into row tiles, a thread packing whole tiles, or into rows of pairs.
 void emit_pack(CodeWriter& out, const KernelCall& call) {
   const TensorType& from = call.type(0);
   const TensorType& to = call.op.value->type();
-  const std::int64_t rows = to.layout.packs[0].lanes;
-  const bool pairs = to.layout.packs.size() == 2;
+  const std::int64_t rows = to.layout.lanes(0);
+  const bool pairs = to.layout.lanes(1) == 2;
   const std::string m = cpp_size(from.shape[0]);
   const std::string k = cpp_size(from.shape[1]);
   emit_share(out, m, rows);

@@ -27,27 +27,21 @@ bool is_packed_in_pairs(const TensorType& type) {
          type.dtype == DType::kBF16;
 }
 
+// bf16 in pairs along axis 1 alone: what the same unit reads of a single row.
+bool is_row_in_pairs(const TensorType& type) {
+  return type.dtype == DType::kBF16 && is_packed_along(type.layout, 1) && type.layout.packs[0].lanes == 2;
+}
+
 // Right operands of a matmul; their lanes are those of a vector type, so a power of two.
 bool is_panels(const TensorType& type) {
   const bool is_packed = type.rank() == 2 && (is_packed_along(type.layout, 0) || is_packed_in_pairs(type));
   return is_packed && std::has_single_bit(static_cast<std::uint64_t>(type.layout.packs[0].lanes));
 }
 
-Lowering matmul(const TensorType& left, const TensorType& right) {
-  if (!is_panels(right) || left.rank() != 2) return Lowering::kNone;
-  if (is_row_major(left)) {
-    const bool is_one_row = left.shape[0].max() == 1 && left.dtype == DType::kF32;
-    return is_one_row ? Lowering::kMatmulRow : Lowering::kNone;
-  }
-  const bool converts = left.dtype == DType::kF32 && is_packed_along(left.layout, 0);
-  const bool is_dot = is_packed_in_pairs(left) && is_packed_in_pairs(right);
-  return converts || is_dot ? Lowering::kMatmulTile : Lowering::kNone;
-}
-
-// Row tiles of activations.
+// Activations in row tiles, or rounded to pairs.
 bool is_row_tiles(const TensorType& from, const TensorType& to) {
   return from.rank() == 2 && from.dtype == DType::kF32 &&
-         ((to.dtype == DType::kF32 && is_packed_along(to.layout, 0)) || is_packed_in_pairs(to));
+         ((to.dtype == DType::kF32 && is_packed_along(to.layout, 0)) || is_packed_in_pairs(to) || is_row_in_pairs(to));
 }
 
 Lowering pack(const TensorType& from, const TensorType& to) {
@@ -115,6 +109,17 @@ const std::map<std::string, std::function<bool(Types)>>& kernels() {
 
 }  // namespace
 
+Lowering matmul_lowering(const TensorType& left, const TensorType& right) {
+  if (!is_panels(right) || left.rank() != 2) return Lowering::kNone;
+  const bool is_row_of_pairs = is_row_in_pairs(left) && is_packed_in_pairs(right);
+  if (is_row_of_pairs || (is_row_major(left) && left.dtype == DType::kF32)) {
+    return left.shape[0].max() == 1 ? Lowering::kMatmulRow : Lowering::kNone;
+  }
+  const bool converts = left.dtype == DType::kF32 && is_packed_along(left.layout, 0);
+  const bool is_dot = is_packed_in_pairs(left) && is_packed_in_pairs(right);
+  return converts || is_dot ? Lowering::kMatmulTile : Lowering::kNone;
+}
+
 Lowering lowering(const ir::Op& op, Types operands, const ir::Attributes& attributes, const TensorType& result) {
   if (op.name() == "pack") return pack(operands[0], result);
   if (op.name() == "unpack") return ir::is_row_major_in_memory(operands[0]) ? Lowering::kView : Lowering::kNone;
@@ -126,7 +131,7 @@ Lowering lowering(const ir::Op& op, Types operands, const ir::Attributes& attrib
     if (is_view) return Lowering::kView;
     return std::ranges::all_of(operands, is_in_vector_lanes) ? Lowering::kLoops : Lowering::kNone;
   }
-  if (op.name() == "matmul_nt") return matmul(operands[0], operands[1]);
+  if (op.name() == "matmul_nt") return matmul_lowering(operands[0], operands[1]);
   const auto kernel = kernels().find(op.name());
   return kernel != kernels().end() && kernel->second(operands) ? Lowering::kKernel : Lowering::kNone;
 }

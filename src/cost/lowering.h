@@ -21,6 +21,9 @@ enum class Lowering {
 Lowering lowering(const ir::Op& op, std::span<const ir::TensorType> operands, const ir::Attributes& attributes,
                   const ir::TensorType& result);
 
+// That of a matmul_nt of these operands.
+Lowering matmul_lowering(const ir::TensorType& left, const ir::TensorType& right);
+
 // The lanes of the loops of an op with this lowering: those of the operands' pack; 1 for scalar code.
 std::int64_t loop_lanes(std::span<const ir::TensorType> operands);
 

@@ -264,10 +264,27 @@ class Estimate {
 
   void count_matmul_row() {
     const double used = static_cast<double>(types_[1].layout.packs[0].lanes);
-    add_instructions(columns() * depth(), 2 * (1 + conversions(types_[1].dtype)), used);
+    if (types_[0].layout.is_row_major()) {
+      add_instructions(columns() * depth(), 2 * (1 + conversions(types_[1].dtype)), used);
+    } else {
+      add_pairs(columns() * depth(), used);
+    }
     read(0, bytes_of(types_[0]));
     read(1, bytes_of(types_[1]));
     write(bytes_of(result_));
+  }
+
+  // Products of pairs: of the dot-product unit, or two multiply-adds and the splitting of both operands. The result is
+  // how many products one instruction makes per lane.
+  double add_pairs(double products, double used) {
+    const machine::Unit* const unit = machine::dot_unit(machine_, types_[0].dtype);
+    if (unit == nullptr) {
+      add_instructions(products, 2.0 * 3, used);
+      return 1;
+    }
+    work_.unit = unit;
+    work_.ops += 2 * products * lanes() / used;
+    return unit->k;
   }
 
   // C in tiles of `tile` rows by `panels` vectors, whose accumulators stay in registers along k.
@@ -277,16 +294,12 @@ class Estimate {
     const double panels = machine::register_tile(machine_).panels;
     const double padded_rows = round_up(rows(), tile);
     const bool is_dot = types_[0].layout.packs.size() == 2;
-    const machine::Unit* const unit = is_dot ? machine::dot_unit(machine_, types_[0].dtype) : nullptr;
     const double products = padded_rows * columns() * depth();
-    const double per_step = unit == nullptr ? 1 : unit->k;
-    // Without the unit its pairs are two multiply-adds and the splitting of both operands.
-    const double splits = is_dot && unit == nullptr ? 2 : 0;
-    if (unit != nullptr) {
-      work_.unit = unit;
-      work_.ops += 2 * products * lanes() / used;
+    double per_step = 1;
+    if (is_dot) {
+      per_step = add_pairs(products, used);
     } else {
-      add_instructions(products, 2 * (1 + splits), used);
+      add_instructions(products, 2.0, used);
     }
     const bool converts = !is_dot && types_[1].dtype != DType::kF32;
     if (converts) work_.more.push_back({machine::fma_unit(machine_, DType::kF32), 2 * columns() * depth()});

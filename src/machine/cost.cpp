@@ -64,14 +64,18 @@ double seconds(const Machine& machine, const Work& work) {
   double arithmetic = unit_seconds(work.unit, work.ops);
   for (const UnitWork& part : work.more) arithmetic += unit_seconds(part.unit, part.ops);
   double slowest = arithmetic / threads;
+  double sum = slowest;
   for (std::size_t level = 0; level < machine.memory.size(); ++level) {
     const double read = level < work.bytes.size() ? work.bytes[level] : 0;
     const double written = level < work.written.size() ? work.written[level] : 0;
     if (read == 0 && written == 0) continue;
-    slowest = std::max(slowest, read / bandwidth(machine.memory[level], threads) +
-                                    written / write_bandwidth(machine.memory[level], threads));
+    const double time =
+        read / bandwidth(machine.memory[level], threads) + written / write_bandwidth(machine.memory[level], threads);
+    slowest = std::max(slowest, time);
+    sum += time;
   }
-  return slowest + work.starts * machine.op_overhead_s + (threads > 1 ? work.barriers * machine.barrier_s : 0.0);
+  return slowest + kContention * (sum - slowest) + work.starts * machine.op_overhead_s +
+         (threads > 1 ? work.barriers * machine.barrier_s : 0.0);
 }
 
 double scalar_operations(const std::string& function, int lanes) {

@@ -95,7 +95,9 @@ void divide_among_threads(std::vector<TileLoop>& loops, const StridedNest& nest)
 
 // One row streams the right operand; more rows make tiles of it that the registers hold.
 ContractTile contract_tile(const ir::TensorType& left, const ir::TensorType& right, const machine::Machine& machine) {
-  if (!left.layout.is_row_major()) return {left.layout.packs[0].lanes, machine::register_tile(machine).panels};
+  if (cost::matmul_lowering(left, right) == cost::Lowering::kMatmulTile) {
+    return {left.layout.packs[0].lanes, machine::register_tile(machine).panels};
+  }
   const machine::Stream stream = machine::stream(machine, right.dtype);
   return {1, stream.panels, stream.ahead_bytes, stream.locality};
 }

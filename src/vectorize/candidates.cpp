@@ -86,7 +86,7 @@ class Generator {
   }
 
   // A dot-product unit: `k` neighbours along the reduced iterator stay together. Operands that lanes don't run along
-  // stay as they are, or become what the unit multiplies, in row tiles.
+  // stay as they are, or become what the unit multiplies, in row tiles or, where there is one row, as it lies.
   void along_pairs(const ir::LoopNest& nest, const machine::Unit& unit, const Axes& axes, const Axes& inner) {
     Candidate candidate = row_major();
     for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -99,6 +99,7 @@ class Generator {
       if (axes[i] >= 0 || inner[i] < 0) continue;
       candidate.operands[i] = {{{{unit.k, inner[i]}}}, unit.dtype};
     }
+    add(candidate);
     with_row_tiles(nest, axes, candidate);
   }
 

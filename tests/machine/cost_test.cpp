@@ -29,12 +29,12 @@ TEST(Bandwidth, IsInterpolatedAndExtrapolated) {
   EXPECT_DOUBLE_EQ(bandwidth(machine.memory[0], 4), 400);
 }
 
-TEST(Seconds, IsTheSlowestOfUnitsAndLevels) {
+TEST(Seconds, IsTheSlowestOfUnitsAndLevelsAndAPartOfTheOthers) {
   const Machine machine = toy();
   const Unit* fma = fma_unit(machine, DType::kF32);
-  EXPECT_DOUBLE_EQ(seconds(machine, {.ops = 100, .unit = fma, .bytes = {100, 10}}), 2);
-  EXPECT_DOUBLE_EQ(seconds(machine, {.ops = 100, .unit = fma, .bytes = {100, 40}}), 4);
-  EXPECT_DOUBLE_EQ(seconds(machine, {.ops = 100, .unit = fma, .bytes = {1000, 40}}), 10);
+  EXPECT_DOUBLE_EQ(seconds(machine, {.ops = 100, .unit = fma, .bytes = {100, 10}}), 2 + kContention * (1 + 1));
+  EXPECT_DOUBLE_EQ(seconds(machine, {.ops = 100, .unit = fma, .bytes = {100, 40}}), 4 + kContention * (2 + 1));
+  EXPECT_DOUBLE_EQ(seconds(machine, {.ops = 100, .unit = fma, .bytes = {1000, 40}}), 10 + kContention * (2 + 4));
   EXPECT_DOUBLE_EQ(seconds(machine, {.ops = 100, .unit = fma, .threads = 4}), 0.5);
   EXPECT_DOUBLE_EQ(seconds(machine, {}), 0);
 }
@@ -56,7 +56,7 @@ TEST(Seconds, ArithmeticOfAllUnitsAddsUp) {
   const Unit* fma = fma_unit(machine, DType::kF32);
   const Unit* dot = dot_unit(machine, DType::kBF16);
   EXPECT_DOUBLE_EQ(seconds(machine, {.ops = 100, .unit = dot, .more = {{fma, 100}}}), 3);
-  EXPECT_DOUBLE_EQ(seconds(machine, {.bytes = {0, 25}, .more = {{fma, 100}}}), 2.5);
+  EXPECT_DOUBLE_EQ(seconds(machine, {.bytes = {0, 25}, .more = {{fma, 100}}}), 2.5 + kContention * 2);
   EXPECT_DOUBLE_EQ(seconds(machine, {.threads = 4, .more = {{fma, 100}, {dot, 0}}}), 0.5);
 }
 

@@ -74,6 +74,28 @@ void check_gemv() {
   }
 }
 
+// The left rows in pairs of bf16, an odd depth padded with a zero.
+template <int L, Stream How, int Rows>
+void check_gemv_of_pairs() {
+  for (const std::int64_t n : kColumns) {
+    for (const std::int64_t k : kDepths) {
+      const Problem<bf16> problem{Rows, n, k};
+      const auto b = packed<L, BLayout::kPairs>(problem);
+      std::vector<bf16> a(packed_row_pairs_elements(1, Rows, k));
+      pack_rows_pairs<L, 1>(problem.a.data(), k, Rows, k, a.data());
+      const std::int64_t lda = div_up(k, 2) * 2;
+      auto c = problem.untouched();
+      const std::int64_t panels = div_up(n, L), middle = panels / 2;
+      const auto run = [&](std::int64_t begin, std::int64_t end) {
+        gemv_panels<L, How, BLayout::kPairs, Rows>(a.data(), lda, b.data(), k, n, c.data(), problem.ldc(), begin, end);
+      };
+      run(0, middle);
+      run(middle, panels);
+      ASSERT_TRUE(problem.check(c, problem.describe("gemv bf16 pairs x", L, BLayout::kPairs), true));
+    }
+  }
+}
+
 template <int L>
 void check_gemv_types() {
   check_gemv<L, Stream{4, 0, 0}, BLayout::kLanes, 1, float>();
@@ -84,6 +106,9 @@ void check_gemv_types() {
   check_gemv<L, Stream{2, 8192, 3}, BLayout::kLanes, 2, f16>();
   check_gemv<L, Stream{2, 8192, 3}, BLayout::kLanes, 3, float>();
   check_gemv<L, Stream{2, 8192, 3}, BLayout::kPairs, 4, bf16>();
+  check_gemv_of_pairs<L, Stream{1, 0, 0}, 1>();
+  check_gemv_of_pairs<L, Stream{4, 4096, 0}, 1>();
+  check_gemv_of_pairs<L, Stream{2, 8192, 3}, 3>();
 }
 
 TEST(Gemv, Lanes16) { check_gemv_types<16>(); }

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "machine/machine.h"
 #include "ops/register.h"
 
@@ -30,6 +32,18 @@ TEST(Candidates, OfAMatmulComeFromItsIndexMapsAndTheUnits) {
   EXPECT_EQ(
       texts("matmul_nt", many, "avx512-zen5"),
       (std::vector<std::string>{"f32<6@0> bf16<16@0>", "f32<16@1> bf16<16@1>", "bf16<6@0, 2@1> bf16<16@0, 2@1>"}));
+}
+
+TEST(Candidates, OfOneRowNeedNoTile) {
+  const std::vector<ir::TensorType> one = {type(DType::kF32, {1, 64}), type(DType::kBF16, {96, 64})};
+  const std::vector<std::string> found = texts("matmul_nt", one, "avx512-zen5");
+  for (const char* form : {"f32 bf16<16@0>", "f32 bf16<16@0, 2@1>", "bf16<2@1> bf16<16@0, 2@1>"}) {
+    EXPECT_NE(std::ranges::find(found, form), found.end()) << form;
+  }
+  const std::vector<ir::TensorType> halves = {type(DType::kF32, {1, 64}), type(DType::kF16, {96, 64})};
+  for (const std::string& form : texts("matmul_nt", halves, "avx512-zen5")) {
+    EXPECT_EQ(form.find("2@1"), std::string::npos) << form;
+  }
 }
 
 TEST(Candidates, FollowTheMachine) {

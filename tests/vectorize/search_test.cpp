@@ -250,6 +250,32 @@ std::string plan_table(const Machine& machine) {
   return ir::to_text(found.versions[0].module);
 }
 
+// A dot-product unit leaves memory more of the core than widening does: worth the rounding of the row where there are
+// many weights, not where there are few.
+TEST(Search, OneRowMeetsManyWeightsInPairs) {
+  const auto planned = [](int columns, const Machine& machine) {
+    ops::register_all();
+    const std::string n = std::to_string(columns);
+    const ir::Module module = ir::parse_module(R"(module m {
+  func @main(%x: f32[1, 1024]) {
+    %0 = weight "w" : bf16[)" + n + R"(, 1024]
+    %1 = matmul_nt(%x, %0) : f32[1, )" + n + R"(]
+    return %1
+  }
+}
+)",
+                                               "test");
+    return ir::to_text(search({{"all", &module, {"main"}, 1, {}}}, machine, {}).versions[0].module);
+  };
+  const std::string rounded = "pack(%x) {dtype = bf16, layout = <2@1>} : bf16[1, 1024]<2@1>";
+  EXPECT_TRUE(contains(planned(4096, zen5()), rounded));
+  EXPECT_FALSE(contains(planned(16, zen5()), rounded));
+  const Machine slow = changed([](Machine& m) {
+    for (machine::Unit& unit : m.units) unit.ops_per_s = m.units[0].ops_per_s / (unit.k > 1 ? 2 : 1);
+  });
+  EXPECT_FALSE(contains(planned(4096, slow), rounded)) << "two multiply-adds take no longer than one dot product";
+}
+
 Machine with_memory(std::int64_t bytes) {
   return changed([&](Machine& m) { m.memory.back().capacity_bytes = bytes; });
 }
