@@ -384,9 +384,16 @@ STRATA_NOINLINE void cache_append_v(const float* v, std::int64_t ldv, const std:
     for (std::int64_t s = 0; s < seq; ++s) {
       const float* from = v + s * ldv + head * dim;
       if constexpr (Values == BLayout::kPairs) {
-        TC* to = v_cache + (head * ctx_capacity + positions[s] / 2 * 2) * dim + positions[s] % 2;
+        // A word at a time with what lies beside it, which vectors can do.
+        TC* to = v_cache + (head * ctx_capacity + positions[s] / 2 * 2) * dim;
+        const int shift = positions[s] % 2 * 16;
         convert_in_chunks<L, TC>(from, 1.0f, dim, [&](std::int64_t first, const TC* chunk, std::int64_t count) {
-          for (std::int64_t d = 0; d < count; ++d) to[2 * (first + d)] = chunk[d];
+          for (std::int64_t d = 0; d < count; ++d) {
+            std::uint32_t pair;
+            __builtin_memcpy(&pair, to + 2 * (first + d), sizeof(pair));
+            pair = (pair & (0xffff0000u >> shift)) | std::uint32_t{chunk[d].bits} << shift;
+            __builtin_memcpy(to + 2 * (first + d), &pair, sizeof(pair));
+          }
         });
       } else {
         TC* to = v_cache + (head * ctx_capacity + positions[s]) * dim;

@@ -82,6 +82,7 @@ struct Profile {
     }
     last_ns = now;
   }
+  [[gnu::noinline, gnu::cold]] void resume() { last_ns = now_ns(); }
 };
 
 struct Team {
@@ -94,6 +95,12 @@ struct Team {
   void mark(int id) const {
     if (profile != nullptr) [[unlikely]]
       profile->mark(id);
+  }
+
+  // The time since the last mark, of a call or a return, is no op's.
+  void resume() const {
+    if (profile != nullptr) [[unlikely]]
+      profile->resume();
   }
 
   void sync() const {

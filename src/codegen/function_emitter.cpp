@@ -147,6 +147,7 @@ void FunctionEmitter::emit_body() {
               "];");
   }
   out_.line("(void)team, (void)arena, (void)weights;");
+  out_.line("team.resume();");
   for (const schedule::ScheduledOp& op : scheduled_.ops) emit_op(op);
   out_.line("team.sync();");
   mark_last_op();
@@ -275,6 +276,7 @@ void FunctionEmitter::emit_call(const schedule::ScheduledOp& op) {
     if (!results[i].parameter) text += ", " + pointer(&call, static_cast<std::int64_t>(i), true);
   }
   out_.line(text + ");");
+  out_.line("team.resume();");
   touched_.clear();
 }
 

@@ -22,15 +22,16 @@ double round_up(double value, double unit) { return std::ceil(value / unit) * un
 // what streams past between them.
 constexpr double kReusedShare = 0.125;
 
-// Lines of code and constants that an op fetches when it starts: streams of weights push them out of the core's own
-// caches from one use to the next.
-constexpr double kColdLines = 8;
+// Lines of code that an op waits for when it starts: streams of weights push them out of the core's own caches from one
+// use to the next.
+constexpr double kColdLines = 2;
 
 // Cache misses that a core keeps in flight: what one scattered line costs is this part of the latency.
 constexpr double kMissesInFlight = 40;
 
-// Rows far from one another whose pages are looked up anew, a few at a time; more of them follow a pattern.
+// Rows far from one another whose pages are looked up anew, some at a time; more of them follow a pattern.
 constexpr double kPageWalks = 64;
+constexpr double kWalksAtATime = 2;
 
 // Symbols at the value that the cost is wanted for.
 TensorType sized(const TensorType& type, const Sizes& sizes) {
@@ -50,7 +51,8 @@ class Estimate {
            const TensorType& result, const Sizes& sizes, const machine::Machine& machine, int threads)
       : op_(op), attributes_(attributes), machine_(machine), result_(sized(result, sizes)) {
     for (const Operand& operand : operands) {
-      operands_.push_back({sized(operand.type, sizes), operand.residence});
+      operands_.push_back(
+          {sized(operand.type, sizes), operand.residence, sized(operand.whole.value_or(operand.type), sizes)});
       types_.push_back(operands_.back().type);
     }
     work_.bytes.assign(machine.memory.size(), 0.0);
@@ -98,6 +100,9 @@ class Estimate {
   void touch_scattered(double lines) {
     extra_s_ += lines * machine_.memory.back().latency_s / kMissesInFlight / work_.threads;
   }
+  void walk_pages(double pages) {
+    extra_s_ += std::min(pages, kPageWalks) * machine_.memory.back().latency_s / kWalksAtATime;
+  }
   double lanes() const { return machine::vector_lanes(machine_, DType::kF32); }
 
   // Operations of the multiply-add unit when one vector instruction does `lanes` elements' worth.
@@ -143,7 +148,7 @@ class Estimate {
   double activation_bytes() const {
     double bytes = bytes_of(result_);
     for (const Operand& operand : operands_) {
-      if (operand.residence == Residence::kActivation) bytes += bytes_of(operand.type);
+      if (operand.residence == Residence::kActivation) bytes += bytes_of(*operand.whole);
     }
     return bytes;
   }
@@ -228,13 +233,17 @@ class Estimate {
     for (const ir::ScalarExpr& argument : body.arguments) add_operations(argument, iterator, used, varying, sum);
   }
 
-  // The end of a reduction: its lanes combined pairwise, each step waiting for the one before (about four cycles, in
-  // which the unit could have started eight vector instructions).
   void count_reductions(const ir::LoopNest& nest, const ir::Stage& stage, double used) {
     double rows = 1;
     for (const int i : stage.target) rows *= size_of(nest.iterators[i].extent);
-    constexpr double kInstructionsPerStep = 8;
-    add_instructions(rows * (2 + std::log2(used)) * kInstructionsPerStep * lanes(), 2.0, lanes());
+    add_reductions(rows, used);
+  }
+
+  // The end of a reduction: its lanes combined pairwise, each step waiting for the one before (about four cycles, in
+  // which the unit could have started eight vector instructions; half of them are of the rows before and after).
+  void add_reductions(double count, double used) {
+    constexpr double kInstructionsPerStep = 4;
+    add_instructions(count * (2 + std::log2(used)) * kInstructionsPerStep * lanes(), 2.0, lanes());
   }
 
   // What is read again because a loop around an operand doesn't index it, when it doesn't fit the innermost level.
@@ -316,9 +325,10 @@ class Estimate {
   void count_kernel() {
     if (op_.name() == "attention") return count_attention();
     if (op_.name() == "pack") {
-      // Vectors are transposed by about three shuffles each; rounding two of them to pairs takes another 13.
+      // Vectors are transposed to row tiles by about three shuffles each; rounding two of them to pairs takes 9.
       const bool is_rounded = result_.dtype != types_[0].dtype;
-      add_instructions(elements_of(result_), 2.0 * (is_rounded ? 8 : 3), lanes());
+      const bool is_transposed = result_.layout.lanes(0) > 1;
+      add_instructions(elements_of(result_), 2.0 * ((is_rounded ? 4.5 : 0) + (is_transposed ? 3 : 0)), lanes());
       read(0, bytes_of(types_[0]));
       return write(bytes_of(result_));
     }
@@ -334,7 +344,7 @@ class Estimate {
     if (type.layout.is_row_major()) {
       const double row = size_of(type.shape.back()) * static_cast<double>(dtype_size(type.dtype));
       const double rows = elements / size_of(type.shape.back());
-      extra_s_ += std::min(rows, kPageWalks) * machine_.memory.back().latency_s / 4;
+      walk_pages(rows);
       return touch_scattered(rows * std::min(row / line_bytes(), 2.0));
     }
     // Distance in memory from one to the next of what lies together of a row.
@@ -350,7 +360,10 @@ class Estimate {
     const double rows = elements / size_of(type.shape.back()) / (type.rank() > 2 ? size_of(type.shape[0]) : 1);
     const double shared = type.rank() > 2 ? std::min(rows, static_cast<double>(type.layout.lanes(1))) : 1;
     touch_scattered(elements / together * std::min(1.0, apart / line_bytes()) / shared);
-    add_instructions(elements / together, 4.0, 1);
+    if (type.rank() > 2) walk_pages(size_of(type.shape[0]));
+    // Beside a neighbour they are merged in vectors, which takes a shift and a mask.
+    const bool is_dense = apart <= 2 * static_cast<double>(dtype_size(type.dtype));
+    add_instructions(elements / together, is_dense ? 8.0 : 4.0, is_dense ? lanes() : 1);
   }
 
   double line_bytes() const { return static_cast<double>(machine_.memory.back().line_bytes); }
@@ -371,8 +384,7 @@ class Estimate {
   void count_attention() {
     const auto& packs = types_[1].layout.packs;
     const double used = packs.empty() ? 1 : static_cast<double>(packs[0].lanes);
-    // Keys are taken in blocks; what is beyond the context is computed and masked.
-    const double context = round_up(size_of(types_[1].shape[1]), static_cast<double>(tensor::kKeyBlock));
+    const double context = round_up(size_of(types_[1].shape[1]), used);
     const double queries = size_of(types_[0].shape[0]);
     const double heads = size_of(types_[0].shape[1]);
     const double dim = size_of(types_[0].shape[2]);
@@ -387,6 +399,13 @@ class Estimate {
       read(cache, elements_of(types_[cache]) * static_cast<double>(dtype_size(types_[cache].dtype)));
     }
     write(bytes_of(result_));
+    // Queries are rearranged element by element, or pair by pair.
+    const double together = packs.size() == 2 ? static_cast<double>(packs[1].lanes) : 1;
+    add_instructions(queries * heads * dim / together, 2.0, 1);
+    // The largest score and the sum of every row and block of keys.
+    add_reductions(queries * heads * std::ceil(context / static_cast<double>(tensor::kKeyBlock)) * 2, used);
+    // The keys and the values of every head begin at a page of their own.
+    walk_pages(2 * size_of(types_[1].shape[0]));
   }
 
   // The slowest level or unit, by name.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ enum class Residence {
 struct Operand {
   ir::TensorType type;
   Residence residence = Residence::kActivation;
+  std::optional<ir::TensorType> whole = {};  // what was written together with it, where it is a part of that
 };
 
 // Values for symbolic sizes; a symbol that is not named counts with its largest value. Attention is causal: its context

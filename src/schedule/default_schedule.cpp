@@ -49,6 +49,12 @@ cost::Residence residence(const Expr& value, const ir::Function& function, const
   return cost::Residence::kActivation;
 }
 
+// The value whose memory this one lies in, as far as this function shows.
+const Expr& owner(const Expr* value, const ViewPlan& views) {
+  while (views.find(value) != nullptr) value = value->arguments[0];
+  return *value;
+}
+
 // Iterators of the result that every stage has, in order: the loops around all stages.
 std::vector<int> common_iterators(const StridedNest& nest) {
   std::vector<int> common;
@@ -136,7 +142,7 @@ ScheduledOp schedule_op(const Expr& value, const ViewPlan& views, const ir::Func
   if (value.kind == Expr::Kind::kCall) return op;
   for (const Expr* argument : value.arguments) {
     op.operands.push_back(views.of(argument));
-    op.residences.push_back(residence(*argument, function, roles));
+    op.sources.push_back({argument->type(), residence(*argument, function, roles), owner(argument, views).type()});
   }
   if (const View* const view = views.find(&value)) {
     op.form = Form::kView;
@@ -172,6 +178,16 @@ std::string loops_text(const std::vector<TileLoop>& loops) {
   return out;
 }
 
+std::map<const ir::Function*, int> count_calls(const ir::Module& module) {
+  std::map<const ir::Function*, int> calls;
+  for (const auto& function : module.functions()) {
+    for (const Expr* value : ir::topological_order(*function)) {
+      if (value->kind == Expr::Kind::kCall) ++calls[value->callee];
+    }
+  }
+  return calls;
+}
+
 std::string op_name(const ScheduledOp& op) {
   return op.form == Form::kCall ? "@" + op.value->callee->name : op.value->op->name();
 }
@@ -193,6 +209,7 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
   std::map<const ir::Function*, double> seconds;
   MemorySummaries summaries;
   const ir::Roles roles = ir::find_roles(module);
+  const std::map<const ir::Function*, int> calls = count_calls(module);
   for (const auto& function : module.functions()) {
     ScheduledFunction scheduled{function.get(), {}, 0};
     const ViewPlan views(*function, summaries);
@@ -203,6 +220,7 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
       if (constants.contains(value)) continue;
       scheduled.ops.push_back(schedule_op(*value, views, *function, roles.at(function.get()), machine));
       ScheduledOp& op = scheduled.ops.back();
+      op.runs_once = !calls.contains(function.get()) || calls.at(function.get()) == 1;
       if (op.form == Form::kCall) op.predicted_s = seconds.at(value->callee);
       if (op.form != Form::kCall && op.form != Form::kView) op.predicted_s = op_cost(op, machine).seconds;
       scheduled.predicted_s += op.predicted_s;

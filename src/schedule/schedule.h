@@ -49,14 +49,15 @@ struct ContractTile {
 struct ScheduledOp {
   const ir::Expr* value = nullptr;
   Form form = Form::kLoops;
-  std::vector<TileLoop> loops;              // empty for views, kernels and calls
-  std::optional<StridedNest> nest;          // for kLoops
-  ContractTile tile;                        // for kContract
-  std::int64_t lanes = 1;                   // for kLoops: of the loop that runs in vector lanes
-  std::vector<cost::Residence> residences;  // of the operands
-  double predicted_s = 0;                   // by one thread, from the machine's roofline
-  View view;                                // for kView
-  std::vector<View> operands;               // how each lies in memory; none for calls
+  std::vector<TileLoop> loops;         // empty for views, kernels and calls
+  std::optional<StridedNest> nest;     // for kLoops
+  ContractTile tile;                   // for kContract
+  std::int64_t lanes = 1;              // for kLoops: of the loop that runs in vector lanes
+  std::vector<cost::Operand> sources;  // the operands as the cost model takes them
+  double predicted_s = 0;              // by one thread, from the machine's roofline
+  bool runs_once = false;              // in a step: its code comes from memory, that of a layer from a cache
+  View view;                           // for kView
+  std::vector<View> operands;          // how each lies in memory; none for calls
 };
 
 // A function's ops in the order in which they run; constants (ir/constants.h) are stored, not run.
