@@ -17,6 +17,19 @@ STRATA_INLINE void for_each_lane_group(std::int64_t count, F&& f) {
   }
 }
 
+// f(Lanes<N>{}, i) for i = 0, N, 2N, ... and for the remainder below N f(FirstLanes<N>, i) once, where the machine has
+// masks, or f(Lanes<1>{}, i) for each.
+template <int N, class F>
+STRATA_INLINE void for_each_vector(std::int64_t count, F&& f) {
+  if constexpr (arch::kHasMasks<N>) {
+    std::int64_t i = 0;
+    for (; i + N <= count; i += N) f(Lanes<N>{}, i);
+    if (i < count) f(FirstLanes<N>{static_cast<int>(count - i)}, i);
+  } else {
+    for_each_lane_group<N>(count, f);
+  }
+}
+
 struct Sum {
   static constexpr float identity = 0.0f;
   template <class V>
@@ -81,6 +94,20 @@ STRATA_INLINE float reduce(std::int64_t count, float init, Combine combine, F&& 
     for (; i < count; ++i) tail = combine(tail, f(Lanes<1>{}, i));
   }
   return combine(tail, reduce_lanes(combine, combine(combine(acc[0], acc[1]), combine(acc[2], acc[3]))));
+}
+
+// The same with f as for_each_vector calls it.
+template <int N, class Combine, class F>
+STRATA_INLINE float reduce_vectors(std::int64_t count, float init, Combine combine, F&& f) {
+  if constexpr (arch::kHasMasks<N>) {
+    const std::int64_t whole = count / N * N;
+    const float sum = reduce<N>(whole, init, combine, f);
+    if (whole == count) return sum;
+    const FirstLanes<N> rest{static_cast<int>(count - whole)};
+    return combine(sum, reduce_lanes(combine, first_or(rest, f(rest, whole), Combine::identity)));
+  } else {
+    return reduce<N>(count, init, combine, f);
+  }
 }
 
 }  // namespace strata::tensor

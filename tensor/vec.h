@@ -38,6 +38,15 @@ struct Lanes {
   static constexpr int count = N;
 };
 
+// The first `used` of N lanes, 1 to N - 1: the end of a range that N doesn't divide. The others are read as zeros and
+// not written. Where the machine has masks (kHasMasks) only; not a Lanes<N>, so that nothing takes it for a whole
+// vector.
+template <int N>
+struct FirstLanes {
+  static constexpr int count = N;
+  int used;
+};
+
 // Lanes of a float vector type or of float.
 template <class V>
 inline constexpr int kLanesOf = static_cast<int>(sizeof(V) / sizeof(float));
@@ -75,6 +84,11 @@ STRATA_INLINE V broadcast(float x) {
 
 template <int N>
 STRATA_INLINE Vec<float, N> splat(Lanes<N>, float x) {
+  return broadcast<Vec<float, N>>(x);
+}
+
+template <int N>
+STRATA_INLINE Vec<float, N> splat(FirstLanes<N>, float x) {
   return broadcast<Vec<float, N>>(x);
 }
 
@@ -235,6 +249,43 @@ STRATA_INLINE void store(Lanes<N>, bool* p, Vec<float, N> v) {
     STRATA_UNROLL
     for (int i = 0; i < N; ++i) p[i] = v[i] != 0.0f;
   }
+}
+
+// The same for the first lanes: elements of two and four bytes by masks, others one by one.
+template <int N, class T>
+STRATA_INLINE Vec<float, N> load(FirstLanes<N> lanes, const T* p) {
+  alignas(N * sizeof(T)) T all[N] = {};
+  if constexpr (sizeof(T) == 2 || sizeof(T) == 4) {
+    arch::load_first<N, sizeof(T)>(all, p, lanes.used);
+  } else {
+    for (int i = 0; i < lanes.used; ++i) all[i] = p[i];
+  }
+  return load(Lanes<N>{}, all);
+}
+template <int N, class T>
+STRATA_INLINE Vec<float, N> load_strided(FirstLanes<N> lanes, const T* p, std::int64_t stride) {
+  Vec<float, N> v{};
+  for (int i = 0; i < lanes.used; ++i) v[i] = load(Lanes<1>{}, p + i * stride);
+  return v;
+}
+template <int N, class T>
+STRATA_INLINE void store(FirstLanes<N> lanes, T* p, Vec<float, N> v) {
+  alignas(N * sizeof(T)) T all[N];
+  store(Lanes<N>{}, all, v);
+  if constexpr (sizeof(T) == 2 || sizeof(T) == 4) {
+    arch::store_first<N, sizeof(T)>(p, all, lanes.used);
+  } else {
+    for (int i = 0; i < lanes.used; ++i) p[i] = all[i];
+  }
+}
+
+// v with `other` in the lanes that aren't used.
+template <int N>
+STRATA_INLINE Vec<float, N> first_or(FirstLanes<N> lanes, Vec<float, N> v, float other) {
+  Vec<std::int32_t, N> number;
+  STRATA_UNROLL
+  for (int i = 0; i < N; ++i) number[i] = i;
+  return select(number < lanes.used, v, splat(lanes, other));
 }
 
 // Lane i of a vector, or the scalar itself.

@@ -105,7 +105,7 @@ class LoopsEmitter {
       out_.open("for (std::int64_t " + v + " = 0; " + v + " < " + extent(stage.reduced[i]) + "; ++" + v + ") {");
     }
     const int innermost = stage.reduced.back();
-    out_.open(name + " = tensor::reduce<" + std::to_string(lanes_for(stage.body, innermost)) + ">(" +
+    out_.open(name + " = tensor::reduce_vectors<" + std::to_string(lanes_for(stage.body, innermost)) + ">(" +
               extent(innermost) + ", " + name + ", " + combiner + "{}, [&](auto lanes, std::int64_t " +
               variable(innermost) + ") {");
     out_.line("return " + varying(emit(stage.body, innermost)) + ";");
@@ -140,8 +140,7 @@ class LoopsEmitter {
     if (flat) out_.line("const tensor::Range share = team.split(" + extent(iterator) + ", 4096);");
     const std::string count = flat ? "share.end - share.begin" : extent(iterator);
     const std::string counter = flat ? "i" : i;
-    out_.open("tensor::for_each_lane_group<" + lanes + ">(" + count + ", [&](auto lanes, std::int64_t " + counter +
-              ") {");
+    out_.open("tensor::for_each_vector<" + lanes + ">(" + count + ", [&](auto lanes, std::int64_t " + counter + ") {");
     if (flat) out_.line("const std::int64_t " + i + " = share.begin + i;");
     out_.line("tensor::store(lanes, " + destination_ + " + " + result_index() + ", " +
               varying(emit(stage.body, iterator)) + ");");

@@ -170,13 +170,14 @@ class Estimate {
     count_reuse(nest);
   }
 
-  // A remainder of a ragged axis runs element by element, each as long as a vector.
+  // A remainder of a ragged axis is a vector of which a part is used, or without masks as many as it has elements.
   double extent(const ir::LoopNest& nest, int iterator, double used) const {
     if (iterator < 0) return 1;
     const double n = size_of(nest.iterators[iterator].extent);
     if (used == 1 || iterator != vector_iterator(nest)) return n;
     const double whole = std::floor(n / used) * used;
-    return whole + (n - whole) * used;
+    const double rest = n - whole;
+    return whole + used * (machine::has_masks(machine_) ? std::min(rest, 1.0) : rest);
   }
 
   // The iterator along the packed axis of the first packed operand.

@@ -98,6 +98,13 @@ int vector_lanes(const Machine& machine, DType dtype) {
   return std::max(1, machine.vector_registers.bytes / static_cast<int>(dtype_size(dtype)));
 }
 
+bool has_masks(const Machine& machine) {
+  const auto has = [&](const char* feature) {
+    return std::ranges::find(machine.target.features, feature) != machine.target.features.end();
+  };
+  return has("avx512bw") && has("avx512vl");
+}
+
 const Unit* dot_unit(const Machine& machine, DType dtype) {
   for (const Unit& unit : machine.units) {
     if (unit.dtype == dtype && unit.k > 1) return &unit;

@@ -50,6 +50,9 @@ int level_holding(const Machine& machine, double bytes, int threads = 1);
 // Lanes of one vector register; at least 1.
 int vector_lanes(const Machine& machine, DType dtype);
 
+// Whether vector loads and stores of the tensor library can leave lanes out (tensor/arch).
+bool has_masks(const Machine& machine);
+
 // The unit for operands of this type that sums several products per lane; nullptr when there is none.
 const Unit* dot_unit(const Machine& machine, DType dtype);
 

@@ -172,8 +172,10 @@ bool ViewPlan::is_overwritten_before_use(const Expr* value) const {
 bool ViewPlan::is_free_result(const Expr* value) const {
   const Tensor memory = memory_of(value);
   if (!views_.at(value).whole || constants_.contains(memory.first)) return false;
-  return std::ranges::none_of(function_.results,
-                              [&](const Expr* other) { return other != value && memory_of(other) == memory; });
+  // Of several results in one memory the tensor itself keeps it, or else the first.
+  const auto first = std::ranges::find_if(function_.results, [&](const Expr* r) { return memory_of(r) == memory; });
+  const bool has_tensor = std::ranges::find(function_.results, memory.first) != function_.results.end();
+  return *first == value && !has_tensor;
 }
 
 ViewPlan::Tensor ViewPlan::memory_of(const Expr* value, std::int64_t index) const {

@@ -98,6 +98,65 @@ template <int N>
 Vec<float, N> bf16_dot(Vec<float, N> acc, Vec<std::uint32_t, N> a, Vec<std::uint32_t, N> b);
 #endif
 
+// The first `used` of N elements of Size bytes, moved by a mask: into `out`, whose others become zeros, or out of
+// `all`.
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+template <int N>
+inline constexpr bool kHasMasks = N == 8 || N == 16;
+
+// A pointer as each compiler declares its builtin.
+struct AnyPointer {
+  void* data;
+  template <class T>
+  STRATA_INLINE operator T*() const {
+    return static_cast<T*>(data);
+  }
+};
+
+template <int N, int Size>
+STRATA_INLINE void load_first(void* out, const void* p, int used) {
+  const AnyPointer from{const_cast<void*>(p)};
+  const unsigned bits = (1u << used) - 1;
+  const auto keep = [&](auto v) { __builtin_memcpy(out, &v, sizeof(v)); };
+  if constexpr (Size == 4 && N == 16) {
+    keep(__builtin_ia32_loadups512_mask(from, Vec<float, 16>{}, static_cast<std::uint16_t>(bits)));
+  } else if constexpr (Size == 4) {
+    keep(__builtin_ia32_loadups256_mask(from, Vec<float, 8>{}, static_cast<std::uint8_t>(bits)));
+  } else if constexpr (N == 16) {
+    keep(__builtin_ia32_loaddquhi256_mask(from, Vec<short, 16>{}, static_cast<std::uint16_t>(bits)));
+  } else {
+    keep(__builtin_ia32_loaddquhi128_mask(from, Vec<short, 8>{}, static_cast<std::uint8_t>(bits)));
+  }
+}
+
+template <int N, int Size>
+STRATA_INLINE void store_first(void* p, const void* all, int used) {
+  const AnyPointer to{p};
+  const unsigned bits = (1u << used) - 1;
+  const auto vector = [&]<class T>(T) {
+    Vec<T, N> v;
+    __builtin_memcpy(&v, all, sizeof(v));
+    return v;
+  };
+  if constexpr (Size == 4 && N == 16) {
+    __builtin_ia32_storeups512_mask(to, vector(0.0f), static_cast<std::uint16_t>(bits));
+  } else if constexpr (Size == 4) {
+    __builtin_ia32_storeups256_mask(to, vector(0.0f), static_cast<std::uint8_t>(bits));
+  } else if constexpr (N == 16) {
+    __builtin_ia32_storedquhi256_mask(to, vector(short{}), static_cast<std::uint16_t>(bits));
+  } else {
+    __builtin_ia32_storedquhi128_mask(to, vector(short{}), static_cast<std::uint8_t>(bits));
+  }
+}
+#else
+template <int N>
+inline constexpr bool kHasMasks = false;
+template <int N, int Size>
+void load_first(void* out, const void* p, int used);
+template <int N, int Size>
+void store_first(void* p, const void* all, int used);
+#endif
+
 STRATA_INLINE void pause() { __builtin_ia32_pause(); }
 
 }  // namespace strata::tensor::arch

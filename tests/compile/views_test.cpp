@@ -116,8 +116,7 @@ const std::vector<ViewCase>& cases() {
         "    %0 = exp(%a) : f32[seq, 33]\n    %1 = slice(%0) {axis = 1, begin = 3, end = 30} : f32[seq, 27]\n    %2 = "
         "reshape(%1) {shape = [-1, 3, 9]} : f32[seq, 3, 9]\n    %3 = softmax(%2) : f32[seq, 3, 9]\n",
         "%3, %1"},
-       1,
-       1},
+       2},
       {{"two_results_of_one_memory", "%a: f32[seq, 12]",
         "    %0 = exp(%a) : f32[seq, 12]\n    %1 = reshape(%0) {shape = [-1, 3, 4]} : f32[seq, 3, 4]\n", "%0, %1"},
        0,
@@ -273,8 +272,8 @@ TEST_P(Views, AsArgumentsAndOfResultsOfCalls) {
     %8 = silu(%6) : f32[12, 2]
 )",
                        "%7, %8"},
-                      3,
-                      1};
+                      2,
+                      2};
   std::mt19937_64 random(31);
   CompiledFunction compiled(module_text(c.op, callee), {GetParam(), {}}, random);
   expect_views(c, callee);
@@ -295,7 +294,7 @@ TEST_P(Views, OfWhatACallOverwrites) {
     %3 = sub(%0, %2) : f32[2, ctx, 3]
 )",
                        "%3, %1"},
-                      1,
+                      2,
                       1};
   std::mt19937_64 random(37);
   CompiledFunction compiled(module_text(c.op, callee), {GetParam(), {}}, random);

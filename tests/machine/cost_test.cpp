@@ -107,6 +107,12 @@ TEST(LevelHolding, IsTheInnermostThatFits) {
   EXPECT_EQ(level_holding(machine, 1e12), 1);
 }
 
+TEST(Masks, AreThoseOfAvx512) {
+  EXPECT_TRUE(has_masks(load("avx512-zen4")));
+  EXPECT_FALSE(has_masks(load("avx2-generic")));
+  EXPECT_FALSE(has_masks(load("neon-generic")));
+}
+
 TEST(Units, AreFoundByOperandType) {
   const Machine machine = toy();
   EXPECT_EQ(vector_lanes(machine, DType::kF32), 16);
