@@ -117,6 +117,17 @@ STRATA_INLINE void store_raw(Lanes<N>, T* p, Vec<T, N> v) {
 #include "tensor/arch/portable.h"
 #endif
 
+#if !defined(STRATA_HAS_MASKS)
+namespace strata::tensor::arch {
+template <int N>
+inline constexpr bool kHasMasks = false;
+template <int N, int Size>
+void load_first(void* out, const void* p, int used);
+template <int N, int Size>
+void store_first(void* p, const void* all, int used);
+}  // namespace strata::tensor::arch
+#endif
+
 namespace strata::tensor {
 
 template <int N>

@@ -177,7 +177,7 @@ class Estimate {
     if (used == 1 || iterator != vector_iterator(nest)) return n;
     const double whole = std::floor(n / used) * used;
     const double rest = n - whole;
-    return whole + used * (machine::has_masks(machine_) ? std::min(rest, 1.0) : rest);
+    return whole + used * (machine_.vector_registers.masks ? std::min(rest, 1.0) : rest);
   }
 
   // The iterator along the packed axis of the first packed operand.

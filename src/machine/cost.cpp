@@ -74,7 +74,7 @@ double seconds(const Machine& machine, const Work& work) {
     slowest = std::max(slowest, time);
     sum += time;
   }
-  return slowest + kContention * (sum - slowest) + work.starts * machine.op_overhead_s +
+  return slowest + machine.contention * (sum - slowest) + work.starts * machine.op_overhead_s +
          (threads > 1 ? work.barriers * machine.barrier_s : 0.0);
 }
 
@@ -96,13 +96,6 @@ int level_holding(const Machine& machine, double bytes, int threads) {
 
 int vector_lanes(const Machine& machine, DType dtype) {
   return std::max(1, machine.vector_registers.bytes / static_cast<int>(dtype_size(dtype)));
-}
-
-bool has_masks(const Machine& machine) {
-  const auto has = [&](const char* feature) {
-    return std::ranges::find(machine.target.features, feature) != machine.target.features.end();
-  };
-  return has("avx512bw") && has("avx512vl");
 }
 
 const Unit* dot_unit(const Machine& machine, DType dtype) {

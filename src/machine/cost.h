@@ -27,14 +27,10 @@ struct Work {
   int starts = 0;                    // ops begun one after another on each thread
 };
 
-// Of what overlaps with the slowest unit or level, the part that it is held up by: loads and arithmetic share a core's
-// issue slots and its window of instructions. On an EPYC (Zen 4) a matmul of one row whose arithmetic takes 0.11 of the
-// time of its memory is 3 % faster than one where that is 0.43.
-inline constexpr double kContention = 0.1;
-
 // Roofline (Williams, Waterman, Patterson 2009): arithmetic and memory levels work at the same time, so the slowest of
-// them is the time, and kContention of the others; barriers and the overhead of starting come on top. A core's units
-// are different instructions of the same pipes, so their times add up, as do reading and writing at one level. Seconds.
+// them is the time, and Machine::contention of the others; barriers and the overhead of starting come on top. A core's
+// units are different instructions of the same pipes, so their times add up, as do reading and writing at one level.
+// Seconds.
 double seconds(const Machine& machine, const Work& work);
 
 // Bytes per second that `threads` threads read together. Between the measured counts it is interpolated; beyond the
@@ -49,9 +45,6 @@ int level_holding(const Machine& machine, double bytes, int threads = 1);
 
 // Lanes of one vector register; at least 1.
 int vector_lanes(const Machine& machine, DType dtype);
-
-// Whether vector loads and stores of the tensor library can leave lanes out (tensor/arch).
-bool has_masks(const Machine& machine);
 
 // The unit for operands of this type that sums several products per lane; nullptr when there is none.
 const Unit* dot_unit(const Machine& machine, DType dtype);

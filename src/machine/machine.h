@@ -56,6 +56,7 @@ struct Stream {
 struct VectorRegisters {
   int count = 16;
   int bytes = 16;
+  bool masks = false;  // loads and stores of the tensor library can leave lanes out (tensor/arch)
 };
 
 // Processors that have the figures of a machine file, as they number themselves (vendor_id, cpu family and model of
@@ -87,6 +88,7 @@ struct Machine {
   std::vector<Stream> streams;            // by size of the elements; others are read as Stream's defaults say
   double barrier_s = 0;                   // one barrier of all cores
   double op_overhead_s = 10e-9;           // what one op costs a thread beside its work: call, addresses, loop set-up
+  double contention = 0.1;                // of what overlaps with the slowest unit or level, the part that holds it up
   double storage_read_bytes_per_s = 2e9;  // of what a package lies on, while it isn't in memory
   std::vector<Link> links;
 };

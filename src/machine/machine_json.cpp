@@ -58,6 +58,13 @@ class Reader {
     return json_.contains(key) ? real(key, min, max) : fallback;
   }
 
+  bool flag_or(const std::string& key, bool fallback) {
+    if (!json_.contains(key)) return fallback;
+    const Json& value = get(key, "true or false");
+    if (!value.is_boolean()) refuse(key, "true or false");
+    return value.get<bool>();
+  }
+
   double rate(const std::string& key) { return real(key, 1.0, kMaxRate); }
 
   DType dtype(const std::string& key) {
@@ -222,6 +229,7 @@ VectorRegisters read_registers(Reader reader) {
   registers.count = reader.small("count", 4, 1024);
   registers.bytes = reader.small("bytes", 4, 8192);
   if ((registers.bytes & (registers.bytes - 1)) != 0) reader.refuse("bytes", "a power of two");
+  registers.masks = reader.flag_or("masks", false);
   reader.finish();
   return registers;
 }
@@ -239,6 +247,7 @@ Machine read_machine(Reader reader) {
   for (Reader& stream : reader.objects_or_none("streams")) machine.streams.push_back(read_stream(stream));
   machine.barrier_s = reader.real("barrier_s", 0, kMaxSeconds);
   machine.op_overhead_s = reader.real_or("op_overhead_s", machine.op_overhead_s, 0, kMaxSeconds);
+  machine.contention = reader.real_or("contention", machine.contention, 0, 1);
   machine.storage_read_bytes_per_s =
       reader.real_or("storage_read_bytes_per_s", machine.storage_read_bytes_per_s, 1, kMaxRate);
   for (Reader& link : reader.objects("links")) machine.links.push_back(read_link(link));
@@ -280,7 +289,9 @@ std::string to_json(const Machine& machine) {
                                   {"last_model", processors.last_model}});
   }
   json["cores"] = machine.cores;
-  json["vector_registers"] = {{"count", machine.vector_registers.count}, {"bytes", machine.vector_registers.bytes}};
+  json["vector_registers"] = {{"count", machine.vector_registers.count},
+                              {"bytes", machine.vector_registers.bytes},
+                              {"masks", machine.vector_registers.masks}};
   json["memory"] = OrderedJson::array();
   for (const MemoryLevel& level : machine.memory) {
     OrderedJson entry = {{"name", level.name},
@@ -310,6 +321,7 @@ std::string to_json(const Machine& machine) {
   }
   json["barrier_s"] = machine.barrier_s;
   json["op_overhead_s"] = machine.op_overhead_s;
+  json["contention"] = machine.contention;
   json["storage_read_bytes_per_s"] = machine.storage_read_bytes_per_s;
   json["links"] = OrderedJson::array();
   for (const Link& link : machine.links) {

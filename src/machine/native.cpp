@@ -147,7 +147,7 @@ InstructionSet x86_instruction_set(const std::vector<std::string>& features) {
     // Compilers tune some processors towards 256 bits and would split our vectors.
     set.flags.push_back("-mprefer-vector-width=512");
     set.name = "avx512";
-    set.registers = {32, 64};
+    set.registers = {32, 64, contains(features, "avx512bw") && contains(features, "avx512vl")};
     set.bf16_pairs = contains(features, "avx512bf16");
     set.i8_quads = contains(features, "avx512vnni");
   } else if (contains(features, "avx2") && contains(features, "fma")) {
@@ -224,6 +224,7 @@ void take_core_rates(Machine& machine, const Machine& known) {
   }
   machine.streams = known.streams;
   machine.op_overhead_s = known.op_overhead_s;
+  machine.contention = known.contention;
 }
 
 namespace {
@@ -301,6 +302,7 @@ Machine native(const std::filesystem::path& calibration) {
   machine.streams = std::move(measured.streams);
   machine.barrier_s = measured.barrier_s;
   machine.op_overhead_s = measured.op_overhead_s;
+  machine.contention = measured.contention;
   machine.storage_read_bytes_per_s = measured.storage_read_bytes_per_s;
   return machine;
 }

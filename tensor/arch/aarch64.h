@@ -37,13 +37,6 @@ Vec<float, N> bf16_dot(Vec<float, N> acc, Vec<std::uint32_t, N> a, Vec<std::uint
 #endif
 
 // `yield` does nothing on most cores; this drains the pipeline.
-template <int N>
-inline constexpr bool kHasMasks = false;
-template <int N, int Size>
-void load_first(void* out, const void* p, int used);
-template <int N, int Size>
-void store_first(void* p, const void* all, int used);
-
 STRATA_INLINE void pause() { __asm__ volatile("isb" ::: "memory"); }
 
 }  // namespace strata::tensor::arch

@@ -16,13 +16,6 @@ inline constexpr bool kHasBf16Dot = false;
 template <int N>
 Vec<float, N> bf16_dot(Vec<float, N> acc, Vec<std::uint32_t, N> a, Vec<std::uint32_t, N> b);
 
-template <int N>
-inline constexpr bool kHasMasks = false;
-template <int N, int Size>
-void load_first(void* out, const void* p, int used);
-template <int N, int Size>
-void store_first(void* p, const void* all, int used);
-
 STRATA_INLINE void pause() {}
 
 }  // namespace strata::tensor::arch

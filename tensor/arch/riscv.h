@@ -19,13 +19,6 @@ template <int N>
 Vec<float, N> bf16_dot(Vec<float, N> acc, Vec<std::uint32_t, N> a, Vec<std::uint32_t, N> b);
 
 // The instruction `pause` by its code: a hint, so cores and assemblers that don't know it take it too.
-template <int N>
-inline constexpr bool kHasMasks = false;
-template <int N, int Size>
-void load_first(void* out, const void* p, int used);
-template <int N, int Size>
-void store_first(void* p, const void* all, int used);
-
 STRATA_INLINE void pause() { __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010" ::: "memory"); }
 
 }  // namespace strata::tensor::arch

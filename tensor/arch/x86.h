@@ -101,6 +101,7 @@ Vec<float, N> bf16_dot(Vec<float, N> acc, Vec<std::uint32_t, N> a, Vec<std::uint
 // The first `used` of N elements of Size bytes, moved by a mask: into `out`, whose others become zeros, or out of
 // `all`.
 #if defined(__AVX512BW__) && defined(__AVX512VL__)
+#define STRATA_HAS_MASKS 1
 template <int N>
 inline constexpr bool kHasMasks = N == 8 || N == 16;
 
@@ -148,13 +149,6 @@ STRATA_INLINE void store_first(void* p, const void* all, int used) {
     __builtin_ia32_storedquhi128_mask(to, vector(short{}), static_cast<std::uint8_t>(bits));
   }
 }
-#else
-template <int N>
-inline constexpr bool kHasMasks = false;
-template <int N, int Size>
-void load_first(void* out, const void* p, int used);
-template <int N, int Size>
-void store_first(void* p, const void* all, int used);
 #endif
 
 STRATA_INLINE void pause() { __builtin_ia32_pause(); }

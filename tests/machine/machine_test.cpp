@@ -134,6 +134,9 @@ TEST(MachineFile, RefusesValuesOutOfRange) {
   EXPECT_TRUE(says(refusal(replaced("\"cores\": 2", "\"cores\": 18446744073709551615")), "'cores'"));
   EXPECT_TRUE(says(refusal(replaced("\"cores\": 2", "\"cores\": \"2\"")), "'cores'"));
   EXPECT_TRUE(says(refusal(replaced("\"bytes\": 16", "\"bytes\": 24")), "'vector_registers.bytes' must be a power"));
+  EXPECT_TRUE(
+      says(refusal(replaced("\"bytes\": 16", "\"masks\": 1, \"bytes\": 16")), "'vector_registers.masks' must be"));
+  EXPECT_TRUE(says(refusal(replaced("\"cores\": 2", "\"contention\": 1.5, \"cores\": 2")), "'contention' must be"));
   EXPECT_TRUE(says(refusal(replaced("\"ops_per_s\": 1e9", "\"ops_per_s\": -1")), "'units[0].ops_per_s'"));
   EXPECT_TRUE(says(refusal(replaced("\"dtype\": \"f32\"", "\"dtype\": \"f31\"")), "'units[0].dtype'"));
   EXPECT_TRUE(says(refusal(replaced("\"1\": 1e9, ", "")), "'memory[0].read_bytes_per_s.1'"));

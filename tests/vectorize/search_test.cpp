@@ -276,6 +276,8 @@ TEST(Search, OneRowMeetsManyWeightsInPairs) {
     for (machine::Unit& unit : m.units) unit.ops_per_s = m.units[0].ops_per_s / (unit.k > 1 ? 2 : 1);
   });
   EXPECT_FALSE(contains(planned(4096, slow), rounded)) << "two multiply-adds take no longer than one dot product";
+  const Machine apart = changed([](Machine& m) { m.contention = 0; });
+  EXPECT_FALSE(contains(planned(4096, apart), rounded)) << "arithmetic that nothing is held up by saves nothing";
 }
 
 Machine with_memory(std::int64_t bytes) {
@@ -304,10 +306,10 @@ TEST(Search, WeightsThatDontFitAreRefusedByName) {
 }
 
 // The module's function `main`, planned alone.
-std::string planned_main(const std::string& text) {
+std::string planned_main(const std::string& text, const Machine& machine = zen5()) {
   ops::register_all();
   const ir::Module module = ir::parse_module(text, "test");
-  SearchResult result = search({{"all", &module, {"main"}, 1, {}}}, zen5(), {});
+  SearchResult result = search({{"all", &module, {"main"}, 1, {}}}, machine, {});
   ir::verify(result.versions[0].module);
   return ir::to_text(result.versions[0].module);
 }
@@ -343,6 +345,19 @@ TEST(Search, KeepsACallOfWhichOnlyTheStateIsWanted) {
 )");
   const std::size_t first = text.find("call @layer");
   EXPECT_NE(text.find("call @layer", first + 1), std::string::npos) << text;
+}
+
+// Fewer elements than lanes are worth a vector only where one step takes them all.
+TEST(Search, ShortRowsRunInVectorsWhereThereAreMasks) {
+  const std::string text = R"(module m {
+  func @main(%x: f32[5, 7]) {
+    %0 = softmax(%x) : f32[5, 7]
+    return %0
+  }
+}
+)";
+  EXPECT_TRUE(contains(planned_main(text), "<16~@1>"));
+  EXPECT_FALSE(contains(planned_main(text, changed([](Machine& m) { m.vector_registers.masks = false; })), "<16~@1>"));
 }
 
 // The operand beside a vector may have no axes.
