@@ -117,6 +117,14 @@ STRATA_INLINE void store_raw(Lanes<N>, T* p, Vec<T, N> v) {
 #include "tensor/arch/portable.h"
 #endif
 
+#if !defined(STRATA_HAS_BYTE_LOOKUP)
+namespace strata::tensor::arch {
+template <int N>
+inline constexpr bool kHasByteLookup = false;
+template <int N>
+Vec<std::uint8_t, N> look_up(Vec<std::uint8_t, N> table, Vec<std::uint8_t, N> codes);
+}  // namespace strata::tensor::arch
+#endif
 #if !defined(STRATA_HAS_MASKS)
 namespace strata::tensor::arch {
 template <int N>

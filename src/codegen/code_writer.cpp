@@ -45,6 +45,11 @@ std::string cpp_type(DType dtype) {
   return "";
 }
 
+std::string cpp_type(const ir::TensorType& type) {
+  const std::string element = cpp_type(type.dtype);
+  return type.layout.is_coded ? "tensor::Coded<" + element + ">" : element;
+}
+
 std::string cpp_size(const ir::Dim& dim) {
   if (dim.is_constant()) return std::to_string(dim.factor());
   std::string product = dim.factor() == 1 ? "" : std::to_string(dim.factor());

@@ -28,6 +28,9 @@ class CodeWriter {
 // The tensor library's name of an element type: "float", "bf16", "std::int32_t".
 std::string cpp_type(DType dtype);
 
+// That of what a tensor's memory is made of: "bf16", "tensor::Coded<bf16>".
+std::string cpp_type(const ir::TensorType& type);
+
 // "1024", "seq", "(16 * seq)", "(16 * ctx * seq)": an expression of type std::int64_t.
 std::string cpp_size(const ir::Dim& dim);
 

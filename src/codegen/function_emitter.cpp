@@ -98,7 +98,7 @@ bool FunctionEmitter::is_update(const Expr& value) const {
 }
 
 std::string FunctionEmitter::parameter_type(const ir::Function& function, std::size_t index) const {
-  const std::string type = cpp_type(function.parameters[index]->type().dtype) + "*";
+  const std::string type = cpp_type(function.parameters[index]->type()) + "*";
   return is_written(function, index) ? type : "const " + type;
 }
 
@@ -178,7 +178,7 @@ std::string FunctionEmitter::comment(const schedule::ScheduledOp& op) const {
 // A pointer to a tensor's first element.
 std::string FunctionEmitter::pointer(const Expr* value, std::int64_t index, bool writable) const {
   const Place& place = plan().place(value, index);
-  const std::string type = (writable ? "" : "const ") + cpp_type(value->types[index].dtype) + "*";
+  const std::string type = (writable ? "" : "const ") + cpp_type(value->types[index]) + "*";
   const std::int64_t elements = place.offset / dtype_size(value->types[index].dtype);
   const std::string begin = elements == 0 ? "" : " + " + std::to_string(elements);
   switch (place.kind) {
@@ -247,8 +247,7 @@ void FunctionEmitter::emit_op(const schedule::ScheduledOp& op) {
     OperandCode code = operand(op.value->arguments[i]);
     if (code.scalar.empty()) {
       const std::string name = "a" + std::to_string(i);
-      out_.line("const " + cpp_type(op.value->arguments[i]->type().dtype) + "* const " + name + " = " + code.pointer +
-                ";");
+      out_.line("const " + cpp_type(op.value->arguments[i]->type()) + "* const " + name + " = " + code.pointer + ";");
       code.pointer = name;
     }
     operands.push_back(std::move(code));

@@ -41,7 +41,7 @@ void emit_gemv(CodeWriter& out, const KernelCall& call) {
   const std::string lanes = number(right.layout.packs[0].lanes);
   const std::string k = cpp_size(right.shape[1]);
   const std::string n = cpp_size(right.shape[0]);
-  STRATA_CHECK(left.shape[0] == Dim(1), "a left operand of a packed matmul that isn't in row tiles has one row");
+  STRATA_CHECK(left.shape[0].max() == 1, "a left operand of a packed matmul that isn't in row tiles has one row");
   const std::string stride = left.layout.is_row_major() ? call.outer_stride(0) : k;
   const schedule::ContractTile& tile = call.op.tile;
   const std::string stream =
@@ -57,16 +57,21 @@ void emit_gemm(CodeWriter& out, const KernelCall& call) {
   const TensorType& right = call.type(1);
   const std::string k = cpp_size(right.shape[1]);
   const std::string n = cpp_size(right.shape[0]);
+  const std::string lanes = number(right.layout.packs[0].lanes);
+  const std::string panels = number(call.op.tile.panels);
   const bool converts = left.dtype == DType::kF32 && right.dtype != DType::kF32;
   std::string scratch = "nullptr";
-  if (converts) {
+  if (right.layout.is_coded) {
+    out.line("alignas(64) static thread_local bf16 decoded[tensor::coded_scratch_elements<" + lanes + ", " + panels +
+             ">(" + k + ")];");
+    scratch = "decoded";
+  } else if (converts) {
     emit_scratch(out, call.op.tile.panels * right.layout.packs[0].lanes * right.shape[1].max());
     scratch = "scratch";
   }
-  out.line("tensor::gemm_panels<" + number(right.layout.packs[0].lanes) + ", " + number(call.op.tile.rows) + ", " +
-           number(call.op.tile.panels) + ", " + b_layout(right) + ">(" + call.operands[0] + ", " +
-           cpp_size(left.shape[0]) + ", " + call.operands[1] + ", " + k + ", " + n + ", " + call.destination + ", " +
-           n + ", share.begin, share.end, " + scratch + ");");
+  out.line("tensor::gemm_panels<" + lanes + ", " + number(call.op.tile.rows) + ", " + panels + ", " + b_layout(right) +
+           ">(" + call.operands[0] + ", " + cpp_size(left.shape[0]) + ", " + call.operands[1] + ", " + k + ", " + n +
+           ", " + call.destination + ", " + n + ", share.begin, share.end, " + scratch + ");");
 }
 
 void emit_contract(CodeWriter& out, const KernelCall& call) {

@@ -15,8 +15,10 @@
 #include "compile/pipeline.h"
 #include "compile/plan_report.h"
 #include "compile/toolchain.h"
+#include "compile/weight_exponents.h"
 #include "import/checkpoint.h"
 #include "import/decoder.h"
+#include "machine/cost.h"
 #include "machine/cpu.h"
 #include "ops/register.h"
 #include "package/package.h"
@@ -158,9 +160,24 @@ class Compilation {
     if (!options_.dump.empty()) fs::create_directories(options_.dump);
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
     specialisations_ = default_specialisations(decoder_->module);
-    planned_ = plan_modules(decoder_->module, specialisations_, {machine_, options_.without, options_.dump});
-    for (std::size_t i = 0; i < planned_.size(); ++i) weights_.add(planned_[i].module, specialisations_[i].entries);
+    weight_source_.emplace(*checkpoint_, decoder_->computed);
+    const ir::WeightExponents exponents = count_exponents();
+    planned_ = plan_modules(decoder_->module, specialisations_, {machine_, options_.without, options_.dump, exponents});
+    const auto code_of = [&](const ir::Expr& constant) { return constant_code(constant, exponents, tensors()); };
+    for (std::size_t i = 0; i < planned_.size(); ++i) {
+      weights_.add(planned_[i].module, specialisations_[i].entries, code_of);
+    }
     report_.plan_s = seconds_since(start);
+  }
+
+  // Coded layouts are for what a unit multiplies in pairs.
+  ir::WeightExponents count_exponents() const {
+    if (machine::dot_unit(machine_, DType::kBF16) == nullptr) return {};
+    return compile::count_exponents(decoder_->module, tensors(), thread_count(options_));
+  }
+
+  TensorSource tensors() const {
+    return [this](const std::string& name) { return weight_source_->at(name); };
   }
 
   plan::Plan plan_report() const {
@@ -204,9 +221,7 @@ class Compilation {
     writer.add(package::kPlanSection, plan::to_json(plan_report()));
     for (const auto& [name, content] : checkpoint_->text_files()) writer.add(name, content);
     writer.reserve(package::kWeightsSection, static_cast<std::uint64_t>(weights_.total_bytes()));
-    const WeightSource weights(*checkpoint_, decoder_->computed);
-    const TensorSource tensors = [&](const std::string& name) { return weights.at(name); };
-    pack_weights(writer, weights_, tensors, thread_count(options_), [&](double done) { progress("packing", done); });
+    pack_weights(writer, weights_, tensors(), thread_count(options_), [&](double done) { progress("packing", done); });
     progress("writing", 0);
     writer.commit(thread_count(options_));
     report_.pack_s = seconds_since(start);
@@ -258,6 +273,7 @@ class Compilation {
   machine::Machine machine_;
   std::optional<Toolchain> toolchain_;
   std::optional<importer::Decoder> decoder_;
+  std::optional<WeightSource> weight_source_;
   std::vector<std::string> symbols_;
   std::vector<Specialisation> specialisations_;
   std::vector<codegen::PlannedModule> planned_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "codegen/program.h"
+#include "compile/coded_constant.h"
 #include "compile/constant_reader.h"
 #include "import/checkpoint.h"
 #include "package/package.h"
@@ -30,7 +31,8 @@ class WeightSource {
 // layout, padded with zeros.
 class StoredConstant {
  public:
-  StoredConstant(const ir::Expr& constant, const TensorSource& tensors);
+  // `code`: of one in a coded layout.
+  StoredConstant(const ir::Expr& constant, const TensorSource& tensors, const ir::ExponentCode& code = {});
 
   // Whether reading evaluates a whole tensor first and keeps it.
   bool needs_memory() const;
@@ -41,6 +43,7 @@ class StoredConstant {
  private:
   ir::TensorType type_;
   std::unique_ptr<ElementSource> elements_;
+  std::unique_ptr<CodedConstant> coded_;
 };
 
 // Fills the reserved section "weights", `threads` blocks of 16 MiB at a time: memory does not grow with the model. Of

@@ -8,6 +8,7 @@
 
 #include "codegen/program.h"
 #include "cost/op_cost.h"
+#include "ir/exponent_code.h"
 #include "ir/expr.h"
 #include "machine/machine.h"
 
@@ -16,8 +17,9 @@ namespace strata::compile {
 // What one compilation's passes share.
 struct PassContext {
   const machine::Machine& machine;
-  std::vector<std::string> without;  // passes, searches and rules that are switched off
-  std::filesystem::path dump;        // folder; empty: no dumps
+  std::vector<std::string> without;    // passes, searches and rules that are switched off
+  std::filesystem::path dump;          // folder; empty: no dumps
+  ir::WeightExponents exponents = {};  // of the weights whose contents are known
 };
 
 // A version of the program for a range of run-time sizes.

@@ -20,12 +20,14 @@ bool is_packed_along(const Layout& layout, int axis) {
   return layout.packs.size() == 1 && layout.packs[0].axis == axis && !layout.packs[0].is_ragged;
 }
 
-// Packed along axis 0, and in pairs along axis 1: what a dot-product unit of two products reads.
-bool is_packed_in_pairs(const TensorType& type) {
+// Packed along axis 0, and in pairs along axis 1: what a dot-product unit of two products reads, if it isn't in code.
+bool has_lanes_and_pairs(const TensorType& type) {
   const auto& packs = type.layout.packs;
   return packs.size() == 2 && packs[0].axis == 0 && packs[1].axis == 1 && packs[1].lanes == 2 &&
          type.dtype == DType::kBF16;
 }
+
+bool is_packed_in_pairs(const TensorType& type) { return !type.layout.is_coded && has_lanes_and_pairs(type); }
 
 // bf16 in pairs along axis 1 alone: what the same unit reads of a single row.
 bool is_row_in_pairs(const TensorType& type) {
@@ -34,7 +36,7 @@ bool is_row_in_pairs(const TensorType& type) {
 
 // Right operands of a matmul; their lanes are those of a vector type, so a power of two.
 bool is_panels(const TensorType& type) {
-  const bool is_packed = type.rank() == 2 && (is_packed_along(type.layout, 0) || is_packed_in_pairs(type));
+  const bool is_packed = type.rank() == 2 && (is_packed_along(type.layout, 0) || has_lanes_and_pairs(type));
   return is_packed && std::has_single_bit(static_cast<std::uint64_t>(type.layout.packs[0].lanes));
 }
 
@@ -111,12 +113,13 @@ const std::map<std::string, std::function<bool(Types)>>& kernels() {
 
 Lowering matmul_lowering(const TensorType& left, const TensorType& right) {
   if (!is_panels(right) || left.rank() != 2) return Lowering::kNone;
-  const bool is_row_of_pairs = is_row_in_pairs(left) && is_packed_in_pairs(right);
-  if (is_row_of_pairs || (is_row_major(left) && left.dtype == DType::kF32)) {
+  const bool is_row_of_pairs = is_row_in_pairs(left) && has_lanes_and_pairs(right);
+  const bool is_row_of_floats = is_row_major(left) && left.dtype == DType::kF32 && !right.layout.is_coded;
+  if (is_row_of_pairs || is_row_of_floats) {
     return left.shape[0].max() == 1 ? Lowering::kMatmulRow : Lowering::kNone;
   }
-  const bool converts = left.dtype == DType::kF32 && is_packed_along(left.layout, 0);
-  const bool is_dot = is_packed_in_pairs(left) && is_packed_in_pairs(right);
+  const bool converts = left.dtype == DType::kF32 && is_packed_along(left.layout, 0) && !right.layout.is_coded;
+  const bool is_dot = is_packed_in_pairs(left) && has_lanes_and_pairs(right);
   return converts || is_dot ? Lowering::kMatmulTile : Lowering::kNone;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "tensor/attention.h"
+#include "tensor/matmul.h"
 
 namespace strata::cost {
 namespace {
@@ -279,6 +280,7 @@ class Estimate {
     } else {
       add_pairs(columns() * depth(), used);
     }
+    add_decoding(1);
     read(0, bytes_of(types_[0]));
     read(1, bytes_of(types_[1]));
     write(bytes_of(result_));
@@ -297,6 +299,15 @@ class Estimate {
     return unit->k;
   }
 
+  // Nine instructions decode two vectors of pairs. They are shuffles and logic, which other ports take beside the
+  // multiply-adds: they go by as three.
+  void add_decoding(double times) {
+    constexpr double kInstructionsPerPairs = 3;
+    if (!types_[1].layout.is_coded) return;
+    work_.more.push_back(
+        {machine::fma_unit(machine_, DType::kF32), times * columns() * depth() * kInstructionsPerPairs});
+  }
+
   // C in tiles of `tile` rows by `panels` vectors, whose accumulators stay in registers along k.
   void count_matmul_tile() {
     const double used = static_cast<double>(types_[1].layout.packs[0].lanes);
@@ -313,6 +324,7 @@ class Estimate {
     }
     const bool converts = !is_dot && types_[1].dtype != DType::kF32;
     if (converts) work_.more.push_back({machine::fma_unit(machine_, DType::kF32), 2 * columns() * depth()});
+    add_decoding(std::ceil(padded_rows / static_cast<double>(tensor::kGemmRows)));
     // Every step loads `panels` vectors and broadcasts `tile` values, each a slot as wide as a vector.
     const double vector_bytes = machine_.vector_registers.bytes;
     work_.bytes[0] += products / (tile * panels * used * per_step) * (panels + tile) * vector_bytes;

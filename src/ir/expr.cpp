@@ -23,6 +23,7 @@ void mix_layout(std::size_t& seed, const Layout& layout) {
     mix_value(seed, pack.lanes);
     mix_value(seed, pack.axis);
   }
+  mix_value(seed, layout.is_coded);
 }
 
 void mix_type(std::size_t& seed, const TensorType& type) {

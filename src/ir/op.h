@@ -55,6 +55,9 @@ class Op {
   // The operand whose memory the result is: a view (reshape) or an update in place (cache append).
   virtual std::optional<int> aliased_operand() const { return std::nullopt; }
 
+  // Whether the result holds every element of the operands once, and nothing else, if its element type is theirs.
+  virtual bool permutes_elements() const { return false; }
+
   // For an aliased result: whether the operand's content changes.
   virtual bool writes_alias() const { return false; }
 };

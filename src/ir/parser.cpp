@@ -101,6 +101,13 @@ class ModuleParser {
     scan_.expect("<");
     Layout layout;
     parse_list(">", "packs", [&] {
+      if (layout.is_coded) {
+        scan_.fail_at(scan_.position(), "coded is not the layout's last word", "write <16@0, 2@1, coded>");
+      }
+      if (scan_.accept_word("coded")) {
+        layout.is_coded = true;
+        return;
+      }
       Pack pack;
       pack.lanes = scan_.integer("a number of lanes");
       pack.is_ragged = scan_.accept("~");

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "tensor/coded.h"
 
 namespace strata::ir {
 namespace {
@@ -36,6 +37,24 @@ std::int64_t checked_product(std::int64_t a, std::int64_t b) {
     throw model_error("a tensor has more than 2^62 bytes", "its shape", "check the model's geometry");
   }
   return a * b;
+}
+
+// Lanes are those of vectors whose bytes are looked up 16 at a time. Positions in a panel are counted in 32 bits.
+bool can_be_coded(const TensorType& type) {
+  const auto& packs = type.layout.packs;
+  if (type.dtype != DType::kBF16 || type.rank() != 2 || packs.size() != 2) return false;
+  if (!type.shape[0].is_constant() || !type.shape[1].is_constant()) return false;
+  const std::int64_t lanes = packs[0].lanes;
+  const bool has_lanes = packs[0].axis == 0 && (lanes == 4 || lanes == 8 || lanes == 16);
+  const bool has_pairs = packs[1].axis == 1 && packs[1].lanes == 2;
+  return has_lanes && has_pairs && type.shape[1].factor() < (std::int64_t{1} << 31) / lanes;
+}
+
+std::int64_t coded_bytes(const TensorType& type) {
+  const std::int64_t lanes = type.layout.packs[0].lanes;
+  const std::int64_t panels = (type.shape[0].factor() + lanes - 1) / lanes;
+  const std::int64_t panel = tensor::coded_panel_bytes(lanes, type.shape[1].factor());
+  return static_cast<std::int64_t>(sizeof(tensor::CodedHeader)) + checked_product(panels, panel);
 }
 
 }  // namespace
@@ -96,13 +115,13 @@ std::int64_t Layout::lanes(int axis) const {
 }
 
 std::string Layout::text() const {
-  if (packs.empty()) return "";
+  if (is_row_major()) return "";
   return "<" +
          join(packs,
               [](const Pack& p) {
                 return std::to_string(p.lanes) + (p.is_ragged ? "~@" : "@") + std::to_string(p.axis);
               }) +
-         ">";
+         (is_coded ? ", coded>" : ">");
 }
 
 std::string Placement::text() const { return axes.empty() ? "" : "{" + join(axes, placement_text) + "}"; }
@@ -116,6 +135,7 @@ std::string TensorType::text() const {
 
 bool is_row_major_in_memory(const TensorType& type) {
   const auto& packs = type.layout.packs;
+  if (type.layout.is_coded) return false;
   if (packs.empty()) return true;
   if (packs.size() > 1 || packs[0].axis != type.rank() - 1) return false;
   return packs[0].is_ragged || type.shape.back().multiple() % packs[0].lanes == 0;
@@ -141,6 +161,7 @@ std::vector<std::int64_t> max_physical_shape(const TensorType& type) {
 }
 
 std::int64_t max_bytes(const TensorType& type) {
+  if (type.layout.is_coded) return coded_bytes(type);
   std::int64_t bytes = dtype_size(type.dtype);
   for (const std::int64_t size : max_physical_shape(type)) bytes = checked_product(bytes, size);
   return bytes;
@@ -163,6 +184,11 @@ void check_layout(const TensorType& type, const std::string& who) {
     if (!pack.is_ragged || (type.layout.packs.size() == 1 && pack.axis == type.rank() - 1)) continue;
     throw usage_error(who + ": the layout " + type.layout.text() + " has a ragged pack that is not the last axis' only",
                       "read the last axis in ragged groups, or pad");
+  }
+  if (type.layout.is_coded && !can_be_coded(type)) {
+    throw usage_error(
+        who + ": the layout " + type.layout.text() + " is none of " + type.text(),
+        "code a bf16 matrix of constant sizes, in lanes of axis 0 and pairs of axis 1: <16@0, 2@1, coded>");
   }
   if (is_row_major_in_memory(type)) return;
   for (int axis = 0; axis < type.rank(); ++axis) {

@@ -77,13 +77,17 @@ struct Pack {
 // How a tensor's elements lie in memory. Without packs: row-major. With packs: each packed axis is divided by its lanes
 // (rounded up, padded with zeros) and the lanes follow the other axes, in the order of the packs. So bf16[n, k]<16@0,
 // 2@1> lies as [ceil(n/16), ceil(k/2), 16, 2].
+//
+// A coded one (`<16@0, 2@1, coded>`) holds the elements of such a bf16 matrix in 12 bits each, without loss
+// (tensor/coded.h): a form of constants only.
 struct Layout {
   std::vector<Pack> packs;
+  bool is_coded = false;
 
-  bool is_row_major() const { return packs.empty(); }
+  bool is_row_major() const { return packs.empty() && !is_coded; }
   std::int64_t lanes(int axis) const;  // product of the packs of that axis; 1 when it is not packed
   bool operator==(const Layout&) const = default;
-  std::string text() const;  // "<16@0, 2@1>", or ""
+  std::string text() const;  // "<16@0, 2@1>", "<16@0, 2@1, coded>", or ""
 };
 
 // Where a tensor lies on one axis of a device mesh (the SBP abstraction).
@@ -128,12 +132,14 @@ Layout vector_layout(const Shape& shape, std::int64_t lanes);
 // The sizes in memory, lanes last, at the symbols' upper bounds.
 std::vector<std::int64_t> max_physical_shape(const TensorType& type);
 
-// Bytes in memory at the symbols' upper bounds, padding included. Throws Error when they exceed 2^62.
+// Bytes in memory at the symbols' upper bounds, padding included; of a coded tensor without its exceptions. Throws
+// Error when they exceed 2^62.
 std::int64_t max_bytes(const TensorType& type);
 
 // Throws Error (usage) naming `who` unless each pack has lanes >= 1 on an axis of the tensor, and the lanes of a
 // symbolic axis divide every value of its size. The outermost axis may be padded: that moves no other element. A ragged
-// pack is the only one, on the last axis.
+// pack is the only one, on the last axis. A coded tensor is a bf16 matrix of constant sizes in lanes of axis 0 and
+// pairs of axis 1.
 void check_layout(const TensorType& type, const std::string& who);
 
 }  // namespace strata::ir

@@ -45,6 +45,8 @@ class TransposeOp : public LoopNestOp {
  public:
   TransposeOp() : LoopNestOp("transpose", {"x"}, {"perm"}, ResultDType::kFirstOperand) {}
 
+  bool permutes_elements() const override { return true; }
+
  protected:
   ir::LoopNest nest(const std::vector<Shape>& shapes, const Attributes& attributes) const override {
     const Shape& shape = shapes[0];
@@ -138,6 +140,7 @@ class ReshapeOp : public NamedOp {
   }
   ir::Work work(std::span<const TensorType>, const Attributes&, const TensorType&) const override { return {}; }
   std::optional<int> aliased_operand() const override { return 0; }
+  bool permutes_elements() const override { return true; }
 
  private:
   static Shape solve(const Dim& count, const std::vector<std::int64_t>& wanted) {
@@ -213,6 +216,8 @@ class ConcatOp : public NamedOp {
     return copy_work(operands, result);
   }
 
+  bool permutes_elements() const override { return true; }
+
  private:
   static Dim joined_size(const Dim& a, const Dim& b) {
     const bool same_symbol = !a.is_constant() && !b.is_constant() && Dim(1, a.symbol()) == Dim(1, b.symbol());
@@ -285,6 +290,7 @@ class PackOp : public NamedOp {
   ir::Work work(std::span<const TensorType> operands, const Attributes&, const TensorType& result) const override {
     return copy_work(operands, result);
   }
+  bool permutes_elements() const override { return true; }
 };
 
 // Back to row-major.
@@ -307,6 +313,7 @@ class UnpackOp : public NamedOp {
   ir::Work work(std::span<const TensorType> operands, const Attributes&, const TensorType& result) const override {
     return copy_work(operands, result);
   }
+  bool permutes_elements() const override { return true; }
 };
 
 }  // namespace

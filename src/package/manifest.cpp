@@ -247,11 +247,12 @@ class Checker {
     }
   }
 
-  // A layout may pad, never drop.
+  // A layout may pad, never drop; a coded one takes 12 bits of 16.
   void check(const Weight& weight) const {
     std::int64_t bytes = dtype_size(weight.dtype);
     bool overflows = false;
     for (const std::int64_t extent : weight.shape) overflows |= __builtin_mul_overflow(bytes, extent, &bytes);
+    if (weight.layout.ends_with(", coded>")) bytes -= bytes / 4;
     require(!overflows && bytes <= weight.bytes,
             "the weight \"" + weight.name + "\" has fewer bytes than its shape needs");
   }

@@ -38,6 +38,7 @@ egraph::Payload TensorGraph::intern(Operator record, const std::string& key) {
   if (is_new) {
     operators_.push_back(std::move(record));
     leaf_kinds_.push_back(LeafKind::kActivation);
+    codable_leaves_.push_back(false);
   }
   return found->second;
 }
@@ -48,10 +49,12 @@ egraph::Payload TensorGraph::payload(const ir::Attributes& attributes) {
   return intern(std::move(record), attributes_key(attributes));
 }
 
-ClassId TensorGraph::leaf(LeafKind kind, const std::string& name, const TensorType& type, const ir::Expr* origin) {
+ClassId TensorGraph::leaf(LeafKind kind, const std::string& name, const TensorType& type, const ir::Expr* origin,
+                          bool is_codable) {
   const egraph::Payload number = intern({{}, name, type, 0, 0, origin}, "leaf " + name);
   STRATA_CHECK(operators_[number].type == type, "two leaves are called " + name);
   leaf_kinds_[number] = kind;
+  codable_leaves_[number] = is_codable;
   return graph_.add(leaf_symbol_, number);
 }
 
@@ -110,10 +113,11 @@ Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
     facts.types = {record.type};
     facts.is_constant = leaf_kinds_[node.payload] == LeafKind::kConstant;
     facts.is_state = leaf_kinds_[node.payload] == LeafKind::kState;
+    facts.is_codable = codable_leaves_[node.payload];
     return facts;
   }
-  if (is_scalar(node)) return {{record.type}, true, false, record.value};
-  if (is_get(node)) return {{record.type}, false, false, std::nullopt};
+  if (is_scalar(node)) return {{record.type}, true, false, false, record.value};
+  if (is_get(node)) return {{record.type}, false, false, false, std::nullopt};
   if (is_call(node)) {
     facts.types = record.origin->types;
     return facts;
@@ -122,7 +126,11 @@ Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
   STRATA_CHECK(op != nullptr, "the rules speak of an op that doesn't exist: " + symbols_.name(node.op));
   facts.types = {op->infer(operand_types(node), record.attributes)};
   facts.is_constant = true;
-  for (const ClassId child : node.children) facts.is_constant = facts.is_constant && this->facts(child).is_constant;
+  facts.is_codable = op->permutes_elements() && facts.types[0].dtype == DType::kBF16;
+  for (const ClassId child : node.children) {
+    facts.is_constant = facts.is_constant && this->facts(child).is_constant;
+    facts.is_codable = facts.is_codable && this->facts(child).is_codable;
+  }
   const auto aliased = op->aliased_operand();
   const bool keeps_memory = aliased || op->name() == "pack" || op->name() == "unpack";
   facts.is_state = keeps_memory && this->facts(node.children[static_cast<std::size_t>(aliased.value_or(0))]).is_state;
@@ -140,9 +148,10 @@ bool TensorGraph::make(const egraph::EGraph& graph, ClassId id, const ENode& nod
   STRATA_CHECK(known.types == found.types, "equal expressions of different types: " + text(node) + " and " +
                                                (known.types.empty() ? "" : known.types[0].text()));
   const bool is_news = (found.is_constant && !known.is_constant) || (found.is_state && !known.is_state) ||
-                       (found.scalar && !known.scalar);
+                       (found.is_codable && !known.is_codable) || (found.scalar && !known.scalar);
   known.is_constant = known.is_constant || found.is_constant;
   known.is_state = known.is_state || found.is_state;
+  known.is_codable = known.is_codable || found.is_codable;
   if (!known.scalar) known.scalar = found.scalar;
   return is_news;
 }
@@ -155,9 +164,10 @@ egraph::AnalysisMerge TensorGraph::merge(const egraph::EGraph&, ClassId into, Cl
   const Facts before = a;
   a.is_constant = a.is_constant || b.is_constant;
   a.is_state = a.is_state || b.is_state;
+  a.is_codable = a.is_codable || b.is_codable;
   if (!a.scalar) a.scalar = b.scalar;
   const auto differs = [&](const Facts& old) {
-    return old.is_constant != a.is_constant || old.is_state != a.is_state ||
+    return old.is_constant != a.is_constant || old.is_state != a.is_state || old.is_codable != a.is_codable ||
            old.scalar.has_value() != a.scalar.has_value();
   };
   return {differs(before), differs(b)};

@@ -30,6 +30,7 @@ struct Facts {
   std::vector<ir::TensorType> types;  // one, or a tuple's
   bool is_constant = false;           // all that it needs is known when the package is written
   bool is_state = false;              // the memory of a cache, before or after an update
+  bool is_codable = false;            // a constant of bf16 elements that coded layouts hold with few exceptions
   std::optional<double> scalar;       // the value of a scalar constant
 };
 
@@ -45,7 +46,8 @@ class TensorGraph : private egraph::Analysis {
   const egraph::EGraph& graph() const { return graph_; }
   egraph::Symbols& symbols() { return symbols_; }
 
-  egraph::ClassId leaf(LeafKind kind, const std::string& name, const ir::TensorType& type, const ir::Expr* origin);
+  egraph::ClassId leaf(LeafKind kind, const std::string& name, const ir::TensorType& type, const ir::Expr* origin,
+                       bool is_codable = false);
   egraph::ClassId scalar(double value, DType dtype);
   // Throws Error (usage) when the operands don't fit the op.
   egraph::ClassId op(const ir::Op& op, const std::vector<egraph::ClassId>& operands, const ir::Attributes& attributes);
@@ -86,6 +88,7 @@ class TensorGraph : private egraph::Analysis {
   egraph::Symbols symbols_;
   std::vector<Operator> operators_;
   std::vector<LeafKind> leaf_kinds_;  // by payload
+  std::vector<bool> codable_leaves_;  // by payload
   std::unordered_map<std::string, egraph::Payload> payloads_;
   std::vector<Facts> facts_;        // by class id
   std::vector<const ir::Op*> ops_;  // by symbol

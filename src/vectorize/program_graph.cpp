@@ -11,8 +11,10 @@ using egraph::ClassId;
 using ir::Expr;
 using rules::LeafKind;
 
-ProgramGraph::ProgramGraph(std::vector<Version> versions) : versions_(std::move(versions)) {
+ProgramGraph::ProgramGraph(std::vector<Version> versions, ir::WeightExponents exponents)
+    : versions_(std::move(versions)), exponents_(std::move(exponents)) {
   for (const Version& version : versions_) {
+    bind_arguments(*version.module);
     roles_[&version] = ir::find_roles(*version.module);
     const auto counts = ir::call_counts(*version.module, version.entries);
     for (const auto& function : version.module->functions()) {
@@ -21,6 +23,28 @@ ProgramGraph::ProgramGraph(std::vector<Version> versions) : versions_(std::move(
     }
   }
   tensors_.graph().rebuild();
+}
+
+void ProgramGraph::bind_arguments(const ir::Module& module) {
+  for (const auto& function : module.functions()) {
+    for (const Expr* call : ir::topological_order(*function)) {
+      if (call->kind != Expr::Kind::kCall) continue;
+      for (std::size_t i = 0; i < call->arguments.size(); ++i) {
+        arguments_[call->callee->parameters[i]].push_back(call->arguments[i]);
+      }
+    }
+  }
+}
+
+// A weight, or a parameter that all calls bind to one.
+bool ProgramGraph::is_codable(const Expr& weight) const {
+  if (weight.kind == Expr::Kind::kWeight) {
+    const auto counts = exponents_.find(weight.name);
+    return counts != exponents_.end() && weight.type().dtype == DType::kBF16 && ir::is_codable(counts->second);
+  }
+  const auto bound = arguments_.find(&weight);
+  return bound != arguments_.end() &&
+         std::ranges::all_of(bound->second, [&](const Expr* argument) { return is_codable(*argument); });
 }
 
 void ProgramGraph::add(const Version& version, const ir::Function& function, double runs, double copies) {
@@ -59,13 +83,14 @@ ClassId ProgramGraph::add_value(FunctionGraph& function, const Expr& value) {
       if (role == ir::Role::kActivation) {
         id = tensors_.leaf(LeafKind::kActivation, function.version->tag + ":" + name, value.type(), &value);
       } else {
-        id = tensors_.leaf(role == ir::Role::kState ? LeafKind::kState : LeafKind::kConstant, name, value.type(),
-                           &value);
+        const bool is_state = role == ir::Role::kState;
+        id = tensors_.leaf(is_state ? LeafKind::kState : LeafKind::kConstant, name, value.type(), &value,
+                           !is_state && is_codable(value));
       }
       break;
     }
     case Expr::Kind::kWeight:
-      id = tensors_.leaf(LeafKind::kConstant, value.name, value.type(), &value);
+      id = tensors_.leaf(LeafKind::kConstant, value.name, value.type(), &value, is_codable(value));
       break;
     case Expr::Kind::kScalar:
       id = tensors_.scalar(value.value, value.type().dtype);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cost/op_cost.h"
+#include "ir/exponent_code.h"
 #include "ir/expr.h"
 #include "ir/roles.h"
 #include "rules/tensor_graph.h"
@@ -38,7 +39,8 @@ struct FunctionGraph {
 // common, the constants and the states, is one leaf each; activations are leaves of their version.
 class ProgramGraph {
  public:
-  explicit ProgramGraph(std::vector<Version> versions);
+  // `exponents` of the weights that coded layouts may hold.
+  explicit ProgramGraph(std::vector<Version> versions, ir::WeightExponents exponents = {});
 
   rules::TensorGraph& tensors() { return tensors_; }
   const rules::TensorGraph& tensors() const { return tensors_; }
@@ -50,8 +52,12 @@ class ProgramGraph {
  private:
   void add(const Version& version, const ir::Function& function, double runs, double copies);
   egraph::ClassId add_value(FunctionGraph& function, const ir::Expr& value);
+  void bind_arguments(const ir::Module& module);
+  bool is_codable(const ir::Expr& weight) const;
 
   std::vector<Version> versions_;
+  ir::WeightExponents exponents_;
+  std::map<const ir::Expr*, std::vector<const ir::Expr*>> arguments_;  // that calls bind a parameter to
   std::map<const Version*, ir::Roles> roles_;
   rules::TensorGraph tensors_;
   std::vector<FunctionGraph> functions_;

@@ -151,6 +151,39 @@ STRATA_INLINE void store_first(void* p, const void* all, int used) {
 }
 #endif
 
+// Byte i of the result is that of the 16 around table[i] whose number codes[i], below 16, says.
+#if defined(__SSSE3__)
+#define STRATA_HAS_BYTE_LOOKUP 1
+#if defined(__AVX512BW__)
+inline constexpr int kLookUpBytes = 64;
+#elif defined(__AVX2__)
+inline constexpr int kLookUpBytes = 32;
+#else
+inline constexpr int kLookUpBytes = 16;
+#endif
+template <int N>
+inline constexpr bool kHasByteLookup = N >= 16 && N <= kLookUpBytes;
+
+template <int N>
+STRATA_INLINE Vec<std::uint8_t, N> look_up(Vec<std::uint8_t, N> table, Vec<std::uint8_t, N> codes) {
+  using Chars = Vec<char, N>;
+  if constexpr (N == 16) {
+    return (Vec<std::uint8_t, N>)__builtin_ia32_pshufb128((Chars)table, (Chars)codes);
+#if defined(__AVX2__)
+  } else if constexpr (N == 32) {
+    return (Vec<std::uint8_t, N>)__builtin_ia32_pshufb256((Chars)table, (Chars)codes);
+#endif
+#if defined(__AVX512BW__) && defined(__clang__)
+  } else {
+    return (Vec<std::uint8_t, N>)__builtin_ia32_pshufb512((Chars)table, (Chars)codes);
+#elif defined(__AVX512BW__)
+  } else {
+    return (Vec<std::uint8_t, N>)__builtin_ia32_pshufb512_mask((Chars)table, (Chars)codes, Chars{}, ~0ull);
+#endif
+  }
+}
+#endif
+
 STRATA_INLINE void pause() { __builtin_ia32_pause(); }
 
 }  // namespace strata::tensor::arch

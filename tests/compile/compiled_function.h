@@ -22,6 +22,7 @@
 #include "compile/pack_weights.h"
 #include "compile/pipeline.h"
 #include "compile/toolchain.h"
+#include "compile/weight_exponents.h"
 #include "ir/interpreter.h"
 #include "ir/rewrite.h"
 #include "ir/text.h"
@@ -145,6 +146,7 @@ struct CompileCase {
   std::string machine = "native";
   std::vector<std::string> without;
   std::map<std::string, DType> checkpoint_dtypes = {};  // of weights that the checkpoint has in another type
+  int tiny_weights = 0;                                 // of each, that 2^-30 is multiplied with
 };
 
 using CodeEntry = void (*)(const tensor::Team&, void* const*, const std::int64_t*, std::byte*, const std::byte*);
@@ -183,10 +185,18 @@ class PlannedFunction {
   PlannedFunction(const std::string& text, const CompileCase& options, machine::Machine machine,
                   std::mt19937_64& random, const std::string& tag = "test")
       : machine_(std::move(machine)), source_(ir::parse_module(text, "test")) {
-    planned_.emplace(std::move(plan_modules(source_, {{tag, {}, {"main"}}}, {machine_, options.without, {}})[0]));
-    weights_.add(planned_->module, {"main"});
-    for (const auto& symbol : source_.symbols()) symbols_.push_back(symbol->name);
     make_weights(options, random);
+    const TensorSource tensors = [&](const std::string& name) { return views_.at(name); };
+    const ir::WeightExponents exponents = count_exponents(source_, tensors, 1);
+    planned_.emplace(
+        std::move(plan_modules(source_, {{tag, {}, {"main"}}}, {machine_, options.without, {}, exponents})[0]));
+    weights_.add(planned_->module, {"main"},
+                 [&](const ir::Expr& constant) { return constant_code(constant, exponents, tensors); });
+    for (const auto& symbol : source_.symbols()) symbols_.push_back(symbol->name);
+    weight_bytes_.resize(static_cast<std::size_t>(weights_.total_bytes()));
+    for (const auto& entry : weights_.entries()) {
+      StoredConstant(*entry.constant, tensors, entry.code).read(0, entry.bytes, weight_bytes_.data() + entry.offset);
+    }
   }
   PlannedFunction(const PlannedFunction&) = delete;
   PlannedFunction& operator=(const PlannedFunction&) = delete;
@@ -251,10 +261,8 @@ class PlannedFunction {
   static constexpr std::size_t kGuardBytes = 256;
   static constexpr std::byte kGuard{0x5a};
 
-  // The checkpoint's tensors, and the constants as a package stores them.
+  // The checkpoint's tensors.
   void make_weights(const CompileCase& options, std::mt19937_64& random) {
-    std::map<std::string, std::vector<std::byte>> tensors;
-    std::map<std::string, importer::TensorView> views;
     for (const auto& function : source_.functions()) {
       for (const ir::Expr* value : ir::topological_order(*function)) {
         if (value->kind != ir::Expr::Kind::kWeight || weight_values_.contains(value->name)) continue;
@@ -263,16 +271,19 @@ class PlannedFunction {
         if (options.checkpoint_dtypes.contains(value->name)) type.dtype = options.checkpoint_dtypes.at(value->name);
         type.layout = {};
         ir::Value tensor = random_value(type, random);
-        tensors[value->name] = to_memory(tensor);
-        views[value->name] = {value->name, type.dtype, sizes_of(type, {}), tensors[value->name]};
+        make_some_tiny(tensor, options.tiny_weights, random);
+        tensors_[value->name] = to_memory(tensor);
+        views_[value->name] = {value->name, type.dtype, sizes_of(type, {}), tensors_[value->name]};
         for (double& element : tensor.data) element = rounded(dtype, element);
         weight_values_[value->name] = {value->type(), std::move(tensor.data)};
       }
     }
-    weight_bytes_.resize(static_cast<std::size_t>(weights_.total_bytes()));
-    for (const auto& entry : weights_.entries()) {
-      const StoredConstant constant(*entry.constant, [&](const std::string& name) { return views.at(name); });
-      constant.read(0, entry.bytes, weight_bytes_.data() + entry.offset);
+  }
+
+  static void make_some_tiny(ir::Value& tensor, int count, std::mt19937_64& random) {
+    for (int i = 0; i < count; ++i) {
+      double& element = tensor.data[random() % tensor.data.size()];
+      element = rounded(tensor.type.dtype, element * 0x1p-30);
     }
   }
 
@@ -323,6 +334,8 @@ class PlannedFunction {
   std::vector<std::string> symbols_;
   std::vector<std::byte> weight_bytes_;
   std::map<std::string, ir::Value> weight_values_;
+  std::map<std::string, std::vector<std::byte>> tensors_;
+  std::map<std::string, importer::TensorView> views_;
 };
 
 // A planned function with its code.

@@ -64,7 +64,9 @@ TEST(Text, RoundTripsLayoutsDTypesAndPlacements) {
       "  func @f(%x: f32[6, 4] {core: S(1), node: P, rack: B}, %t: i8[5, 6], %ids: i64[3]) {\n"
       "    %0 = pack(%t) {layout = <16@0, 2@1>} : i8[5, 6]<16@0, 2@1>\n"
       "    %1 = gather(%t, %ids) {dtype = bf16} : bf16[3, 6]\n"
-      "    return %0, %1\n"
+      "    %2 = weight \"w\" : bf16[5, 6]\n"
+      "    %3 = pack(%2) {layout = <16@0, 2@1, coded>} : bf16[5, 6]<16@0, 2@1, coded>\n"
+      "    return %0, %1, %3\n"
       "  }\n}\n");
 }
 
@@ -154,6 +156,13 @@ TEST(TextErrors, NamePlaceAndRemedy) {
   expect_error("    %0 = weight \"a\" : f32[8]<16@1>\n    return %0\n", "6:23", "packs axis 1 of 1 axes");
   expect_error("    %0 = weight \"a\" : f32[8]<0@0>\n    return %0\n", "6:23", "wrong number of lanes");
   expect_error("    %0 = weight \"a\" : f32[2, seq]<16@1>\n    return %0\n", "6:23", "don't divide every value of seq");
+  for (const char* type :
+       {"f32[8, 8]<16@0, 2@1, coded>", "bf16[8, 8]<16@0, coded>", "bf16[8, 8]<coded>", "bf16[8, 8]<2@1, 16@0, coded>",
+        "bf16[8, 8]<32@0, 2@1, coded>", "bf16[seq, 8]<16@0, 2@1, coded>", "bf16[8, 2000000000]<16@0, 2@1, coded>"}) {
+    expect_error(std::string("    %0 = weight \"a\" : ") + type + "\n    return %0\n", "6:23", "code a bf16 matrix");
+  }
+  expect_error("    %0 = weight \"a\" : bf16[8, 8]<16@0, coded, 2@1>\n    return %0\n",
+               "6:", "not the layout's last word");
   expect_error("    %0 = weight \"a\" : f32[8] {core: S(1)}\n    return %0\n", "6:23", "axis 1 is split");
   expect_error("    %0 = weight \"a\" : f32[8]<16@-1>\n    return %0\n", "6:33", "there is no axis -1");
   expect_error("    %0 = weight \"a\" : f32[1,1,1,1,1,1,1,1,1]\n    return %0\n", "6:", "too many axes");

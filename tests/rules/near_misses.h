@@ -17,11 +17,12 @@ struct NearMiss {
 // What the statements may use: activations x, y, ..., and below constants.
 inline constexpr const char* kActivations =
     "%x: f32[4, 6], %y: f32[4, 6], %q: f32[6, 6], %p: f32[6, 6], %xt: f32[6, 4], %t: f32[2, 3, 3], %u: f32[2, 3, 3], "
-    "%h: f16[4, 6], %i: i32[4, 6], %j: i32[4, 6], %z: f32[6], %e: f32[1], %b: f32[5], %l: f32[8, 6]<4@0>";
+    "%h: f16[4, 6], %i: i32[4, 6], %j: i32[4, 6], %z: f32[6], %e: f32[1], %ids: i32[2], %b: f32[5], %l: f32[8, 6]<4@0>";
 inline constexpr const char* kConstants =
     "    %m = weight \"m\" : f32[5, 6]\n"
     "    %n = weight \"n\" : f32[5, 6]\n"
     "    %hm = weight \"hm\" : f16[5, 6]\n"
+    "    %bm = weight \"bm\" : bf16[5, 6]\n"
     "    %w = weight \"w\" : f32[6, 5]\n"
     "    %v = weight \"v\" : f32[6]\n"
     "    %v2 = weight \"v2\" : f32[2]\n"
@@ -151,6 +152,11 @@ inline const std::vector<NearMiss>& near_misses() {
        "%0 = pack(%x) {layout = <4~@1>} : f32[4, 6]<4~@1>; %1 = unpack(%0) : f32[4, 6]; "
        "%2 = transpose(%1) {perm = [1, 0]} : f32[6, 4]"},
       {"slice-of-unpack", "%0 = unpack(%l) : f32[8, 6]; %1 = slice(%0) {axis = 0, begin = 1, end = 5} : f32[4, 6]"},
+
+      // Of these weights nobody knows the exponents.
+      {"code-matmul_nt",
+       "%0 = pack(%bm) {layout = <4@0, 2@1>} : bf16[5, 6]<4@0, 2@1>; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
+      {"code-gather", "%0 = pack(%bm) {layout = <4@0, 2@1>} : bf16[5, 6]<4@0, 2@1>; %1 = gather(%0, %ids) : f32[2, 6]"},
   };
   return kNearMisses;
 }

@@ -141,7 +141,8 @@ class InstanceWriter {
     const std::string name = "x" + std::to_string(count_++);
     if (limit_ > 0) limits_[name] = limit_;
     limit_ = 0;
-    return tensors_.leaf(kind, name, type, nullptr);
+    const bool is_matrix = type.dtype == DType::kBF16 && type.rank() == 2;
+    return tensors_.leaf(kind, name, type, nullptr, kind == LeafKind::kConstant && is_matrix);
   }
 
   DType dtype() { return below(12) == 0 ? pick({DType::kF32, DType::kF16, DType::kBF16}) : dtype_; }
@@ -208,7 +209,8 @@ class InstanceWriter {
     if (type.rank() == 0) return type;
     const std::int64_t lanes = pick({4, 16});
     type.layout = ir::vector_layout(type.shape, lanes);
-    const ir::Layout other = {{{lanes, static_cast<int>(below(type.rank()))}}};
+    ir::Layout other = {{{lanes, static_cast<int>(below(type.rank()))}}};
+    if (type.dtype == DType::kBF16 && type.rank() == 2 && below(2) == 0) other = {{{lanes, 0}, {2, 1}}};
     try {
       ir::TensorType changed = type;
       changed.layout = other;

@@ -280,6 +280,61 @@ TEST(Search, OneRowMeetsManyWeightsInPairs) {
   EXPECT_FALSE(contains(planned(4096, apart), rounded)) << "arithmetic that nothing is held up by saves nothing";
 }
 
+ir::ExponentCounts exponents_between(int first, int last, std::int64_t each) {
+  ir::ExponentCounts counts{};
+  for (int i = first; i <= last; ++i) counts[static_cast<std::size_t>(i)] = each;
+  return counts;
+}
+
+// A table that rows are looked up in and a row is multiplied by, planned with what is known of its elements.
+std::string plan_known_table(const ir::WeightExponents& exponents, const Machine& machine,
+                             const std::set<std::string>& without = {}) {
+  ops::register_all();
+  const ir::Module module = ir::parse_module(R"(module table {
+  func @layer(%x: f32[1, 1024], %w: bf16[4096, 1024]) {
+    %0 = matmul_nt(%x, %w) : f32[1, 4096]
+    return %0
+  }
+  func @main(%token: i32[1]) {
+    %0 = weight "table" : bf16[4096, 1024]
+    %1 = gather(%0, %token) : f32[1, 1024]
+    %2 = call @layer(%1, %0) : f32[1, 4096]
+    return %2
+  }
+}
+)",
+                                             "test");
+  SearchOptions options;
+  options.exponents = exponents;
+  options.without = without;
+  const SearchResult found = search({{"all", &module, {"main"}, 1e6, {}}}, machine, options);
+  ir::verify(found.versions[0].module);
+  return ir::to_text(found.versions[0].module);
+}
+
+// Where a unit multiplies pairs and memory is what decoding waits for, weights whose exponents are few are read in
+// code, by all their users, through calls.
+TEST(Search, WeightsOfFewExponentsAreCoded) {
+  const ir::WeightExponents few = {{"table", exponents_between(110, 124, 1 << 18)}};
+  const std::string coded = "bf16[4096, 1024]<16@0, 2@1, coded>";
+  const std::string text = plan_known_table(few, zen5());
+  EXPECT_TRUE(contains(text, "%w: " + coded)) << text;
+  EXPECT_TRUE(contains(text, "pack(%0) {layout = <16@0, 2@1, coded>} : " + coded)) << text;
+  EXPECT_TRUE(contains(text, "dtype = bf16, layout = <2@1>")) << text;
+
+  const ir::WeightExponents many = {{"table", exponents_between(100, 124, 1 << 18)}};
+  EXPECT_FALSE(contains(plan_known_table(many, zen5()), "coded")) << "ten exponents of 25 have no code";
+  EXPECT_FALSE(contains(plan_known_table({}, zen5()), "coded")) << "nothing is known of the elements";
+  EXPECT_FALSE(contains(plan_known_table(few, zen5(), {"code-matmul_nt"}), "coded"));
+  const Machine fast = changed([](Machine& m) {
+    for (auto& [threads, rate] : m.memory.back().read_bytes_per_s) rate *= 20;
+  });
+  EXPECT_FALSE(contains(plan_known_table(few, fast), "coded")) << "decoding takes longer than reading";
+  const Machine lanes =
+      changed([](Machine& m) { std::erase_if(m.units, [](const machine::Unit& unit) { return unit.k > 1; }); });
+  EXPECT_FALSE(contains(plan_known_table(few, lanes), "coded")) << "no unit multiplies pairs";
+}
+
 Machine with_memory(std::int64_t bytes) {
   return changed([&](Machine& m) { m.memory.back().capacity_bytes = bytes; });
 }

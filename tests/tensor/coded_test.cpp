@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor/coded.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "matmul_problem.h"
+#include "tensor/gather.h"
+
+namespace strata::tensor {
+namespace {
+
+// A matrix [n][k] in code by the definition, element by element; elements with an exponent that isn't in the table
+// become exceptions.
+template <int L>
+std::vector<Coded<bf16>> coded(const std::vector<bf16>& elements, std::int64_t n, std::int64_t k,
+                               const std::vector<std::uint8_t>& exponents) {
+  CodedHeader header{};
+  std::copy(exponents.begin(), exponents.end(), header.exponents + 1);
+  header.panels = div_up(n, L);
+  const std::int64_t size = static_cast<std::int64_t>(sizeof(header)) + header.panels * coded_panel_bytes(L, k);
+  std::vector<std::vector<CodedException>> exceptions(static_cast<std::size_t>(header.panels));
+  std::vector<Coded<bf16>> out(static_cast<std::size_t>(size));
+  for (std::int64_t row = 0; row < n; ++row) {
+    for (std::int64_t i = 0; i < k; ++i) {
+      const std::uint16_t bits = elements[row * k + i].bits;
+      const int exponent = bits >> 7 & 0xff;
+      const auto code = std::find(std::begin(header.exponents), std::end(header.exponents), exponent);
+      if (code == std::end(header.exponents)) {
+        exceptions[row / L].push_back({static_cast<std::uint32_t>(i * L + row % L), bits, 0});
+        continue;
+      }
+      auto* const group = &out[sizeof(header) + row / L * coded_panel_bytes(L, k) + i / 4 * coded_group_bytes(L)];
+      const std::int64_t byte = coded_byte(i % 4, row % L);
+      group[byte].byte = static_cast<std::uint8_t>((bits >> 8 & 0x80) | (bits & 0x7f));
+      group[4 * L + byte / 2].byte |= static_cast<std::uint8_t>((code - header.exponents) << (byte % 2 * 4));
+    }
+  }
+  std::vector<std::uint32_t> first = {0};
+  std::vector<CodedException> all;
+  for (const auto& panel : exceptions) {
+    all.insert(all.end(), panel.begin(), panel.end());
+    first.push_back(static_cast<std::uint32_t>(all.size()));
+  }
+  if (!all.empty()) {
+    header.exceptions = size;
+    out.resize(static_cast<std::size_t>(size + exceptions_bytes(header.panels, std::ssize(all))));
+    std::memcpy(&out[size], first.data(), first.size() * sizeof(first[0]));
+    std::memcpy(&out[size + exceptions_bytes(header.panels, 0)], all.data(), all.size() * sizeof(all[0]));
+  }
+  std::memcpy(out.data(), &header, sizeof(header));
+  return out;
+}
+
+// The 15 exponents from `last` down. Those of values in (-1, 1) end at 126.
+std::vector<std::uint8_t> exponents_from(int last) {
+  std::vector<std::uint8_t> exponents(15);
+  std::iota(exponents.rbegin(), exponents.rend(), static_cast<std::uint8_t>(last - 14));
+  return exponents;
+}
+
+// No exceptions but by chance, a quarter of the elements, and all of them.
+const std::vector<std::uint8_t> kTables[] = {exponents_from(126), exponents_from(125), exponents_from(90)};
+
+template <int L>
+void check_rows() {
+  for (const auto& table : kTables) {
+    for (const std::int64_t n : kColumns) {
+      for (const std::int64_t k : kDepths) {
+        const Problem<bf16> problem{1, n, k};
+        const auto b = coded<L>(problem.b, n, k, table);
+        std::vector<bf16> a(packed_row_pairs_elements(1, 1, k));
+        pack_rows_pairs<L, 1>(problem.a.data(), k, 1, k, a.data());
+        auto c = problem.untouched();
+        const std::int64_t panels = div_up(n, L), middle = panels / 2;
+        const auto run = [&]<int Ahead>(Lanes<Ahead>, std::int64_t begin, std::int64_t end) {
+          gemv_panels<L, Stream{1, Ahead, 0}, BLayout::kPairs>(a.data(), k, b.data(), k, n, c.data(), problem.ldc(),
+                                                               begin, end);
+        };
+        run(Lanes<0>{}, 0, middle);
+        run(Lanes<4096>{}, middle, panels);
+        ASSERT_TRUE(problem.check(c, problem.describe("coded row", L, BLayout::kPairs), true));
+      }
+    }
+  }
+}
+
+template <int L, int MR, int NV>
+void check_tiles(const Problem<bf16>& problem, const std::vector<std::uint8_t>& table) {
+  const auto [m, n, k] = std::tuple(problem.m, problem.n, problem.k);
+  const auto b = coded<L>(problem.b, n, k, table);
+  std::vector<bf16> a(packed_row_pairs_elements(MR, m, k));
+  pack_rows_pairs<L, MR>(problem.a.data(), k, m, k, a.data());
+  std::vector<bf16> scratch(coded_scratch_elements<L, NV>(k));
+  auto c = problem.untouched();
+  const std::int64_t panels = div_up(n, L), middle = panels / 3;
+  const auto run = [&](std::int64_t begin, std::int64_t end) {
+    gemm_panels<L, MR, NV, BLayout::kPairs>(a.data(), problem.m, b.data(), problem.k, problem.n, c.data(),
+                                            problem.ldc(), begin, end, scratch.data());
+  };
+  run(0, middle);
+  run(middle, panels);
+  ASSERT_TRUE(problem.check(c, problem.describe("coded tiles", L, BLayout::kPairs), true));
+}
+
+template <int L, int MR, int NV>
+void check_many_rows() {
+  for (const auto& table : kTables) {
+    for (const std::int64_t m : {1, 2, 3, 5, 6, 7, 13}) {
+      for (const std::int64_t n : kColumns) {
+        for (const std::int64_t k : kDepths) {
+          check_tiles<L, MR, NV>({m, n, k}, table);
+          if (testing::Test::HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+template <int L>
+void check_table_rows() {
+  constexpr std::int64_t kRows = 21;
+  const std::vector<std::int32_t> ids = {0, 20, 7, 7, 16};
+  for (const auto& exponents : kTables) {
+    for (const std::int64_t dim : {1, 7, 16, 33, 100}) {
+      const auto elements = random_values<bf16>(kRows * dim, 5);
+      const auto table = coded<L>(elements, kRows, dim, exponents);
+      const std::int64_t ldo = dim + 1;
+      std::vector<float> out(ids.size() * ldo, kUntouched);
+      gather_packed_rows<L, BLayout::kPairs>(table.data(), ids.data(), ids.size(), dim, out.data(), ldo);
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        for (std::int64_t j = 0; j < ldo; ++j) {
+          const float expected = j < dim ? static_cast<float>(elements[ids[i] * dim + j]) : kUntouched;
+          ASSERT_EQ(out[i * ldo + j], expected) << "lanes " << L << " dim " << dim << " at [" << i << "," << j << "]";
+        }
+      }
+    }
+  }
+}
+
+TEST(Coded, OneRowInEveryWidth) {
+  for_each_width([]<int L>(Lanes<L>) { check_rows<L>(); });
+}
+
+TEST(Coded, ManyRowsInLanes16) { check_many_rows<16, 6, 4>(); }
+TEST(Coded, ManyRowsInLanes8) { check_many_rows<8, 6, 2>(); }
+TEST(Coded, ManyRowsInLanes4) { check_many_rows<4, 5, 3>(); }
+
+// Beyond kGemmDepth the panels are decoded in several passes.
+TEST(Coded, LongSumsAreSplit) {
+  for (const std::int64_t k : {1024, 1025, 2051, 3072}) check_tiles<8, 6, 2>({7, 33, k}, kTables[1]);
+}
+
+TEST(Coded, RowsOfATableInEveryWidth) {
+  for_each_width([]<int L>(Lanes<L>) { check_table_rows<L>(); });
+}
+
+// Every sign, mantissa and exponent comes back as it was, zeros, subnormal numbers and infinities too.
+TEST(Coded, EveryBitPatternOfEveryExponent) {
+  constexpr std::int64_t kLanes = 16, kDim = 256;
+  for (int last = 15; last < 256; last += 15) {
+    const std::vector<std::uint8_t> exponents = exponents_from(last);
+    std::vector<bf16> elements(kLanes * kDim);
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+      const int exponent = i / 256 == 0 ? 0 : exponents[i / 256 - 1];
+      elements[i].bits = static_cast<std::uint16_t>((i & 0x80) << 8 | exponent << 7 | (i & 0x7f));
+    }
+    const auto table = coded<kLanes>(elements, kLanes, kDim, exponents);
+    const CodedMatrix<kLanes> matrix(table.data(), kDim);
+    std::vector<bf16> decoded(elements.size());
+    decode_panels<kLanes, 1>(matrix, 0, 0, kDim, decoded.data());
+    for (std::int64_t row = 0; row < kLanes; ++row) {
+      for (std::int64_t i = 0; i < kDim; ++i) {
+        const bf16 found = decoded[packed_b_index<kLanes, BLayout::kPairs>(row, i, kDim)];
+        ASSERT_EQ(found.bits, elements[row * kDim + i].bits) << "at [" << row << "," << i << "]";
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace strata::tensor
