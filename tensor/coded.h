@@ -121,17 +121,19 @@ class CodedMatrix {
     return header_.exponents[group[4 * L + byte / 2].byte >> byte % 2 * 4 & 15];
   }
 
-  // f(k, lane, element) for every exception of a panel.
+  // f(k, lane, element) for the exceptions of a panel with k in [first, last).
   template <class F>
-  STRATA_INLINE void for_each_exception(std::int64_t panel, F&& f) const {
+  STRATA_INLINE void for_each_exception(std::int64_t panel, std::int64_t first, std::int64_t last, F&& f) const {
     if (header_.exceptions == 0) return;
     const char* const lists = reinterpret_cast<const char*>(&header_) + header_.exceptions;
-    const auto* const first = reinterpret_cast<const std::uint32_t*>(lists);
+    const auto* const begins = reinterpret_cast<const std::uint32_t*>(lists);
     const auto* const all = reinterpret_cast<const CodedException*>(lists + exceptions_bytes(header_.panels, 0));
-    for (std::uint32_t i = first[panel]; i < first[panel + 1]; ++i) {
+    for (std::uint32_t i = begins[panel]; i < begins[panel + 1]; ++i) {
+      const std::int64_t at = all[i].position / L;
+      if (at < first || at >= last) continue;
       bf16 element;
       element.bits = all[i].bits;
-      f(static_cast<std::int64_t>(all[i].position / L), static_cast<int>(all[i].position % L), element);
+      f(at, static_cast<int>(all[i].position % L), element);
     }
   }
 
@@ -141,10 +143,10 @@ class CodedMatrix {
   std::int64_t panel_bytes_;
 };
 
-// The panels [panel_begin, panel_end) times `Rows` rows of pairs of bf16, each padded with zeros to whole pairs: a
-// panel after the other, its groups decoded in registers as they stream past. `ahead`: as Stream has it.
-template <int L, int Rows, class Store>
-STRATA_NOINLINE void multiply_coded(TileA<bf16> a, const CodedMatrix<L>& matrix, std::int64_t k, const GemmTarget& out,
+// The panels [panel_begin, panel_end) times the first `Rows` rows of a row tile A<MR@m,2@k>; a row by itself is one of
+// MR = 1. A panel after the other, its groups decoded in registers as they stream past. `ahead`: as Stream has it.
+template <int L, int MR, int Rows, class Store>
+STRATA_NOINLINE void multiply_coded(const bf16* a, const CodedMatrix<L>& matrix, std::int64_t k, const GemmTarget& out,
                                     std::int64_t panel_begin, std::int64_t panel_end, std::int64_t ahead,
                                     const Store& write) {
   constexpr int kGroups = Rows == 1 ? 2 : 1;  // side by side: four chains of sums hide the latency of the multiply-add
@@ -158,7 +160,7 @@ STRATA_NOINLINE void multiply_coded(TileA<bf16> a, const CodedMatrix<L>& matrix,
       STRATA_UNROLL
       for (int r = 0; r < Rows; ++r) {
         std::uint32_t pair;
-        __builtin_memcpy(&pair, a.data + r * a.row + i / 2 * a.step, sizeof(pair));
+        __builtin_memcpy(&pair, a + i * MR + 2 * r, sizeof(pair));
         sums.acc[r][0] = dot_pairs<L>(sums.acc[r][0], Vec<std::uint32_t, L>{} + pair, pairs);
       }
     };
@@ -186,25 +188,22 @@ STRATA_NOINLINE void multiply_coded(TileA<bf16> a, const CodedMatrix<L>& matrix,
     }
     STRATA_UNROLL
     for (int u = 1; u < kChains; ++u) chains[0].add(chains[u]);
-    matrix.for_each_exception(p, [&](std::int64_t at, int lane, bf16 element) {
+    matrix.for_each_exception(p, 0, k, [&](std::int64_t at, int lane, bf16 element) {
       STRATA_UNROLL
       for (int r = 0; r < Rows; ++r) {
-        chains[0].acc[r][0][lane] +=
-            static_cast<float>(a.data[r * a.row + at / 2 * a.step + at % 2]) * static_cast<float>(element);
+        const float x = static_cast<float>(a[at / 2 * 2 * MR + 2 * r + at % 2]);
+        chains[0].acc[r][0][lane] += x * static_cast<float>(element);
       }
     });
     store_tile(chains[0], out.c, out.ldc, 0, out.m, p * L, out.n - p * L, write);
   }
 }
 
-// As gemv_panels on bf16, from three quarters of the bytes.
-template <int L, Stream How, BLayout Layout, int Rows = 1, class Store = Overwrite>
-STRATA_INLINE void gemv_panels(const bf16* a, std::int64_t lda, const Coded<bf16>* b, std::int64_t k, std::int64_t n,
-                               float* c, std::int64_t ldc, std::int64_t panel_begin, std::int64_t panel_end,
-                               const Store& write = {}) {
-  static_assert(Layout == BLayout::kPairs, "codes are of pairs");
-  multiply_coded<L, Rows>(TileA<bf16>{a, lda, 2}, CodedMatrix<L>(b, k), k, GemmTarget{c, ldc, Rows, n}, panel_begin,
-                          panel_end, How.ahead, write);
+// One row of pairs of bf16, padded with a zero: as gemv_panels on bf16, from three quarters of the bytes.
+template <int L, Stream How, class Store = Overwrite>
+STRATA_INLINE void gemv_coded(const bf16* a, const Coded<bf16>* b, std::int64_t k, std::int64_t n, float* c,
+                              std::int64_t panel_begin, std::int64_t panel_end, const Store& write = {}) {
+  multiply_coded<L, 1, 1>(a, CodedMatrix<L>(b, k), k, GemmTarget{c, n, 1, n}, panel_begin, panel_end, How.ahead, write);
 }
 
 // k values [first, first + depth) of NV panels as they lie in B<L@n,2@k> of bf16, each panel div_up(depth, 4) groups of
@@ -221,13 +220,13 @@ STRATA_INLINE void decode_panels(const CodedMatrix<L>& matrix, std::int64_t pane
       table.decode(group, pairs);
       __builtin_memcpy(out + at, pairs, sizeof(pairs));
     }
-    matrix.for_each_exception(panel + v, [&](std::int64_t i, int lane, bf16 element) {
-      if (i >= first && i < first + depth) out[(i - first) / 2 * 2 * L + lane * 2 + (i - first) % 2] = element;
+    matrix.for_each_exception(panel + v, first, first + depth, [&](std::int64_t i, int lane, bf16 element) {
+      out[(i - first) / 2 * 2 * L + lane * 2 + (i - first) % 2] = element;
     });
   }
 }
 
-// bf16 elements of scratch that gemm_panels takes on a coded B.
+// bf16 elements of scratch that gemm_coded takes.
 template <int L, int NV>
 constexpr std::int64_t coded_scratch_elements(std::int64_t k) {
   return NV * L * div_up(k < kGemmDepth ? k : kGemmDepth, kCodedGroup) * kCodedGroup;
@@ -235,17 +234,18 @@ constexpr std::int64_t coded_scratch_elements(std::int64_t k) {
 
 // Many rows. A single row tile reads B once and decodes it in registers; of more, each block of NV panels is decoded
 // once per block of rows and multiplied as bf16. Fetching 4 KiB ahead is for the tile, which streams from memory.
-template <int L, int MR, int NV, BLayout Layout, class Store = Overwrite>
-STRATA_NOINLINE void gemm_panels(const bf16* a, std::int64_t m, const Coded<bf16>* b, std::int64_t k, std::int64_t n,
-                                 float* c, std::int64_t ldc, std::int64_t panel_begin, std::int64_t panel_end,
-                                 bf16* scratch, const Store& write = {}) {
-  static_assert(Layout == BLayout::kPairs && kSplitsDepth<Store>, "pairs, and sums that can be added to");
+template <int L, int MR, int NV, class Store = Overwrite>
+STRATA_NOINLINE void gemm_coded(const bf16* a, std::int64_t m, const Coded<bf16>* b, std::int64_t k, std::int64_t n,
+                                float* c, std::int64_t ldc, std::int64_t panel_begin, std::int64_t panel_end,
+                                bf16* scratch, const Store& write = {}) {
+  static_assert(kSplitsDepth<Store>, "sums that can be added to");
+  constexpr BLayout kLayout = BLayout::kPairs;
   if (m <= 0 || k <= 0) return;
   const CodedMatrix<L> matrix(b, k);
   const GemmTarget out{c, ldc, m, n};
   if (m <= MR) {
     return dispatch_height<MR>(m, [&]<int Rows>(Lanes<Rows>) {
-      multiply_coded<L, Rows>(TileA<bf16>{a, 2, 2 * MR}, matrix, k, out, panel_begin, panel_end, 4096, write);
+      multiply_coded<L, MR, Rows>(a, matrix, k, out, panel_begin, panel_end, 4096, write);
     });
   }
   const std::int64_t rows = equal_part(m, kGemmRows, MR);
@@ -257,8 +257,8 @@ STRATA_NOINLINE void gemm_panels(const bf16* a, std::int64_t m, const Coded<bf16
     const TileB<bf16> lanes{scratch, div_up(here, kCodedGroup) * kCodedGroup * L, 2 * L};
     const TileB<Coded<bf16>> next{panel + Count < panel_end ? matrix.group(panel + Count, first) : nullptr,
                                   matrix.panel_bytes(), 0};
-    if (first > 0) return gemm_group<L, MR, Count, Layout>(block, lanes, next, out, panel * L, Accumulate{});
-    gemm_group<L, MR, Count, Layout>(block, lanes, next, out, panel * L, write);
+    if (first > 0) return gemm_group<L, MR, Count, kLayout>(block, lanes, next, out, panel * L, Accumulate{});
+    gemm_group<L, MR, Count, kLayout>(block, lanes, next, out, panel * L, write);
   };
   for (std::int64_t row = 0; row < m; row += rows) {
     for (std::int64_t first = 0; first < k; first += depth) {
@@ -270,10 +270,9 @@ STRATA_NOINLINE void gemm_panels(const bf16* a, std::int64_t m, const Coded<bf16
 }
 
 // As gather_packed_rows on bf16.
-template <int L, BLayout Layout, class Id, class Out>
-STRATA_NOINLINE void gather_packed_rows(const Coded<bf16>* table, const Id* ids, std::int64_t count, std::int64_t dim,
-                                        Out* out, std::int64_t ldo) {
-  static_assert(Layout == BLayout::kPairs, "codes are of pairs");
+template <int L, class Id, class Out>
+STRATA_NOINLINE void gather_coded_rows(const Coded<bf16>* table, const Id* ids, std::int64_t count, std::int64_t dim,
+                                       Out* out, std::int64_t ldo) {
   const CodedMatrix<L> matrix(table, dim);
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t row = static_cast<std::int64_t>(ids[i]);
@@ -286,7 +285,7 @@ STRATA_NOINLINE void gather_packed_rows(const Coded<bf16>* table, const Id* ids,
       element.bits = static_cast<std::uint16_t>((rest & 0x80) << 8 | matrix.exponent(group, byte) << 7 | (rest & 0x7f));
       to[j] = Out(static_cast<float>(element));
     }
-    matrix.for_each_exception(row / L, [&](std::int64_t j, int lane, bf16 element) {
+    matrix.for_each_exception(row / L, 0, dim, [&](std::int64_t j, int lane, bf16 element) {
       if (lane == row % L) to[j] = Out(static_cast<float>(element));
     });
   }

@@ -45,8 +45,8 @@ class CodedWeight {
     std::vector<std::int32_t> ids(static_cast<std::size_t>(n_));
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(i);
     std::vector<float> values(bits_.size());
-    tensor::gather_packed_rows<16, tensor::BLayout::kPairs>(
-        reinterpret_cast<const tensor::Coded<tensor::bf16>*>(bytes.data()), ids.data(), n_, k_, values.data(), k_);
+    tensor::gather_coded_rows<16>(reinterpret_cast<const tensor::Coded<tensor::bf16>*>(bytes.data()), ids.data(), n_,
+                                  k_, values.data(), k_);
     std::vector<std::uint16_t> bits;
     for (const float value : values)
       bits.push_back(static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16));

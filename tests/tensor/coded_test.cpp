@@ -75,8 +75,7 @@ void check_rows() {
         auto c = problem.untouched();
         const std::int64_t panels = div_up(n, L), middle = panels / 2;
         const auto run = [&]<int Ahead>(Lanes<Ahead>, std::int64_t begin, std::int64_t end) {
-          gemv_panels<L, Stream{1, Ahead, 0}, BLayout::kPairs>(a.data(), k, b.data(), k, n, c.data(), problem.ldc(),
-                                                               begin, end);
+          gemv_coded<L, Stream{1, Ahead, 0}>(a.data(), b.data(), k, n, c.data(), begin, end);
         };
         run(Lanes<0>{}, 0, middle);
         run(Lanes<4096>{}, middle, panels);
@@ -96,8 +95,8 @@ void check_tiles(const Problem<bf16>& problem, const std::vector<std::uint8_t>& 
   auto c = problem.untouched();
   const std::int64_t panels = div_up(n, L), middle = panels / 3;
   const auto run = [&](std::int64_t begin, std::int64_t end) {
-    gemm_panels<L, MR, NV, BLayout::kPairs>(a.data(), problem.m, b.data(), problem.k, problem.n, c.data(),
-                                            problem.ldc(), begin, end, scratch.data());
+    gemm_coded<L, MR, NV>(a.data(), problem.m, b.data(), problem.k, problem.n, c.data(), problem.ldc(), begin, end,
+                          scratch.data());
   };
   run(0, middle);
   run(middle, panels);
@@ -128,7 +127,7 @@ void check_table_rows() {
       const auto table = coded<L>(elements, kRows, dim, exponents);
       const std::int64_t ldo = dim + 1;
       std::vector<float> out(ids.size() * ldo, kUntouched);
-      gather_packed_rows<L, BLayout::kPairs>(table.data(), ids.data(), ids.size(), dim, out.data(), ldo);
+      gather_coded_rows<L>(table.data(), ids.data(), ids.size(), dim, out.data(), ldo);
       for (std::size_t i = 0; i < ids.size(); ++i) {
         for (std::int64_t j = 0; j < ldo; ++j) {
           const float expected = j < dim ? static_cast<float>(elements[ids[i] * dim + j]) : kUntouched;
