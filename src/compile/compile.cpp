@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/mapped_file.h"
 #include "compile/pack_weights.h"
+#include "compile/package_cache.h"
 #include "compile/pipeline.h"
 #include "compile/plan_report.h"
 #include "compile/toolchain.h"
@@ -130,6 +131,12 @@ class Compilation {
     hasher.field(toolchain_->description()).field(tensor_library_hash()).field(model_name());
     for (const std::string& name : options_.without) hasher.field(name);
     return hasher.digest128().hex();
+  }
+
+  // About the size of the package.
+  std::uint64_t checkpoint_bytes() {
+    import();
+    return static_cast<std::uint64_t>(checkpoint_->parameters() * dtype_size(checkpoint_->weight_dtype()));
   }
 
  private:
@@ -296,18 +303,17 @@ CompileReport compile_cached(const fs::path& model, const CompileOptions& option
   if (package::Package::is_package(model)) return {model, true};
   const auto start = Clock::now();
   Compilation compilation(model, options, progress);
-  const fs::path folder = cache_folder() / "packages";
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error)
-    throw resource_error("the cache can't be written: " + error.message(), folder.string(), "set STRATA_CACHE");
-  const fs::path package = folder / (compilation.cache_key() + ".strata");
-  const FileLock lock(folder / (package.stem().string() + ".lock"));
+  const PackageCache cache(cache_folder() / "packages");
+  const std::string key = compilation.cache_key();
+  const fs::path package = cache.path_of(key);
+  const FileLock lock(cache.lock_of(key));
   if (fs::exists(package)) {
+    cache.touch(package);
     CompileReport report{package, true};
     report.total_s = seconds_since(start);
     return report;
   }
+  cache.make_room(compilation.checkpoint_bytes());
   return compilation.run(package);
 }
 
