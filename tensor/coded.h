@@ -143,10 +143,41 @@ class CodedMatrix {
   std::int64_t panel_bytes_;
 };
 
-// The panels [panel_begin, panel_end) times the first `Rows` rows of a row tile A<MR@m,2@k>; a row by itself is one of
-// MR = 1. A panel after the other, its groups decoded in registers as they stream past. `ahead`: as Stream has it.
-template <int L, int MR, int Rows, class Store>
-STRATA_NOINLINE void multiply_coded(const bf16* a, const CodedMatrix<L>& matrix, std::int64_t k, const GemmTarget& out,
+// sums += A * the pairs at values i and i + 1 of k, the latter only below `k`. A row by itself is a row tile of MR = 1.
+// A<MR@m,2@k> of bf16 is padded with zeros to whole pairs.
+template <int L, int MR, int Rows>
+STRATA_INLINE void add_pairs(Tile<Rows, 1, L>& sums, const bf16* a, std::int64_t i, std::int64_t,
+                             Vec<std::uint32_t, L> pairs) {
+  STRATA_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    std::uint32_t pair;
+    __builtin_memcpy(&pair, a + i * MR + 2 * r, sizeof(pair));
+    sums.acc[r][0] = dot_pairs<L>(sums.acc[r][0], Vec<std::uint32_t, L>{} + pair, pairs);
+  }
+}
+// A<MR@m> of f32 meets B widened.
+template <int L, int MR, int Rows>
+STRATA_INLINE void add_pairs(Tile<Rows, 1, L>& sums, const float* a, std::int64_t i, std::int64_t k,
+                             Vec<std::uint32_t, L> pairs) {
+  const Vec<float, L> even[1] = {even_of_pairs<L>(pairs)}, odd[1] = {odd_of_pairs<L>(pairs)};
+  sums.add_outer(a + i * MR, 1, even);
+  if (i + 1 < k) sums.add_outer(a + (i + 1) * MR, 1, odd);
+}
+
+// Element (r, i) of those tiles.
+template <int MR>
+STRATA_INLINE float tile_element(const bf16* a, int r, std::int64_t i) {
+  return static_cast<float>(a[i / 2 * 2 * MR + 2 * r + i % 2]);
+}
+template <int MR>
+STRATA_INLINE float tile_element(const float* a, int r, std::int64_t i) {
+  return a[i * MR + r];
+}
+
+// The panels [panel_begin, panel_end) times the first `Rows` rows of a row tile. A panel after the other, its groups
+// decoded in registers as they stream past. `ahead`: as Stream has it.
+template <int L, int MR, int Rows, class TA, class Store>
+STRATA_NOINLINE void multiply_coded(const TA* a, const CodedMatrix<L>& matrix, std::int64_t k, const GemmTarget& out,
                                     std::int64_t panel_begin, std::int64_t panel_end, std::int64_t ahead,
                                     const Store& write) {
   constexpr int kGroups = Rows == 1 ? 2 : 1;  // side by side: four chains of sums hide the latency of the multiply-add
@@ -156,14 +187,6 @@ STRATA_NOINLINE void multiply_coded(const bf16* a, const CodedMatrix<L>& matrix,
     Tile<Rows, 1, L> chains[kChains];
     STRATA_UNROLL
     for (int u = 0; u < kChains; ++u) chains[u].clear();
-    const auto add = [&](Tile<Rows, 1, L>& sums, std::int64_t i, Vec<std::uint32_t, L> pairs) {
-      STRATA_UNROLL
-      for (int r = 0; r < Rows; ++r) {
-        std::uint32_t pair;
-        __builtin_memcpy(&pair, a + i * MR + 2 * r, sizeof(pair));
-        sums.acc[r][0] = dot_pairs<L>(sums.acc[r][0], Vec<std::uint32_t, L>{} + pair, pairs);
-      }
-    };
     std::int64_t i = 0;
     for (; i + kGroups * kCodedGroup <= k; i += kGroups * kCodedGroup) {
       if (ahead != 0) {
@@ -174,43 +197,63 @@ STRATA_NOINLINE void multiply_coded(const bf16* a, const CodedMatrix<L>& matrix,
       }
       STRATA_UNROLL
       for (int g = 0; g < kGroups; ++g) {
+        const std::int64_t first = i + g * kCodedGroup;
         Vec<std::uint32_t, L> pairs[2];
-        table.decode(matrix.group(p, i + g * kCodedGroup), pairs);
-        add(chains[2 * g], i + g * kCodedGroup, pairs[0]);
-        add(chains[2 * g + 1], i + g * kCodedGroup + 2, pairs[1]);
+        table.decode(matrix.group(p, first), pairs);
+        add_pairs<L, MR>(chains[2 * g], a, first, first + kCodedGroup, pairs[0]);
+        add_pairs<L, MR>(chains[2 * g + 1], a, first + 2, first + kCodedGroup, pairs[1]);
       }
     }
     for (; i < k; i += kCodedGroup) {
       Vec<std::uint32_t, L> pairs[2];
       table.decode(matrix.group(p, i), pairs);
-      add(chains[0], i, pairs[0]);
-      if (i + 2 < k) add(chains[1], i + 2, pairs[1]);
+      add_pairs<L, MR>(chains[0], a, i, k, pairs[0]);
+      if (i + 2 < k) add_pairs<L, MR>(chains[1], a, i + 2, k, pairs[1]);
     }
     STRATA_UNROLL
     for (int u = 1; u < kChains; ++u) chains[0].add(chains[u]);
     matrix.for_each_exception(p, 0, k, [&](std::int64_t at, int lane, bf16 element) {
       STRATA_UNROLL
       for (int r = 0; r < Rows; ++r) {
-        const float x = static_cast<float>(a[at / 2 * 2 * MR + 2 * r + at % 2]);
-        chains[0].acc[r][0][lane] += x * static_cast<float>(element);
+        chains[0].acc[r][0][lane] += tile_element<MR>(a, r, at) * static_cast<float>(element);
       }
     });
     store_tile(chains[0], out.c, out.ldc, 0, out.m, p * L, out.n - p * L, write);
   }
 }
 
-// One row of pairs of bf16, padded with a zero: as gemv_panels on bf16, from three quarters of the bytes.
-template <int L, Stream How, class Store = Overwrite>
-STRATA_INLINE void gemv_coded(const bf16* a, const Coded<bf16>* b, std::int64_t k, std::int64_t n, float* c,
+// One row, of f32 or of pairs of bf16 padded with a zero: as gemv_panels on bf16, from three quarters of the bytes.
+template <int L, Stream How, class TA, class Store = Overwrite>
+STRATA_INLINE void gemv_coded(const TA* a, const Coded<bf16>* b, std::int64_t k, std::int64_t n, float* c,
                               std::int64_t panel_begin, std::int64_t panel_end, const Store& write = {}) {
   multiply_coded<L, 1, 1>(a, CodedMatrix<L>(b, k), k, GemmTarget{c, n, 1, n}, panel_begin, panel_end, How.ahead, write);
 }
 
-// k values [first, first + depth) of NV panels as they lie in B<L@n,2@k> of bf16, each panel div_up(depth, 4) groups of
-// 4 L elements; first is a multiple of four.
-template <int L, int NV>
+// Two values of k, [first, first + 2), of a panel as row tiles of each type read them: B<L@n,2@k> of bf16, B<L@n> of
+// f32. at(...): where element (i, lane) of a panel lies there.
+template <int L>
+STRATA_INLINE void store_pairs(Vec<std::uint32_t, L> pairs, bf16* out) {
+  __builtin_memcpy(out, &pairs, sizeof(pairs));
+}
+template <int L>
+STRATA_INLINE void store_pairs(Vec<std::uint32_t, L> pairs, float* out) {
+  store(Lanes<L>{}, out, even_of_pairs<L>(pairs));
+  store(Lanes<L>{}, out + L, odd_of_pairs<L>(pairs));
+}
+template <int L>
+constexpr std::int64_t decoded_index(std::int64_t i, std::int64_t lane, const bf16*) {
+  return i / 2 * 2 * L + lane * 2 + i % 2;
+}
+template <int L>
+constexpr std::int64_t decoded_index(std::int64_t i, std::int64_t lane, const float*) {
+  return i * L + lane;
+}
+
+// k values [first, first + depth) of NV panels, each div_up(depth, 4) groups of 4 L elements; first is a multiple of
+// four.
+template <int L, int NV, class T>
 STRATA_INLINE void decode_panels(const CodedMatrix<L>& matrix, std::int64_t panel, std::int64_t first,
-                                 std::int64_t depth, bf16* out) {
+                                 std::int64_t depth, T* out) {
   const ExponentTable<L> table(matrix.header());
   const std::int64_t size = div_up(depth, kCodedGroup) * kCodedGroup * L;
   for (int v = 0; v < NV; ++v, out += size) {
@@ -218,28 +261,31 @@ STRATA_INLINE void decode_panels(const CodedMatrix<L>& matrix, std::int64_t pane
     for (std::int64_t at = 0; at < size; at += kCodedGroup * L, group += coded_group_bytes(L)) {
       Vec<std::uint32_t, L> pairs[2];
       table.decode(group, pairs);
-      __builtin_memcpy(out + at, pairs, sizeof(pairs));
+      store_pairs<L>(pairs[0], out + at);
+      store_pairs<L>(pairs[1], out + at + 2 * L);
     }
     matrix.for_each_exception(panel + v, first, first + depth, [&](std::int64_t i, int lane, bf16 element) {
-      out[(i - first) / 2 * 2 * L + lane * 2 + (i - first) % 2] = element;
+      out[decoded_index<L>(i - first, lane, out)] = T(static_cast<float>(element));
     });
   }
 }
 
-// bf16 elements of scratch that gemm_coded takes.
+// Elements of scratch that gemm_coded takes.
 template <int L, int NV>
 constexpr std::int64_t coded_scratch_elements(std::int64_t k) {
   return NV * L * div_up(k < kGemmDepth ? k : kGemmDepth, kCodedGroup) * kCodedGroup;
 }
 
-// Many rows. A single row tile reads B once and decodes it in registers; of more, each block of NV panels is decoded
-// once per block of rows and multiplied as bf16. Fetching 4 KiB ahead is for the tile, which streams from memory.
-template <int L, int MR, int NV, class Store = Overwrite>
-STRATA_NOINLINE void gemm_coded(const bf16* a, std::int64_t m, const Coded<bf16>* b, std::int64_t k, std::int64_t n,
+// Many rows, A<MR@m> of f32 or A<MR@m,2@k> of bf16. A single row tile reads B once and decodes it in registers; of
+// more, each block of NV panels is decoded once per block of rows, to the type of A. Fetching 4 KiB ahead is for the
+// tile, which streams from memory.
+template <int L, int MR, int NV, class TA, class Store = Overwrite>
+STRATA_NOINLINE void gemm_coded(const TA* a, std::int64_t m, const Coded<bf16>* b, std::int64_t k, std::int64_t n,
                                 float* c, std::int64_t ldc, std::int64_t panel_begin, std::int64_t panel_end,
-                                bf16* scratch, const Store& write = {}) {
+                                TA* scratch, const Store& write = {}) {
   static_assert(kSplitsDepth<Store>, "sums that can be added to");
-  constexpr BLayout kLayout = BLayout::kPairs;
+  constexpr BLayout kLayout = sizeof(TA) == 2 ? BLayout::kPairs : BLayout::kLanes;
+  constexpr std::int64_t kStep = kStepOf<kLayout>;
   if (m <= 0 || k <= 0) return;
   const CodedMatrix<L> matrix(b, k);
   const GemmTarget out{c, ldc, m, n};
@@ -252,9 +298,9 @@ STRATA_NOINLINE void gemm_coded(const bf16* a, std::int64_t m, const Coded<bf16>
   const std::int64_t depth = equal_part(k, kGemmDepth, kCodedGroup);
   const auto multiply = [&]<int Count>(Lanes<Count>, std::int64_t panel, std::int64_t row, std::int64_t first) {
     const std::int64_t here = k - first < depth ? k - first : depth;
-    const GemmRows<bf16> block{a + first * MR, MR * div_up(k, 2) * 2, row, m - row < rows ? m - row : rows, here};
+    const GemmRows<TA> block{a + first * MR, MR * div_up(k, kStep) * kStep, row, m - row < rows ? m - row : rows, here};
     decode_panels<L, Count>(matrix, panel, first, here, scratch);
-    const TileB<bf16> lanes{scratch, div_up(here, kCodedGroup) * kCodedGroup * L, 2 * L};
+    const TileB<TA> lanes{scratch, div_up(here, kCodedGroup) * kCodedGroup * L, kStep * L};
     const TileB<Coded<bf16>> next{panel + Count < panel_end ? matrix.group(panel + Count, first) : nullptr,
                                   matrix.panel_bytes(), 0};
     if (first > 0) return gemm_group<L, MR, Count, kLayout>(block, lanes, next, out, panel * L, Accumulate{});

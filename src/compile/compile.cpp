@@ -19,7 +19,6 @@
 #include "compile/weight_exponents.h"
 #include "import/checkpoint.h"
 #include "import/decoder.h"
-#include "machine/cost.h"
 #include "machine/cpu.h"
 #include "ops/register.h"
 #include "package/package.h"
@@ -177,9 +176,9 @@ class Compilation {
     report_.plan_s = seconds_since(start);
   }
 
-  // Coded layouts are for what a unit multiplies in pairs.
+  // Coded layouts are for machines that look codes up.
   ir::WeightExponents count_exponents() const {
-    if (machine::dot_unit(machine_, DType::kBF16) == nullptr) return {};
+    if (!machine_.vector_registers.byte_lookup) return {};
     return compile::count_exponents(decoder_->module, tensors(), thread_count(options_));
   }
 

@@ -114,11 +114,10 @@ const std::map<std::string, std::function<bool(Types)>>& kernels() {
 Lowering matmul_lowering(const TensorType& left, const TensorType& right) {
   if (!is_panels(right) || left.rank() != 2) return Lowering::kNone;
   const bool is_row_of_pairs = is_row_in_pairs(left) && has_lanes_and_pairs(right);
-  const bool is_row_of_floats = is_row_major(left) && left.dtype == DType::kF32 && !right.layout.is_coded;
-  if (is_row_of_pairs || is_row_of_floats) {
+  if (is_row_of_pairs || (is_row_major(left) && left.dtype == DType::kF32)) {
     return left.shape[0].max() == 1 ? Lowering::kMatmulRow : Lowering::kNone;
   }
-  const bool converts = left.dtype == DType::kF32 && is_packed_along(left.layout, 0) && !right.layout.is_coded;
+  const bool converts = left.dtype == DType::kF32 && is_packed_along(left.layout, 0);
   const bool is_dot = is_packed_in_pairs(left) && has_lanes_and_pairs(right);
   return converts || is_dot ? Lowering::kMatmulTile : Lowering::kNone;
 }

@@ -304,6 +304,7 @@ class Estimate {
   void add_decoding(double times) {
     constexpr double kInstructionsPerPairs = 3;
     if (!types_[1].layout.is_coded) return;
+    times *= lanes() / static_cast<double>(types_[1].layout.packs[0].lanes);
     work_.more.push_back(
         {machine::fma_unit(machine_, DType::kF32), times * columns() * depth() * kInstructionsPerPairs});
   }

@@ -56,7 +56,8 @@ struct Stream {
 struct VectorRegisters {
   int count = 16;
   int bytes = 16;
-  bool masks = false;  // loads and stores of the tensor library can leave lanes out (tensor/arch)
+  bool masks = false;        // loads and stores of the tensor library can leave lanes out (tensor/arch)
+  bool byte_lookup = false;  // one instruction looks up a vector of bytes in a table of 16
 };
 
 // Processors that have the figures of a machine file, as they number themselves (vendor_id, cpu family and model of

@@ -230,6 +230,7 @@ VectorRegisters read_registers(Reader reader) {
   registers.bytes = reader.small("bytes", 4, 8192);
   if ((registers.bytes & (registers.bytes - 1)) != 0) reader.refuse("bytes", "a power of two");
   registers.masks = reader.flag_or("masks", false);
+  registers.byte_lookup = reader.flag_or("byte_lookup", false);
   reader.finish();
   return registers;
 }
@@ -291,7 +292,8 @@ std::string to_json(const Machine& machine) {
   json["cores"] = machine.cores;
   json["vector_registers"] = {{"count", machine.vector_registers.count},
                               {"bytes", machine.vector_registers.bytes},
-                              {"masks", machine.vector_registers.masks}};
+                              {"masks", machine.vector_registers.masks},
+                              {"byte_lookup", machine.vector_registers.byte_lookup}};
   json["memory"] = OrderedJson::array();
   for (const MemoryLevel& level : machine.memory) {
     OrderedJson entry = {{"name", level.name},

@@ -147,16 +147,17 @@ InstructionSet x86_instruction_set(const std::vector<std::string>& features) {
     // Compilers tune some processors towards 256 bits and would split our vectors.
     set.flags.push_back("-mprefer-vector-width=512");
     set.name = "avx512";
-    set.registers = {32, 64, contains(features, "avx512bw") && contains(features, "avx512vl")};
+    const bool has_bytes = contains(features, "avx512bw");
+    set.registers = {32, 64, has_bytes && contains(features, "avx512vl"), has_bytes};
     set.bf16_pairs = contains(features, "avx512bf16");
     set.i8_quads = contains(features, "avx512vnni");
   } else if (contains(features, "avx2") && contains(features, "fma")) {
     set.name = "avx2";
-    set.registers = {16, 32};
+    set.registers = {16, 32, false, true};
     set.i8_quads = contains(features, "avxvnni");
   } else {
     set.name = "sse2";
-    set.registers = {16, 16};
+    set.registers = {16, 16, false, contains(features, "ssse3")};
     set.fused = false;
   }
   return set;
@@ -165,7 +166,8 @@ InstructionSet x86_instruction_set(const std::vector<std::string>& features) {
 InstructionSet instruction_set(const std::vector<std::string>& features) {
   if (host_arch() == "x86_64") return x86_instruction_set(features);
   if (host_arch() == "aarch64") {
-    return {"neon", {32, 16}, true, contains(features, "bf16"), contains(features, "dotprod"), {"-mcpu=native"}};
+    return {"neon",          {32, 16, false, true}, true, contains(features, "bf16"), contains(features, "dotprod"),
+            {"-mcpu=native"}};
   }
   if (host_arch() == "riscv64" && contains(features, "v"))
     return {"rvv", {32, 16}, true, false, false, {"-march=rv64gcv"}};

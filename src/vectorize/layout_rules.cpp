@@ -72,13 +72,15 @@ Rewrite vectorize_rule(TensorGraph& tensors, const machine::Machine& machine, co
   return egraph::make_rewrite(tensors.symbols(), name, op_pattern(op), "?r = ?none", guard);
 }
 
-// Binds ?c to the payload of ?q with a coded layout, where the constant ?w may lie so.
-egraph::Guard binds_code(TensorGraph& tensors) {
-  return [&tensors](EGraph&, Match& match) {
+// Binds ?c to the payload of ?q with a coded layout of the same lanes, where the constant ?w may lie so and the machine
+// can look the codes up.
+egraph::Guard binds_code(TensorGraph& tensors, const machine::Machine& machine) {
+  return [&tensors, &machine](EGraph&, Match& match) {
     const ClassId constant = match.class_of("?w");
     ir::Attributes attributes = tensors.attributes(match.payload_of("?q"));
     auto& layout = std::get<ir::Layout>(attributes.at("layout"));
-    if (layout.is_coded || !tensors.facts(constant).is_codable) return false;
+    if (!machine.vector_registers.byte_lookup || layout.is_coded || !tensors.facts(constant).is_codable) return false;
+    if (layout.packs.size() == 1) layout.packs.push_back({2, 1});
     layout.is_coded = true;
     if (!tensors.infer(ir::get_op("pack"), {constant}, attributes)) return false;
     match.bind_payload("?c", tensors.payload(attributes));
@@ -136,8 +138,9 @@ std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& 
   add("reshape-of-unpack", "reshape{?p}(unpack(?x))", "unpack(reshape{?p}(?x))", fits(tensors, "reshape"));
   add("transpose-of-unpack", "transpose{?p}(unpack(?x))", "unpack(transpose{?p}(?x))", fits(tensors, "transpose"));
   add("slice-of-unpack", "slice{?p}(unpack(?x))", "unpack(slice{?p}(?x))", fits(tensors, "slice"));
-  add("code-matmul_nt", "matmul_nt{?p}(?a, pack{?q}(?w))", "matmul_nt{?p}(?a, pack{?c}(?w))", binds_code(tensors));
-  add("code-gather", "gather{?p}(pack{?q}(?w), ?a)", "gather{?p}(pack{?c}(?w), ?a)", binds_code(tensors));
+  add("code-matmul_nt", "matmul_nt{?p}(?a, pack{?q}(?w))", "matmul_nt{?p}(?a, pack{?c}(?w))",
+      binds_code(tensors, machine));
+  add("code-gather", "gather{?p}(pack{?q}(?w), ?a)", "gather{?p}(pack{?c}(?w), ?a)", binds_code(tensors, machine));
   return rules;
 }
 

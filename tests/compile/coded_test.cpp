@@ -158,15 +158,16 @@ std::string tied(int min, int max) {
   return text.replace(text.find("MAX"), 3, std::to_string(max));
 }
 
-class CodedCode : public ::testing::TestWithParam<int> {};
+class CodedCode : public ::testing::TestWithParam<std::tuple<std::string, int>> {};
 
-// One row, one row tile, more than one block of rows.
+// One row, one row tile, more than one block of rows; with a unit that multiplies pairs and without.
 TEST_P(CodedCode, EqualsTheInterpreter) {
-  const int rows = GetParam();
+  const auto& [name, rows] = GetParam();
   std::mt19937_64 random(static_cast<std::uint64_t>(rows));
-  machine::Machine machine = machine::load("native");
-  if (machine::dot_unit(machine, DType::kBF16) == nullptr) GTEST_SKIP() << "no unit multiplies pairs here";
+  if (!can_run(name)) GTEST_SKIP() << "this processor is no " << name;
+  if (!machine::load(name).vector_registers.byte_lookup) GTEST_SKIP() << "no instruction looks codes up here";
   CompileCase options;
+  options.machine = name;
   options.tiny_weights = 9;
   const CompiledFunction compiled(tied(rows == 1 ? 1 : 2, std::max(rows, 1)), options, random);
   const std::string plan = ir::to_text(compiled.planned().module);
@@ -187,7 +188,14 @@ TEST_P(CodedCode, EqualsTheInterpreter) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Rows, CodedCode, ::testing::Values(1, 2, 5, 6, 7, 300));
+INSTANTIATE_TEST_SUITE_P(Rows, CodedCode,
+                         ::testing::Combine(::testing::Values("native", "avx2-generic"),
+                                            ::testing::Values(1, 2, 5, 6, 7, 300)),
+                         [](const auto& instance) {
+                           std::string test = std::get<0>(instance.param);
+                           std::ranges::replace(test, '-', '_');
+                           return test + "_" + std::to_string(std::get<1>(instance.param));
+                         });
 
 }  // namespace
 }  // namespace strata::compile

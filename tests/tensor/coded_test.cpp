@@ -63,15 +63,33 @@ std::vector<std::uint8_t> exponents_from(int last) {
 // No exceptions but by chance, a quarter of the elements, and all of them.
 const std::vector<std::uint8_t> kTables[] = {exponents_from(126), exponents_from(125), exponents_from(90)};
 
-template <int L>
+// The left rows as kernels take them.
+template <int L, int MR>
+std::vector<bf16> tiles_of(const Problem<bf16>& problem, bf16) {
+  std::vector<bf16> a(packed_row_pairs_elements(MR, problem.m, problem.k));
+  pack_rows_pairs<L, MR>(problem.a.data(), problem.k, problem.m, problem.k, a.data());
+  return a;
+}
+template <int L, int MR>
+std::vector<float> tiles_of(const Problem<bf16>& problem, float) {
+  std::vector<float> a(packed_rows_elements(MR, problem.m, problem.k));
+  pack_rows<L, MR>(problem.a.data(), problem.k, problem.m, problem.k, a.data());
+  return a;
+}
+
+template <class TA>
+std::string kernel_name(const char* kernel) {
+  return std::string(kernel) + " of " + type_name<TA>() + ",";
+}
+
+template <int L, class TA>
 void check_rows() {
   for (const auto& table : kTables) {
     for (const std::int64_t n : kColumns) {
       for (const std::int64_t k : kDepths) {
         const Problem<bf16> problem{1, n, k};
         const auto b = coded<L>(problem.b, n, k, table);
-        std::vector<bf16> a(packed_row_pairs_elements(1, 1, k));
-        pack_rows_pairs<L, 1>(problem.a.data(), k, 1, k, a.data());
+        const auto a = tiles_of<L, 1>(problem, TA{});
         auto c = problem.untouched();
         const std::int64_t panels = div_up(n, L), middle = panels / 2;
         const auto run = [&]<int Ahead>(Lanes<Ahead>, std::int64_t begin, std::int64_t end) {
@@ -79,19 +97,19 @@ void check_rows() {
         };
         run(Lanes<0>{}, 0, middle);
         run(Lanes<4096>{}, middle, panels);
-        ASSERT_TRUE(problem.check(c, problem.describe("coded row", L, BLayout::kPairs), true));
+        const std::string what = problem.describe(kernel_name<TA>("coded row").c_str(), L, BLayout::kPairs);
+        ASSERT_TRUE(problem.check(c, what, sizeof(TA) == 2));
       }
     }
   }
 }
 
-template <int L, int MR, int NV>
+template <int L, int MR, int NV, class TA>
 void check_tiles(const Problem<bf16>& problem, const std::vector<std::uint8_t>& table) {
   const auto [m, n, k] = std::tuple(problem.m, problem.n, problem.k);
   const auto b = coded<L>(problem.b, n, k, table);
-  std::vector<bf16> a(packed_row_pairs_elements(MR, m, k));
-  pack_rows_pairs<L, MR>(problem.a.data(), k, m, k, a.data());
-  std::vector<bf16> scratch(coded_scratch_elements<L, NV>(k));
+  const auto a = tiles_of<L, MR>(problem, TA{});
+  std::vector<TA> scratch(coded_scratch_elements<L, NV>(k));
   auto c = problem.untouched();
   const std::int64_t panels = div_up(n, L), middle = panels / 3;
   const auto run = [&](std::int64_t begin, std::int64_t end) {
@@ -100,7 +118,8 @@ void check_tiles(const Problem<bf16>& problem, const std::vector<std::uint8_t>& 
   };
   run(0, middle);
   run(middle, panels);
-  ASSERT_TRUE(problem.check(c, problem.describe("coded tiles", L, BLayout::kPairs), true));
+  const std::string what = problem.describe(kernel_name<TA>("coded tiles").c_str(), L, BLayout::kPairs);
+  ASSERT_TRUE(problem.check(c, what, sizeof(TA) == 2));
 }
 
 template <int L, int MR, int NV>
@@ -109,7 +128,8 @@ void check_many_rows() {
     for (const std::int64_t m : {1, 2, 3, 5, 6, 7, 13}) {
       for (const std::int64_t n : kColumns) {
         for (const std::int64_t k : kDepths) {
-          check_tiles<L, MR, NV>({m, n, k}, table);
+          check_tiles<L, MR, NV, bf16>({m, n, k}, table);
+          check_tiles<L, MR, NV, float>({m, n, k}, table);
           if (testing::Test::HasFatalFailure()) return;
         }
       }
@@ -139,7 +159,10 @@ void check_table_rows() {
 }
 
 TEST(Coded, OneRowInEveryWidth) {
-  for_each_width([]<int L>(Lanes<L>) { check_rows<L>(); });
+  for_each_width([]<int L>(Lanes<L>) {
+    check_rows<L, bf16>();
+    check_rows<L, float>();
+  });
 }
 
 TEST(Coded, ManyRowsInLanes16) { check_many_rows<16, 6, 4>(); }
@@ -148,7 +171,10 @@ TEST(Coded, ManyRowsInLanes4) { check_many_rows<4, 5, 3>(); }
 
 // Beyond kGemmDepth the panels are decoded in several passes.
 TEST(Coded, LongSumsAreSplit) {
-  for (const std::int64_t k : {1024, 1025, 2051, 3072}) check_tiles<8, 6, 2>({7, 33, k}, kTables[1]);
+  for (const std::int64_t k : {1024, 1025, 2051, 3072}) {
+    check_tiles<8, 6, 2, bf16>({7, 33, k}, kTables[1]);
+    check_tiles<8, 6, 2, float>({7, 33, k}, kTables[1]);
+  }
 }
 
 TEST(Coded, RowsOfATableInEveryWidth) {

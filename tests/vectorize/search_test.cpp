@@ -312,8 +312,8 @@ std::string plan_known_table(const ir::WeightExponents& exponents, const Machine
   return ir::to_text(found.versions[0].module);
 }
 
-// Where a unit multiplies pairs and memory is what decoding waits for, weights whose exponents are few are read in
-// code, by all their users, through calls.
+// Where memory is what decoding waits for, weights whose exponents are few are read in code, by all their users,
+// through calls.
 TEST(Search, WeightsOfFewExponentsAreCoded) {
   const ir::WeightExponents few = {{"table", exponents_between(110, 124, 1 << 18)}};
   const std::string coded = "bf16[4096, 1024]<16@0, 2@1, coded>";
@@ -332,7 +332,11 @@ TEST(Search, WeightsOfFewExponentsAreCoded) {
   EXPECT_FALSE(contains(plan_known_table(few, fast), "coded")) << "decoding takes longer than reading";
   const Machine lanes =
       changed([](Machine& m) { std::erase_if(m.units, [](const machine::Unit& unit) { return unit.k > 1; }); });
-  EXPECT_FALSE(contains(plan_known_table(few, lanes), "coded")) << "no unit multiplies pairs";
+  const std::string widened = plan_known_table(few, lanes);
+  EXPECT_TRUE(contains(widened, "%w: " + coded)) << widened;
+  EXPECT_FALSE(contains(widened, "dtype = bf16, layout = <2@1>")) << "no unit multiplies pairs";
+  const Machine slow = changed([](Machine& m) { m.vector_registers.byte_lookup = false; });
+  EXPECT_FALSE(contains(plan_known_table(few, slow), "coded")) << "no instruction looks codes up";
 }
 
 Machine with_memory(std::int64_t bytes) {
