@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "import/checkpoint.h"
 #include "import/families.h"
+#include "package/coded_weight.h"
 #include "package/format.h"
 #include "package/package.h"
 
@@ -72,12 +73,15 @@ void add_geometry(Table& table, const Geometry& geometry) {
   table.row("context", geometry.context);
 }
 
-// "2 x bf16, 113 x f32": the tensors by element type.
-std::string count_by_dtype(const std::map<DType, std::int64_t>& counts) {
+// "2 x bf16, 113 x f32": the tensors by what they are stored as.
+std::string counts_text(const std::map<std::string, std::int64_t>& counts) {
   std::vector<std::string> parts;
-  for (const auto& [dtype, count] : counts)
-    parts.push_back(std::to_string(count) + " x " + std::string(dtype_name(dtype)));
+  for (const auto& [form, count] : counts) parts.push_back(std::to_string(count) + " x " + form);
   return joined(parts);
+}
+
+std::string form_of(const package::Weight& weight) {
+  return std::string(dtype_name(weight.dtype)) + (package::is_coded(weight) ? " in 12 bits" : "");
 }
 
 void add_text(Table& table, const std::vector<std::string>& names) { table.row("text files", joined(names)); }
@@ -85,11 +89,11 @@ void add_text(Table& table, const std::vector<std::string>& names) { table.row("
 void describe_folder(const fs::path& folder, Console& console) {
   auto checkpoint = importer::Checkpoint::open(folder);
   const auto& config = checkpoint.config();
-  std::map<DType, std::int64_t> dtypes;
+  std::map<std::string, std::int64_t> dtypes;
   std::int64_t bytes = 0;
   for (const auto& spec : importer::tensor_specs(config)) {
     const auto& tensor = checkpoint.at(spec.name);
-    ++dtypes[tensor.dtype];
+    ++dtypes[std::string(dtype_name(tensor.dtype))];
     bytes += std::ssize(tensor.bytes);
   }
   std::vector<std::string> texts;
@@ -99,7 +103,7 @@ void describe_folder(const fs::path& folder, Console& console) {
   table.row("format", "Hugging Face folder");
   table.row("architecture", config.architecture);
   table.row("parameters", checkpoint.parameters());
-  table.row("weights", format_bytes(bytes) + " (" + count_by_dtype(dtypes) + ")");
+  table.row("weights", format_bytes(bytes) + " (" + counts_text(dtypes) + ")");
   add_geometry(table, {config.layers, config.hidden_size, config.heads, config.kv_heads, config.head_dim,
                        config.intermediate_size, config.vocab_size, config.max_positions});
   table.row("output head", config.tied_head ? "the embedding table" : "own weights");
@@ -128,8 +132,8 @@ void describe_package(const InfoOptions& options, Console& console) {
   bool verify = options.verify || size < kVerifiedUnasked;
   auto package = package::Package::open(options.model, verify);
   const auto& manifest = package.manifest();
-  std::map<DType, std::int64_t> dtypes;
-  for (const auto& weight : manifest.weights) ++dtypes[weight.dtype];
+  std::map<std::string, std::int64_t> forms;
+  for (const auto& weight : manifest.weights) ++forms[form_of(weight)];
   Table table;
   table.row("package", options.model);
   table.row("size", format_bytes(size));
@@ -138,7 +142,7 @@ void describe_package(const InfoOptions& options, Console& console) {
   table.row("model", manifest.model_name + " (" + manifest.model_type + ")");
   table.row("architecture", manifest.architecture);
   table.row("parameters", manifest.parameters);
-  table.row("weights", format_bytes(manifest.weight_bytes) + " (" + count_by_dtype(dtypes) + ")");
+  table.row("weights", format_bytes(manifest.weight_bytes) + " (" + counts_text(forms) + ")");
   add_geometry(table, {manifest.layers, manifest.hidden_size, manifest.heads, manifest.kv_heads, manifest.head_dim,
                        manifest.intermediate_size, manifest.vocab_size, manifest.max_context});
   add_code(table, manifest);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "package/coded_weight.h"
 
 namespace strata::package {
 namespace {
@@ -252,7 +253,7 @@ class Checker {
     std::int64_t bytes = dtype_size(weight.dtype);
     bool overflows = false;
     for (const std::int64_t extent : weight.shape) overflows |= __builtin_mul_overflow(bytes, extent, &bytes);
-    if (weight.layout.ends_with(", coded>")) bytes -= bytes / 4;
+    if (is_coded(weight)) bytes -= bytes / 4;
     require(!overflows && bytes <= weight.bytes,
             "the weight \"" + weight.name + "\" has fewer bytes than its shape needs");
   }

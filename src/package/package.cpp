@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "package/coded_weight.h"
 #include "package/format.h"
 
 namespace strata::package {
@@ -132,6 +133,11 @@ void Package::check_manifest(const std::string& origin) const {
   for (const Weight& weight : manifest_.weights) {
     if (!fits(weight.offset, weight.bytes, size)) {
       throw damaged("the weight \"" + weight.name + "\" lies outside of the weights", origin);
+    }
+    const auto bytes = section(kWeightsSection)
+                           .subspan(static_cast<std::size_t>(weight.offset), static_cast<std::size_t>(weight.bytes));
+    if (is_coded(weight) && !is_sound_code(weight, bytes)) {
+      throw damaged("the code of the weight \"" + weight.name + "\" is wrong", origin);
     }
   }
 }

@@ -55,8 +55,8 @@ class PackageWriter {
 };
 
 // A mapped package. open() verifies the header, the table, the padding, every section but the weights, and that the
-// manifest is consistent with them; the weights' checksum, which reads them all, only when asked. Damage is a
-// model_error that names what is damaged.
+// manifest is consistent with them; of coded weights, that a kernel reads nothing beside them; the weights' checksum,
+// which reads them all, only when asked. Damage is a model_error that names what is damaged.
 class Package {
  public:
   static Package open(const std::filesystem::path& path, bool verify_weights = false);
