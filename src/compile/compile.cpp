@@ -179,7 +179,8 @@ class Compilation {
   // Coded layouts are for machines that look codes up.
   ir::WeightExponents count_exponents() const {
     if (!machine_.vector_registers.byte_lookup) return {};
-    return compile::count_exponents(decoder_->module, tensors(), thread_count(options_));
+    return compile::count_exponents(decoder_->module, tensors(), thread_count(options_),
+                                    [&](double done) { progress("reading", done); });
   }
 
   TensorSource tensors() const {

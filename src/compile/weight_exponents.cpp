@@ -58,7 +58,8 @@ bool add_counts(const Expr& constant, const ir::WeightExponents& weights, Expone
 
 }  // namespace
 
-ir::WeightExponents count_exponents(const ir::Module& module, const TensorSource& tensors, int threads) {
+ir::WeightExponents count_exponents(const ir::Module& module, const TensorSource& tensors, int threads,
+                                    const std::function<void(double done)>& progress) {
   ir::WeightExponents all;
   std::vector<std::unique_ptr<ElementSource>> sources;
   std::vector<Task> tasks;
@@ -74,11 +75,13 @@ ir::WeightExponents count_exponents(const ir::Module& module, const TensorSource
     }
   }
   std::mutex adding;
+  std::size_t counted = 0;
   parallel_for(tasks.size(), threads, [&](std::size_t i) {
     ExponentCounts counts{};
     count(*tasks[i].elements, tasks[i].begin, tasks[i].end, counts);
     const std::lock_guard lock(adding);
     for (std::size_t e = 0; e < counts.size(); ++e) (*tasks[i].counts)[e] += counts[e];
+    if (progress) progress(static_cast<double>(++counted) / static_cast<double>(tasks.size()));
   });
   return all;
 }

@@ -7,8 +7,9 @@
 namespace strata::compile {
 
 // Counts the exponents of every bf16 matrix among a module's weights, as the package would store it: one pass over the
-// weights, on so many threads.
-ir::WeightExponents count_exponents(const ir::Module& module, const TensorSource& tensors, int threads);
+// weights, on so many threads. `progress` is called by one thread at a time, with rising shares.
+ir::WeightExponents count_exponents(const ir::Module& module, const TensorSource& tensors, int threads,
+                                    const std::function<void(double done)>& progress = {});
 
 // The code of a constant of bf16 elements. Where those are just its weights' elements, in whatever order, it follows
 // from the weights' counts; else the constant is evaluated.

@@ -38,7 +38,7 @@ egraph::Payload TensorGraph::intern(Operator record, const std::string& key) {
   if (is_new) {
     operators_.push_back(std::move(record));
     leaf_kinds_.push_back(LeafKind::kActivation);
-    codable_leaves_.push_back(false);
+    leaf_exponents_.push_back(nullptr);
   }
   return found->second;
 }
@@ -50,11 +50,11 @@ egraph::Payload TensorGraph::payload(const ir::Attributes& attributes) {
 }
 
 ClassId TensorGraph::leaf(LeafKind kind, const std::string& name, const TensorType& type, const ir::Expr* origin,
-                          bool is_codable) {
+                          const Exponents& exponents) {
   const egraph::Payload number = intern({{}, name, type, 0, 0, origin}, "leaf " + name);
   STRATA_CHECK(operators_[number].type == type, "two leaves are called " + name);
   leaf_kinds_[number] = kind;
-  codable_leaves_[number] = is_codable;
+  leaf_exponents_[number] = exponents;
   return graph_.add(leaf_symbol_, number);
 }
 
@@ -106,6 +106,19 @@ std::optional<TensorType> TensorGraph::infer(const ir::Op& op, const std::vector
   }
 }
 
+// Of a constant that holds the elements of its operands: tensors that are coded each by itself need not be together.
+Exponents TensorGraph::joint_exponents(const ENode& node) const {
+  Exponents sum = facts(node.children[0]).exponents;
+  for (std::size_t i = 1; i < node.children.size() && sum; ++i) {
+    const Exponents more = facts(node.children[i]).exponents;
+    if (!more) return nullptr;
+    auto both = std::make_shared<ir::ExponentCounts>(*sum);
+    for (std::size_t e = 0; e < both->size(); ++e) (*both)[e] += (*more)[e];
+    sum = ir::is_codable(*both) ? both : nullptr;
+  }
+  return sum;
+}
+
 Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
   const Operator& record = operators_[node.payload];
   Facts facts;
@@ -113,11 +126,11 @@ Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
     facts.types = {record.type};
     facts.is_constant = leaf_kinds_[node.payload] == LeafKind::kConstant;
     facts.is_state = leaf_kinds_[node.payload] == LeafKind::kState;
-    facts.is_codable = codable_leaves_[node.payload];
+    facts.exponents = leaf_exponents_[node.payload];
     return facts;
   }
-  if (is_scalar(node)) return {{record.type}, true, false, false, record.value};
-  if (is_get(node)) return {{record.type}, false, false, false, std::nullopt};
+  if (is_scalar(node)) return {{record.type}, true, false, record.value};
+  if (is_get(node)) return {{record.type}, false, false, std::nullopt};
   if (is_call(node)) {
     facts.types = record.origin->types;
     return facts;
@@ -126,11 +139,8 @@ Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
   STRATA_CHECK(op != nullptr, "the rules speak of an op that doesn't exist: " + symbols_.name(node.op));
   facts.types = {op->infer(operand_types(node), record.attributes)};
   facts.is_constant = true;
-  facts.is_codable = op->permutes_elements() && facts.types[0].dtype == DType::kBF16;
-  for (const ClassId child : node.children) {
-    facts.is_constant = facts.is_constant && this->facts(child).is_constant;
-    facts.is_codable = facts.is_codable && this->facts(child).is_codable;
-  }
+  for (const ClassId child : node.children) facts.is_constant = facts.is_constant && this->facts(child).is_constant;
+  if (op->permutes_elements() && facts.types[0].dtype == DType::kBF16) facts.exponents = joint_exponents(node);
   const auto aliased = op->aliased_operand();
   const bool keeps_memory = aliased || op->name() == "pack" || op->name() == "unpack";
   facts.is_state = keeps_memory && this->facts(node.children[static_cast<std::size_t>(aliased.value_or(0))]).is_state;
@@ -148,11 +158,11 @@ bool TensorGraph::make(const egraph::EGraph& graph, ClassId id, const ENode& nod
   STRATA_CHECK(known.types == found.types, "equal expressions of different types: " + text(node) + " and " +
                                                (known.types.empty() ? "" : known.types[0].text()));
   const bool is_news = (found.is_constant && !known.is_constant) || (found.is_state && !known.is_state) ||
-                       (found.is_codable && !known.is_codable) || (found.scalar && !known.scalar);
+                       (found.exponents && !known.exponents) || (found.scalar && !known.scalar);
   known.is_constant = known.is_constant || found.is_constant;
   known.is_state = known.is_state || found.is_state;
-  known.is_codable = known.is_codable || found.is_codable;
   if (!known.scalar) known.scalar = found.scalar;
+  if (!known.exponents) known.exponents = found.exponents;
   return is_news;
 }
 
@@ -164,10 +174,10 @@ egraph::AnalysisMerge TensorGraph::merge(const egraph::EGraph&, ClassId into, Cl
   const Facts before = a;
   a.is_constant = a.is_constant || b.is_constant;
   a.is_state = a.is_state || b.is_state;
-  a.is_codable = a.is_codable || b.is_codable;
   if (!a.scalar) a.scalar = b.scalar;
+  if (!a.exponents) a.exponents = b.exponents;
   const auto differs = [&](const Facts& old) {
-    return old.is_constant != a.is_constant || old.is_state != a.is_state || old.is_codable != a.is_codable ||
+    return old.is_constant != a.is_constant || old.is_state != a.is_state || old.exponents != a.exponents ||
            old.scalar.has_value() != a.scalar.has_value();
   };
   return {differs(before), differs(b)};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "egraph/egraph.h"
 #include "egraph/rewrite.h"
+#include "ir/exponent_code.h"
 #include "ir/expr.h"
 #include "ir/op.h"
 
@@ -25,13 +27,16 @@ struct Operator {
   const ir::Expr* origin = nullptr;  // leaf, call: where it comes from
 };
 
+// How often a constant has each exponent: null where that is not known.
+using Exponents = std::shared_ptr<const ir::ExponentCounts>;
+
 // What the graph knows of a class. Facts only grow; they stay true when classes merge.
 struct Facts {
   std::vector<ir::TensorType> types;  // one, or a tuple's
   bool is_constant = false;           // all that it needs is known when the package is written
   bool is_state = false;              // the memory of a cache, before or after an update
-  bool is_codable = false;            // a constant of bf16 elements that coded layouts hold with few exceptions
   std::optional<double> scalar;       // the value of a scalar constant
+  Exponents exponents = nullptr;      // of a bf16 constant's elements, if coded layouts hold it with few exceptions
 };
 
 enum class LeafKind { kActivation, kConstant, kState };
@@ -47,7 +52,7 @@ class TensorGraph : private egraph::Analysis {
   egraph::Symbols& symbols() { return symbols_; }
 
   egraph::ClassId leaf(LeafKind kind, const std::string& name, const ir::TensorType& type, const ir::Expr* origin,
-                       bool is_codable = false);
+                       const Exponents& exponents = nullptr);
   egraph::ClassId scalar(double value, DType dtype);
   // Throws Error (usage) when the operands don't fit the op.
   egraph::ClassId op(const ir::Op& op, const std::vector<egraph::ClassId>& operands, const ir::Attributes& attributes);
@@ -83,12 +88,13 @@ class TensorGraph : private egraph::Analysis {
 
   egraph::Payload intern(Operator record, const std::string& key);
   Facts facts_of(const egraph::EGraph& graph, const egraph::ENode& node) const;
+  Exponents joint_exponents(const egraph::ENode& node) const;
   std::vector<ir::TensorType> operand_types(const egraph::ENode& node) const;
 
   egraph::Symbols symbols_;
   std::vector<Operator> operators_;
-  std::vector<LeafKind> leaf_kinds_;  // by payload
-  std::vector<bool> codable_leaves_;  // by payload
+  std::vector<LeafKind> leaf_kinds_;       // by payload
+  std::vector<Exponents> leaf_exponents_;  // by payload
   std::unordered_map<std::string, egraph::Payload> payloads_;
   std::vector<Facts> facts_;        // by class id
   std::vector<const ir::Op*> ops_;  // by symbol

@@ -79,7 +79,7 @@ egraph::Guard binds_code(TensorGraph& tensors, const machine::Machine& machine) 
     const ClassId constant = match.class_of("?w");
     ir::Attributes attributes = tensors.attributes(match.payload_of("?q"));
     auto& layout = std::get<ir::Layout>(attributes.at("layout"));
-    if (!machine.vector_registers.byte_lookup || layout.is_coded || !tensors.facts(constant).is_codable) return false;
+    if (!machine.vector_registers.byte_lookup || layout.is_coded || !tensors.facts(constant).exponents) return false;
     if (layout.packs.size() == 1) layout.packs.push_back({2, 1});
     layout.is_coded = true;
     if (!tensors.infer(ir::get_op("pack"), {constant}, attributes)) return false;

@@ -36,15 +36,23 @@ void ProgramGraph::bind_arguments(const ir::Module& module) {
   }
 }
 
-// A weight, or a parameter that all calls bind to one.
-bool ProgramGraph::is_codable(const Expr& weight) const {
+// Of a weight, or of all together that calls bind a parameter to, if each of them can be coded.
+rules::Exponents ProgramGraph::exponents_of(const Expr& weight) const {
   if (weight.kind == Expr::Kind::kWeight) {
     const auto counts = exponents_.find(weight.name);
-    return counts != exponents_.end() && weight.type().dtype == DType::kBF16 && ir::is_codable(counts->second);
+    const bool is_known = counts != exponents_.end() && weight.type().dtype == DType::kBF16;
+    if (!is_known || !ir::is_codable(counts->second)) return nullptr;
+    return std::make_shared<ir::ExponentCounts>(counts->second);
   }
   const auto bound = arguments_.find(&weight);
-  return bound != arguments_.end() &&
-         std::ranges::all_of(bound->second, [&](const Expr* argument) { return is_codable(*argument); });
+  if (bound == arguments_.end()) return nullptr;
+  auto sum = std::make_shared<ir::ExponentCounts>();
+  for (const Expr* argument : bound->second) {
+    const rules::Exponents counts = exponents_of(*argument);
+    if (!counts) return nullptr;
+    for (std::size_t i = 0; i < sum->size(); ++i) (*sum)[i] += (*counts)[i];
+  }
+  return sum;
 }
 
 void ProgramGraph::add(const Version& version, const ir::Function& function, double runs, double copies) {
@@ -85,12 +93,12 @@ ClassId ProgramGraph::add_value(FunctionGraph& function, const Expr& value) {
       } else {
         const bool is_state = role == ir::Role::kState;
         id = tensors_.leaf(is_state ? LeafKind::kState : LeafKind::kConstant, name, value.type(), &value,
-                           !is_state && is_codable(value));
+                           is_state ? nullptr : exponents_of(value));
       }
       break;
     }
     case Expr::Kind::kWeight:
-      id = tensors_.leaf(LeafKind::kConstant, value.name, value.type(), &value, is_codable(value));
+      id = tensors_.leaf(LeafKind::kConstant, value.name, value.type(), &value, exponents_of(value));
       break;
     case Expr::Kind::kScalar:
       id = tensors_.scalar(value.value, value.type().dtype);

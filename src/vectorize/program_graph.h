@@ -53,7 +53,7 @@ class ProgramGraph {
   void add(const Version& version, const ir::Function& function, double runs, double copies);
   egraph::ClassId add_value(FunctionGraph& function, const ir::Expr& value);
   void bind_arguments(const ir::Module& module);
-  bool is_codable(const ir::Expr& weight) const;
+  rules::Exponents exponents_of(const ir::Expr& weight) const;
 
   std::vector<Version> versions_;
   ir::WeightExponents exponents_;

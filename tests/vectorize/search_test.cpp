@@ -339,6 +339,31 @@ TEST(Search, WeightsOfFewExponentsAreCoded) {
   EXPECT_FALSE(contains(plan_known_table(few, slow), "coded")) << "no instruction looks codes up";
 }
 
+// Weights that one code fits by itself, but not both: a merged product would have an exception for every other element.
+TEST(Search, WeightsOfDifferentExponentsAreNotCodedTogether) {
+  ops::register_all();
+  const ir::Module module = ir::parse_module(R"(module m {
+  func @main(%x: f32[1, 1024]) {
+    %0 = weight "a" : bf16[2048, 1024]
+    %1 = weight "b" : bf16[2048, 1024]
+    %2 = matmul_nt(%x, %0) : f32[1, 2048]
+    %3 = matmul_nt(%x, %1) : f32[1, 2048]
+    return %2, %3
+  }
+}
+)",
+                                             "test");
+  const auto planned = [&](int first_of_b) {
+    SearchOptions options;
+    options.exponents = {{"a", exponents_between(110, 124, 1 << 17)},
+                         {"b", exponents_between(first_of_b, first_of_b + 14, 1 << 17)}};
+    return ir::to_text(search({{"all", &module, {"main"}, 1e6, {}}}, zen5(), options).versions[0].module);
+  };
+  EXPECT_FALSE(contains(planned(90), "bf16[4096, 1024]<16@0, 2@1, coded>")) << planned(90);
+  EXPECT_TRUE(contains(planned(90), "bf16[2048, 1024]<16@0, 2@1, coded>")) << planned(90);
+  EXPECT_TRUE(contains(planned(110), "coded>")) << planned(110);
+}
+
 Machine with_memory(std::int64_t bytes) {
   return changed([&](Machine& m) { m.memory.back().capacity_bytes = bytes; });
 }
