@@ -36,6 +36,9 @@ struct CodedException {
   std::uint16_t zero;
 };
 
+// Lanes of vectors whose bytes are looked up 16 at a time.
+constexpr bool are_coded_lanes(std::int64_t lanes) { return lanes == 4 || lanes == 8 || lanes == 16; }
+
 // A panel is made of groups of four values of k: 4 L bytes of signs and mantissas, then 2 L bytes of codes, two each.
 inline constexpr std::int64_t kCodedGroup = 4;
 constexpr std::int64_t coded_group_bytes(std::int64_t lanes) { return 6 * lanes; }
@@ -229,8 +232,8 @@ STRATA_INLINE void gemv_coded(const TA* a, const Coded<bf16>* b, std::int64_t k,
   multiply_coded<L, 1, 1>(a, CodedMatrix<L>(b, k), k, GemmTarget{c, n, 1, n}, panel_begin, panel_end, How.ahead, write);
 }
 
-// Two values of k, [first, first + 2), of a panel as row tiles of each type read them: B<L@n,2@k> of bf16, B<L@n> of
-// f32. at(...): where element (i, lane) of a panel lies there.
+// Two values of k of a panel as row tiles of each type read them, B<L@n,2@k> of bf16 and B<L@n> of f32, and where
+// element (i, lane) of a panel lies there.
 template <int L>
 STRATA_INLINE void store_pairs(Vec<std::uint32_t, L> pairs, bf16* out) {
   __builtin_memcpy(out, &pairs, sizeof(pairs));

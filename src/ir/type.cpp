@@ -39,13 +39,13 @@ std::int64_t checked_product(std::int64_t a, std::int64_t b) {
   return a * b;
 }
 
-// Lanes are those of vectors whose bytes are looked up 16 at a time. Positions in a panel are counted in 32 bits.
+// Positions in a panel are counted in 32 bits.
 bool can_be_coded(const TensorType& type) {
   const auto& packs = type.layout.packs;
   if (type.dtype != DType::kBF16 || type.rank() != 2 || packs.size() != 2) return false;
   if (!type.shape[0].is_constant() || !type.shape[1].is_constant()) return false;
   const std::int64_t lanes = packs[0].lanes;
-  const bool has_lanes = packs[0].axis == 0 && (lanes == 4 || lanes == 8 || lanes == 16);
+  const bool has_lanes = packs[0].axis == 0 && tensor::are_coded_lanes(lanes);
   const bool has_pairs = packs[1].axis == 1 && packs[1].lanes == 2;
   return has_lanes && has_pairs && type.shape[1].factor() < (std::int64_t{1} << 31) / lanes;
 }

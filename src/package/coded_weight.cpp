@@ -20,7 +20,7 @@ std::int64_t lanes_of(const std::string& layout) {
   std::int64_t lanes = 0;
   const char* const end = layout.data() + layout.size();
   if (layout.empty() || std::from_chars(layout.data() + 1, end, lanes).ec != std::errc{}) return 0;
-  return lanes == 4 || lanes == 8 || lanes == 16 ? lanes : 0;
+  return tensor::are_coded_lanes(lanes) ? lanes : 0;
 }
 
 }  // namespace
