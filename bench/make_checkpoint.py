@@ -101,6 +101,14 @@ def encode(values, dtype):
     return (bits >> 16).astype("<u2").tobytes()
 
 
+def rounded(values, dtype):
+    """float32 -> the nearest numbers of dtype, in float32."""
+    data = encode(values, dtype)
+    if dtype == "bf16":
+        return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
+    return np.frombuffer(data, "<f4" if dtype == "f32" else "<f2").astype("<f4")
+
+
 def draw(rng, name, shape):
     """Chunks of float32: activations stay of order one through the layers, and no norm weight or bias is neutral."""
     if "norm" in name:
@@ -118,7 +126,7 @@ def draw(rng, name, shape):
         left -= count
 
 
-def write_safetensors(path, tensors, rng, dtype):
+def write_safetensors(path, tensors, rng, dtype, numbers):
     header, end = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in tensors:
         begin, end = end, end + int(np.prod(shape)) * ITEM_SIZE[dtype]
@@ -129,25 +137,25 @@ def write_safetensors(path, tensors, rng, dtype):
         file.write(struct.pack("<Q", len(text)) + text)
         for name, shape in tensors:
             for values in draw(rng, name, shape):
-                file.write(encode(values, dtype))
+                file.write(encode(rounded(values, numbers), dtype))
     return end
 
 
-def write_weights(folder, tensors, rng, dtype, shards):
+def write_weights(folder, tensors, rng, dtype, numbers, shards):
     if shards == 1:
-        return write_safetensors(folder / "model.safetensors", tensors, rng, dtype)
+        return write_safetensors(folder / "model.safetensors", tensors, rng, dtype, numbers)
     total, weight_map = 0, {}
     for shard, part in enumerate(np.array_split(np.arange(len(tensors)), shards), 1):
         name = f"model-{shard:05d}-of-{shards:05d}.safetensors"
         chosen = [tensors[i] for i in part]
-        total += write_safetensors(folder / name, chosen, rng, dtype)
+        total += write_safetensors(folder / name, chosen, rng, dtype, numbers)
         weight_map |= {tensor: name for tensor, _ in chosen}
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
     return total
 
 
-def write_checkpoint(folder, preset, dtype="bf16", layers=None, shards=1, seed=1, tokenizer=None):
+def write_checkpoint(folder, preset, dtype="bf16", layers=None, shards=1, seed=1, tokenizer=None, numbers=None):
     """Write the folder; returns the number of bytes of weights."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -157,7 +165,8 @@ def write_checkpoint(folder, preset, dtype="bf16", layers=None, shards=1, seed=1
     (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
     for name in ("tokenizer.json", "tokenizer_config.json") if tokenizer else ():
         shutil.copy(Path(tokenizer) / name, folder)
-    return write_weights(folder, tensors_of(config), np.random.Generator(np.random.PCG64(seed)), dtype, shards)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    return write_weights(folder, tensors_of(config), rng, dtype, numbers or "f32", shards)
 
 
 def positive(text):
@@ -172,13 +181,15 @@ def main(arguments=None):
     parser.add_argument("out")
     parser.add_argument("--preset", choices=PRESETS, required=True)
     parser.add_argument("--dtype", choices=DTYPES, default="bf16")
+    parser.add_argument("--numbers", choices=DTYPES, help="round the weights to it first, like a checkpoint that was "
+                        "converted from it")
     parser.add_argument("--layers", type=positive, help="instead of the published number")
     parser.add_argument("--shards", type=positive, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tokenizer", help="folder whose tokenizer files are copied")
     options = parser.parse_args(arguments)
     size = write_checkpoint(options.out, options.preset, options.dtype, options.layers, options.shards, options.seed,
-                            options.tokenizer)
+                            options.tokenizer, options.numbers)
     print(f"{options.out}: {options.preset} {options.dtype}, {size / 1e6:.1f} MB of weights", file=sys.stderr)
 
 

@@ -81,7 +81,8 @@ std::string counts_text(const std::map<std::string, std::int64_t>& counts) {
 }
 
 std::string form_of(const package::Weight& weight) {
-  return std::string(dtype_name(weight.dtype)) + (package::is_coded(weight) ? " in 12 bits" : "");
+  const std::int64_t bits = package::coded_bits(weight);
+  return std::string(dtype_name(weight.dtype)) + (bits == 0 ? "" : " in " + std::to_string(bits) + " bits");
 }
 
 void add_text(Table& table, const std::vector<std::string>& names) { table.row("text files", joined(names)); }

@@ -46,7 +46,7 @@ std::string cpp_type(DType dtype) {
 }
 
 std::string cpp_type(const ir::TensorType& type) {
-  const std::string element = cpp_type(type.dtype);
+  const std::string element = cpp_type(ir::stored_dtype(type));
   return type.layout.is_coded ? "tensor::Coded<" + element + ">" : element;
 }
 

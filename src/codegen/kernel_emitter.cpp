@@ -67,7 +67,7 @@ void emit_gemm(CodeWriter& out, const KernelCall& call) {
   std::string scratch = "nullptr";
   if (is_coded) {
     out.line("alignas(64) static thread_local " + cpp_type(left.dtype) + " decoded[tensor::coded_scratch_elements<" +
-             lanes + ", " + panels + ">(" + k + ")];");
+             lanes + ", " + panels + ", " + cpp_type(ir::stored_dtype(right)) + ">(" + k + ")];");
     scratch = "decoded";
   } else if (left.dtype == DType::kF32 && right.dtype != DType::kF32) {
     emit_scratch(out, call.op.tile.panels * right.layout.packs[0].lanes * right.shape[1].max());

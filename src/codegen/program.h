@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "buffer/buffer_plan.h"
-#include "ir/exponent_code.h"
+#include "ir/weight_code.h"
 #include "machine/machine.h"
 #include "plan/plan.h"
 #include "schedule/schedule.h"
@@ -26,11 +26,11 @@ class WeightMap {
     ir::TensorType type;  // with the layout in which it is stored
     std::int64_t offset = 0;
     std::int64_t bytes = 0;
-    ir::ExponentCode code = {};  // of a coded one
+    ir::WeightCode code = {};  // of a coded one
   };
 
   // The code of a constant.
-  using CodeSource = std::function<ir::ExponentCode(const ir::Expr& constant)>;
+  using CodeSource = std::function<ir::WeightCode(const ir::Expr& constant)>;
 
   // Adds the constants that the code of these functions, and of those they call, reads, in the order of their first
   // use. `code_of` is asked for those in coded layouts. The module must outlive this map.

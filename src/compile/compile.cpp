@@ -16,12 +16,13 @@
 #include "compile/pipeline.h"
 #include "compile/plan_report.h"
 #include "compile/toolchain.h"
-#include "compile/weight_exponents.h"
+#include "compile/weight_counts.h"
 #include "import/checkpoint.h"
 #include "import/decoder.h"
 #include "machine/cpu.h"
 #include "ops/register.h"
 #include "package/package.h"
+#include "vectorize/layout_rules.h"
 
 namespace strata::compile {
 namespace {
@@ -167,20 +168,23 @@ class Compilation {
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
     specialisations_ = default_specialisations(decoder_->module);
     weight_source_.emplace(*checkpoint_, decoder_->computed);
-    const ir::WeightExponents exponents = count_exponents();
-    planned_ = plan_modules(decoder_->module, specialisations_, {machine_, options_.without, options_.dump, exponents});
-    const auto code_of = [&](const ir::Expr& constant) { return constant_code(constant, exponents, tensors()); };
+    const ir::WeightCounts counts = count_elements();
+    planned_ = plan_modules(decoder_->module, specialisations_, {machine_, options_.without, options_.dump, counts});
+    const auto code_of = [&](const ir::Expr& constant) { return constant_code(constant, counts, tensors()); };
     for (std::size_t i = 0; i < planned_.size(); ++i) {
       weights_.add(planned_[i].module, specialisations_[i].entries, code_of);
     }
     report_.plan_s = seconds_since(start);
   }
 
-  // Coded layouts are for machines that look codes up.
-  ir::WeightExponents count_exponents() const {
-    if (!machine_.vector_registers.byte_lookup) return {};
-    return compile::count_exponents(decoder_->module, tensors(), thread_count(options_),
-                                    [&](double done) { progress("reading", done); });
+  // For coded layouts.
+  ir::WeightCounts count_elements() const {
+    std::vector<DType> codes;
+    for (const DType code : {DType::kBF16, DType::kF16}) {
+      if (vectorize::can_decode(machine_, code)) codes.push_back(code);
+    }
+    return compile::count_elements(decoder_->module, tensors(), codes, thread_count(options_),
+                                   [&](double done) { progress("reading", done); });
   }
 
   TensorSource tensors() const {

@@ -199,7 +199,7 @@ class SectionWriter {
 
 }  // namespace
 
-StoredConstant::StoredConstant(const ir::Expr& constant, const TensorSource& tensors, const ir::ExponentCode& code)
+StoredConstant::StoredConstant(const ir::Expr& constant, const TensorSource& tensors, const ir::WeightCode& code)
     : type_(constant.type()), elements_(read_constant(constant, tensors)) {
   for (std::size_t i = 0; i < type_.layout.packs.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {

@@ -32,7 +32,7 @@ class WeightSource {
 class StoredConstant {
  public:
   // `code`: of one in a coded layout.
-  StoredConstant(const ir::Expr& constant, const TensorSource& tensors, const ir::ExponentCode& code = {});
+  StoredConstant(const ir::Expr& constant, const TensorSource& tensors, const ir::WeightCode& code = {});
 
   // Whether reading evaluates a whole tensor first and keeps it.
   bool needs_memory() const;

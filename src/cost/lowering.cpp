@@ -20,14 +20,18 @@ bool is_packed_along(const Layout& layout, int axis) {
   return layout.packs.size() == 1 && layout.packs[0].axis == axis && !layout.packs[0].is_ragged;
 }
 
-// Packed along axis 0, and in pairs along axis 1: what a dot-product unit of two products reads, if it isn't in code.
+// Numbers of bf16 packed along axis 0, and in pairs along axis 1: what a dot-product unit of two products reads, if
+// they aren't in code.
 bool has_lanes_and_pairs(const TensorType& type) {
   const auto& packs = type.layout.packs;
   return packs.size() == 2 && packs[0].axis == 0 && packs[1].axis == 1 && packs[1].lanes == 2 &&
-         type.dtype == DType::kBF16;
+         ir::stored_dtype(type) == DType::kBF16;
 }
 
 bool is_packed_in_pairs(const TensorType& type) { return !type.layout.is_coded && has_lanes_and_pairs(type); }
+
+// Activations are rounded to bf16 only for weights that are.
+bool multiplies_pairs(const TensorType& right) { return right.dtype == DType::kBF16 && has_lanes_and_pairs(right); }
 
 // bf16 in pairs along axis 1 alone: what the same unit reads of a single row.
 bool is_row_in_pairs(const TensorType& type) {
@@ -113,12 +117,12 @@ const std::map<std::string, std::function<bool(Types)>>& kernels() {
 
 Lowering matmul_lowering(const TensorType& left, const TensorType& right) {
   if (!is_panels(right) || left.rank() != 2) return Lowering::kNone;
-  const bool is_row_of_pairs = is_row_in_pairs(left) && has_lanes_and_pairs(right);
+  const bool is_row_of_pairs = is_row_in_pairs(left) && multiplies_pairs(right);
   if (is_row_of_pairs || (is_row_major(left) && left.dtype == DType::kF32)) {
     return left.shape[0].max() == 1 ? Lowering::kMatmulRow : Lowering::kNone;
   }
   const bool converts = left.dtype == DType::kF32 && is_packed_along(left.layout, 0);
-  const bool is_dot = is_packed_in_pairs(left) && has_lanes_and_pairs(right);
+  const bool is_dot = is_packed_in_pairs(left) && multiplies_pairs(right);
   return converts || is_dot ? Lowering::kMatmulTile : Lowering::kNone;
 }
 

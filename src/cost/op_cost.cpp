@@ -276,7 +276,7 @@ class Estimate {
   void count_matmul_row() {
     const double used = static_cast<double>(types_[1].layout.packs[0].lanes);
     if (types_[0].layout.is_row_major()) {
-      add_instructions(columns() * depth(), 2 * (1 + conversions(types_[1].dtype)), used);
+      add_instructions(columns() * depth(), 2 * (1 + conversions(ir::stored_dtype(types_[1]))), used);
     } else {
       add_pairs(columns() * depth(), used);
     }
@@ -299,14 +299,13 @@ class Estimate {
     return unit->k;
   }
 
-  // Nine instructions decode two vectors of pairs. They are shuffles and logic, which other ports take beside the
-  // multiply-adds: they go by as three.
+  // Nine instructions decode two vectors of pairs of bf16, four one of f16. They are shuffles and logic, which other
+  // ports take beside the multiply-adds: they go by as three and as two for each vector of words.
   void add_decoding(double times) {
-    constexpr double kInstructionsPerPairs = 3;
     if (!types_[1].layout.is_coded) return;
+    const double slots = ir::stored_dtype(types_[1]) == DType::kBF16 ? 3 : 2;
     times *= lanes() / static_cast<double>(types_[1].layout.packs[0].lanes);
-    work_.more.push_back(
-        {machine::fma_unit(machine_, DType::kF32), times * columns() * depth() * kInstructionsPerPairs});
+    work_.more.push_back({machine::fma_unit(machine_, DType::kF32), times * columns() * depth() * slots});
   }
 
   // C in tiles of `tile` rows by `panels` vectors, whose accumulators stay in registers along k.
@@ -323,7 +322,7 @@ class Estimate {
     } else {
       add_instructions(products, 2.0, used);
     }
-    const bool converts = !is_dot && types_[1].dtype != DType::kF32;
+    const bool converts = !is_dot && ir::stored_dtype(types_[1]) != DType::kF32;
     if (converts) work_.more.push_back({machine::fma_unit(machine_, DType::kF32), 2 * columns() * depth()});
     add_decoding(std::ceil(padded_rows / static_cast<double>(tensor::kGemmRows)));
     // Every step loads `panels` vectors and broadcasts `tile` values, each a slot as wide as a vector.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "ir/weight_code.h"
 #include "tensor/coded.h"
 
 namespace strata::ir {
@@ -39,21 +40,21 @@ std::int64_t checked_product(std::int64_t a, std::int64_t b) {
   return a * b;
 }
 
-// Positions in a panel are counted in 32 bits.
+// Positions in a panel are counted in 32 bits. Numbers of bf16 are no numbers of f16, as a rule: bf16 has one code.
 bool can_be_coded(const TensorType& type) {
   const auto& packs = type.layout.packs;
-  if (type.dtype != DType::kBF16 || type.rank() != 2 || packs.size() != 2) return false;
+  if (!is_floating(type.dtype) || type.rank() != 2 || packs.empty() || packs.size() > 2) return false;
   if (!type.shape[0].is_constant() || !type.shape[1].is_constant()) return false;
   const std::int64_t lanes = packs[0].lanes;
-  const bool has_lanes = packs[0].axis == 0 && tensor::are_coded_lanes(lanes);
-  const bool has_pairs = packs[1].axis == 1 && packs[1].lanes == 2;
-  return has_lanes && has_pairs && type.shape[1].factor() < (std::int64_t{1} << 31) / lanes;
+  const bool has_lanes = packs[0].axis == 0 && !packs[0].is_ragged && tensor::are_coded_lanes(lanes);
+  const bool has_form = packs.size() == 1 ? type.dtype != DType::kBF16 : packs[1].axis == 1 && packs[1].lanes == 2;
+  return has_lanes && has_form && type.shape[1].factor() < (std::int64_t{1} << 31) / lanes;
 }
 
 std::int64_t coded_bytes(const TensorType& type) {
   const std::int64_t lanes = type.layout.packs[0].lanes;
   const std::int64_t panels = (type.shape[0].factor() + lanes - 1) / lanes;
-  const std::int64_t panel = tensor::coded_panel_bytes(lanes, type.shape[1].factor());
+  const std::int64_t panel = coded_panel_bytes(stored_dtype(type), lanes, type.shape[1].factor());
   return static_cast<std::int64_t>(sizeof(tensor::CodedHeader)) + checked_product(panels, panel);
 }
 
@@ -141,6 +142,11 @@ bool is_row_major_in_memory(const TensorType& type) {
   return packs[0].is_ragged || type.shape.back().multiple() % packs[0].lanes == 0;
 }
 
+DType stored_dtype(const TensorType& type) {
+  if (!type.layout.is_coded) return type.dtype;
+  return type.layout.packs.size() == 2 ? DType::kBF16 : DType::kF16;
+}
+
 Layout vector_layout(const Shape& shape, std::int64_t lanes) {
   const bool exact = shape.back().multiple() % lanes == 0;
   return {{{lanes, static_cast<int>(shape.size()) - 1, !exact}}};
@@ -186,9 +192,9 @@ void check_layout(const TensorType& type, const std::string& who) {
                       "read the last axis in ragged groups, or pad");
   }
   if (type.layout.is_coded && !can_be_coded(type)) {
-    throw usage_error(
-        who + ": the layout " + type.layout.text() + " is none of " + type.text(),
-        "code a bf16 matrix of constant sizes, in lanes of axis 0 and pairs of axis 1: <16@0, 2@1, coded>");
+    throw usage_error(who + ": the layout " + type.layout.text() + " is none of " + type.text(),
+                      "code a matrix of constant sizes, in lanes of axis 0 and pairs of axis 1 as bf16 "
+                      "(<16@0, 2@1, coded>) or in lanes alone as f16 (<16@0, coded>)");
   }
   if (is_row_major_in_memory(type)) return;
   for (int axis = 0; axis < type.rank(); ++axis) {

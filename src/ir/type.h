@@ -78,8 +78,10 @@ struct Pack {
 // (rounded up, padded with zeros) and the lanes follow the other axes, in the order of the packs. So bf16[n, k]<16@0,
 // 2@1> lies as [ceil(n/16), ceil(k/2), 16, 2].
 //
-// A coded one (`<16@0, 2@1, coded>`) holds the elements of such a bf16 matrix in 12 bits each, without loss
-// (tensor/coded.h): a form of constants only.
+// A coded one holds the elements of such a matrix in fewer bits, without loss (tensor/coded.h): a form of constants
+// only.
+// `<16@0, 2@1, coded>` takes 12 bits an element where nearly all are numbers of bf16, `<16@0, coded>` 15 where they are
+// numbers of f16. The matrix itself may be f32.
 struct Layout {
   std::vector<Pack> packs;
   bool is_coded = false;
@@ -129,6 +131,9 @@ bool is_row_major_in_memory(const TensorType& type);
 // divide every value of its size, ragged elsewhere.
 Layout vector_layout(const Shape& shape, std::int64_t lanes);
 
+// The type of the numbers in memory: of a coded tensor that of its code.
+DType stored_dtype(const TensorType& type);
+
 // The sizes in memory, lanes last, at the symbols' upper bounds.
 std::vector<std::int64_t> max_physical_shape(const TensorType& type);
 
@@ -138,7 +143,7 @@ std::int64_t max_bytes(const TensorType& type);
 
 // Throws Error (usage) naming `who` unless each pack has lanes >= 1 on an axis of the tensor, and the lanes of a
 // symbolic axis divide every value of its size. The outermost axis may be padded: that moves no other element. A ragged
-// pack is the only one, on the last axis. A coded tensor is a bf16 matrix of constant sizes in lanes of axis 0 and
+// pack is the only one, on the last axis. A coded tensor is a matrix of constant sizes in lanes of axis 0 and perhaps
 // pairs of axis 1.
 void check_layout(const TensorType& type, const std::string& who);
 

@@ -248,13 +248,12 @@ class Checker {
     }
   }
 
-  // A layout may pad, never drop; a coded one takes 12 bits of 16.
+  // A layout may pad, never drop; a coded one takes fewer bits.
   void check(const Weight& weight) const {
-    std::int64_t bytes = dtype_size(weight.dtype);
+    std::int64_t bits = is_coded(weight) ? coded_bits(weight) : dtype_size(weight.dtype) * 8;
     bool overflows = false;
-    for (const std::int64_t extent : weight.shape) overflows |= __builtin_mul_overflow(bytes, extent, &bytes);
-    if (is_coded(weight)) bytes -= bytes / 4;
-    require(!overflows && bytes <= weight.bytes,
+    for (const std::int64_t extent : weight.shape) overflows |= __builtin_mul_overflow(bits, extent, &bits);
+    require(!overflows && bits / 8 <= weight.bytes,
             "the weight \"" + weight.name + "\" has fewer bytes than its shape needs");
   }
 

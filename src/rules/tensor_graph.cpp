@@ -38,7 +38,7 @@ egraph::Payload TensorGraph::intern(Operator record, const std::string& key) {
   if (is_new) {
     operators_.push_back(std::move(record));
     leaf_kinds_.push_back(LeafKind::kActivation);
-    leaf_exponents_.push_back(nullptr);
+    leaf_counts_.push_back(nullptr);
   }
   return found->second;
 }
@@ -50,11 +50,11 @@ egraph::Payload TensorGraph::payload(const ir::Attributes& attributes) {
 }
 
 ClassId TensorGraph::leaf(LeafKind kind, const std::string& name, const TensorType& type, const ir::Expr* origin,
-                          const Exponents& exponents) {
+                          const Counts& counts) {
   const egraph::Payload number = intern({{}, name, type, 0, 0, origin}, "leaf " + name);
   STRATA_CHECK(operators_[number].type == type, "two leaves are called " + name);
   leaf_kinds_[number] = kind;
-  leaf_exponents_[number] = exponents;
+  leaf_counts_[number] = counts;
   return graph_.add(leaf_symbol_, number);
 }
 
@@ -106,17 +106,20 @@ std::optional<TensorType> TensorGraph::infer(const ir::Op& op, const std::vector
   }
 }
 
+Counts if_codable(const ir::ElementCounts& counts) {
+  const bool is_codable = ir::is_codable(counts, DType::kBF16) || ir::is_codable(counts, DType::kF16);
+  return is_codable ? std::make_shared<ir::ElementCounts>(counts) : nullptr;
+}
+
 // Of a constant that holds the elements of its operands: tensors that are coded each by itself need not be together.
-Exponents TensorGraph::joint_exponents(const ENode& node) const {
-  Exponents sum = facts(node.children[0]).exponents;
-  for (std::size_t i = 1; i < node.children.size() && sum; ++i) {
-    const Exponents more = facts(node.children[i]).exponents;
-    if (!more) return nullptr;
-    auto both = std::make_shared<ir::ExponentCounts>(*sum);
-    for (std::size_t e = 0; e < both->size(); ++e) (*both)[e] += (*more)[e];
-    sum = ir::is_codable(*both) ? both : nullptr;
+Counts TensorGraph::joint_counts(const ENode& node, DType dtype) const {
+  ir::ElementCounts sum;
+  for (const ClassId operand : node.children) {
+    const Counts& counts = facts(operand).counts;
+    if (!counts || type(operand).dtype != dtype) return nullptr;
+    sum += *counts;
   }
-  return sum;
+  return if_codable(sum);
 }
 
 Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
@@ -126,7 +129,7 @@ Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
     facts.types = {record.type};
     facts.is_constant = leaf_kinds_[node.payload] == LeafKind::kConstant;
     facts.is_state = leaf_kinds_[node.payload] == LeafKind::kState;
-    facts.exponents = leaf_exponents_[node.payload];
+    facts.counts = leaf_counts_[node.payload];
     return facts;
   }
   if (is_scalar(node)) return {{record.type}, true, false, record.value};
@@ -140,7 +143,7 @@ Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
   facts.types = {op->infer(operand_types(node), record.attributes)};
   facts.is_constant = true;
   for (const ClassId child : node.children) facts.is_constant = facts.is_constant && this->facts(child).is_constant;
-  if (op->permutes_elements() && facts.types[0].dtype == DType::kBF16) facts.exponents = joint_exponents(node);
+  if (op->permutes_elements()) facts.counts = joint_counts(node, facts.types[0].dtype);
   const auto aliased = op->aliased_operand();
   const bool keeps_memory = aliased || op->name() == "pack" || op->name() == "unpack";
   facts.is_state = keeps_memory && this->facts(node.children[static_cast<std::size_t>(aliased.value_or(0))]).is_state;
@@ -158,11 +161,11 @@ bool TensorGraph::make(const egraph::EGraph& graph, ClassId id, const ENode& nod
   STRATA_CHECK(known.types == found.types, "equal expressions of different types: " + text(node) + " and " +
                                                (known.types.empty() ? "" : known.types[0].text()));
   const bool is_news = (found.is_constant && !known.is_constant) || (found.is_state && !known.is_state) ||
-                       (found.exponents && !known.exponents) || (found.scalar && !known.scalar);
+                       (found.counts && !known.counts) || (found.scalar && !known.scalar);
   known.is_constant = known.is_constant || found.is_constant;
   known.is_state = known.is_state || found.is_state;
   if (!known.scalar) known.scalar = found.scalar;
-  if (!known.exponents) known.exponents = found.exponents;
+  if (!known.counts) known.counts = found.counts;
   return is_news;
 }
 
@@ -175,9 +178,9 @@ egraph::AnalysisMerge TensorGraph::merge(const egraph::EGraph&, ClassId into, Cl
   a.is_constant = a.is_constant || b.is_constant;
   a.is_state = a.is_state || b.is_state;
   if (!a.scalar) a.scalar = b.scalar;
-  if (!a.exponents) a.exponents = b.exponents;
+  if (!a.counts) a.counts = b.counts;
   const auto differs = [&](const Facts& old) {
-    return old.is_constant != a.is_constant || old.is_state != a.is_state || old.exponents != a.exponents ||
+    return old.is_constant != a.is_constant || old.is_state != a.is_state || old.counts != a.counts ||
            old.scalar.has_value() != a.scalar.has_value();
   };
   return {differs(before), differs(b)};

@@ -11,9 +11,9 @@
 
 #include "egraph/egraph.h"
 #include "egraph/rewrite.h"
-#include "ir/exponent_code.h"
 #include "ir/expr.h"
 #include "ir/op.h"
+#include "ir/weight_code.h"
 
 namespace strata::rules {
 
@@ -27,8 +27,10 @@ struct Operator {
   const ir::Expr* origin = nullptr;  // leaf, call: where it comes from
 };
 
-// How often a constant has each exponent: null where that is not known.
-using Exponents = std::shared_ptr<const ir::ExponentCounts>;
+// What a constant's elements are: null where that is not known, or no coded layout holds them with few exceptions.
+using Counts = std::shared_ptr<const ir::ElementCounts>;
+
+Counts if_codable(const ir::ElementCounts& counts);
 
 // What the graph knows of a class. Facts only grow; they stay true when classes merge.
 struct Facts {
@@ -36,7 +38,7 @@ struct Facts {
   bool is_constant = false;           // all that it needs is known when the package is written
   bool is_state = false;              // the memory of a cache, before or after an update
   std::optional<double> scalar;       // the value of a scalar constant
-  Exponents exponents = nullptr;      // of a bf16 constant's elements, if coded layouts hold it with few exceptions
+  Counts counts = nullptr;            // of a constant's elements
 };
 
 enum class LeafKind { kActivation, kConstant, kState };
@@ -52,7 +54,7 @@ class TensorGraph : private egraph::Analysis {
   egraph::Symbols& symbols() { return symbols_; }
 
   egraph::ClassId leaf(LeafKind kind, const std::string& name, const ir::TensorType& type, const ir::Expr* origin,
-                       const Exponents& exponents = nullptr);
+                       const Counts& counts = nullptr);
   egraph::ClassId scalar(double value, DType dtype);
   // Throws Error (usage) when the operands don't fit the op.
   egraph::ClassId op(const ir::Op& op, const std::vector<egraph::ClassId>& operands, const ir::Attributes& attributes);
@@ -88,13 +90,13 @@ class TensorGraph : private egraph::Analysis {
 
   egraph::Payload intern(Operator record, const std::string& key);
   Facts facts_of(const egraph::EGraph& graph, const egraph::ENode& node) const;
-  Exponents joint_exponents(const egraph::ENode& node) const;
+  Counts joint_counts(const egraph::ENode& node, DType dtype) const;
   std::vector<ir::TensorType> operand_types(const egraph::ENode& node) const;
 
   egraph::Symbols symbols_;
   std::vector<Operator> operators_;
-  std::vector<LeafKind> leaf_kinds_;       // by payload
-  std::vector<Exponents> leaf_exponents_;  // by payload
+  std::vector<LeafKind> leaf_kinds_;  // by payload
+  std::vector<Counts> leaf_counts_;   // by payload
   std::unordered_map<std::string, egraph::Payload> payloads_;
   std::vector<Facts> facts_;        // by class id
   std::vector<const ir::Op*> ops_;  // by symbol

@@ -72,15 +72,18 @@ Rewrite vectorize_rule(TensorGraph& tensors, const machine::Machine& machine, co
   return egraph::make_rewrite(tensors.symbols(), name, op_pattern(op), "?r = ?none", guard);
 }
 
-// Binds ?c to the payload of ?q with a coded layout of the same lanes, where the constant ?w may lie so and the machine
-// can look the codes up.
-egraph::Guard binds_code(TensorGraph& tensors, const machine::Machine& machine) {
-  return [&tensors, &machine](EGraph&, Match& match) {
+// Binds ?c to the payload of ?q with a coded layout of the same lanes, as numbers of `code`, where the constant ?w may
+// lie so and the machine can decode it.
+egraph::Guard binds_code(TensorGraph& tensors, const machine::Machine& machine, DType code) {
+  return [&tensors, &machine, code](EGraph&, Match& match) {
     const ClassId constant = match.class_of("?w");
     ir::Attributes attributes = tensors.attributes(match.payload_of("?q"));
     auto& layout = std::get<ir::Layout>(attributes.at("layout"));
-    if (!machine.vector_registers.byte_lookup || layout.is_coded || !tensors.facts(constant).exponents) return false;
-    if (layout.packs.size() == 1) layout.packs.push_back({2, 1});
+    const rules::Counts& counts = tensors.facts(constant).counts;
+    if (layout.is_coded || layout.packs.empty() || attributes.contains("dtype")) return false;
+    if (!counts || !can_decode(machine, code) || !ir::is_codable(*counts, code)) return false;
+    layout.packs.resize(1);
+    if (code == DType::kBF16) layout.packs.push_back({2, 1});
     layout.is_coded = true;
     if (!tensors.infer(ir::get_op("pack"), {constant}, attributes)) return false;
     match.bind_payload("?c", tensors.payload(attributes));
@@ -120,6 +123,10 @@ egraph::Guard gives(TensorGraph& tensors, const char* op) {
 
 }  // namespace
 
+bool can_decode(const machine::Machine& machine, DType code) {
+  return code == DType::kF16 || machine.vector_registers.byte_lookup;
+}
+
 std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& machine) {
   std::vector<Rewrite> rules;
   for (const ir::Op* op : ir::all_ops()) {
@@ -138,9 +145,12 @@ std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& 
   add("reshape-of-unpack", "reshape{?p}(unpack(?x))", "unpack(reshape{?p}(?x))", fits(tensors, "reshape"));
   add("transpose-of-unpack", "transpose{?p}(unpack(?x))", "unpack(transpose{?p}(?x))", fits(tensors, "transpose"));
   add("slice-of-unpack", "slice{?p}(unpack(?x))", "unpack(slice{?p}(?x))", fits(tensors, "slice"));
-  add("code-matmul_nt", "matmul_nt{?p}(?a, pack{?q}(?w))", "matmul_nt{?p}(?a, pack{?c}(?w))",
-      binds_code(tensors, machine));
-  add("code-gather", "gather{?p}(pack{?q}(?w), ?a)", "gather{?p}(pack{?c}(?w), ?a)", binds_code(tensors, machine));
+  for (const auto& [name, code] : {std::pair("code12", DType::kBF16), std::pair("code15", DType::kF16)}) {
+    add((std::string(name) + "-matmul_nt").c_str(), "matmul_nt{?p}(?a, pack{?q}(?w))",
+        "matmul_nt{?p}(?a, pack{?c}(?w))", binds_code(tensors, machine, code));
+    add((std::string(name) + "-gather").c_str(), "gather{?p}(pack{?q}(?w), ?a)", "gather{?p}(pack{?c}(?w), ?a)",
+        binds_code(tensors, machine, code));
+  }
   return rules;
 }
 

@@ -11,14 +11,14 @@ using egraph::ClassId;
 using ir::Expr;
 using rules::LeafKind;
 
-ProgramGraph::ProgramGraph(std::vector<Version> versions, ir::WeightExponents exponents)
-    : versions_(std::move(versions)), exponents_(std::move(exponents)) {
+ProgramGraph::ProgramGraph(std::vector<Version> versions, ir::WeightCounts counts)
+    : versions_(std::move(versions)), counts_(std::move(counts)) {
   for (const Version& version : versions_) {
     bind_arguments(*version.module);
     roles_[&version] = ir::find_roles(*version.module);
-    const auto counts = ir::call_counts(*version.module, version.entries);
+    const auto calls_of = ir::call_counts(*version.module, version.entries);
     for (const auto& function : version.module->functions()) {
-      const double calls = counts.at(function.get());
+      const double calls = calls_of.at(function.get());
       if (calls > 0) add(version, *function, calls * version.runs, calls);
     }
   }
@@ -37,22 +37,20 @@ void ProgramGraph::bind_arguments(const ir::Module& module) {
 }
 
 // Of a weight, or of all together that calls bind a parameter to, if each of them can be coded.
-rules::Exponents ProgramGraph::exponents_of(const Expr& weight) const {
+rules::Counts ProgramGraph::counts_of(const Expr& weight) const {
   if (weight.kind == Expr::Kind::kWeight) {
-    const auto counts = exponents_.find(weight.name);
-    const bool is_known = counts != exponents_.end() && weight.type().dtype == DType::kBF16;
-    if (!is_known || !ir::is_codable(counts->second)) return nullptr;
-    return std::make_shared<ir::ExponentCounts>(counts->second);
+    const auto found = counts_.find(weight.name);
+    return found == counts_.end() ? nullptr : rules::if_codable(found->second);
   }
   const auto bound = arguments_.find(&weight);
   if (bound == arguments_.end()) return nullptr;
-  auto sum = std::make_shared<ir::ExponentCounts>();
+  ir::ElementCounts sum;
   for (const Expr* argument : bound->second) {
-    const rules::Exponents counts = exponents_of(*argument);
+    const rules::Counts counts = counts_of(*argument);
     if (!counts) return nullptr;
-    for (std::size_t i = 0; i < sum->size(); ++i) (*sum)[i] += (*counts)[i];
+    sum += *counts;
   }
-  return sum;
+  return rules::if_codable(sum);
 }
 
 void ProgramGraph::add(const Version& version, const ir::Function& function, double runs, double copies) {
@@ -93,12 +91,12 @@ ClassId ProgramGraph::add_value(FunctionGraph& function, const Expr& value) {
       } else {
         const bool is_state = role == ir::Role::kState;
         id = tensors_.leaf(is_state ? LeafKind::kState : LeafKind::kConstant, name, value.type(), &value,
-                           is_state ? nullptr : exponents_of(value));
+                           is_state ? nullptr : counts_of(value));
       }
       break;
     }
     case Expr::Kind::kWeight:
-      id = tensors_.leaf(LeafKind::kConstant, value.name, value.type(), &value, exponents_of(value));
+      id = tensors_.leaf(LeafKind::kConstant, value.name, value.type(), &value, counts_of(value));
       break;
     case Expr::Kind::kScalar:
       id = tensors_.scalar(value.value, value.type().dtype);

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "cost/op_cost.h"
-#include "ir/exponent_code.h"
 #include "ir/expr.h"
 #include "ir/roles.h"
+#include "ir/weight_code.h"
 #include "rules/tensor_graph.h"
 
 namespace strata::vectorize {
@@ -39,8 +39,8 @@ struct FunctionGraph {
 // common, the constants and the states, is one leaf each; activations are leaves of their version.
 class ProgramGraph {
  public:
-  // `exponents` of the weights that coded layouts may hold.
-  explicit ProgramGraph(std::vector<Version> versions, ir::WeightExponents exponents = {});
+  // `counts` of the weights that coded layouts may hold.
+  explicit ProgramGraph(std::vector<Version> versions, ir::WeightCounts counts = {});
 
   rules::TensorGraph& tensors() { return tensors_; }
   const rules::TensorGraph& tensors() const { return tensors_; }
@@ -53,10 +53,10 @@ class ProgramGraph {
   void add(const Version& version, const ir::Function& function, double runs, double copies);
   egraph::ClassId add_value(FunctionGraph& function, const ir::Expr& value);
   void bind_arguments(const ir::Module& module);
-  rules::Exponents exponents_of(const ir::Expr& weight) const;
+  rules::Counts counts_of(const ir::Expr& weight) const;
 
   std::vector<Version> versions_;
-  ir::WeightExponents exponents_;
+  ir::WeightCounts counts_;
   std::map<const ir::Expr*, std::vector<const ir::Expr*>> arguments_;  // that calls bind a parameter to
   std::map<const Version*, ir::Roles> roles_;
   rules::TensorGraph tensors_;

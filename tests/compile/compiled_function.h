@@ -22,13 +22,14 @@
 #include "compile/pack_weights.h"
 #include "compile/pipeline.h"
 #include "compile/toolchain.h"
-#include "compile/weight_exponents.h"
+#include "compile/weight_counts.h"
 #include "ir/interpreter.h"
 #include "ir/rewrite.h"
 #include "ir/text.h"
 #include "ops/register.h"
 #include "tensor/team.h"
 #include "tensor/vec.h"
+#include "vectorize/layout_rules.h"
 
 namespace strata::compile {
 
@@ -146,7 +147,7 @@ struct CompileCase {
   std::string machine = "native";
   std::vector<std::string> without;
   std::map<std::string, DType> checkpoint_dtypes = {};  // of weights that the checkpoint has in another type
-  int tiny_weights = 0;                                 // of each, that 2^-30 is multiplied with
+  int odd_weights = 0;                                  // of each, far from the others: tiny, or beyond 2 in f16
 };
 
 using CodeEntry = void (*)(const tensor::Team&, void* const*, const std::int64_t*, std::byte*, const std::byte*);
@@ -187,11 +188,15 @@ class PlannedFunction {
       : machine_(std::move(machine)), source_(ir::parse_module(text, "test")) {
     make_weights(options, random);
     const TensorSource tensors = [&](const std::string& name) { return views_.at(name); };
-    const ir::WeightExponents exponents = count_exponents(source_, tensors, 1);
+    std::vector<DType> codes;
+    for (const DType code : {DType::kBF16, DType::kF16}) {
+      if (vectorize::can_decode(machine_, code)) codes.push_back(code);
+    }
+    const ir::WeightCounts counts = count_elements(source_, tensors, codes, 1);
     planned_.emplace(
-        std::move(plan_modules(source_, {{tag, {}, {"main"}}}, {machine_, options.without, {}, exponents})[0]));
+        std::move(plan_modules(source_, {{tag, {}, {"main"}}}, {machine_, options.without, {}, counts})[0]));
     weights_.add(planned_->module, {"main"},
-                 [&](const ir::Expr& constant) { return constant_code(constant, exponents, tensors); });
+                 [&](const ir::Expr& constant) { return constant_code(constant, counts, tensors); });
     for (const auto& symbol : source_.symbols()) symbols_.push_back(symbol->name);
     weight_bytes_.resize(static_cast<std::size_t>(weights_.total_bytes()));
     for (const auto& entry : weights_.entries()) {
@@ -271,7 +276,7 @@ class PlannedFunction {
         if (options.checkpoint_dtypes.contains(value->name)) type.dtype = options.checkpoint_dtypes.at(value->name);
         type.layout = {};
         ir::Value tensor = random_value(type, random);
-        make_some_tiny(tensor, options.tiny_weights, random);
+        make_some_odd(tensor, options.odd_weights, random);
         tensors_[value->name] = to_memory(tensor);
         views_[value->name] = {value->name, type.dtype, sizes_of(type, {}), tensors_[value->name]};
         for (double& element : tensor.data) element = rounded(dtype, element);
@@ -280,10 +285,11 @@ class PlannedFunction {
     }
   }
 
-  static void make_some_tiny(ir::Value& tensor, int count, std::mt19937_64& random) {
+  static void make_some_odd(ir::Value& tensor, int count, std::mt19937_64& random) {
+    const double factor = tensor.type.dtype == DType::kF16 ? 0x1p7 : 0x1p-30;
     for (int i = 0; i < count; ++i) {
       double& element = tensor.data[random() % tensor.data.size()];
-      element = rounded(tensor.type.dtype, element * 0x1p-30);
+      element = rounded(tensor.type.dtype, element * factor);
     }
   }
 

@@ -26,7 +26,8 @@ class Code {
     header.exceptions = lists();
   }
   static std::int64_t lists() {
-    return static_cast<std::int64_t>(sizeof(tensor::CodedHeader)) + kPanels * tensor::coded_panel_bytes(16, 8);
+    return static_cast<std::int64_t>(sizeof(tensor::CodedHeader)) +
+           kPanels * tensor::coded_panel_bytes<tensor::bf16>(16, 8);
   }
   std::vector<std::byte> bytes() const {
     std::vector<std::byte> all(static_cast<std::size_t>(lists() + tensor::exceptions_bytes(kPanels, 3)));
@@ -49,6 +50,31 @@ TEST(CodedWeight, IsKnownByItsLayout) {
   plain.layout = "<16@0, 2@1>";
   EXPECT_FALSE(is_coded(plain));
   EXPECT_FALSE(is_coded({}));
+}
+
+TEST(CodedWeight, HasTheBitsOfItsCode) {
+  Code code;
+  EXPECT_EQ(coded_bits(code.weight), 12);
+  code.weight.dtype = DType::kF32;
+  EXPECT_EQ(coded_bits(code.weight), 12) << "numbers of bf16 in an f32 matrix";
+  code.weight.layout = "<16@0, coded>";
+  EXPECT_EQ(coded_bits(code.weight), 15);
+  code.weight.layout = "<16@0, 2@1>";
+  EXPECT_EQ(coded_bits(code.weight), 0);
+}
+
+TEST(CodedWeight, OfF16IsSound) {
+  Weight weight{.name = "w", .dtype = DType::kF16, .shape = {33, 40}, .layout = "<16@0, coded>"};
+  tensor::CodedHeader header{};
+  header.panels = kPanels;
+  std::vector<std::byte> bytes(sizeof(header) + kPanels * 16 * 64 * 15 / 8);
+  std::memcpy(bytes.data(), &header, sizeof(header));
+  EXPECT_TRUE(is_sound_code(weight, bytes));
+  bytes.pop_back();
+  EXPECT_FALSE(is_sound_code(weight, bytes));
+  bytes.push_back({});
+  weight.layout = "<16@0, 2@1, coded>";
+  EXPECT_FALSE(is_sound_code(weight, bytes)) << "another code takes other bytes";
 }
 
 TEST(CodedWeight, IsSound) {
@@ -74,7 +100,10 @@ TEST(CodedWeight, DamageIsSeen) {
   EXPECT_FALSE(is_sound_with([](Code& c) { c.weight.shape = {33}; }));
   EXPECT_FALSE(is_sound_with([](Code& c) { c.weight.shape = {0, 8}; }));
   EXPECT_FALSE(is_sound_with([](Code& c) { c.weight.layout = "<3@0, 2@1, coded>"; }));
-  EXPECT_FALSE(is_sound_with([](Code& c) { c.weight.layout = ", coded>"; }));
+  for (const char* layout : {", coded>", "<coded>", "<16@0, 2@1>", "<16x@0, coded>", "<@0, coded>", "<16@1, coded>",
+                             "16@0, 2@1, coded>", "<16@0, 2@1, 2@1, coded>"}) {
+    EXPECT_FALSE(is_sound_with([&](Code& c) { c.weight.layout = layout; })) << layout;
+  }
   EXPECT_FALSE(is_sound_code(Code().weight, {}));
 }
 

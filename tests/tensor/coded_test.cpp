@@ -11,30 +11,52 @@
 namespace strata::tensor {
 namespace {
 
-// A matrix [n][k] in code by the definition, element by element; elements with an exponent that isn't in the table
-// become exceptions.
+// One element into its group, by the definition; false if it has no code.
 template <int L>
-std::vector<Coded<bf16>> coded(const std::vector<bf16>& elements, std::int64_t n, std::int64_t k,
-                               const std::vector<std::uint8_t>& exponents) {
+bool put(const CodedHeader& header, bf16 element, std::int64_t i, std::int64_t lane, Coded<bf16>* group) {
+  const auto* const end = std::end(header.exponents);
+  const auto* const code = std::find(std::begin(header.exponents), end, element.bits >> 7 & 0xff);
+  if (code == end) return false;
+  const std::int64_t byte = CodedGroup<bf16>::byte(i, lane);
+  group[byte].byte = static_cast<std::uint8_t>((element.bits >> 8 & 0x80) | (element.bits & 0x7f));
+  group[4 * L + byte / 2].byte |= static_cast<std::uint8_t>((code - header.exponents) << (byte % 2 * 4));
+  return true;
+}
+template <int L>
+bool put(const CodedHeader&, f16 element, std::int64_t i, std::int64_t lane, Coded<f16>* group) {
+  using Group = CodedGroup<f16>;
+  if ((element.bits >> Group::kHole & 1) != 0) return false;
+  const auto add = [&](std::int64_t vector, unsigned bits) {
+    Coded<f16>* const word = group + (vector * 2 + i % 2) * 2 * L + lane * 2;
+    word[0].byte |= static_cast<std::uint8_t>(bits & 0xff);
+    word[1].byte |= static_cast<std::uint8_t>(bits >> 8);
+  };
+  if (i / 2 < Group::kStored) {
+    add(i / 2, element.bits);
+  } else {
+    for (int v = 0; v < Group::kStored; ++v) add(v, (element.bits >> Group::bit_of(v) & 1u) << Group::kHole);
+  }
+  return true;
+}
+
+// A matrix [n][k] in code, element by element; elements without a code become exceptions. The exponents are bf16's.
+template <int L, class T>
+std::vector<Coded<T>> coded(const std::vector<T>& elements, std::int64_t n, std::int64_t k,
+                            const std::vector<std::uint8_t>& exponents) {
+  using Group = CodedGroup<T>;
   CodedHeader header{};
   std::copy(exponents.begin(), exponents.end(), header.exponents + 1);
   header.panels = div_up(n, L);
-  const std::int64_t size = static_cast<std::int64_t>(sizeof(header)) + header.panels * coded_panel_bytes(L, k);
+  const std::int64_t panel_bytes = coded_panel_bytes<T>(L, k);
+  const std::int64_t size = static_cast<std::int64_t>(sizeof(header)) + header.panels * panel_bytes;
   std::vector<std::vector<CodedException>> exceptions(static_cast<std::size_t>(header.panels));
-  std::vector<Coded<bf16>> out(static_cast<std::size_t>(size));
+  std::vector<Coded<T>> out(static_cast<std::size_t>(size));
   for (std::int64_t row = 0; row < n; ++row) {
     for (std::int64_t i = 0; i < k; ++i) {
-      const std::uint16_t bits = elements[row * k + i].bits;
-      const int exponent = bits >> 7 & 0xff;
-      const auto code = std::find(std::begin(header.exponents), std::end(header.exponents), exponent);
-      if (code == std::end(header.exponents)) {
-        exceptions[row / L].push_back({static_cast<std::uint32_t>(i * L + row % L), bits, 0});
-        continue;
-      }
-      auto* const group = &out[sizeof(header) + row / L * coded_panel_bytes(L, k) + i / 4 * coded_group_bytes(L)];
-      const std::int64_t byte = coded_byte(i % 4, row % L);
-      group[byte].byte = static_cast<std::uint8_t>((bits >> 8 & 0x80) | (bits & 0x7f));
-      group[4 * L + byte / 2].byte |= static_cast<std::uint8_t>((code - header.exponents) << (byte % 2 * 4));
+      const T element = elements[row * k + i];
+      auto* const group = &out[sizeof(header) + row / L * panel_bytes + i / Group::kDepth * Group::bytes(L)];
+      if (put<L>(header, element, i % Group::kDepth, row % L, group)) continue;
+      exceptions[row / L].push_back({static_cast<std::uint32_t>(i * L + row % L), static_cast<float>(element)});
     }
   }
   std::vector<std::uint32_t> first = {0};
@@ -60,18 +82,31 @@ std::vector<std::uint8_t> exponents_from(int last) {
   return exponents;
 }
 
-// No exceptions but by chance, a quarter of the elements, and all of them.
-const std::vector<std::uint8_t> kTables[] = {exponents_from(126), exponents_from(125), exponents_from(90)};
+// A code with few exceptions, with some and with nearly nothing else. Of bf16 the table changes, of f16 the values.
+struct Case {
+  std::vector<std::uint8_t> exponents;
+  float scale;
+};
+const Case kCases[] = {{exponents_from(126), 1}, {exponents_from(125), 4}, {exponents_from(90), 1e4f}};
+
+template <class T>
+Problem<T> problem_of(std::int64_t m, std::int64_t n, std::int64_t k, const Case& test) {
+  Problem<T> problem{m, n, k};
+  if (std::is_same_v<T, f16>) {
+    for (T& element : problem.b) element = T(static_cast<float>(element) * test.scale);
+  }
+  return problem;
+}
 
 // The left rows as kernels take them.
-template <int L, int MR>
-std::vector<bf16> tiles_of(const Problem<bf16>& problem, bf16) {
+template <int L, int MR, class T>
+std::vector<bf16> tiles_of(const Problem<T>& problem, bf16) {
   std::vector<bf16> a(packed_row_pairs_elements(MR, problem.m, problem.k));
   pack_rows_pairs<L, MR>(problem.a.data(), problem.k, problem.m, problem.k, a.data());
   return a;
 }
-template <int L, int MR>
-std::vector<float> tiles_of(const Problem<bf16>& problem, float) {
+template <int L, int MR, class T>
+std::vector<float> tiles_of(const Problem<T>& problem, float) {
   std::vector<float> a(packed_rows_elements(MR, problem.m, problem.k));
   pack_rows<L, MR>(problem.a.data(), problem.k, problem.m, problem.k, a.data());
   return a;
@@ -82,13 +117,13 @@ std::string kernel_name(const char* kernel) {
   return std::string(kernel) + " of " + type_name<TA>() + ",";
 }
 
-template <int L, class TA>
+template <int L, class T, class TA>
 void check_rows() {
-  for (const auto& table : kTables) {
+  for (const Case& test : kCases) {
     for (const std::int64_t n : kColumns) {
       for (const std::int64_t k : kDepths) {
-        const Problem<bf16> problem{1, n, k};
-        const auto b = coded<L>(problem.b, n, k, table);
+        const Problem<T> problem = problem_of<T>(1, n, k, test);
+        const auto b = coded<L>(problem.b, n, k, test.exponents);
         const auto a = tiles_of<L, 1>(problem, TA{});
         auto c = problem.untouched();
         const std::int64_t panels = div_up(n, L), middle = panels / 2;
@@ -104,17 +139,16 @@ void check_rows() {
   }
 }
 
-template <int L, int MR, int NV, class TA>
-void check_tiles(const Problem<bf16>& problem, const std::vector<std::uint8_t>& table) {
-  const auto [m, n, k] = std::tuple(problem.m, problem.n, problem.k);
-  const auto b = coded<L>(problem.b, n, k, table);
+template <int L, int MR, int NV, class T, class TA>
+void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k, const Case& test) {
+  const Problem<T> problem = problem_of<T>(m, n, k, test);
+  const auto b = coded<L>(problem.b, n, k, test.exponents);
   const auto a = tiles_of<L, MR>(problem, TA{});
-  std::vector<TA> scratch(coded_scratch_elements<L, NV>(k));
+  std::vector<TA> scratch(coded_scratch_elements<L, NV, T>(k));
   auto c = problem.untouched();
   const std::int64_t panels = div_up(n, L), middle = panels / 3;
   const auto run = [&](std::int64_t begin, std::int64_t end) {
-    gemm_coded<L, MR, NV>(a.data(), problem.m, b.data(), problem.k, problem.n, c.data(), problem.ldc(), begin, end,
-                          scratch.data());
+    gemm_coded<L, MR, NV>(a.data(), m, b.data(), k, n, c.data(), problem.ldc(), begin, end, scratch.data());
   };
   run(0, middle);
   run(middle, panels);
@@ -124,12 +158,13 @@ void check_tiles(const Problem<bf16>& problem, const std::vector<std::uint8_t>& 
 
 template <int L, int MR, int NV>
 void check_many_rows() {
-  for (const auto& table : kTables) {
+  for (const Case& test : kCases) {
     for (const std::int64_t m : {1, 2, 3, 5, 6, 7, 13}) {
       for (const std::int64_t n : kColumns) {
         for (const std::int64_t k : kDepths) {
-          check_tiles<L, MR, NV, bf16>({m, n, k}, table);
-          check_tiles<L, MR, NV, float>({m, n, k}, table);
+          check_tiles<L, MR, NV, bf16, bf16>(m, n, k, test);
+          check_tiles<L, MR, NV, bf16, float>(m, n, k, test);
+          check_tiles<L, MR, NV, f16, float>(m, n, k, test);
           if (testing::Test::HasFatalFailure()) return;
         }
       }
@@ -137,14 +172,14 @@ void check_many_rows() {
   }
 }
 
-template <int L>
+template <int L, class T>
 void check_table_rows() {
   constexpr std::int64_t kRows = 21;
   const std::vector<std::int32_t> ids = {0, 20, 7, 7, 16};
-  for (const auto& exponents : kTables) {
+  for (const Case& test : kCases) {
     for (const std::int64_t dim : {1, 7, 16, 33, 100}) {
-      const auto elements = random_values<bf16>(kRows * dim, 5);
-      const auto table = coded<L>(elements, kRows, dim, exponents);
+      const auto elements = problem_of<T>(1, kRows, dim, test).b;
+      const auto table = coded<L>(elements, kRows, dim, test.exponents);
       const std::int64_t ldo = dim + 1;
       std::vector<float> out(ids.size() * ldo, kUntouched);
       gather_coded_rows<L>(table.data(), ids.data(), ids.size(), dim, out.data(), ldo);
@@ -160,8 +195,9 @@ void check_table_rows() {
 
 TEST(Coded, OneRowInEveryWidth) {
   for_each_width([]<int L>(Lanes<L>) {
-    check_rows<L, bf16>();
-    check_rows<L, float>();
+    check_rows<L, bf16, bf16>();
+    check_rows<L, bf16, float>();
+    check_rows<L, f16, float>();
   });
 }
 
@@ -172,16 +208,41 @@ TEST(Coded, ManyRowsInLanes4) { check_many_rows<4, 5, 3>(); }
 // Beyond kGemmDepth the panels are decoded in several passes.
 TEST(Coded, LongSumsAreSplit) {
   for (const std::int64_t k : {1024, 1025, 2051, 3072}) {
-    check_tiles<8, 6, 2, bf16>({7, 33, k}, kTables[1]);
-    check_tiles<8, 6, 2, float>({7, 33, k}, kTables[1]);
+    check_tiles<8, 6, 2, bf16, bf16>(7, 33, k, kCases[1]);
+    check_tiles<8, 6, 2, bf16, float>(7, 33, k, kCases[1]);
+    check_tiles<8, 6, 2, f16, float>(7, 33, k, kCases[1]);
   }
 }
 
 TEST(Coded, RowsOfATableInEveryWidth) {
-  for_each_width([]<int L>(Lanes<L>) { check_table_rows<L>(); });
+  for_each_width([]<int L>(Lanes<L>) {
+    check_table_rows<L, bf16>();
+    check_table_rows<L, f16>();
+  });
 }
 
 // Every sign, mantissa and exponent comes back as it was, zeros, subnormal numbers and infinities too.
+TEST(Coded, EveryBitPatternOfF16) {
+  constexpr std::int64_t kLanes = 16, kDim = 4096;
+  std::vector<f16> elements(kLanes * kDim);
+  for (std::size_t i = 0; i < elements.size(); ++i) elements[i].bits = static_cast<std::uint16_t>(i * 40503);
+  const auto table = coded<kLanes>(elements, kLanes, kDim, {});
+  const CodedMatrix<f16, kLanes> matrix(table.data(), kDim);
+  const Decoder<f16, kLanes> decoder(matrix.header());
+  std::vector<float> exceptions(elements.size());
+  matrix.for_each_exception(0, 0, kDim,
+                            [&](std::int64_t i, int lane, float element) { exceptions[lane * kDim + i] = element; });
+  for (std::int64_t row = 0; row < kLanes; ++row) {
+    for (std::int64_t i = 0; i < kDim; ++i) {
+      const std::uint16_t bits = elements[row * kDim + i].bits;
+      const bool is_large = (bits & 0x4000) != 0;
+      ASSERT_EQ(decoder.element(matrix.group(0, i), i % 32, row), is_large ? 0 : bits);
+      if (std::isnan(static_cast<float>(elements[row * kDim + i]))) continue;
+      ASSERT_EQ(exceptions[row * kDim + i], is_large ? static_cast<float>(elements[row * kDim + i]) : 0);
+    }
+  }
+}
+
 TEST(Coded, EveryBitPatternOfEveryExponent) {
   constexpr std::int64_t kLanes = 16, kDim = 256;
   for (int last = 15; last < 256; last += 15) {
@@ -192,7 +253,7 @@ TEST(Coded, EveryBitPatternOfEveryExponent) {
       elements[i].bits = static_cast<std::uint16_t>((i & 0x80) << 8 | exponent << 7 | (i & 0x7f));
     }
     const auto table = coded<kLanes>(elements, kLanes, kDim, exponents);
-    const CodedMatrix<kLanes> matrix(table.data(), kDim);
+    const CodedMatrix<bf16, kLanes> matrix(table.data(), kDim);
     std::vector<bf16> decoded(elements.size());
     decode_panels<kLanes, 1>(matrix, 0, 0, kDim, decoded.data());
     for (std::int64_t row = 0; row < kLanes; ++row) {

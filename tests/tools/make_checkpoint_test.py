@@ -56,6 +56,16 @@ class MakeCheckpointTest(unittest.TestCase):
         out = np.frombuffer(make_checkpoint.encode(bits.view("<f4"), "bf16"), "<u2")
         self.assertEqual([hex(value) for value in out], ["0x3f80", "0x3f80", "0x3f82", "0x3f81", "0xbf81"])
 
+    def test_numbers_of_another_type_are_kept_in_wider_ones(self):
+        _, narrow = self.write("narrow", "qwen3-nano", "bf16")
+        for dtype in ("f32", "f16"):
+            _, wide = self.write(dtype, "qwen3-nano", dtype, numbers="bf16")
+            _, plain = self.write(f"plain {dtype}", "qwen3-nano", dtype)
+            for name, values in narrow.items():
+                floor = 6e-8 if dtype == "f16" else 0  # a subnormal number of f16 has fewer bits
+                np.testing.assert_allclose(wide[name].astype("f4"), values, rtol=0, atol=floor)
+            self.assertTrue(any((wide[name] != plain[name]).any() for name in wide))
+
     def test_layers_and_dtype_are_those_asked_for(self):
         config, weights = self.write("m", "qwen2-nano", "f16", layers=1)
         self.assertEqual((config["num_hidden_layers"], config["torch_dtype"]), (1, "float16"))

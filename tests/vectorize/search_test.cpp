@@ -280,17 +280,25 @@ TEST(Search, OneRowMeetsManyWeightsInPairs) {
   EXPECT_FALSE(contains(planned(4096, apart), rounded)) << "arithmetic that nothing is held up by saves nothing";
 }
 
-ir::ExponentCounts exponents_between(int first, int last, std::int64_t each) {
-  ir::ExponentCounts counts{};
-  for (int i = first; i <= last; ++i) counts[static_cast<std::size_t>(i)] = each;
+ir::ElementCounts exponents_between(int first, int last, std::int64_t each) {
+  ir::ElementCounts counts;
+  for (int i = first; i <= last; ++i) counts.bf16_exponents[static_cast<std::size_t>(i)] = each;
+  counts.elements = (last - first + 1) * each;
+  return counts;
+}
+
+// Numbers of f16 below 2, of which so many are numbers of bf16 with one exponent.
+ir::ElementCounts small_f16(std::int64_t elements, std::int64_t bf16) {
+  ir::ElementCounts counts = exponents_between(120, 120, bf16);
+  counts.elements = counts.small_f16 = elements;
   return counts;
 }
 
 // A table that rows are looked up in and a row is multiplied by, planned with what is known of its elements.
-std::string plan_known_table(const ir::WeightExponents& exponents, const Machine& machine,
-                             const std::set<std::string>& without = {}) {
+std::string plan_known_table(const ir::WeightCounts& counts, const Machine& machine,
+                             const std::set<std::string>& without = {}, const std::string& dtype = "bf16") {
   ops::register_all();
-  const ir::Module module = ir::parse_module(R"(module table {
+  std::string text = R"(module table {
   func @layer(%x: f32[1, 1024], %w: bf16[4096, 1024]) {
     %0 = matmul_nt(%x, %w) : f32[1, 4096]
     return %0
@@ -302,10 +310,13 @@ std::string plan_known_table(const ir::WeightExponents& exponents, const Machine
     return %2
   }
 }
-)",
-                                             "test");
+)";
+  for (std::size_t at = 0; (at = text.find("bf16", at)) != std::string::npos; at += dtype.size()) {
+    text.replace(at, 4, dtype);
+  }
+  const ir::Module module = ir::parse_module(text, "test");
   SearchOptions options;
-  options.exponents = exponents;
+  options.counts = counts;
   options.without = without;
   const SearchResult found = search({{"all", &module, {"main"}, 1e6, {}}}, machine, options);
   ir::verify(found.versions[0].module);
@@ -315,17 +326,17 @@ std::string plan_known_table(const ir::WeightExponents& exponents, const Machine
 // Where memory is what decoding waits for, weights whose exponents are few are read in code, by all their users,
 // through calls.
 TEST(Search, WeightsOfFewExponentsAreCoded) {
-  const ir::WeightExponents few = {{"table", exponents_between(110, 124, 1 << 18)}};
+  const ir::WeightCounts few = {{"table", exponents_between(110, 124, 1 << 18)}};
   const std::string coded = "bf16[4096, 1024]<16@0, 2@1, coded>";
   const std::string text = plan_known_table(few, zen5());
   EXPECT_TRUE(contains(text, "%w: " + coded)) << text;
   EXPECT_TRUE(contains(text, "pack(%0) {layout = <16@0, 2@1, coded>} : " + coded)) << text;
   EXPECT_TRUE(contains(text, "dtype = bf16, layout = <2@1>")) << text;
 
-  const ir::WeightExponents many = {{"table", exponents_between(100, 124, 1 << 18)}};
+  const ir::WeightCounts many = {{"table", exponents_between(100, 124, 1 << 18)}};
   EXPECT_FALSE(contains(plan_known_table(many, zen5()), "coded")) << "ten exponents of 25 have no code";
   EXPECT_FALSE(contains(plan_known_table({}, zen5()), "coded")) << "nothing is known of the elements";
-  EXPECT_FALSE(contains(plan_known_table(few, zen5(), {"code-matmul_nt"}), "coded"));
+  EXPECT_FALSE(contains(plan_known_table(few, zen5(), {"code12-matmul_nt"}), "coded"));
   const Machine fast = changed([](Machine& m) {
     for (auto& [threads, rate] : m.memory.back().read_bytes_per_s) rate *= 20;
   });
@@ -337,6 +348,35 @@ TEST(Search, WeightsOfFewExponentsAreCoded) {
   EXPECT_FALSE(contains(widened, "dtype = bf16, layout = <2@1>")) << "no unit multiplies pairs";
   const Machine slow = changed([](Machine& m) { m.vector_registers.byte_lookup = false; });
   EXPECT_FALSE(contains(plan_known_table(few, slow), "coded")) << "no instruction looks codes up";
+}
+
+// Numbers of f16 take 15 bits, on any machine.
+TEST(Search, WeightsOfSmallF16AreCoded) {
+  const ir::WeightCounts small = {{"table", small_f16(4096 * 1024, 0)}};
+  const std::string coded = "f16[4096, 1024]<16@0, coded>";
+  const std::string text = plan_known_table(small, zen5(), {}, "f16");
+  EXPECT_TRUE(contains(text, "%w: " + coded)) << text;
+  EXPECT_TRUE(contains(text, "pack(%0) {layout = <16@0, coded>} : " + coded)) << text;
+  EXPECT_FALSE(contains(plan_known_table({}, zen5(), {}, "f16"), "coded")) << "nothing is known of the elements";
+  EXPECT_FALSE(contains(plan_known_table(small, zen5(), {"code15-matmul_nt"}, "f16"), "coded"));
+  const Machine slow = changed([](Machine& m) { m.vector_registers.byte_lookup = false; });
+  EXPECT_TRUE(contains(plan_known_table(small, slow, {}, "f16"), coded)) << "nothing is looked up";
+  ir::WeightCounts large = small;
+  large.at("table").small_f16 -= 4097;
+  EXPECT_FALSE(contains(plan_known_table(large, zen5(), {}, "f16"), "coded")) << "too many numbers of 2 and more";
+}
+
+// Matrices that a conversion made wider than their numbers are: read as what they were, multiplied as what they are.
+TEST(Search, WeightsOfNarrowerNumbersAreCoded) {
+  const ir::WeightCounts narrow = {{"table", small_f16(4096 * 1024, 4096 * 1024)}};
+  for (const std::string dtype : {"f32", "f16"}) {
+    const std::string text = plan_known_table(narrow, zen5(), {}, dtype);
+    EXPECT_TRUE(contains(text, "%w: " + dtype + "[4096, 1024]<16@0, 2@1, coded>")) << text;
+    EXPECT_FALSE(contains(text, "dtype = bf16")) << "the row keeps its precision: " << text;
+    const std::string as_f16 = plan_known_table(narrow, zen5(), {"code12-matmul_nt"}, dtype);
+    EXPECT_TRUE(contains(as_f16, "%w: " + dtype + "[4096, 1024]<16@0, coded>")) << as_f16;
+  }
+  EXPECT_FALSE(contains(plan_known_table(narrow, zen5(), {"code12-matmul_nt"}), "coded")) << "bf16 has one code";
 }
 
 // Weights that one code fits by itself, but not both: a merged product would have an exception for every other element.
@@ -355,8 +395,8 @@ TEST(Search, WeightsOfDifferentExponentsAreNotCodedTogether) {
                                              "test");
   const auto planned = [&](int first_of_b) {
     SearchOptions options;
-    options.exponents = {{"a", exponents_between(110, 124, 1 << 17)},
-                         {"b", exponents_between(first_of_b, first_of_b + 14, 1 << 17)}};
+    options.counts = {{"a", exponents_between(110, 124, 1 << 17)},
+                      {"b", exponents_between(first_of_b, first_of_b + 14, 1 << 17)}};
     return ir::to_text(search({{"all", &module, {"main"}, 1e6, {}}}, zen5(), options).versions[0].module);
   };
   EXPECT_FALSE(contains(planned(90), "bf16[4096, 1024]<16@0, 2@1, coded>")) << planned(90);
