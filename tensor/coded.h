@@ -83,7 +83,7 @@ constexpr std::int64_t exceptions_bytes(std::int64_t panels, std::int64_t count)
 
 // Bits of an element in a panel.
 template <class T>
-inline constexpr std::int64_t kCodedBits = CodedGroup<T>::bytes(1) * 8 / CodedGroup<T>::kDepth;
+inline constexpr int kCodedBits = static_cast<int>(CodedGroup<T>::bytes(1) * 8 / CodedGroup<T>::kDepth);
 
 template <int N>
 using Bytes = Vec<std::uint8_t, N>;
@@ -197,9 +197,9 @@ template <class T, int L>
 class CodedMatrix {
  public:
   CodedMatrix(const Coded<T>* data, std::int64_t k)
-      : header_(*reinterpret_cast<const CodedHeader*>(data)),
-        panels_(data + sizeof(CodedHeader)),
-        panel_bytes_(coded_panel_bytes<T>(L, k)) {}
+      : CodedMatrix(*reinterpret_cast<const CodedHeader*>(data), data + sizeof(CodedHeader), k) {}
+  CodedMatrix(const CodedHeader& header, const Coded<T>* panels, std::int64_t k)
+      : header_(header), panels_(panels), panel_bytes_(coded_panel_bytes<T>(L, k)) {}
 
   const CodedHeader& header() const { return header_; }
   std::int64_t panel_bytes() const { return panel_bytes_; }

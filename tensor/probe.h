@@ -3,7 +3,10 @@
 // costs. Each does only what it measures, with enough independent work in flight to be limited by nothing else.
 #pragma once
 
+#include <type_traits>
+
 #include "tensor/arch/i8_dot.h"
+#include "tensor/coded.h"
 #include "tensor/matmul.h"
 #include "tensor/team.h"
 #include "tensor/tile.h"
@@ -47,12 +50,29 @@ STRATA_NOINLINE void write(std::uint32_t* data, std::int64_t count, std::int64_t
   }
 }
 
-// One row times the panels of `bytes` of packed elements, as generated code streams weights. x: [k], c: [bytes /
-// sizeof(T) / k], which is a multiple of L.
-template <int L, Stream How, BLayout Layout, class T>
+// One row times the panels of `bytes` of packed elements, as generated code streams weights. x: [k], c: a float for each
+// of the panels' lanes.
+template <int L, Stream How, class T>
 STRATA_NOINLINE void stream(const float* x, const T* panels, std::int64_t bytes, std::int64_t k, float* c) {
+  constexpr BLayout kLayout = std::is_same_v<T, bf16> ? BLayout::kPairs : BLayout::kLanes;
   const std::int64_t n = bytes / static_cast<std::int64_t>(sizeof(T)) / k;
-  gemv_panels<L, How, Layout>(x, k, panels, k, n, c, n, 0, n / L);
+  gemv_panels<L, How, kLayout>(x, k, panels, k, n, c, n, 0, n / L);
+}
+
+// The same in code, all numbers in [1, 2) or there about; the row is of pairs where a unit multiplies them, and x read
+// as such.
+template <int L, Stream How, class T>
+STRATA_NOINLINE void stream(const float* x, const Coded<T>* panels, std::int64_t bytes, std::int64_t k, float* c) {
+  CodedHeader header{};
+  for (std::uint8_t& exponent : header.exponents) exponent = 127;
+  const CodedMatrix<T, L> matrix(header, panels, k);
+  const std::int64_t count = bytes / matrix.panel_bytes();
+  const GemmTarget out{c, count * L, 1, count * L};
+  if constexpr (std::is_same_v<T, bf16> && arch::kHasBf16Dot<L>) {
+    multiply_coded<L, 1, 1, How>(reinterpret_cast<const bf16*>(x), matrix, k, out, 0, count, Overwrite{});
+  } else {
+    multiply_coded<L, 1, 1, How>(x, matrix, k, out, 0, count, Overwrite{});
+  }
 }
 
 // Follows a chain of pointers for `steps` steps, each load depending on the one before; returns where it ends.

@@ -25,7 +25,7 @@ using machine::MemoryLevel;
 
 constexpr double kWindowSeconds = 200e-6;  // a time slice is some milliseconds: most windows lie inside of one
 constexpr std::int64_t kDramWindowBytes = std::int64_t{4} << 20;
-constexpr std::size_t kStreamPoints = 6;  // of time, for all ways to stream weights together
+constexpr std::size_t kStreamPoints = 10;  // of time, for all ways to stream weights together
 
 // Four significant digits: more would be noise.
 double rounded(double value) {
@@ -214,7 +214,7 @@ class Calibration {
   void measure_streams() {
     constexpr std::uint32_t kOnes = 0x3f803f80;  // two of bf16, or about one f32
     if (!dram_is_measurable_) return;
-    const auto candidates = stream_candidates();
+    const auto candidates = stream_candidates(machine_);
     std::vector<std::vector<Window>> taken(candidates.size());
     probes_.write(words({}, 0, buffer_bytes_), 1, kOnes);
     const auto portion = round_down(kDramWindowBytes, static_cast<std::int64_t>(probes_.stream_block_bytes()));
@@ -287,11 +287,11 @@ std::vector<machine::Stream> fastest_streams(const std::vector<machine::Stream>&
   constexpr double kWorthMore = 0.99;  // of the time of a simpler one
   std::map<int, std::size_t> best;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
-    const auto [found, is_first] = best.try_emplace(candidates[i].element_bytes, i);
+    const auto [found, is_first] = best.try_emplace(candidates[i].element_bits, i);
     if (!is_first && seconds[i] < kWorthMore * seconds[found->second]) found->second = i;
   }
   std::vector<machine::Stream> streams;
-  for (const auto& [bytes, i] : best) streams.push_back(candidates[i]);
+  for (const auto& [bits, i] : best) streams.push_back(candidates[i]);
   return streams;
 }
 

@@ -8,6 +8,7 @@
 #include "base/temp_dir.h"
 #include "compile/toolchain.h"
 #include "machine/cost.h"
+#include "tensor/coded.h"
 
 namespace strata::calibrate {
 namespace {
@@ -37,14 +38,25 @@ std::string unit_call(const machine::Machine& machine, const machine::Unit& unit
   return "";
 }
 
-// Elements of two bytes are bf16 pairs, of four f32.
+// What weights of so many bits are.
+std::string stream_type(int element_bits) {
+  switch (element_bits) {
+    case tensor::kCodedBits<tensor::bf16>:
+      return "Coded<bf16>";
+    case tensor::kCodedBits<tensor::f16>:
+      return "Coded<f16>";
+    case 16:
+      return "bf16";
+    default:
+      return "float";
+  }
+}
+
 std::string stream_call(const machine::Machine& machine, const machine::Stream& stream) {
-  const bool pairs = stream.element_bytes == 2;
   const std::string form = "Stream{" + std::to_string(stream.panels) + ", " + std::to_string(stream.ahead_bytes) +
                            ", " + std::to_string(stream.locality) + "}";
   return "stream<" + std::to_string(machine::vector_lanes(machine, DType::kF32)) + ", " + form +
-         ", BLayout::" + (pairs ? "kPairs" : "kLanes") +
-         ">(static_cast<const float*>(parameters[0]), static_cast<const " + (pairs ? "bf16" : "float") +
+         ">(static_cast<const float*>(parameters[0]), static_cast<const " + stream_type(stream.element_bits) +
          "*>(parameters[1]), symbols[0], symbols[1], static_cast<float*>(parameters[2]))";
 }
 
@@ -79,7 +91,7 @@ std::string probe_source(const machine::Machine& machine) {
     const std::string call = unit_call(machine, machine.units[unit]);
     if (!call.empty()) source += entry(unit_symbol(unit), "probe::" + call);
   }
-  const auto streams = stream_candidates();
+  const auto streams = stream_candidates(machine);
   for (std::size_t i = 0; i < streams.size(); ++i) {
     source += entry(stream_symbol(i), "probe::" + stream_call(machine, streams[i]));
   }
@@ -96,12 +108,20 @@ std::string build(const machine::Machine& machine, const std::function<void()>& 
 
 }  // namespace
 
-std::vector<machine::Stream> stream_candidates() {
+std::vector<machine::Stream> stream_candidates(const machine::Machine& machine) {
+  std::vector<int> sizes = {16, 32};
+  if (tensor::are_coded_lanes(machine::vector_lanes(machine, DType::kF32))) {
+    sizes.push_back(tensor::kCodedBits<tensor::f16>);
+    if (machine.vector_registers.byte_lookup) sizes.push_back(tensor::kCodedBits<tensor::bf16>);
+  }
   std::vector<machine::Stream> candidates;
-  for (const int bytes : {2, 4}) {
-    for (const int panels : {1, 2, 4}) candidates.push_back({bytes, panels, 0, 0});
+  for (const int bits : sizes) {
+    candidates.push_back({bits, 1, 0, 0});
+    for (const int panels : {2, 4}) {
+      if (bits >= 16) candidates.push_back({bits, panels, 0, 0});  // coded panels are decoded one by one
+    }
     for (const int ahead : {4096, 8192}) {
-      for (const int locality : {0, 3}) candidates.push_back({bytes, 1, ahead, locality});
+      for (const int locality : {0, 3}) candidates.push_back({bits, 1, ahead, locality});
     }
   }
   return candidates;
@@ -118,7 +138,7 @@ Probes::Probes(const machine::Machine& machine, const std::function<void()>& wai
     const bool there = !unit_call(machine, machine.units[unit]).empty();
     units_.push_back(there ? library_->function(unit_symbol(unit)) : nullptr);
   }
-  for (std::size_t i = 0; i < stream_candidates().size(); ++i) streams_.push_back(library_->function(stream_symbol(i)));
+  for (std::size_t i = 0; i < stream_candidates(machine).size(); ++i) streams_.push_back(library_->function(stream_symbol(i)));
 }
 
 std::size_t Probes::block_bytes() const {
@@ -168,7 +188,7 @@ std::size_t Probes::stream_block_bytes() const {
 void Probes::stream(std::size_t candidate, std::span<const std::byte> weights) const {
   STRATA_CHECK(weights.size() % stream_block_bytes() == 0, "weights streamed in part");
   const std::vector<float> row(static_cast<std::size_t>(kStreamDepth), 1.0f);
-  std::vector<float> products(weights.size() / static_cast<std::size_t>(kStreamDepth) / 2);
+  std::vector<float> products(weights.size() / static_cast<std::size_t>(kStreamDepth));  // one byte of weights each
   void* const parameters[] = {const_cast<float*>(row.data()), const_cast<std::byte*>(weights.data()), products.data()};
   const std::int64_t symbols[] = {static_cast<std::int64_t>(weights.size()), kStreamDepth};
   streams_.at(candidate)({}, parameters, symbols, nullptr, nullptr);

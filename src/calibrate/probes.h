@@ -15,7 +15,7 @@
 namespace strata::calibrate {
 
 // Ways to stream weights that are worth a try on any processor, simplest first.
-std::vector<machine::Stream> stream_candidates();
+std::vector<machine::Stream> stream_candidates(const machine::Machine& machine);
 
 // The loops of tensor/probe.h, compiled for the machine that is measured: this program itself is compiled for the
 // baseline of its architecture. Any thread may call them.

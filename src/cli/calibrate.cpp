@@ -51,7 +51,7 @@ void report(Console& console, const machine::Machine& machine) {
                                   ? "not fetched ahead"
                                   : "fetched " + std::to_string(stream.ahead_bytes) + " bytes ahead" +
                                         (stream.locality == 0 ? " for one use" : "");
-    console.info("strata: weights of " + std::to_string(stream.element_bytes) + " bytes: " +
+    console.info("strata: weights of " + std::to_string(stream.element_bits) + " bits: " +
                  std::to_string(stream.panels) + (stream.panels == 1 ? " panel" : " panels") + " at a time, " + ahead);
   }
   console.info("strata: barrier " + format_fixed(machine.barrier_s * 1e9, 0) + " ns, op overhead " +

@@ -147,6 +147,11 @@ DType stored_dtype(const TensorType& type) {
   return type.layout.packs.size() == 2 ? DType::kBF16 : DType::kF16;
 }
 
+int stored_bits(const TensorType& type) {
+  if (!type.layout.is_coded) return static_cast<int>(dtype_size(type.dtype)) * 8;
+  return stored_dtype(type) == DType::kBF16 ? tensor::kCodedBits<tensor::bf16> : tensor::kCodedBits<tensor::f16>;
+}
+
 Layout vector_layout(const Shape& shape, std::int64_t lanes) {
   const bool exact = shape.back().multiple() % lanes == 0;
   return {{{lanes, static_cast<int>(shape.size()) - 1, !exact}}};

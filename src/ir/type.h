@@ -134,6 +134,9 @@ Layout vector_layout(const Shape& shape, std::int64_t lanes);
 // The type of the numbers in memory: of a coded tensor that of its code.
 DType stored_dtype(const TensorType& type);
 
+// Bits of an element in memory, padding and exceptions apart.
+int stored_bits(const TensorType& type);
+
 // The sizes in memory, lanes last, at the symbols' upper bounds.
 std::vector<std::int64_t> max_physical_shape(const TensorType& type);
 

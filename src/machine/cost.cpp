@@ -112,10 +112,10 @@ const Unit* fma_unit(const Machine& machine, DType dtype) {
   return nullptr;
 }
 
-Stream stream(const Machine& machine, DType dtype) {
-  Stream result{static_cast<int>(dtype_size(dtype))};
+Stream stream(const Machine& machine, int element_bits) {
+  Stream result{element_bits};
   for (const Stream& known : machine.streams) {
-    if (known.element_bytes == result.element_bytes) result = known;
+    if (known.element_bits == element_bits) result = known;
   }
   return result;
 }

@@ -60,7 +60,7 @@ double scalar_operations(const std::string& function, int lanes = 16);
 const Unit* fma_unit(const Machine& machine, DType dtype);
 
 // How rows of this type are read: the machine's entry for the size of its elements, or Stream's defaults.
-Stream stream(const Machine& machine, DType dtype);
+Stream stream(const Machine& machine, int element_bits);
 
 // A matmul micro-kernel's accumulators: `rows` of the left operand x `panels` vectors of the right one.
 struct RegisterTile {

@@ -207,7 +207,7 @@ Processors read_processors(Reader& reader) {
 
 Stream read_stream(Reader& reader) {
   Stream stream;
-  stream.element_bytes = reader.small("element_bytes", 1, 8);
+  stream.element_bits = reader.small("element_bits", 1, 64);
   stream.panels = reader.small("panels", 1, 8);
   stream.ahead_bytes = reader.small("ahead_bytes", 0, 1 << 20);
   stream.locality = reader.small("locality", 0, 3);
@@ -316,7 +316,7 @@ std::string to_json(const Machine& machine) {
   }
   json["streams"] = OrderedJson::array();
   for (const Stream& stream : machine.streams) {
-    json["streams"].push_back({{"element_bytes", stream.element_bytes},
+    json["streams"].push_back({{"element_bits", stream.element_bits},
                                {"panels", stream.panels},
                                {"ahead_bytes", stream.ahead_bytes},
                                {"locality", stream.locality}});

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "base/cache_folder.h"
+#include "base/error.h"
 #include "machine/cost.h"
 #include "machine/cpu.h"
 
@@ -291,11 +292,20 @@ std::filesystem::path calibration_path() {
   return folder.empty() ? folder : folder / "machine.json";
 }
 
+// Another version of Strata may have written it.
+static Machine load_calibration(const std::filesystem::path& path) {
+  try {
+    return load(std::filesystem::absolute(path).string());
+  } catch (const Error& error) {
+    throw Error(error.code(), error.what(), "", "measure again with `strata calibrate`, or remove the file");
+  }
+}
+
 Machine native(const std::filesystem::path& calibration) {
   Machine machine = detect();
   std::error_code error;
   if (calibration.empty() || !std::filesystem::is_regular_file(calibration, error)) return machine;
-  Machine measured = load(std::filesystem::absolute(calibration).string());
+  Machine measured = load_calibration(calibration);
   const bool same = measured.target.arch == machine.target.arch &&
                     measured.target.features == machine.target.features && measured.cores == machine.cores;
   if (!same) return machine;

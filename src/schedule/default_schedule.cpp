@@ -104,7 +104,7 @@ ContractTile contract_tile(const ir::TensorType& left, const ir::TensorType& rig
   if (cost::matmul_lowering(left, right) == cost::Lowering::kMatmulTile) {
     return {left.layout.packs[0].lanes, machine::register_tile(machine).panels};
   }
-  const machine::Stream stream = machine::stream(machine, ir::stored_dtype(right));
+  const machine::Stream stream = machine::stream(machine, ir::stored_bits(right));
   return {1, stream.panels, stream.ahead_bytes, stream.locality};
 }
 

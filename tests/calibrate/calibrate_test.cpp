@@ -66,7 +66,7 @@ void expect_plausible(const Machine& machine) {
 }
 
 TEST(FastestStreams, AreChosenPerSizeOfElement) {
-  const std::vector<machine::Stream> candidates = {{2, 1, 0, 0}, {2, 4, 0, 0}, {4, 1, 0, 0}, {4, 4, 0, 0}};
+  const std::vector<machine::Stream> candidates = {{16, 1, 0, 0}, {16, 4, 0, 0}, {32, 1, 0, 0}, {32, 4, 0, 0}};
   const auto streams = fastest_streams(candidates, {1.0, 0.9, 1.0, 0.995});
   ASSERT_EQ(streams.size(), 2u);
   EXPECT_EQ(streams[0], candidates[1]);
