@@ -50,8 +50,8 @@ STRATA_NOINLINE void write(std::uint32_t* data, std::int64_t count, std::int64_t
   }
 }
 
-// One row times the panels of `bytes` of packed elements, as generated code streams weights. x: [k], c: a float for each
-// of the panels' lanes.
+// One row times the panels of `bytes` of packed elements, as generated code streams weights. x: [k], c: a float for
+// each of the panels' lanes.
 template <int L, Stream How, class T>
 STRATA_NOINLINE void stream(const float* x, const T* panels, std::int64_t bytes, std::int64_t k, float* c) {
   constexpr BLayout kLayout = std::is_same_v<T, bf16> ? BLayout::kPairs : BLayout::kLanes;

@@ -138,7 +138,8 @@ Probes::Probes(const machine::Machine& machine, const std::function<void()>& wai
     const bool there = !unit_call(machine, machine.units[unit]).empty();
     units_.push_back(there ? library_->function(unit_symbol(unit)) : nullptr);
   }
-  for (std::size_t i = 0; i < stream_candidates(machine).size(); ++i) streams_.push_back(library_->function(stream_symbol(i)));
+  for (std::size_t i = 0; i < stream_candidates(machine).size(); ++i)
+    streams_.push_back(library_->function(stream_symbol(i)));
 }
 
 std::size_t Probes::block_bytes() const {

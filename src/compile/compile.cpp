@@ -179,11 +179,7 @@ class Compilation {
 
   // For coded layouts.
   ir::WeightCounts count_elements() const {
-    std::vector<DType> codes;
-    for (const DType code : {DType::kBF16, DType::kF16}) {
-      if (vectorize::can_decode(machine_, code)) codes.push_back(code);
-    }
-    return compile::count_elements(decoder_->module, tensors(), codes, thread_count(options_),
+    return compile::count_elements(decoder_->module, tensors(), vectorize::decodable(machine_), thread_count(options_),
                                    [&](double done) { progress("reading", done); });
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vectorize/layout_rules.h"
 
+#include <algorithm>
 #include <memory>
 #include <set>
 
@@ -75,13 +76,15 @@ Rewrite vectorize_rule(TensorGraph& tensors, const machine::Machine& machine, co
 // Binds ?c to the payload of ?q with a coded layout of the same lanes, as numbers of `code`, where the constant ?w may
 // lie so and the machine can decode it.
 egraph::Guard binds_code(TensorGraph& tensors, const machine::Machine& machine, DType code) {
-  return [&tensors, &machine, code](EGraph&, Match& match) {
+  const std::vector<DType> codes = decodable(machine);
+  const bool can_decode = std::ranges::find(codes, code) != codes.end();
+  return [&tensors, can_decode, code](EGraph&, Match& match) {
     const ClassId constant = match.class_of("?w");
     ir::Attributes attributes = tensors.attributes(match.payload_of("?q"));
     auto& layout = std::get<ir::Layout>(attributes.at("layout"));
     const rules::Counts& counts = tensors.facts(constant).counts;
     if (layout.is_coded || layout.packs.empty() || attributes.contains("dtype")) return false;
-    if (!counts || !can_decode(machine, code) || !ir::is_codable(*counts, code)) return false;
+    if (!can_decode || !counts || !ir::is_codable(*counts, code)) return false;
     layout.packs.resize(1);
     if (code == DType::kBF16) layout.packs.push_back({2, 1});
     layout.is_coded = true;
@@ -123,8 +126,10 @@ egraph::Guard gives(TensorGraph& tensors, const char* op) {
 
 }  // namespace
 
-bool can_decode(const machine::Machine& machine, DType code) {
-  return code == DType::kF16 || machine.vector_registers.byte_lookup;
+std::vector<DType> decodable(const machine::Machine& machine) {
+  std::vector<DType> codes = {DType::kF16};
+  if (machine.vector_registers.byte_lookup) codes.push_back(DType::kBF16);
+  return codes;
 }
 
 std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& machine) {

@@ -14,7 +14,7 @@ namespace strata::vectorize {
 // graph and the machine must outlive the rules.
 std::vector<egraph::Rewrite> layout_rules(rules::TensorGraph& graph, const machine::Machine& machine);
 
-// Whether kernels decode such numbers (bf16 or f16) in the machine's registers: codes of bf16 are looked up.
-bool can_decode(const machine::Machine& machine, DType code);
+// The types whose numbers kernels decode in the machine's registers: f16, and bf16 where codes can be looked up.
+std::vector<DType> decodable(const machine::Machine& machine);
 
 }  // namespace strata::vectorize

@@ -73,13 +73,13 @@ class StrataTest(unittest.TestCase):
         return subprocess.Popen([STRATA, *map(str, arguments)], env=cls.environment(), **options)
 
     @classmethod
-    def checkpoint(cls, preset, dtype="f32", shards=1, seed=7):
+    def checkpoint(cls, preset, dtype="f32", shards=1, seed=7, numbers=None):
         """A random model without a tokenizer."""
-        folder = cls.work / f"{preset}-{dtype}-{shards}-{seed}"
+        folder = cls.work / f"{preset}-{dtype}-{shards}-{seed}-{numbers or dtype}"
         if not folder.exists():
             subprocess.run([sys.executable, ROOT / "bench/make_checkpoint.py", folder, "--preset", preset, "--dtype",
-                            dtype, "--shards", str(shards), "--seed", str(seed)], check=True,
-                           stdout=subprocess.DEVNULL)
+                            dtype, "--shards", str(shards), "--seed", str(seed),
+                            *(["--numbers", numbers] if numbers else [])], check=True, stdout=subprocess.DEVNULL)
         return folder
 
     @classmethod

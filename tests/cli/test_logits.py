@@ -58,6 +58,18 @@ class LogitsTest(StrataTest):
         self.assertLessEqual(error, LIMIT["bf16"])
         self.assertGreater(error, LIMIT["f32"], "the weights were not rounded")
 
+    def test_numbers_narrower_than_their_type(self):
+        """What was converted from bf16 keeps the precision of what it is, however it is stored."""
+        for dtype, limit in (("f32", LIMIT["f32"]), ("f16", 1e-3)):  # the cache of an f16 model is f16
+            folder = self.checkpoint("qwen3-micro", dtype, numbers="bf16")
+            package = self.work / f"narrow-{dtype}.strata"
+            self.assertEqual(self.strata("compile", folder, "-o", package).code, 0)
+            tokens = list(range(1, 38))
+            want = reference.logits(*reference.load(folder), tokens)
+            for step in (0, 1):
+                got = self.logits(package, tokens, *(["--step", step] if step else []))
+                self.assertLessEqual(reference.relative_error(got, want), limit, (dtype, step))
+
     def test_result_does_not_depend_on_the_threads(self):
         tokens = list(range(1, 40))
         one = self.logits(self.checkpoint("qwen3-micro"), tokens, "-t", 1)

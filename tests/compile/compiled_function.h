@@ -188,11 +188,7 @@ class PlannedFunction {
       : machine_(std::move(machine)), source_(ir::parse_module(text, "test")) {
     make_weights(options, random);
     const TensorSource tensors = [&](const std::string& name) { return views_.at(name); };
-    std::vector<DType> codes;
-    for (const DType code : {DType::kBF16, DType::kF16}) {
-      if (vectorize::can_decode(machine_, code)) codes.push_back(code);
-    }
-    const ir::WeightCounts counts = count_elements(source_, tensors, codes, 1);
+    const ir::WeightCounts counts = count_elements(source_, tensors, vectorize::decodable(machine_), 1);
     planned_.emplace(
         std::move(plan_modules(source_, {{tag, {}, {"main"}}}, {machine_, options.without, {}, counts})[0]));
     weights_.add(planned_->module, {"main"},

@@ -26,7 +26,8 @@ OBJDUMP = "llvm-objdump-19"
 # Where the time goes. One row meets weights in either form; the sum of exceptions is scalar.
 KERNELS = ("gemv_panels|multiply_coded", "gemm_tile", "score_tile", "value_tile")
 # Of those, the instances for a number of lanes.
-WITH_LANES = r"<void strata::tensor::(?:(?:gemv_panels|multiply_coded|gemm_tile)<{0}|(?:score_tile|value_tile)<\d+, \d+, {0}),"
+WITH_LANES = (r"<void strata::tensor::(?:(?:gemv_panels|multiply_coded|gemm_tile)<{0}|"
+              r"(?:score_tile|value_tile)<\d+, \d+, {0}),")
 
 
 def run(*command):

@@ -156,7 +156,8 @@ inline const std::vector<NearMiss>& near_misses() {
       // Of these weights nobody knows the elements.
       {"code12-matmul_nt",
        "%0 = pack(%bm) {layout = <4@0, 2@1>} : bf16[5, 6]<4@0, 2@1>; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
-      {"code12-gather", "%0 = pack(%bm) {layout = <4@0, 2@1>} : bf16[5, 6]<4@0, 2@1>; %1 = gather(%0, %ids) : f32[2, 6]"},
+      {"code12-gather",
+       "%0 = pack(%bm) {layout = <4@0, 2@1>} : bf16[5, 6]<4@0, 2@1>; %1 = gather(%0, %ids) : f32[2, 6]"},
       {"code15-matmul_nt", "%0 = pack(%hm) {layout = <4@0>} : f16[5, 6]<4@0>; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
       {"code15-gather", "%0 = pack(%hm) {layout = <4@0>} : f16[5, 6]<4@0>; %1 = gather(%0, %ids) : f32[2, 6]"},
   };
