@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -147,6 +148,7 @@ struct CompileCase {
   std::string machine = "native";
   std::vector<std::string> without;
   std::map<std::string, DType> checkpoint_dtypes = {};  // of weights that the checkpoint has in another type
+  std::optional<DType> checkpoint_dtype = {};           // of all others
   int odd_weights = 0;                                  // of each, far from the others: tiny, or beyond 2 in f16
 };
 
@@ -269,6 +271,7 @@ class PlannedFunction {
         if (value->kind != ir::Expr::Kind::kWeight || weight_values_.contains(value->name)) continue;
         ir::TensorType type = value->type();
         const DType dtype = type.dtype;
+        if (options.checkpoint_dtype && is_floating(dtype)) type.dtype = *options.checkpoint_dtype;
         if (options.checkpoint_dtypes.contains(value->name)) type.dtype = options.checkpoint_dtypes.at(value->name);
         type.layout = {};
         ir::Value tensor = random_value(type, random);

@@ -223,9 +223,10 @@ class GraphBatch {
     for (std::size_t i = 0; i < cases_.size(); ++i) {
       attempt(i, "planning", [&] {
         std::mt19937_64 random(cases_[i].seed);
-        planned_[i] = std::make_unique<PlannedFunction>(
-            cases_[i].text, CompileCase{cases_[i].target.machine, cases_[i].target.without, {}}, machine, random,
-            "g" + std::to_string(i));
+        CompileCase options{cases_[i].target.machine, cases_[i].target.without};
+        if (cases_[i].seed % 3 == 0) options.checkpoint_dtype = DType::kBF16;  // wide types with narrow numbers
+        planned_[i] =
+            std::make_unique<PlannedFunction>(cases_[i].text, options, machine, random, "g" + std::to_string(i));
         for (const codegen::Unit& unit : planned_[i]->units()) all.source += unit.source;
       });
     }
