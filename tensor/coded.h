@@ -280,6 +280,7 @@ STRATA_NOINLINE void multiply_coded(const TA* a, const CodedMatrix<T, L>& matrix
   constexpr std::int64_t kDepth = CodedGroup<T>::kDepth, kVectors = kDepth / 2;
   constexpr int kChains = Rows == 1 || (Rows == 2 && kDepth > 4) ? 4 : 2;        // hide the latency of the multiply-add
   constexpr std::int64_t kGroups = kVectors < kChains ? kChains / kVectors : 1;  // side by side
+  static_assert(kGroups <= 2);
   constexpr std::int64_t kVectorBytes = CodedGroup<T>::bytes(L) / kVectors;
   constexpr std::int64_t kVectorsPerLine = kVectorBytes < 64 ? 64 / kVectorBytes : 1;
   const Decoder<T, L> decoder(matrix.header());
@@ -288,20 +289,21 @@ STRATA_NOINLINE void multiply_coded(const TA* a, const CodedMatrix<T, L>& matrix
     STRATA_UNROLL
     for (int u = 0; u < kChains; ++u) chains[u].clear();
     std::int64_t i = 0;
+    const auto add_group = [&]<int G>(Lanes<G>) {
+      const std::int64_t first = i + G * kDepth;
+      const Coded<T>* const group = matrix.group(p, first);
+      decoder.each(group, [&]<int V>(Lanes<V>, Halves<L> words) {
+        if constexpr (How.ahead != 0 && V % kVectorsPerLine == 0) {
+          __builtin_prefetch(group + V * kVectorBytes + How.ahead, 0, How.locality);
+        }
+        constexpr int kSpread = kDepth > 4 ? 1 : 0;  // even and odd values of k have chains of their own
+        constexpr int kEven = (G * static_cast<int>(kVectors) + (V << kSpread)) % kChains;
+        add_words<L, MR>(chains[kEven], chains[kEven + kSpread], a, first + 2 * V, first + kDepth, group, words);
+      });
+    };
     for (; i + kGroups * kDepth <= k; i += kGroups * kDepth) {
-      STRATA_UNROLL
-      for (int g = 0; g < kGroups; ++g) {
-        const std::int64_t first = i + g * kDepth;
-        const Coded<T>* const group = matrix.group(p, first);
-        decoder.each(group, [&]<int V>(Lanes<V>, Halves<L> words) {
-          if constexpr (How.ahead != 0 && V % kVectorsPerLine == 0) {
-            __builtin_prefetch(group + V * kVectorBytes + How.ahead, 0, How.locality);
-          }
-          constexpr int kEven = V * (kDepth > 4 ? 2 : 1) % kChains, kOdd = kDepth > 4 ? kEven + 1 : kEven;
-          const int base = g * static_cast<int>(kVectors) % kChains;
-          add_words<L, MR>(chains[base + kEven], chains[base + kOdd], a, first + 2 * V, first + kDepth, group, words);
-        });
-      }
+      add_group(Lanes<0>{});
+      if constexpr (kGroups == 2) add_group(Lanes<1>{});
     }
     for (; i < k; i += kDepth) {
       const Coded<T>* const group = matrix.group(p, i);
