@@ -41,27 +41,21 @@ std::uint32_t expected(float value) {
   return static_cast<float>(rounded) == value ? rounded.bits : kNoWord;
 }
 
-TEST(ExactWords, OfEveryF16) {
+// Every number of T as itself, as one of Other, and found again in f32.
+template <class T, class Other>
+void check_all(DType type, DType other) {
   for (std::uint32_t bits = 0; bits < 1 << 16; ++bits) {
-    const float value = static_cast<float>(from_bits<tensor::f16>(bits));
+    const float value = static_cast<float>(from_bits<T>(bits));
     if (std::isnan(value)) continue;
-    ASSERT_EQ(as_float(DType::kF16, bits), value) << bits;
-    ASSERT_EQ(word(DType::kF16, bits, DType::kF16), bits);
-    ASSERT_EQ(word(DType::kF16, bits, DType::kBF16), expected<tensor::bf16>(value)) << bits;
-    ASSERT_EQ(word(DType::kF32, std::bit_cast<std::uint32_t>(value), DType::kF16), bits) << bits;
+    ASSERT_EQ(as_float(type, bits), value) << bits;
+    ASSERT_EQ(word(type, bits, type), bits);
+    ASSERT_EQ(word(type, bits, other), expected<Other>(value)) << bits;
+    ASSERT_EQ(word(DType::kF32, std::bit_cast<std::uint32_t>(value), type), bits) << bits;
   }
 }
 
-TEST(ExactWords, OfEveryBf16) {
-  for (std::uint32_t bits = 0; bits < 1 << 16; ++bits) {
-    const float value = static_cast<float>(from_bits<tensor::bf16>(bits));
-    if (std::isnan(value)) continue;
-    ASSERT_EQ(as_float(DType::kBF16, bits), value) << bits;
-    ASSERT_EQ(word(DType::kBF16, bits, DType::kBF16), bits);
-    ASSERT_EQ(word(DType::kBF16, bits, DType::kF16), expected<tensor::f16>(value)) << bits;
-    ASSERT_EQ(word(DType::kF32, bits << 16, DType::kBF16), bits) << bits;
-  }
-}
+TEST(ExactWords, OfEveryF16) { check_all<tensor::f16, tensor::bf16>(DType::kF16, DType::kBF16); }
+TEST(ExactWords, OfEveryBf16) { check_all<tensor::bf16, tensor::f16>(DType::kBF16, DType::kF16); }
 
 // One bit beyond what the narrower type has, at every exponent.
 TEST(ExactWords, OfF32) {
