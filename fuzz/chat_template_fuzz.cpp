@@ -22,7 +22,7 @@ const nlohmann::ordered_json& context() {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  strata::text::RenderLimits limits;
+  strata::jinja::RenderLimits limits;
   limits.max_steps = 100'000;
   limits.max_output_bytes = 1 << 20;
   limits.max_depth = 200;

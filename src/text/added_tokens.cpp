@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/error.h"
-#include "text/unicode.h"
-#include "text/utf8.h"
+#include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace strata::text {
 namespace {

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <queue>
 
+#include "base/utf8.h"
 #include "text/byte_level.h"
-#include "text/utf8.h"
 
 namespace strata::text {
 namespace {

@@ -2,10 +2,10 @@
 #include "text/chat_template.h"
 
 #include "base/error.h"
-#include "text/jinja_error.h"
-#include "text/jinja_interpreter.h"
-#include "text/jinja_parser.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
+#include "jinja/error.h"
+#include "jinja/interpreter.h"
+#include "jinja/parser.h"
 
 namespace strata::text {
 namespace {
@@ -57,7 +57,7 @@ ChatTemplate ChatTemplate::parse(std::string source, const std::string& origin) 
   }
 }
 
-std::string ChatTemplate::render(const nlohmann::ordered_json& context, const RenderLimits& limits) const {
+std::string ChatTemplate::render(const nlohmann::ordered_json& context, const jinja::RenderLimits& limits) const {
   check_context(context);
   try {
     jinja::Runtime runtime(limits);

@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
-namespace strata::text {
+#include "jinja/limits.h"
 
-// What one rendering may use. Templates come from model files, so none of it can be left to trust.
-struct RenderLimits {
-  std::int64_t max_steps = 20'000'000;         // evaluated nodes, list items, and one per 32 bytes of text made
-  std::size_t max_output_bytes = 64ull << 20;  // the result, and any single string on the way
-  int max_depth = 500;                         // nested evaluations: expressions, blocks, macro calls, data
-  std::int64_t max_range = 100'000;            // items of one range()
-};
-
-namespace jinja {
+namespace strata::jinja {
 struct Template;
 }
+
+namespace strata::text {
 
 // A model's chat template: Jinja as Hugging Face transformers runs it (trim_blocks, lstrip_blocks, loop controls, the
 // generation block, raise_exception, strftime_now, their tojson), without includes, imports, inheritance and
@@ -36,7 +29,7 @@ class ChatTemplate {
   // add_generation_prompt, enable_thinking, bos_token, eos_token, ... Throws usage_error when the messages are
   // malformed or the template refuses them (raise_exception), model_error when the template is at fault or exceeds a
   // limit.
-  std::string render(const nlohmann::ordered_json& context, const RenderLimits& limits = {}) const;
+  std::string render(const nlohmann::ordered_json& context, const jinja::RenderLimits& limits = {}) const;
 
  private:
   ChatTemplate(std::unique_ptr<const jinja::Template> parsed, std::string origin);

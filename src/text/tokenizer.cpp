@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/tokenizer.h"
 
+#include "base/unicode.h"
+#include "base/utf8.h"
 #include "text/byte_level.h"
 #include "text/tokenizer_state.h"
-#include "text/unicode.h"
-#include "text/utf8.h"
 
 namespace strata::text {
 namespace {

@@ -2,10 +2,10 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/unicode.h"
 #include "text/byte_level.h"
 #include "text/tokenizer_json.h"
 #include "text/tokenizer_state.h"
-#include "text/unicode.h"
 
 namespace strata::text {
 namespace {

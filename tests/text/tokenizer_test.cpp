@@ -3,8 +3,8 @@
 
 #include <thread>
 
+#include "base/unicode.h"
 #include "test_data.h"
-#include "text/unicode.h"
 
 namespace strata::text {
 namespace {

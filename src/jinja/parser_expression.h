@@ -5,10 +5,10 @@
 #include <string_view>
 #include <vector>
 
-#include "text/jinja_ast.h"
-#include "text/jinja_lexer.h"
+#include "jinja/ast.h"
+#include "jinja/lexer.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 
 // Walks over the tokens and parses expressions; precedence from low to high: if-else, or, and, not, comparisons and
 // in, + -, ~, * / // %, **, unary, postfix and filters.
@@ -86,4 +86,4 @@ class ExpressionParser {
   int nesting_ = 0;
 };
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 
 enum class TokenKind {
   kData,           // text outside of tags, whitespace control applied
@@ -31,4 +31,4 @@ struct Token {
 // break that ends the template. Comments are gone, raw blocks are data. Throws TemplateError.
 std::vector<Token> tokenize(const std::string& source);
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

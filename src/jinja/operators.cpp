@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "text/jinja_runtime.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
+#include "jinja/runtime.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 namespace {
 
 [[noreturn]] void fail_operands(std::string_view op, const Value& a, const Value& b) {
@@ -376,4 +376,4 @@ Value call(Runtime& runtime, const Value& callee, const Arguments& arguments) {
   return static_cast<const CallableObject*>(callee.as_object())->call(runtime, arguments);
 }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

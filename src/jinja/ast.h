@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 
 enum class ExprKind {
   kConstant,
@@ -98,4 +98,4 @@ struct Template {
   Block body;
 };
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/jinja_parser_expression.h"
+#include "jinja/parser_expression.h"
 
 #include <algorithm>
 #include <charconv>
 #include <initializer_list>
 
-#include "text/jinja_error.h"
-#include "text/jinja_parser.h"
+#include "jinja/error.h"
+#include "jinja/parser.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 namespace {
 
 std::vector<ExprPtr> list_of(ExprPtr a) {
@@ -437,4 +437,4 @@ ExprPtr ExpressionParser::parse_test(ExprPtr input) {
   return negated ? make(ExprKind::kNot, line, list_of(std::move(test))) : std::move(test);
 }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/jinja_value.h"
+#include "jinja/value.h"
 
 #include <cmath>
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 namespace {
 
 // A text that is equal for keys that Python takes for equal.
@@ -159,4 +159,4 @@ std::string type_name(const Value& value) {
   return "object";
 }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

@@ -4,10 +4,10 @@
 #include <map>
 #include <string>
 
-#include "text/jinja_ast.h"
-#include "text/jinja_runtime.h"
+#include "jinja/ast.h"
+#include "jinja/runtime.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 
 // Variables of a block that has its own: the template, a loop's body, a macro's body, with.
 struct Scope : Object {
@@ -64,4 +64,4 @@ class Interpreter {
   Runtime& runtime_;
 };
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 #include <cstring>
 
-namespace strata::text {
+namespace strata {
 namespace {
 
 struct Lead {
@@ -104,4 +104,4 @@ std::size_t count_code_points(std::string_view text) {
   return count;
 }
 
-}  // namespace strata::text
+}  // namespace strata

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/jinja_runtime.h"
+#include "jinja/runtime.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 namespace {
 
 // Texts made on the way, most of them short-lived, may take this many times the output's limit in total.
@@ -73,4 +73,4 @@ Value Runtime::from_json(const nlohmann::ordered_json& json) {
   }
 }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

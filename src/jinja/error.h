@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 
 // Whose fault it is that a template could not be parsed or rendered.
 enum class Fault {
@@ -22,4 +22,4 @@ struct TemplateError : std::runtime_error {
   int line;
 };
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

@@ -6,11 +6,11 @@
 #include <cmath>
 #include <cstdio>
 
-#include "text/jinja_runtime.h"
-#include "text/unicode.h"
-#include "text/utf8.h"
+#include "base/unicode.h"
+#include "base/utf8.h"
+#include "jinja/runtime.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 namespace {
 
 std::string hex_escape(const char* prefix, char32_t code_point, int digits) {
@@ -380,4 +380,4 @@ std::string format_percent(Runtime& runtime, const std::string& format, const Va
   return out;
 }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

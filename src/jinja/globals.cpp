@@ -4,9 +4,9 @@
 #include <ctime>
 #include <unordered_map>
 
-#include "text/jinja_runtime.h"
+#include "jinja/runtime.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 namespace {
 
 using Global = Value (*)(Runtime&, const Arguments&);
@@ -83,4 +83,4 @@ Value find_global(Runtime& runtime, const std::string& name) {
   return runtime.callable(name, [function](Runtime& r, const Arguments& a) { return function(r, a); });
 }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

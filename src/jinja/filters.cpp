@@ -5,11 +5,11 @@
 #include <cmath>
 #include <unordered_map>
 
-#include "text/jinja_runtime.h"
-#include "text/unicode.h"
-#include "text/utf8.h"
+#include "base/unicode.h"
+#include "base/utf8.h"
+#include "jinja/runtime.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 namespace {
 
 using Filter = Value (*)(Runtime&, const Value& input, const Arguments&);
@@ -478,4 +478,4 @@ Value apply_filter(Runtime& runtime, const std::string& name, const Value& input
   return found->second(runtime, input, arguments);
 }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/unicode.h"
+#include "base/unicode.h"
 
-#include "test_data.h"
+#include <gtest/gtest.h>
 
-namespace strata::text {
+#include "tests/base/random_text.h"
+
+namespace strata {
 namespace {
 
 std::string nfc(std::string_view text) {
@@ -75,4 +77,4 @@ TEST(Nfc, CharactersTheReferenceDoesNotKnowStayPut) {
 }
 
 }  // namespace
-}  // namespace strata::text
+}  // namespace strata

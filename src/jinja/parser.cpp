@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/jinja_parser.h"
+#include "jinja/parser.h"
 
 #include <algorithm>
 #include <initializer_list>
 
-#include "text/jinja_error.h"
-#include "text/jinja_parser_expression.h"
+#include "jinja/error.h"
+#include "jinja/parser_expression.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 namespace {
 
 using StatementPtr = std::unique_ptr<Statement>;
@@ -249,4 +249,4 @@ class TemplateParser : public ExpressionParser {
 
 Template parse_template(const std::string& source) { return TemplateParser(tokenize(source)).parse(); }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace strata::text {
+namespace strata {
 
 // What the regular expressions of pre-tokenisers tell apart: \p{L}, \p{N}, \s and all the rest.
 enum class CharClass : std::uint8_t { kOther, kLetter, kNumber, kSpace };
@@ -30,4 +30,4 @@ bool has_case(char32_t code_point);
 // changes, else a view of `storage`. Linear in the text but for sorting within one run of combining marks.
 std::string_view normalize_nfc(std::string_view text, std::string& storage);
 
-}  // namespace strata::text
+}  // namespace strata

@@ -5,11 +5,11 @@
 #include <array>
 #include <unordered_map>
 
-#include "text/jinja_runtime.h"
-#include "text/unicode.h"
-#include "text/utf8.h"
+#include "base/unicode.h"
+#include "base/utf8.h"
+#include "jinja/runtime.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 namespace {
 
 using Method = Value (*)(Runtime&, const Value& self, const Arguments&);
@@ -383,4 +383,4 @@ Value bind_method(Runtime& runtime, const Value& self, const std::string& name) 
   return runtime.callable(name, [self, method](Runtime& r, const Arguments& a) { return method(r, self, a); });
 }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

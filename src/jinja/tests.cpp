@@ -2,9 +2,9 @@
 // Jinja's tests: `value is name`.
 #include <unordered_map>
 
-#include "text/jinja_runtime.h"
+#include "jinja/runtime.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 namespace {
 
 using Test = bool (*)(Runtime&, const Value& input, const Arguments&);
@@ -123,4 +123,4 @@ bool apply_test(Runtime& runtime, const std::string& name, const Value& input, c
   return found->second(runtime, input, arguments);
 }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/unicode.h"
+#include "base/unicode.h"
 
 #include <utf8proc.h>
 
@@ -10,9 +10,9 @@
 #include <iterator>
 #include <vector>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
-namespace strata::text {
+namespace strata {
 namespace {
 
 struct Range {
@@ -237,4 +237,4 @@ std::string_view normalize_nfc(std::string_view text, std::string& storage) {
   return storage;
 }
 
-}  // namespace strata::text
+}  // namespace strata

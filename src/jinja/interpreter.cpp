@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/jinja_interpreter.h"
+#include "jinja/interpreter.h"
 
 #include <algorithm>
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 
 std::string Interpreter::render(const Template& parsed, const nlohmann::ordered_json& context) {
   auto* globals = runtime_.make<Scope>();
@@ -367,4 +367,4 @@ Value Interpreter::evaluate_conditional(const Expr& expr, Scope& scope) {
   return expr.args[2] ? evaluate(*expr.args[2], scope) : Value::undefined("the inline if without else");
 }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "text/jinja_ast.h"
+#include "jinja/ast.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 
 enum class Kind { kUndefined, kNone, kBool, kInt, kFloat, kString, kList, kTuple, kDict, kNamespace, kLoop, kCallable };
 
@@ -115,4 +115,4 @@ std::string type_name(const Value& value);  // Python's
 DictObject& dict_of(const Value& value);
 LoopObject& loop_of(const Value& value);
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

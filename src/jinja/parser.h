@@ -3,9 +3,9 @@
 
 #include <string>
 
-#include "text/jinja_ast.h"
+#include "jinja/ast.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 
 // Nesting of expressions and of blocks beyond which a template is refused.
 inline constexpr int kMaxNesting = 200;
@@ -13,4 +13,4 @@ inline constexpr int kMaxNesting = 200;
 // Throws TemplateError. The stack used is bounded by kMaxNesting.
 Template parse_template(const std::string& source);
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

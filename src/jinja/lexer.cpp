@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/jinja_lexer.h"
+#include "jinja/lexer.h"
 
 #include <algorithm>
 #include <string_view>
 
-#include "text/jinja_error.h"
-#include "text/unicode.h"
-#include "text/utf8.h"
+#include "base/unicode.h"
+#include "base/utf8.h"
+#include "jinja/error.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -341,4 +341,4 @@ class Lexer {
 
 std::vector<Token> tokenize(const std::string& source) { return Lexer(source).run(); }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

@@ -9,11 +9,11 @@
 #include <string_view>
 #include <vector>
 
-#include "text/chat_template.h"
-#include "text/jinja_error.h"
-#include "text/jinja_value.h"
+#include "jinja/error.h"
+#include "jinja/limits.h"
+#include "jinja/value.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 
 [[noreturn]] void fail_data(const std::string& message);
 [[noreturn]] void fail_template(const std::string& message);
@@ -125,4 +125,4 @@ std::string replace(Runtime& runtime, const std::string& text, const std::string
                     std::int64_t count);
 std::string_view character_at(std::string_view text, std::size_t byte);
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja

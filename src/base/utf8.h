@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace strata::text {
+namespace strata {
 
 inline constexpr char32_t kReplacement = 0xFFFD;
 
@@ -32,4 +32,4 @@ std::string replace_invalid_utf8(std::string_view text);
 // Characters, not bytes. Requires valid UTF-8.
 std::size_t count_code_points(std::string_view text);
 
-}  // namespace strata::text
+}  // namespace strata

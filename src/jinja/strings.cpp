@@ -2,11 +2,11 @@
 // Functions of Python's str, by characters.
 #include <algorithm>
 
-#include "text/jinja_runtime.h"
-#include "text/unicode.h"
-#include "text/utf8.h"
+#include "base/unicode.h"
+#include "base/utf8.h"
+#include "jinja/runtime.h"
 
-namespace strata::text::jinja {
+namespace strata::jinja {
 namespace {
 
 template <typename F>
@@ -90,4 +90,4 @@ std::string replace(Runtime& runtime, const std::string& text, const std::string
   return out;
 }
 
-}  // namespace strata::text::jinja
+}  // namespace strata::jinja
