@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "tensor/arch/i8_dot.h"
-#include "tensor/coded.h"
+#include "tensor/encoded.h"
 #include "tensor/matmul.h"
 #include "tensor/team.h"
 #include "tensor/tile.h"
@@ -59,19 +59,19 @@ STRATA_NOINLINE void stream(const float* x, const T* panels, std::int64_t bytes,
   gemv_panels<L, How, kLayout>(x, k, panels, k, n, c, n, 0, n / L);
 }
 
-// The same in code, all numbers in [1, 2) or there about; the row is of pairs where a unit multiplies them, and x read
-// as such.
-template <int L, Stream How, class T>
-STRATA_NOINLINE void stream(const float* x, const Coded<T>* panels, std::int64_t bytes, std::int64_t k, float* c) {
-  CodedHeader header{};
-  for (std::uint8_t& exponent : header.exponents) exponent = 127;
-  const CodedMatrix<T, L> matrix(header, panels, k);
+// The same in an encoding, its table such that the numbers are in [1, 2) or there about; the row is of pairs where a
+// unit multiplies them, and x read as such.
+template <int L, Stream How, class E>
+STRATA_NOINLINE void stream(const float* x, const Encoded<E>* panels, std::int64_t bytes, std::int64_t k, float* c) {
+  EncodedHeader header{};
+  for (std::uint8_t& entry : header.table) entry = 127;
+  const EncodedMatrix<E, L> matrix(header, panels, k);
   const std::int64_t count = bytes / matrix.panel_bytes();
   const GemmTarget out{c, count * L, 1, count * L};
-  if constexpr (std::is_same_v<T, bf16> && arch::kHasBf16Dot<L>) {
-    multiply_coded<L, 1, 1, How>(reinterpret_cast<const bf16*>(x), matrix, k, out, 0, count, Overwrite{});
+  if constexpr (kHoldsPairs<E> && arch::kHasBf16Dot<L>) {
+    multiply_encoded<L, 1, 1, How>(reinterpret_cast<const bf16*>(x), matrix, k, out, 0, count, Overwrite{});
   } else {
-    multiply_coded<L, 1, 1, How>(x, matrix, k, out, 0, count, Overwrite{});
+    multiply_encoded<L, 1, 1, How>(x, matrix, k, out, 0, count, Overwrite{});
   }
 }
 

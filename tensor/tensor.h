@@ -3,7 +3,7 @@
 #pragma once
 
 #include "tensor/attention.h"
-#include "tensor/coded.h"
+#include "tensor/encoded.h"
 #include "tensor/gather.h"
 #include "tensor/matmul.h"
 #include "tensor/team.h"

@@ -6,9 +6,12 @@
 
 #include "base/error.h"
 #include "base/temp_dir.h"
+#include "codegen/code_writer.h"
 #include "compile/toolchain.h"
+#include "encoding/encoding.h"
 #include "machine/cost.h"
-#include "tensor/coded.h"
+#include "tensor/encoding.h"
+#include "vectorize/layout_rules.h"
 
 namespace strata::calibrate {
 namespace {
@@ -40,16 +43,10 @@ std::string unit_call(const machine::Machine& machine, const machine::Unit& unit
 
 // What weights of so many bits are.
 std::string stream_type(int element_bits) {
-  switch (element_bits) {
-    case tensor::kCodedBits<tensor::bf16>:
-      return "Coded<bf16>";
-    case tensor::kCodedBits<tensor::f16>:
-      return "Coded<f16>";
-    case 16:
-      return "bf16";
-    default:
-      return "float";
+  for (const encoding::Encoding* encoding : encoding::all_encodings()) {
+    if (encoding->panels.bits() == element_bits) return "Encoded<" + std::string(encoding->panels.cpp_type) + ">";
   }
+  return element_bits == 16 ? "bf16" : "float";
 }
 
 std::string stream_call(const machine::Machine& machine, const machine::Stream& stream) {
@@ -78,7 +75,11 @@ std::string probe_source(const machine::Machine& machine) {
   const std::string lanes = "<" + std::to_string(machine::vector_lanes(machine, DType::kF32)) + ">";
   const std::string words = "static_cast<std::uint32_t*>(parameters[0]), symbols[0], symbols[1]";
   const std::string floats = "static_cast<float*>(parameters[0]), static_cast<float*>(parameters[1])";
-  std::string source = "#include \"tensor/probe.h\"\n\nusing namespace strata::tensor;\n\n";
+  std::string source;
+  for (const encoding::Encoding* encoding : encoding::all_encodings()) {
+    source += "#include \"" + codegen::cpp_header(*encoding) + "\"\n";
+  }
+  source += "#include \"tensor/probe.h\"\n\nusing namespace strata::tensor;\n\n";
   source += entry("strata_probe_read",
                   "*static_cast<std::uint32_t*>(parameters[1]) = probe::read" + lanes + "(" + words + ")");
   source +=
@@ -110,15 +111,14 @@ std::string build(const machine::Machine& machine, const std::function<void()>& 
 
 std::vector<machine::Stream> stream_candidates(const machine::Machine& machine) {
   std::vector<int> sizes = {16, 32};
-  if (tensor::are_coded_lanes(machine::vector_lanes(machine, DType::kF32))) {
-    sizes.push_back(tensor::kCodedBits<tensor::f16>);
-    if (machine.vector_registers.byte_lookup) sizes.push_back(tensor::kCodedBits<tensor::bf16>);
+  if (tensor::are_encoded_lanes(machine::vector_lanes(machine, DType::kF32))) {
+    for (const encoding::Encoding* encoding : vectorize::decodable(machine)) sizes.push_back(encoding->panels.bits());
   }
   std::vector<machine::Stream> candidates;
   for (const int bits : sizes) {
     candidates.push_back({bits, 1, 0, 0});
     for (const int panels : {2, 4}) {
-      if (bits >= 16) candidates.push_back({bits, panels, 0, 0});  // coded panels are decoded one by one
+      if (bits >= 16) candidates.push_back({bits, panels, 0, 0});  // encoded panels are decoded one by one
     }
     for (const int ahead : {4096, 8192}) {
       for (const int locality : {0, 3}) candidates.push_back({bits, 1, ahead, locality});

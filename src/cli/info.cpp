@@ -10,9 +10,9 @@
 #include "cli/format.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "encoding/encoding.h"
 #include "import/checkpoint.h"
 #include "import/families.h"
-#include "package/coded_weight.h"
 #include "package/format.h"
 #include "package/package.h"
 
@@ -81,8 +81,7 @@ std::string counts_text(const std::map<std::string, std::int64_t>& counts) {
 }
 
 std::string form_of(const package::Weight& weight) {
-  const std::int64_t bits = package::coded_bits(weight);
-  return std::string(dtype_name(weight.dtype)) + (bits == 0 ? "" : " in " + std::to_string(bits) + " bits");
+  return encoding::form_text(weight.dtype, encoding::parse_layout(weight.layout).encoding);
 }
 
 void add_text(Table& table, const std::vector<std::string>& names) { table.row("text files", joined(names)); }

@@ -46,8 +46,16 @@ std::string cpp_type(DType dtype) {
 }
 
 std::string cpp_type(const ir::TensorType& type) {
-  const std::string element = cpp_type(ir::stored_dtype(type));
-  return type.layout.is_coded ? "tensor::Coded<" + element + ">" : element;
+  const encoding::Encoding* const encoding = type.layout.encoding;
+  return encoding == nullptr ? cpp_type(type.dtype) : "tensor::Encoded<" + cpp_encoding(*encoding) + ">";
+}
+
+std::string cpp_encoding(const encoding::Encoding& encoding) {
+  return "tensor::" + std::string(encoding.panels.cpp_type);
+}
+
+std::string cpp_header(const encoding::Encoding& encoding) {
+  return "tensor/encoding/" + std::string(encoding.name) + ".h";
 }
 
 std::string cpp_size(const ir::Dim& dim) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/dtype.h"
+#include "encoding/encoding.h"
 #include "ir/type.h"
 
 namespace strata::codegen {
@@ -28,8 +29,12 @@ class CodeWriter {
 // The tensor library's name of an element type: "float", "bf16", "std::int32_t".
 std::string cpp_type(DType dtype);
 
-// That of what a tensor's memory is made of: "bf16", "tensor::Coded<bf16>".
+// That of what a tensor's memory is made of: "bf16", "tensor::Encoded<tensor::Bf16In12>".
 std::string cpp_type(const ir::TensorType& type);
+
+// The tensor library's name of an encoding, "tensor::Bf16In12", and the header that has it.
+std::string cpp_encoding(const encoding::Encoding& encoding);
+std::string cpp_header(const encoding::Encoding& encoding);
 
 // "1024", "seq", "(16 * seq)", "(16 * ctx * seq)": an expression of type std::int64_t.
 std::string cpp_size(const ir::Dim& dim);

@@ -117,9 +117,19 @@ std::string FunctionEmitter::signature(const ir::Function& function) const {
   return text + ")";
 }
 
+// Of the encodings that the program's weights lie in.
+std::set<std::string> FunctionEmitter::encoding_headers() const {
+  std::set<std::string> headers;
+  for (const WeightMap::Entry& entry : weights_.entries()) {
+    if (entry.type.layout.encoding != nullptr) headers.insert(cpp_header(*entry.type.layout.encoding));
+  }
+  return headers;
+}
+
 void FunctionEmitter::emit_prologue() {
   out_.line("// @" + scheduled_.function->name + ", " + planned_.tag + ": predicted " +
             time_text(scheduled_.predicted_s) + " on one thread of " + machine_.name);
+  for (const std::string& header : encoding_headers()) out_.line("#include \"" + header + "\"");
   out_.line("#include \"tensor/tensor.h\"");
   out_.line();
   out_.line("namespace strata_program {");

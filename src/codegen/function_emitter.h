@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ class FunctionEmitter {
   };
 
   void emit_prologue();
+  std::set<std::string> encoding_headers() const;
   void emit_body();
   void emit_op(const schedule::ScheduledOp& op);
   void emit_call(const schedule::ScheduledOp& op);

@@ -46,9 +46,9 @@ void emit_gemv(CodeWriter& out, const KernelCall& call) {
   const schedule::ContractTile& tile = call.op.tile;
   const std::string stream =
       "tensor::Stream{" + number(tile.panels) + ", " + number(tile.ahead_bytes) + ", " + number(tile.locality) + "}";
-  if (right.layout.is_coded) {
-    return out.line("tensor::gemv_coded<" + lanes + ", " + stream + ">(" + call.operands[0] + ", " + call.operands[1] +
-                    ", " + k + ", " + n + ", " + call.destination + ", share.begin, share.end);");
+  if (right.layout.encoding != nullptr) {
+    return out.line("tensor::gemv_encoded<" + lanes + ", " + stream + ">(" + call.operands[0] + ", " +
+                    call.operands[1] + ", " + k + ", " + n + ", " + call.destination + ", share.begin, share.end);");
   }
   out.line("tensor::gemv_panels<" + lanes + ", " + stream + ", " + b_layout(right) + ">(" + call.operands[0] + ", " +
            stride + ", " + call.operands[1] + ", " + k + ", " + n + ", " + call.destination + ", " + n +
@@ -63,18 +63,18 @@ void emit_gemm(CodeWriter& out, const KernelCall& call) {
   const std::string panels = number(call.op.tile.panels);
   const std::string k = cpp_size(right.shape[1]);
   const std::string n = cpp_size(right.shape[0]);
-  const bool is_coded = right.layout.is_coded;
+  const bool is_encoded = right.layout.encoding != nullptr;
   std::string scratch = "nullptr";
-  if (is_coded) {
-    out.line("alignas(64) static thread_local " + cpp_type(left.dtype) + " decoded[tensor::coded_scratch_elements<" +
-             lanes + ", " + panels + ", " + cpp_type(ir::stored_dtype(right)) + ">(" + k + ")];");
+  if (is_encoded) {
+    out.line("alignas(64) static thread_local " + cpp_type(left.dtype) + " decoded[tensor::encoded_scratch_elements<" +
+             lanes + ", " + panels + ", " + cpp_encoding(*right.layout.encoding) + ">(" + k + ")];");
     scratch = "decoded";
   } else if (left.dtype == DType::kF32 && right.dtype != DType::kF32) {
     emit_scratch(out, call.op.tile.panels * right.layout.packs[0].lanes * right.shape[1].max());
     scratch = "scratch";
   }
-  out.line((is_coded ? "tensor::gemm_coded<" : "tensor::gemm_panels<") + lanes + ", " + number(call.op.tile.rows) +
-           ", " + panels + (is_coded ? "" : ", " + b_layout(right)) + ">(" + call.operands[0] + ", " +
+  out.line((is_encoded ? "tensor::gemm_encoded<" : "tensor::gemm_panels<") + lanes + ", " + number(call.op.tile.rows) +
+           ", " + panels + (is_encoded ? "" : ", " + b_layout(right)) + ">(" + call.operands[0] + ", " +
            cpp_size(left.shape[0]) + ", " + call.operands[1] + ", " + k + ", " + n + ", " + call.destination + ", " +
            n + ", share.begin, share.end, " + scratch + ");");
 }
@@ -108,10 +108,10 @@ void emit_gather(CodeWriter& out, const KernelCall& call) {
   const std::string dim = cpp_size(table.shape[1]);
   emit_share(out, cpp_size(result.shape[0]), 1);
   const bool packed = !table.layout.is_row_major();
-  const bool coded = table.layout.is_coded;
+  const bool encoded = table.layout.encoding != nullptr;
   const std::string lanes = number(packed ? table.layout.packs[0].lanes : call.lanes);
-  const std::string kernel = coded ? "gather_coded_rows<" : packed ? "gather_packed_rows<" : "gather_rows<";
-  out.line("tensor::" + kernel + lanes + (packed && !coded ? ", " + b_layout(table) : "") + ">(" + call.operands[0] +
+  const std::string kernel = encoded ? "gather_encoded_rows<" : packed ? "gather_packed_rows<" : "gather_rows<";
+  out.line("tensor::" + kernel + lanes + (packed && !encoded ? ", " + b_layout(table) : "") + ">(" + call.operands[0] +
            ", " + call.operands[1] + " + share.begin, share.end - share.begin, " + dim + ", " + call.destination +
            " + share.begin * " + dim + ", " + dim + ");");
 }

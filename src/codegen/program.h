@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "buffer/buffer_plan.h"
-#include "ir/weight_code.h"
+#include "encoding/encoding.h"
 #include "machine/machine.h"
 #include "plan/plan.h"
 #include "schedule/schedule.h"
@@ -26,15 +26,15 @@ class WeightMap {
     ir::TensorType type;  // with the layout in which it is stored
     std::int64_t offset = 0;
     std::int64_t bytes = 0;
-    ir::WeightCode code = {};  // of a coded one
+    encoding::Fit fit = {};  // of an encoded one
   };
 
-  // The code of a constant.
-  using CodeSource = std::function<ir::WeightCode(const ir::Expr& constant)>;
+  // How its encoding holds a constant.
+  using FitSource = std::function<encoding::Fit(const ir::Expr& constant)>;
 
   // Adds the constants that the code of these functions, and of those they call, reads, in the order of their first
-  // use. `code_of` is asked for those in coded layouts. The module must outlive this map.
-  void add(const ir::Module& module, const std::vector<std::string>& functions, const CodeSource& code_of = {});
+  // use. `fit_of` is asked for those in an encoding. The module must outlive this map.
+  void add(const ir::Module& module, const std::vector<std::string>& functions, const FitSource& fit_of = {});
 
   // The constant must have been added, by this module or another one.
   const Entry& at(const ir::Expr& constant) const;
@@ -42,7 +42,7 @@ class WeightMap {
   std::int64_t total_bytes() const { return total_bytes_; }
 
  private:
-  void add(const ir::Expr& constant, const CodeSource& code_of);
+  void add(const ir::Expr& constant, const FitSource& fit_of);
   std::string unused_name(const ir::Expr& constant);
 
   std::vector<Entry> entries_;

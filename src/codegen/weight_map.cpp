@@ -47,23 +47,23 @@ std::set<const ir::Function*> reachable(const ir::Module& module, const std::vec
   return needed;
 }
 
-void WeightMap::add(const ir::Module& module, const std::vector<std::string>& functions, const CodeSource& code_of) {
+void WeightMap::add(const ir::Module& module, const std::vector<std::string>& functions, const FitSource& fit_of) {
   const auto needed = reachable(module, functions);
   for (const auto& function : module.functions()) {
     if (!needed.contains(function.get())) continue;
-    for (const Expr* constant : stored_constants(*function)) add(*constant, code_of);
+    for (const Expr* constant : stored_constants(*function)) add(*constant, fit_of);
   }
 }
 
-void WeightMap::add(const Expr& constant, const CodeSource& code_of) {
+void WeightMap::add(const Expr& constant, const FitSource& fit_of) {
   const bool is_new = index_.try_emplace(ir::constant_text(constant), entries_.size()).second;
   if (!is_new) return;
   std::int64_t bytes = ir::max_bytes(constant.type());
   entries_.push_back({unused_name(constant), &constant, constant.type(), total_bytes_, bytes});
-  if (constant.type().layout.is_coded) {
+  if (constant.type().layout.encoding != nullptr) {
     Entry& entry = entries_.back();
-    entry.code = code_of(constant);
-    entry.bytes += ir::exceptions_bytes(constant.type(), entry.code.exceptions);
+    entry.fit = fit_of(constant);
+    entry.bytes += ir::exceptions_bytes(constant.type(), entry.fit.exceptions);
     bytes = entry.bytes;
   }
   total_bytes_ += (bytes + kWeightAlignment - 1) / kWeightAlignment * kWeightAlignment;

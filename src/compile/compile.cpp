@@ -16,7 +16,7 @@
 #include "compile/pipeline.h"
 #include "compile/plan_report.h"
 #include "compile/toolchain.h"
-#include "compile/weight_counts.h"
+#include "compile/weight_statistics.h"
 #include "import/checkpoint.h"
 #include "import/decoder.h"
 #include "machine/cpu.h"
@@ -168,17 +168,18 @@ class Compilation {
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
     specialisations_ = default_specialisations(decoder_->module);
     weight_source_.emplace(*checkpoint_, decoder_->computed);
-    const ir::WeightCounts counts = count_elements();
-    planned_ = plan_modules(decoder_->module, specialisations_, {machine_, options_.without, options_.dump, counts});
-    const auto code_of = [&](const ir::Expr& constant) { return constant_code(constant, counts, tensors()); };
+    const encoding::WeightStatistics statistics = count_elements();
+    planned_ =
+        plan_modules(decoder_->module, specialisations_, {machine_, options_.without, options_.dump, statistics});
+    const auto fit_of = [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors()); };
     for (std::size_t i = 0; i < planned_.size(); ++i) {
-      weights_.add(planned_[i].module, specialisations_[i].entries, code_of);
+      weights_.add(planned_[i].module, specialisations_[i].entries, fit_of);
     }
     report_.plan_s = seconds_since(start);
   }
 
-  // For coded layouts.
-  ir::WeightCounts count_elements() const {
+  // For encodings.
+  encoding::WeightStatistics count_elements() const {
     return compile::count_elements(decoder_->module, tensors(), vectorize::decodable(machine_), thread_count(options_),
                                    [&](double done) { progress("reading", done); });
   }

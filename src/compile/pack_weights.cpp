@@ -199,7 +199,7 @@ class SectionWriter {
 
 }  // namespace
 
-StoredConstant::StoredConstant(const ir::Expr& constant, const TensorSource& tensors, const ir::WeightCode& code)
+StoredConstant::StoredConstant(const ir::Expr& constant, const TensorSource& tensors, const encoding::Fit& fit)
     : type_(constant.type()), elements_(read_constant(constant, tensors)) {
   for (std::size_t i = 0; i < type_.layout.packs.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
@@ -209,13 +209,13 @@ StoredConstant::StoredConstant(const ir::Expr& constant, const TensorSource& ten
   }
   const bool is_simple = ir::is_row_major_in_memory(type_) || fills_panels(type_);
   if (!is_simple) elements_ = read_at_once(std::move(elements_), ir::max_element_count(type_.shape));
-  if (type_.layout.is_coded) coded_ = std::make_unique<CodedConstant>(*elements_, type_, code);
+  if (type_.layout.encoding != nullptr) encoded_ = std::make_unique<EncodedConstant>(*elements_, type_, fit);
 }
 
 bool StoredConstant::needs_memory() const { return elements_->needs_memory(); }
 
 void StoredConstant::read(std::int64_t begin, std::int64_t end, std::byte* out) const {
-  if (coded_) return coded_->read(begin, end, out);
+  if (encoded_) return encoded_->read(begin, end, out);
   const std::int64_t size = dtype_size(type_.dtype);
   STRATA_CHECK(begin % size == 0 && end % size == 0, "blocks cut no element");
   if (ir::is_row_major_in_memory(type_)) {
@@ -238,7 +238,7 @@ void pack_weights(package::PackageWriter& writer, const WeightMap& weights, cons
   std::vector<Job> streamed;
   std::vector<const WeightMap::Entry*> evaluated;
   for (const WeightMap::Entry& entry : weights.entries()) {
-    StoredConstant constant(*entry.constant, tensors, entry.code);
+    StoredConstant constant(*entry.constant, tensors, entry.fit);
     if (constant.needs_memory()) {
       evaluated.push_back(&entry);
     } else {
@@ -249,7 +249,7 @@ void pack_weights(package::PackageWriter& writer, const WeightMap& weights, cons
   for (const WeightMap::Entry* entry : evaluated) {
     section.write(streamed, begin, entry->offset);
     std::vector<Job> one;
-    one.push_back({entry, StoredConstant(*entry->constant, tensors, entry->code)});
+    one.push_back({entry, StoredConstant(*entry->constant, tensors, entry->fit)});
     begin = entry->offset + entry->bytes;
     section.write(one, entry->offset, begin);
   }

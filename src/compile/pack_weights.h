@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "codegen/program.h"
-#include "compile/coded_constant.h"
 #include "compile/constant_reader.h"
+#include "compile/encoded_constant.h"
 #include "import/checkpoint.h"
 #include "package/package.h"
 
@@ -31,8 +31,8 @@ class WeightSource {
 // layout, padded with zeros.
 class StoredConstant {
  public:
-  // `code`: of one in a coded layout.
-  StoredConstant(const ir::Expr& constant, const TensorSource& tensors, const ir::WeightCode& code = {});
+  // `fit`: of one in an encoding.
+  StoredConstant(const ir::Expr& constant, const TensorSource& tensors, const encoding::Fit& fit = {});
 
   // Whether reading evaluates a whole tensor first and keeps it.
   bool needs_memory() const;
@@ -43,7 +43,7 @@ class StoredConstant {
  private:
   ir::TensorType type_;
   std::unique_ptr<ElementSource> elements_;
-  std::unique_ptr<CodedConstant> coded_;
+  std::unique_ptr<EncodedConstant> encoded_;
 };
 
 // Fills the reserved section "weights", `threads` blocks of 16 MiB at a time: memory does not grow with the model. Of

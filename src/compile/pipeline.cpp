@@ -177,7 +177,7 @@ std::vector<codegen::PlannedModule> plan_modules(const ir::Module& module,
   } else {
     vectorize::SearchOptions options;
     options.without.insert(context.without.begin(), context.without.end());
-    options.counts = context.counts;
+    options.statistics = context.statistics;
     vectorize::SearchResult found = vectorize::search(std::move(versions), context.machine, options);
     for (std::size_t i = 0; i < modules.size(); ++i) {
       vectorize::PlannedVersion& version = found.versions[i];

@@ -8,8 +8,8 @@
 
 #include "codegen/program.h"
 #include "cost/op_cost.h"
+#include "encoding/statistics.h"
 #include "ir/expr.h"
-#include "ir/weight_code.h"
 #include "machine/machine.h"
 
 namespace strata::compile {
@@ -17,9 +17,9 @@ namespace strata::compile {
 // What one compilation's passes share.
 struct PassContext {
   const machine::Machine& machine;
-  std::vector<std::string> without;  // passes, searches and rules that are switched off
-  std::filesystem::path dump;        // folder; empty: no dumps
-  ir::WeightCounts counts = {};      // of the weights whose contents are known
+  std::vector<std::string> without;            // passes, searches and rules that are switched off
+  std::filesystem::path dump;                  // folder; empty: no dumps
+  encoding::WeightStatistics statistics = {};  // of the weights whose contents are known
 };
 
 // A version of the program for a range of run-time sizes.

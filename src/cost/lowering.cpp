@@ -21,14 +21,14 @@ bool is_packed_along(const Layout& layout, int axis) {
 }
 
 // Numbers of bf16 packed along axis 0, and in pairs along axis 1: what a dot-product unit of two products reads, if
-// they aren't in code.
+// they aren't encoded.
 bool has_lanes_and_pairs(const TensorType& type) {
   const auto& packs = type.layout.packs;
   return packs.size() == 2 && packs[0].axis == 0 && packs[1].axis == 1 && packs[1].lanes == 2 &&
          ir::stored_dtype(type) == DType::kBF16;
 }
 
-bool is_packed_in_pairs(const TensorType& type) { return !type.layout.is_coded && has_lanes_and_pairs(type); }
+bool is_packed_in_pairs(const TensorType& type) { return type.layout.encoding == nullptr && has_lanes_and_pairs(type); }
 
 // Activations are rounded to bf16 only for weights that are.
 bool multiplies_pairs(const TensorType& right) { return right.dtype == DType::kBF16 && has_lanes_and_pairs(right); }

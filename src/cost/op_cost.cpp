@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "encoding/encoding.h"
 #include "tensor/attention.h"
 #include "tensor/matmul.h"
 
@@ -299,13 +300,12 @@ class Estimate {
     return unit->k;
   }
 
-  // Nine instructions decode two vectors of pairs of bf16, four one of f16. They are shuffles and logic, which other
-  // ports take beside the multiply-adds: they go by as three and as two for each vector of words.
   void add_decoding(double times) {
-    if (!types_[1].layout.is_coded) return;
-    const double slots = ir::stored_dtype(types_[1]) == DType::kBF16 ? 3 : 2;
+    const encoding::Encoding* const encoding = types_[1].layout.encoding;
+    if (encoding == nullptr) return;
     times *= lanes() / static_cast<double>(types_[1].layout.packs[0].lanes);
-    work_.more.push_back({machine::fma_unit(machine_, DType::kF32), times * columns() * depth() * slots});
+    work_.more.push_back(
+        {machine::fma_unit(machine_, DType::kF32), times * columns() * depth() * encoding->decode_slots});
   }
 
   // C in tiles of `tile` rows by `panels` vectors, whose accumulators stay in registers along k.

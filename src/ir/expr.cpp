@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "encoding/encoding.h"
 #include "ir/op.h"
 
 namespace strata::ir {
@@ -23,7 +24,7 @@ void mix_layout(std::size_t& seed, const Layout& layout) {
     mix_value(seed, pack.lanes);
     mix_value(seed, pack.axis);
   }
-  mix_value(seed, layout.is_coded);
+  if (layout.encoding != nullptr) mix_value(seed, layout.encoding->name);
 }
 
 void mix_type(std::size_t& seed, const TensorType& type) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cctype>
 #include <limits>
 #include <optional>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "encoding/encoding.h"
 #include "ir/op.h"
 #include "ir/text.h"
 #include "ir/text_scanner.h"
@@ -101,11 +103,12 @@ class ModuleParser {
     scan_.expect("<");
     Layout layout;
     parse_list(">", "packs", [&] {
-      if (layout.is_coded) {
-        scan_.fail_at(scan_.position(), "coded is not the layout's last word", "write <16@0, 2@1, coded>");
+      if (layout.encoding != nullptr) {
+        const std::string name(layout.encoding->name);
+        scan_.fail_at(scan_.position(), name + " is not the layout's last word", "write <16@0, 2@1, " + name + ">");
       }
-      if (scan_.accept_word("coded")) {
-        layout.is_coded = true;
+      if (std::isalpha(static_cast<unsigned char>(scan_.peek())) != 0) {
+        layout.encoding = parse_encoding();
         return;
       }
       Pack pack;
@@ -116,6 +119,14 @@ class ModuleParser {
       layout.packs.push_back(pack);
     });
     return layout;
+  }
+
+  const encoding::Encoding* parse_encoding() {
+    const std::size_t start = scan_.position();
+    const std::string name = scan_.identifier("an encoding");
+    const encoding::Encoding* const found = encoding::find_encoding(name);
+    if (found == nullptr) scan_.fail_at(start, "there is no encoding " + name, "use one of " + encoding::known_names());
+    return found;
   }
 
   int parse_axis() {

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "ir/weight_code.h"
-#include "tensor/coded.h"
+#include "encoding/encoding.h"
+#include "tensor/encoding.h"
 
 namespace strata::ir {
 namespace {
@@ -40,22 +40,25 @@ std::int64_t checked_product(std::int64_t a, std::int64_t b) {
   return a * b;
 }
 
-// Positions in a panel are counted in 32 bits. Numbers of bf16 are no numbers of f16, as a rule: bf16 has one code.
-bool can_be_coded(const TensorType& type) {
-  const auto& packs = type.layout.packs;
-  if (!is_floating(type.dtype) || type.rank() != 2 || packs.empty() || packs.size() > 2) return false;
-  if (!type.shape[0].is_constant() || !type.shape[1].is_constant()) return false;
-  const std::int64_t lanes = packs[0].lanes;
-  const bool has_lanes = packs[0].axis == 0 && !packs[0].is_ragged && tensor::are_coded_lanes(lanes);
-  const bool has_form = packs.size() == 1 ? type.dtype != DType::kBF16 : packs[1].axis == 1 && packs[1].lanes == 2;
-  return has_lanes && has_form && type.shape[1].factor() < (std::int64_t{1} << 31) / lanes;
+// Positions in a panel are counted in 32 bits.
+bool can_be_encoded(const TensorType& type) {
+  const encoding::Encoding& encoding = *type.layout.encoding;
+  const std::int64_t lanes = type.layout.packs.empty() ? 0 : type.layout.packs[0].lanes;
+  return type.rank() == 2 && type.shape[0].is_constant() && type.shape[1].is_constant() &&
+         std::ranges::find(encoding.matrices, type.dtype) != encoding.matrices.end() &&
+         tensor::are_encoded_lanes(lanes) && type.layout == encoded_layout(encoding, lanes) &&
+         type.shape[1].factor() < (std::int64_t{1} << 31) / lanes;
 }
 
-std::int64_t coded_bytes(const TensorType& type) {
-  const std::int64_t lanes = type.layout.packs[0].lanes;
-  const std::int64_t panels = (type.shape[0].factor() + lanes - 1) / lanes;
-  const std::int64_t panel = coded_panel_bytes(stored_dtype(type), lanes, type.shape[1].factor());
-  return static_cast<std::int64_t>(sizeof(tensor::CodedHeader)) + checked_product(panels, panel);
+// Of the matrix' rows.
+std::int64_t panels_of(const TensorType& type) {
+  return tensor::div_up(type.shape[0].factor(), type.layout.packs[0].lanes);
+}
+
+std::int64_t encoded_bytes(const TensorType& type) {
+  const std::int64_t panel =
+      encoding::panel_bytes(*type.layout.encoding, type.layout.packs[0].lanes, type.shape[1].factor());
+  return static_cast<std::int64_t>(sizeof(tensor::EncodedHeader)) + checked_product(panels_of(type), panel);
 }
 
 }  // namespace
@@ -122,7 +125,7 @@ std::string Layout::text() const {
               [](const Pack& p) {
                 return std::to_string(p.lanes) + (p.is_ragged ? "~@" : "@") + std::to_string(p.axis);
               }) +
-         (is_coded ? ", coded>" : ">");
+         (encoding == nullptr ? "" : ", " + std::string(encoding->name)) + ">";
 }
 
 std::string Placement::text() const { return axes.empty() ? "" : "{" + join(axes, placement_text) + "}"; }
@@ -136,20 +139,25 @@ std::string TensorType::text() const {
 
 bool is_row_major_in_memory(const TensorType& type) {
   const auto& packs = type.layout.packs;
-  if (type.layout.is_coded) return false;
+  if (type.layout.encoding != nullptr) return false;
   if (packs.empty()) return true;
   if (packs.size() > 1 || packs[0].axis != type.rank() - 1) return false;
   return packs[0].is_ragged || type.shape.back().multiple() % packs[0].lanes == 0;
 }
 
+Layout encoded_layout(const encoding::Encoding& encoding, std::int64_t lanes) {
+  Layout layout{{{lanes, 0}}, &encoding};
+  if (encoding.panels.pairs) layout.packs.push_back({2, 1});
+  return layout;
+}
+
 DType stored_dtype(const TensorType& type) {
-  if (!type.layout.is_coded) return type.dtype;
-  return type.layout.packs.size() == 2 ? DType::kBF16 : DType::kF16;
+  return type.layout.encoding == nullptr ? type.dtype : type.layout.encoding->panels.number;
 }
 
 int stored_bits(const TensorType& type) {
-  if (!type.layout.is_coded) return static_cast<int>(dtype_size(type.dtype)) * 8;
-  return stored_dtype(type) == DType::kBF16 ? tensor::kCodedBits<tensor::bf16> : tensor::kCodedBits<tensor::f16>;
+  if (type.layout.encoding != nullptr) return type.layout.encoding->panels.bits();
+  return static_cast<int>(dtype_size(type.dtype)) * 8;
 }
 
 Layout vector_layout(const Shape& shape, std::int64_t lanes) {
@@ -172,10 +180,14 @@ std::vector<std::int64_t> max_physical_shape(const TensorType& type) {
 }
 
 std::int64_t max_bytes(const TensorType& type) {
-  if (type.layout.is_coded) return coded_bytes(type);
+  if (type.layout.encoding != nullptr) return encoded_bytes(type);
   std::int64_t bytes = dtype_size(type.dtype);
   for (const std::int64_t size : max_physical_shape(type)) bytes = checked_product(bytes, size);
   return bytes;
+}
+
+std::int64_t exceptions_bytes(const TensorType& type, std::int64_t exceptions) {
+  return exceptions == 0 ? 0 : tensor::exceptions_bytes(panels_of(type), exceptions);
 }
 
 void check_layout(const TensorType& type, const std::string& who) {
@@ -196,10 +208,13 @@ void check_layout(const TensorType& type, const std::string& who) {
     throw usage_error(who + ": the layout " + type.layout.text() + " has a ragged pack that is not the last axis' only",
                       "read the last axis in ragged groups, or pad");
   }
-  if (type.layout.is_coded && !can_be_coded(type)) {
-    throw usage_error(who + ": the layout " + type.layout.text() + " is none of " + type.text(),
-                      "code a matrix of constant sizes, in lanes of axis 0 and pairs of axis 1 as bf16 "
-                      "(<16@0, 2@1, coded>) or in lanes alone as f16 (<16@0, coded>)");
+  if (type.layout.encoding != nullptr && !can_be_encoded(type)) {
+    const encoding::Encoding& encoding = *type.layout.encoding;
+    std::string types = join(std::vector<DType>(encoding.matrices.begin(), encoding.matrices.end()),
+                             [](DType dtype) { return std::string(dtype_name(dtype)); });
+    throw usage_error(
+        who + ": the layout " + type.layout.text() + " is none of " + type.text(),
+        "encode a matrix of constant sizes and a type among " + types + ", as " + encoding::layout_text(encoding, 16));
   }
   if (is_row_major_in_memory(type)) return;
   for (int axis = 0; axis < type.rank(); ++axis) {

@@ -8,6 +8,10 @@
 
 #include "base/dtype.h"
 
+namespace strata::encoding {
+struct Encoding;
+}
+
 namespace strata::ir {
 
 // A run-time size with an inclusive range: seq in 1..512. `multiple` holds for every value (packed axes need it).
@@ -78,18 +82,17 @@ struct Pack {
 // (rounded up, padded with zeros) and the lanes follow the other axes, in the order of the packs. So bf16[n, k]<16@0,
 // 2@1> lies as [ceil(n/16), ceil(k/2), 16, 2].
 //
-// A coded one holds the elements of such a matrix in fewer bits, without loss (tensor/coded.h): a form of constants
-// only.
-// `<16@0, 2@1, coded>` takes 12 bits an element where nearly all are numbers of bf16, `<16@0, coded>` 15 where they are
-// numbers of f16. The matrix itself may be f32.
+// With an encoding (encoding/encoding.h) it holds the elements of such a matrix in fewer bits: a form of constants
+// only. The packs are then those that the encoding decodes to: `<16@0, 2@1, bf16_12>` takes 12 bits an element where
+// nearly all are numbers of bf16. The matrix itself may be f32.
 struct Layout {
   std::vector<Pack> packs;
-  bool is_coded = false;
+  const encoding::Encoding* encoding = nullptr;
 
-  bool is_row_major() const { return packs.empty() && !is_coded; }
+  bool is_row_major() const { return packs.empty() && encoding == nullptr; }
   std::int64_t lanes(int axis) const;  // product of the packs of that axis; 1 when it is not packed
   bool operator==(const Layout&) const = default;
-  std::string text() const;  // "<16@0, 2@1>", "<16@0, 2@1, coded>", or ""
+  std::string text() const;  // "<16@0, 2@1>", "<16@0, 2@1, bf16_12>", or ""
 };
 
 // Where a tensor lies on one axis of a device mesh (the SBP abstraction).
@@ -131,7 +134,10 @@ bool is_row_major_in_memory(const TensorType& type);
 // divide every value of its size, ragged elsewhere.
 Layout vector_layout(const Shape& shape, std::int64_t lanes);
 
-// The type of the numbers in memory: of a coded tensor that of its code.
+// The layout of a matrix in an encoding.
+Layout encoded_layout(const encoding::Encoding& encoding, std::int64_t lanes);
+
+// The type of the numbers in memory: of an encoded tensor that of its encoding.
 DType stored_dtype(const TensorType& type);
 
 // Bits of an element in memory, padding and exceptions apart.
@@ -140,14 +146,17 @@ int stored_bits(const TensorType& type);
 // The sizes in memory, lanes last, at the symbols' upper bounds.
 std::vector<std::int64_t> max_physical_shape(const TensorType& type);
 
-// Bytes in memory at the symbols' upper bounds, padding included; of a coded tensor without its exceptions. Throws
+// Bytes in memory at the symbols' upper bounds, padding included; of an encoded tensor without its exceptions. Throws
 // Error when they exceed 2^62.
 std::int64_t max_bytes(const TensorType& type);
 
+// Bytes of the lists of exceptions of an encoded tensor, which follow those that max_bytes() counts.
+std::int64_t exceptions_bytes(const TensorType& type, std::int64_t exceptions);
+
 // Throws Error (usage) naming `who` unless each pack has lanes >= 1 on an axis of the tensor, and the lanes of a
 // symbolic axis divide every value of its size. The outermost axis may be padded: that moves no other element. A ragged
-// pack is the only one, on the last axis. A coded tensor is a matrix of constant sizes in lanes of axis 0 and perhaps
-// pairs of axis 1.
+// pack is the only one, on the last axis. An encoded tensor is a matrix of constant sizes and of a type and packs that
+// its encoding is for.
 void check_layout(const TensorType& type, const std::string& who);
 
 }  // namespace strata::ir

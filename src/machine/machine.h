@@ -43,7 +43,7 @@ struct Unit {
   double ops_per_s = 0;  // of one core; a multiply-add counts as two
 };
 
-// How a core reads a long row of packed elements of one size, coded ones too, fastest, as tensor::Stream says it:
+// How a core reads a long row of packed elements of one size, encoded ones too, fastest, as tensor::Stream says it:
 // `panels` side by side, fetched `ahead_bytes` before they are needed, kept as `locality` says (0: used once, 3: in all
 // caches).
 struct Stream {

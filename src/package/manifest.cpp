@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "package/coded_weight.h"
+#include "encoding/encoding.h"
 
 namespace strata::package {
 namespace {
@@ -248,9 +248,10 @@ class Checker {
     }
   }
 
-  // A layout may pad, never drop; a coded one takes fewer bits.
+  // A layout may pad, never drop; an encoded one takes fewer bits.
   void check(const Weight& weight) const {
-    std::int64_t bits = is_coded(weight) ? coded_bits(weight) : dtype_size(weight.dtype) * 8;
+    const encoding::Encoding* const encoding = encoding::parse_layout(weight.layout).encoding;
+    std::int64_t bits = encoding != nullptr ? encoding->panels.bits() : dtype_size(weight.dtype) * 8;
     bool overflows = false;
     for (const std::int64_t extent : weight.shape) overflows |= __builtin_mul_overflow(bits, extent, &bits);
     require(!overflows && bits / 8 <= weight.bytes,

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
-#include "package/coded_weight.h"
+#include "encoding/encoding.h"
 #include "package/format.h"
 
 namespace strata::package {
@@ -79,6 +79,12 @@ bool fits(std::int64_t offset, std::int64_t length, std::size_t size) {
          static_cast<std::uint64_t>(length) <= size - static_cast<std::uint64_t>(offset);
 }
 
+// Of an encoded weight: whether a kernel that follows its header reads nothing else.
+bool is_sound(const Weight& weight, std::span<const std::byte> bytes) {
+  return weight.shape.size() == 2 &&
+         encoding::is_sound(encoding::parse_layout(weight.layout), weight.shape[0], weight.shape[1], bytes);
+}
+
 }  // namespace
 
 Package Package::open(const std::filesystem::path& path, bool verify_weights) {
@@ -136,8 +142,8 @@ void Package::check_manifest(const std::string& origin) const {
     }
     const auto bytes = section(kWeightsSection)
                            .subspan(static_cast<std::size_t>(weight.offset), static_cast<std::size_t>(weight.bytes));
-    if (is_coded(weight) && !is_sound_code(weight, bytes)) {
-      throw damaged("the code of the weight \"" + weight.name + "\" is wrong", origin);
+    if (encoding::names_encoding(weight.layout) && !is_sound(weight, bytes)) {
+      throw damaged("the weight \"" + weight.name + "\" is not encoded as " + weight.layout, origin);
     }
   }
 }

@@ -55,7 +55,7 @@ class PackageWriter {
 };
 
 // A mapped package. open() verifies the header, the table, the padding, every section but the weights, and that the
-// manifest is consistent with them; of coded weights, that a kernel reads nothing beside them; the weights' checksum,
+// manifest is consistent with them; of encoded weights, that a kernel reads nothing beside them; the weights' checksum,
 // which reads them all, only when asked. Damage is a model_error that names what is damaged.
 class Package {
  public:

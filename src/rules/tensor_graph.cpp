@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "encoding/encoding.h"
 #include "ir/text.h"
 
 namespace strata::rules {
@@ -38,7 +39,7 @@ egraph::Payload TensorGraph::intern(Operator record, const std::string& key) {
   if (is_new) {
     operators_.push_back(std::move(record));
     leaf_kinds_.push_back(LeafKind::kActivation);
-    leaf_counts_.push_back(nullptr);
+    leaf_elements_.push_back(nullptr);
   }
   return found->second;
 }
@@ -50,11 +51,11 @@ egraph::Payload TensorGraph::payload(const ir::Attributes& attributes) {
 }
 
 ClassId TensorGraph::leaf(LeafKind kind, const std::string& name, const TensorType& type, const ir::Expr* origin,
-                          const Counts& counts) {
+                          const Elements& elements) {
   const egraph::Payload number = intern({{}, name, type, 0, 0, origin}, "leaf " + name);
   STRATA_CHECK(operators_[number].type == type, "two leaves are called " + name);
   leaf_kinds_[number] = kind;
-  leaf_counts_[number] = counts;
+  leaf_elements_[number] = elements;
   return graph_.add(leaf_symbol_, number);
 }
 
@@ -106,20 +107,19 @@ std::optional<TensorType> TensorGraph::infer(const ir::Op& op, const std::vector
   }
 }
 
-Counts if_codable(const ir::ElementCounts& counts) {
-  const bool is_codable = ir::is_codable(counts, DType::kBF16) || ir::is_codable(counts, DType::kF16);
-  return is_codable ? std::make_shared<ir::ElementCounts>(counts) : nullptr;
+Elements if_encodable(const encoding::Statistics& statistics) {
+  return encoding::is_encodable(statistics) ? std::make_shared<encoding::Statistics>(statistics) : nullptr;
 }
 
-// Of a constant that holds the elements of its operands: tensors that are coded each by itself need not be together.
-Counts TensorGraph::joint_counts(const ENode& node, DType dtype) const {
-  ir::ElementCounts sum;
+// Of a constant that holds the elements of its operands: tensors that are encoded each by itself need not be together.
+Elements TensorGraph::joint_elements(const ENode& node, DType dtype) const {
+  encoding::Statistics sum;
   for (const ClassId operand : node.children) {
-    const Counts& counts = facts(operand).counts;
-    if (!counts || type(operand).dtype != dtype) return nullptr;
-    sum += *counts;
+    const Elements& elements = facts(operand).elements;
+    if (!elements || type(operand).dtype != dtype) return nullptr;
+    sum += *elements;
   }
-  return if_codable(sum);
+  return if_encodable(sum);
 }
 
 Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
@@ -129,7 +129,7 @@ Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
     facts.types = {record.type};
     facts.is_constant = leaf_kinds_[node.payload] == LeafKind::kConstant;
     facts.is_state = leaf_kinds_[node.payload] == LeafKind::kState;
-    facts.counts = leaf_counts_[node.payload];
+    facts.elements = leaf_elements_[node.payload];
     return facts;
   }
   if (is_scalar(node)) return {{record.type}, true, false, record.value};
@@ -143,7 +143,7 @@ Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
   facts.types = {op->infer(operand_types(node), record.attributes)};
   facts.is_constant = true;
   for (const ClassId child : node.children) facts.is_constant = facts.is_constant && this->facts(child).is_constant;
-  if (op->permutes_elements()) facts.counts = joint_counts(node, facts.types[0].dtype);
+  if (op->permutes_elements()) facts.elements = joint_elements(node, facts.types[0].dtype);
   const auto aliased = op->aliased_operand();
   const bool keeps_memory = aliased || op->name() == "pack" || op->name() == "unpack";
   facts.is_state = keeps_memory && this->facts(node.children[static_cast<std::size_t>(aliased.value_or(0))]).is_state;
@@ -161,11 +161,11 @@ bool TensorGraph::make(const egraph::EGraph& graph, ClassId id, const ENode& nod
   STRATA_CHECK(known.types == found.types, "equal expressions of different types: " + text(node) + " and " +
                                                (known.types.empty() ? "" : known.types[0].text()));
   const bool is_news = (found.is_constant && !known.is_constant) || (found.is_state && !known.is_state) ||
-                       (found.counts && !known.counts) || (found.scalar && !known.scalar);
+                       (found.elements && !known.elements) || (found.scalar && !known.scalar);
   known.is_constant = known.is_constant || found.is_constant;
   known.is_state = known.is_state || found.is_state;
   if (!known.scalar) known.scalar = found.scalar;
-  if (!known.counts) known.counts = found.counts;
+  if (!known.elements) known.elements = found.elements;
   return is_news;
 }
 
@@ -178,9 +178,9 @@ egraph::AnalysisMerge TensorGraph::merge(const egraph::EGraph&, ClassId into, Cl
   a.is_constant = a.is_constant || b.is_constant;
   a.is_state = a.is_state || b.is_state;
   if (!a.scalar) a.scalar = b.scalar;
-  if (!a.counts) a.counts = b.counts;
+  if (!a.elements) a.elements = b.elements;
   const auto differs = [&](const Facts& old) {
-    return old.is_constant != a.is_constant || old.is_state != a.is_state || old.counts != a.counts ||
+    return old.is_constant != a.is_constant || old.is_state != a.is_state || old.elements != a.elements ||
            old.scalar.has_value() != a.scalar.has_value();
   };
   return {differs(before), differs(b)};

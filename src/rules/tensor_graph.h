@@ -11,9 +11,9 @@
 
 #include "egraph/egraph.h"
 #include "egraph/rewrite.h"
+#include "encoding/statistics.h"
 #include "ir/expr.h"
 #include "ir/op.h"
-#include "ir/weight_code.h"
 
 namespace strata::rules {
 
@@ -27,10 +27,10 @@ struct Operator {
   const ir::Expr* origin = nullptr;  // leaf, call: where it comes from
 };
 
-// What a constant's elements are: null where that is not known, or no coded layout holds them with few exceptions.
-using Counts = std::shared_ptr<const ir::ElementCounts>;
+// What is known of a constant's elements: null where nothing is, or no encoding holds them with few exceptions.
+using Elements = std::shared_ptr<const encoding::Statistics>;
 
-Counts if_codable(const ir::ElementCounts& counts);
+Elements if_encodable(const encoding::Statistics& statistics);
 
 // What the graph knows of a class. Facts only grow; they stay true when classes merge.
 struct Facts {
@@ -38,7 +38,7 @@ struct Facts {
   bool is_constant = false;           // all that it needs is known when the package is written
   bool is_state = false;              // the memory of a cache, before or after an update
   std::optional<double> scalar;       // the value of a scalar constant
-  Counts counts = nullptr;            // of a constant's elements
+  Elements elements = nullptr;        // of a constant
 };
 
 enum class LeafKind { kActivation, kConstant, kState };
@@ -54,7 +54,7 @@ class TensorGraph : private egraph::Analysis {
   egraph::Symbols& symbols() { return symbols_; }
 
   egraph::ClassId leaf(LeafKind kind, const std::string& name, const ir::TensorType& type, const ir::Expr* origin,
-                       const Counts& counts = nullptr);
+                       const Elements& elements = nullptr);
   egraph::ClassId scalar(double value, DType dtype);
   // Throws Error (usage) when the operands don't fit the op.
   egraph::ClassId op(const ir::Op& op, const std::vector<egraph::ClassId>& operands, const ir::Attributes& attributes);
@@ -90,13 +90,13 @@ class TensorGraph : private egraph::Analysis {
 
   egraph::Payload intern(Operator record, const std::string& key);
   Facts facts_of(const egraph::EGraph& graph, const egraph::ENode& node) const;
-  Counts joint_counts(const egraph::ENode& node, DType dtype) const;
+  Elements joint_elements(const egraph::ENode& node, DType dtype) const;
   std::vector<ir::TensorType> operand_types(const egraph::ENode& node) const;
 
   egraph::Symbols symbols_;
   std::vector<Operator> operators_;
-  std::vector<LeafKind> leaf_kinds_;  // by payload
-  std::vector<Counts> leaf_counts_;   // by payload
+  std::vector<LeafKind> leaf_kinds_;     // by payload
+  std::vector<Elements> leaf_elements_;  // by payload
   std::unordered_map<std::string, egraph::Payload> payloads_;
   std::vector<Facts> facts_;        // by class id
   std::vector<const ir::Op*> ops_;  // by symbol

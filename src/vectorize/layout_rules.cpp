@@ -73,23 +73,22 @@ Rewrite vectorize_rule(TensorGraph& tensors, const machine::Machine& machine, co
   return egraph::make_rewrite(tensors.symbols(), name, op_pattern(op), "?r = ?none", guard);
 }
 
-// Binds ?c to the payload of ?q with a coded layout of the same lanes, as numbers of `code`, where the constant ?w may
-// lie so and the machine can decode it.
-egraph::Guard binds_code(TensorGraph& tensors, const machine::Machine& machine, DType code) {
-  const std::vector<DType> codes = decodable(machine);
-  const bool can_decode = std::ranges::find(codes, code) != codes.end();
-  return [&tensors, can_decode, code](EGraph&, Match& match) {
+// Binds ?e to the payload of ?q with the layout of the same lanes in the encoding, where the constant ?w may lie so and
+// the machine can decode it.
+egraph::Guard encodes(TensorGraph& tensors, const machine::Machine& machine, const encoding::Encoding& encoding) {
+  const auto known = decodable(machine);
+  const bool is_allowed = encoding.is_exact && std::ranges::find(known, &encoding) != known.end();
+  return [&tensors, is_allowed, &encoding](EGraph&, Match& match) {
     const ClassId constant = match.class_of("?w");
     ir::Attributes attributes = tensors.attributes(match.payload_of("?q"));
     auto& layout = std::get<ir::Layout>(attributes.at("layout"));
-    const rules::Counts& counts = tensors.facts(constant).counts;
-    if (layout.is_coded || layout.packs.empty() || attributes.contains("dtype")) return false;
-    if (!can_decode || !counts || !ir::is_codable(*counts, code)) return false;
-    layout.packs.resize(1);
-    if (code == DType::kBF16) layout.packs.push_back({2, 1});
-    layout.is_coded = true;
+    const rules::Elements& elements = tensors.facts(constant).elements;
+    if (layout.encoding != nullptr || layout.packs.empty() || attributes.contains("dtype")) return false;
+    if (!is_allowed || !elements || !encoding::encodes(encoding, *elements)) return false;
+    if (layout.packs[0].axis != 0 || layout.packs[0].is_ragged) return false;
+    layout = ir::encoded_layout(encoding, layout.packs[0].lanes);
     if (!tensors.infer(ir::get_op("pack"), {constant}, attributes)) return false;
-    match.bind_payload("?c", tensors.payload(attributes));
+    match.bind_payload("?e", tensors.payload(attributes));
     return true;
   };
 }
@@ -126,10 +125,12 @@ egraph::Guard gives(TensorGraph& tensors, const char* op) {
 
 }  // namespace
 
-std::vector<DType> decodable(const machine::Machine& machine) {
-  std::vector<DType> codes = {DType::kF16};
-  if (machine.vector_registers.byte_lookup) codes.push_back(DType::kBF16);
-  return codes;
+std::vector<const encoding::Encoding*> decodable(const machine::Machine& machine) {
+  std::vector<const encoding::Encoding*> found;
+  for (const encoding::Encoding* encoding : encoding::all_encodings()) {
+    if (!encoding->looks_up || machine.vector_registers.byte_lookup) found.push_back(encoding);
+  }
+  return found;
 }
 
 std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& machine) {
@@ -150,11 +151,12 @@ std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& 
   add("reshape-of-unpack", "reshape{?p}(unpack(?x))", "unpack(reshape{?p}(?x))", fits(tensors, "reshape"));
   add("transpose-of-unpack", "transpose{?p}(unpack(?x))", "unpack(transpose{?p}(?x))", fits(tensors, "transpose"));
   add("slice-of-unpack", "slice{?p}(unpack(?x))", "unpack(slice{?p}(?x))", fits(tensors, "slice"));
-  for (const auto& [name, code] : {std::pair("code12", DType::kBF16), std::pair("code15", DType::kF16)}) {
-    add((std::string(name) + "-matmul_nt").c_str(), "matmul_nt{?p}(?a, pack{?q}(?w))",
-        "matmul_nt{?p}(?a, pack{?c}(?w))", binds_code(tensors, machine, code));
-    add((std::string(name) + "-gather").c_str(), "gather{?p}(pack{?q}(?w), ?a)", "gather{?p}(pack{?c}(?w), ?a)",
-        binds_code(tensors, machine, code));
+  for (const encoding::Encoding* encoding : encoding::all_encodings()) {
+    const std::string name = "-" + std::string(encoding->name);
+    add(("encode-matmul_nt" + name).c_str(), "matmul_nt{?p}(?a, pack{?q}(?w))", "matmul_nt{?p}(?a, pack{?e}(?w))",
+        encodes(tensors, machine, *encoding));
+    add(("encode-gather" + name).c_str(), "gather{?p}(pack{?q}(?w), ?a)", "gather{?p}(pack{?e}(?w), ?a)",
+        encodes(tensors, machine, *encoding));
   }
   return rules;
 }

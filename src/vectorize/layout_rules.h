@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "egraph/rewrite.h"
+#include "encoding/encoding.h"
 #include "machine/machine.h"
 #include "rules/tensor_graph.h"
 
@@ -14,7 +15,7 @@ namespace strata::vectorize {
 // graph and the machine must outlive the rules.
 std::vector<egraph::Rewrite> layout_rules(rules::TensorGraph& graph, const machine::Machine& machine);
 
-// The types whose numbers kernels decode in the machine's registers: f16, and bf16 where codes can be looked up.
-std::vector<DType> decodable(const machine::Machine& machine);
+// The encodings that kernels decode in the machine's registers.
+std::vector<const encoding::Encoding*> decodable(const machine::Machine& machine);
 
 }  // namespace strata::vectorize

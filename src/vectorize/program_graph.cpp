@@ -11,8 +11,8 @@ using egraph::ClassId;
 using ir::Expr;
 using rules::LeafKind;
 
-ProgramGraph::ProgramGraph(std::vector<Version> versions, ir::WeightCounts counts)
-    : versions_(std::move(versions)), counts_(std::move(counts)) {
+ProgramGraph::ProgramGraph(std::vector<Version> versions, encoding::WeightStatistics statistics)
+    : versions_(std::move(versions)), statistics_(std::move(statistics)) {
   for (const Version& version : versions_) {
     bind_arguments(*version.module);
     roles_[&version] = ir::find_roles(*version.module);
@@ -36,21 +36,21 @@ void ProgramGraph::bind_arguments(const ir::Module& module) {
   }
 }
 
-// Of a weight, or of all together that calls bind a parameter to, if each of them can be coded.
-rules::Counts ProgramGraph::counts_of(const Expr& weight) const {
+// Of a weight, or of all together that calls bind a parameter to, if each of them can be encoded.
+rules::Elements ProgramGraph::elements_of(const Expr& weight) const {
   if (weight.kind == Expr::Kind::kWeight) {
-    const auto found = counts_.find(weight.name);
-    return found == counts_.end() ? nullptr : rules::if_codable(found->second);
+    const auto found = statistics_.find(weight.name);
+    return found == statistics_.end() ? nullptr : rules::if_encodable(found->second);
   }
   const auto bound = arguments_.find(&weight);
   if (bound == arguments_.end()) return nullptr;
-  ir::ElementCounts sum;
+  encoding::Statistics sum;
   for (const Expr* argument : bound->second) {
-    const rules::Counts counts = counts_of(*argument);
-    if (!counts) return nullptr;
-    sum += *counts;
+    const rules::Elements elements = elements_of(*argument);
+    if (!elements) return nullptr;
+    sum += *elements;
   }
-  return rules::if_codable(sum);
+  return rules::if_encodable(sum);
 }
 
 void ProgramGraph::add(const Version& version, const ir::Function& function, double runs, double copies) {
@@ -91,12 +91,12 @@ ClassId ProgramGraph::add_value(FunctionGraph& function, const Expr& value) {
       } else {
         const bool is_state = role == ir::Role::kState;
         id = tensors_.leaf(is_state ? LeafKind::kState : LeafKind::kConstant, name, value.type(), &value,
-                           is_state ? nullptr : counts_of(value));
+                           is_state ? nullptr : elements_of(value));
       }
       break;
     }
     case Expr::Kind::kWeight:
-      id = tensors_.leaf(LeafKind::kConstant, value.name, value.type(), &value, counts_of(value));
+      id = tensors_.leaf(LeafKind::kConstant, value.name, value.type(), &value, elements_of(value));
       break;
     case Expr::Kind::kScalar:
       id = tensors_.scalar(value.value, value.type().dtype);

@@ -8,7 +8,6 @@
 #include "cost/op_cost.h"
 #include "ir/expr.h"
 #include "ir/roles.h"
-#include "ir/weight_code.h"
 #include "rules/tensor_graph.h"
 
 namespace strata::vectorize {
@@ -39,8 +38,8 @@ struct FunctionGraph {
 // common, the constants and the states, is one leaf each; activations are leaves of their version.
 class ProgramGraph {
  public:
-  // `counts` of the weights that coded layouts may hold.
-  explicit ProgramGraph(std::vector<Version> versions, ir::WeightCounts counts = {});
+  // `statistics` of the weights that encodings may hold.
+  explicit ProgramGraph(std::vector<Version> versions, encoding::WeightStatistics statistics = {});
 
   rules::TensorGraph& tensors() { return tensors_; }
   const rules::TensorGraph& tensors() const { return tensors_; }
@@ -53,10 +52,10 @@ class ProgramGraph {
   void add(const Version& version, const ir::Function& function, double runs, double copies);
   egraph::ClassId add_value(FunctionGraph& function, const ir::Expr& value);
   void bind_arguments(const ir::Module& module);
-  rules::Counts counts_of(const ir::Expr& weight) const;
+  rules::Elements elements_of(const ir::Expr& weight) const;
 
   std::vector<Version> versions_;
-  ir::WeightCounts counts_;
+  encoding::WeightStatistics statistics_;
   std::map<const ir::Expr*, std::vector<const ir::Expr*>> arguments_;  // that calls bind a parameter to
   std::map<const Version*, ir::Roles> roles_;
   rules::TensorGraph tensors_;

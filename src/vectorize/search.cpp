@@ -52,7 +52,7 @@ std::vector<std::string> search_names() {
 }
 
 SearchResult search(std::vector<Version> versions, const machine::Machine& machine, const SearchOptions& options) {
-  ProgramGraph program(std::move(versions), options.counts);
+  ProgramGraph program(std::move(versions), options.statistics);
   const std::vector<Rewrite> rules = active_rules(program.tensors(), machine, options.without);
   const egraph::RunReport saturation = egraph::run(program.tensors().graph(), rules, options.limits);
   const Selection selection(program, machine,

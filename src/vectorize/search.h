@@ -17,7 +17,7 @@ struct SearchOptions {
   // Names that are switched off: rules, "vectorize" (all layout rules), "algebra" (all others), "exact" (the greedy
   // extraction decides).
   std::set<std::string> without;
-  ir::WeightCounts counts;  // of the weights whose contents are known: coded layouts are for them
+  encoding::WeightStatistics statistics;  // of the weights whose contents are known: encodings are for them
   egraph::RunnerLimits limits = {.iterations = 30, .nodes = 100'000, .seconds = 30};
   double extraction_seconds = 20;
 };

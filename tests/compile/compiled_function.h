@@ -23,7 +23,7 @@
 #include "compile/pack_weights.h"
 #include "compile/pipeline.h"
 #include "compile/toolchain.h"
-#include "compile/weight_counts.h"
+#include "compile/weight_statistics.h"
 #include "ir/interpreter.h"
 #include "ir/rewrite.h"
 #include "ir/text.h"
@@ -190,15 +190,15 @@ class PlannedFunction {
       : machine_(std::move(machine)), source_(ir::parse_module(text, "test")) {
     make_weights(options, random);
     const TensorSource tensors = [&](const std::string& name) { return views_.at(name); };
-    const ir::WeightCounts counts = count_elements(source_, tensors, vectorize::decodable(machine_), 1);
+    const encoding::WeightStatistics statistics = count_elements(source_, tensors, vectorize::decodable(machine_), 1);
     planned_.emplace(
-        std::move(plan_modules(source_, {{tag, {}, {"main"}}}, {machine_, options.without, {}, counts})[0]));
+        std::move(plan_modules(source_, {{tag, {}, {"main"}}}, {machine_, options.without, {}, statistics})[0]));
     weights_.add(planned_->module, {"main"},
-                 [&](const ir::Expr& constant) { return constant_code(constant, counts, tensors); });
+                 [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors); });
     for (const auto& symbol : source_.symbols()) symbols_.push_back(symbol->name);
     weight_bytes_.resize(static_cast<std::size_t>(weights_.total_bytes()));
     for (const auto& entry : weights_.entries()) {
-      StoredConstant(*entry.constant, tensors, entry.code).read(0, entry.bytes, weight_bytes_.data() + entry.offset);
+      StoredConstant(*entry.constant, tensors, entry.fit).read(0, entry.bytes, weight_bytes_.data() + entry.offset);
     }
   }
   PlannedFunction(const PlannedFunction&) = delete;

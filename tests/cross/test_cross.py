@@ -24,9 +24,9 @@ BUILD = Path(os.environ.get("STRATA_CROSS_BUILD", ROOT / "build/release/cross"))
 LIMIT = {"f32": 1e-5, "f16": 4e-3, "bf16": 3e-2}
 OBJDUMP = "llvm-objdump-19"
 # Where the time goes. One row meets weights in either form; the sum of exceptions is scalar.
-KERNELS = ("gemv_panels|multiply_coded", "gemm_tile", "score_tile", "value_tile")
+KERNELS = ("gemv_panels|multiply_encoded", "gemm_tile", "score_tile", "value_tile")
 # Of those, the instances for a number of lanes.
-WITH_LANES = (r"<void strata::tensor::(?:(?:gemv_panels|multiply_coded|gemm_tile)<{0}|"
+WITH_LANES = (r"<void strata::tensor::(?:(?:gemv_panels|multiply_encoded|gemm_tile)<{0}|"
               r"(?:score_tile|value_tile)<\d+, \d+, {0}),")
 
 
@@ -114,7 +114,7 @@ class CrossTest:
         for name in KERNELS:
             self.assertTrue(any(re.search(name, kernel) for kernel in counts), f"{name} is not among {sorted(counts)}")
         for kernel, (vector, scalar) in counts.items():
-            is_vectorised = vector > scalar if "multiply_coded" in kernel else vector > 0 and scalar == 0
+            is_vectorised = vector > scalar if "multiply_encoded" in kernel else vector > 0 and scalar == 0
             self.assertTrue(is_vectorised, f"{kernel} {vector} vector, {scalar} scalar")
 
     def test_f32(self):

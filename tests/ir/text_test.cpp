@@ -65,9 +65,9 @@ TEST(Text, RoundTripsLayoutsDTypesAndPlacements) {
       "    %0 = pack(%t) {layout = <16@0, 2@1>} : i8[5, 6]<16@0, 2@1>\n"
       "    %1 = gather(%t, %ids) {dtype = bf16} : bf16[3, 6]\n"
       "    %2 = weight \"w\" : bf16[5, 6]\n"
-      "    %3 = pack(%2) {layout = <16@0, 2@1, coded>} : bf16[5, 6]<16@0, 2@1, coded>\n"
+      "    %3 = pack(%2) {layout = <16@0, 2@1, bf16_12>} : bf16[5, 6]<16@0, 2@1, bf16_12>\n"
       "    %4 = weight \"v\" : f32[5, 6]\n"
-      "    %5 = pack(%4) {layout = <16@0, coded>} : f32[5, 6]<16@0, coded>\n"
+      "    %5 = pack(%4) {layout = <16@0, f16_15>} : f32[5, 6]<16@0, f16_15>\n"
       "    return %0, %1, %3, %5\n"
       "  }\n}\n");
 }
@@ -159,13 +159,16 @@ TEST(TextErrors, NamePlaceAndRemedy) {
   expect_error("    %0 = weight \"a\" : f32[8]<0@0>\n    return %0\n", "6:23", "wrong number of lanes");
   expect_error("    %0 = weight \"a\" : f32[2, seq]<16@1>\n    return %0\n", "6:23", "don't divide every value of seq");
   for (const char* type :
-       {"i8[8, 8]<16@0, 2@1, coded>", "bf16[8, 8]<16@0, coded>", "f16[8, 8]<16@1, coded>", "f16[8]<16~@0, coded>",
-        "bf16[8, 8]<coded>", "bf16[8, 8]<2@1, 16@0, coded>", "bf16[8, 8]<32@0, 2@1, coded>",
-        "bf16[seq, 8]<16@0, 2@1, coded>", "bf16[8, 2000000000]<16@0, 2@1, coded>"}) {
-    expect_error(std::string("    %0 = weight \"a\" : ") + type + "\n    return %0\n", "6:23", "code a matrix");
+       {"i8[8, 8]<16@0, 2@1, bf16_12>", "bf16[8, 8]<16@0, f16_15>", "f16[8, 8]<16@1, f16_15>", "f16[8]<16~@0, f16_15>",
+        "bf16[8, 8]<bf16_12>", "bf16[8, 8]<2@1, 16@0, bf16_12>", "bf16[8, 8]<32@0, 2@1, bf16_12>",
+        "bf16[8, 8]<16@0, bf16_12>", "f16[8, 8]<16@0, 2@1, f16_15>", "bf16[seq, 8]<16@0, 2@1, bf16_12>",
+        "bf16[8, 2000000000]<16@0, 2@1, bf16_12>"}) {
+    expect_error(std::string("    %0 = weight \"a\" : ") + type + "\n    return %0\n", "6:23", "encode a matrix");
   }
-  expect_error("    %0 = weight \"a\" : bf16[8, 8]<16@0, coded, 2@1>\n    return %0\n",
+  expect_error("    %0 = weight \"a\" : bf16[8, 8]<16@0, bf16_12, 2@1>\n    return %0\n",
                "6:", "not the layout's last word");
+  expect_error("    %0 = weight \"a\" : bf16[8, 8]<16@0, 2@1, coded>\n    return %0\n", "6:45",
+               "there is no encoding coded");
   expect_error("    %0 = weight \"a\" : f32[8] {core: S(1)}\n    return %0\n", "6:23", "axis 1 is split");
   expect_error("    %0 = weight \"a\" : f32[8]<16@-1>\n    return %0\n", "6:33", "there is no axis -1");
   expect_error("    %0 = weight \"a\" : f32[1,1,1,1,1,1,1,1,1]\n    return %0\n", "6:", "too many axes");

@@ -207,6 +207,18 @@ TEST_F(PackageTest, AnotherVersionIsNamed) {
   std::string file = package();
   file[8] = 7;
   refused(file, "format version 7");
+  file[8] = 1;  // whose layouts have other words
+  refused(file, "format version 1");
+}
+
+// A weight in any encoding, and one that only looks so: a kernel would follow a header that says nothing.
+TEST_F(PackageTest, AWeightThatIsNotEncodedAsItSaysIsRefused) {
+  for (const char* layout : {"<16@0, 2@1, bf16_12>", "<16@0, f16_15>", "<16@0, 2@1, bf16_3>", "<3@0, f16_15>"}) {
+    Manifest manifest = small_manifest();
+    manifest.weights = {{.name = "w", .dtype = DType::kF32, .shape = {16, 32}, .layout = layout, .bytes = 4096}};
+    write(manifest, path());
+    refused(read_text_file(path(), std::size_t{1} << 30), "the weight \"w\" is not encoded as " + std::string(layout));
+  }
 }
 
 TEST_F(PackageTest, TruncationIsFoundEverywhere) {

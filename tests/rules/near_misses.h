@@ -154,12 +154,13 @@ inline const std::vector<NearMiss>& near_misses() {
       {"slice-of-unpack", "%0 = unpack(%l) : f32[8, 6]; %1 = slice(%0) {axis = 0, begin = 1, end = 5} : f32[4, 6]"},
 
       // Of these weights nobody knows the elements.
-      {"code12-matmul_nt",
+      {"encode-matmul_nt-bf16_12",
        "%0 = pack(%bm) {layout = <4@0, 2@1>} : bf16[5, 6]<4@0, 2@1>; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
-      {"code12-gather",
+      {"encode-gather-bf16_12",
        "%0 = pack(%bm) {layout = <4@0, 2@1>} : bf16[5, 6]<4@0, 2@1>; %1 = gather(%0, %ids) : f32[2, 6]"},
-      {"code15-matmul_nt", "%0 = pack(%hm) {layout = <4@0>} : f16[5, 6]<4@0>; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
-      {"code15-gather", "%0 = pack(%hm) {layout = <4@0>} : f16[5, 6]<4@0>; %1 = gather(%0, %ids) : f32[2, 6]"},
+      {"encode-matmul_nt-f16_15",
+       "%0 = pack(%hm) {layout = <4@0>} : f16[5, 6]<4@0>; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
+      {"encode-gather-f16_15", "%0 = pack(%hm) {layout = <4@0>} : f16[5, 6]<4@0>; %1 = gather(%0, %ids) : f32[2, 6]"},
   };
   return kNearMisses;
 }

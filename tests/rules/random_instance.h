@@ -141,8 +141,8 @@ class InstanceWriter {
     const std::string name = "x" + std::to_string(count_++);
     if (limit_ > 0) limits_[name] = limit_;
     limit_ = 0;
-    const bool is_coded = kind == LeafKind::kConstant && is_floating(type.dtype) && type.rank() == 2;
-    return tensors_.leaf(kind, name, type, nullptr, is_coded ? std::make_shared<ir::ElementCounts>() : nullptr);
+    const bool is_encoded = kind == LeafKind::kConstant && is_floating(type.dtype) && type.rank() == 2;
+    return tensors_.leaf(kind, name, type, nullptr, is_encoded ? std::make_shared<encoding::Statistics>() : nullptr);
   }
 
   DType dtype() { return below(12) == 0 ? pick({DType::kF32, DType::kF16, DType::kBF16}) : dtype_; }

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "encoding/encoding.h"
 #include "ir/rewrite.h"
 #include "ir/text.h"
 #include "ir/verify.h"
@@ -280,22 +281,33 @@ TEST(Search, OneRowMeetsManyWeightsInPairs) {
   EXPECT_FALSE(contains(planned(4096, apart), rounded)) << "arithmetic that nothing is held up by saves nothing";
 }
 
-ir::ElementCounts exponents_between(int first, int last, std::int64_t each) {
-  ir::ElementCounts counts;
-  for (int i = first; i <= last; ++i) counts.bf16_exponents[static_cast<std::size_t>(i)] = each;
-  counts.elements = (last - first + 1) * each;
-  return counts;
+encoding::Statistics exponents_between(int first, int last, std::int64_t each) {
+  encoding::Statistics statistics;
+  auto& bins = statistics.bins(encoding::find_encoding("bf16_12")->statistics[0]);
+  for (int i = first; i <= last; ++i) bins[static_cast<std::size_t>(i)] = each;
+  statistics.elements = (last - first + 1) * each;
+  return statistics;
 }
 
-// Numbers of f16 below 2, of which so many are numbers of bf16 with one exponent.
-ir::ElementCounts small_f16(std::int64_t elements, std::int64_t bf16) {
-  ir::ElementCounts counts = exponents_between(120, 120, bf16);
-  counts.elements = counts.small_f16 = elements;
-  return counts;
+// Of so many numbers of f16, so many below 2 and so many that are numbers of bf16 with one exponent.
+encoding::Statistics numbers_of_f16(std::int64_t elements, std::int64_t small, std::int64_t bf16) {
+  encoding::Statistics statistics = exponents_between(120, 120, bf16);
+  statistics.elements = elements;
+  statistics.bins(encoding::find_encoding("f16_15")->statistics[0])[0] = small;
+  return statistics;
 }
+
+// Whether any of a plan's constants is encoded.
+bool has_encoding(const std::string& plan) {
+  return std::ranges::any_of(encoding::all_encodings(), [&](const encoding::Encoding* encoding) {
+    return contains(plan, std::string(encoding->name));
+  });
+}
+
+constexpr std::int64_t kCount = 4096 * 1024;  // elements of the table
 
 // A table that rows are looked up in and a row is multiplied by, planned with what is known of its elements.
-std::string plan_known_table(const ir::WeightCounts& counts, const Machine& machine,
+std::string plan_known_table(const encoding::WeightStatistics& statistics, const Machine& machine,
                              const std::set<std::string>& without = {}, const std::string& dtype = "bf16") {
   ops::register_all();
   std::string text = R"(module table {
@@ -316,71 +328,71 @@ std::string plan_known_table(const ir::WeightCounts& counts, const Machine& mach
   }
   const ir::Module module = ir::parse_module(text, "test");
   SearchOptions options;
-  options.counts = counts;
+  options.statistics = statistics;
   options.without = without;
   const SearchResult found = search({{"all", &module, {"main"}, 1e6, {}}}, machine, options);
   ir::verify(found.versions[0].module);
   return ir::to_text(found.versions[0].module);
 }
 
-// Where memory is what decoding waits for, weights whose exponents are few are read in code, by all their users,
-// through calls.
-TEST(Search, WeightsOfFewExponentsAreCoded) {
-  const ir::WeightCounts few = {{"table", exponents_between(110, 124, 1 << 18)}};
-  const std::string coded = "bf16[4096, 1024]<16@0, 2@1, coded>";
+// Where memory is what decoding waits for, weights whose exponents are few are encoded for all their users, through
+// calls.
+TEST(Search, WeightsOfFewExponentsAreEncoded) {
+  const encoding::WeightStatistics few = {{"table", exponents_between(110, 124, 1 << 18)}};
+  const std::string encoded = "bf16[4096, 1024]<16@0, 2@1, bf16_12>";
   const std::string text = plan_known_table(few, zen5());
-  EXPECT_TRUE(contains(text, "%w: " + coded)) << text;
-  EXPECT_TRUE(contains(text, "pack(%0) {layout = <16@0, 2@1, coded>} : " + coded)) << text;
+  EXPECT_TRUE(contains(text, "%w: " + encoded)) << text;
+  EXPECT_TRUE(contains(text, "pack(%0) {layout = <16@0, 2@1, bf16_12>} : " + encoded)) << text;
   EXPECT_TRUE(contains(text, "dtype = bf16, layout = <2@1>")) << text;
 
-  const ir::WeightCounts many = {{"table", exponents_between(100, 124, 1 << 18)}};
-  EXPECT_FALSE(contains(plan_known_table(many, zen5()), "coded")) << "ten exponents of 25 have no code";
-  EXPECT_FALSE(contains(plan_known_table({}, zen5()), "coded")) << "nothing is known of the elements";
-  EXPECT_FALSE(contains(plan_known_table(few, zen5(), {"code12-matmul_nt"}), "coded"));
+  const encoding::WeightStatistics many = {{"table", exponents_between(100, 124, 1 << 18)}};
+  EXPECT_FALSE(has_encoding(plan_known_table(many, zen5()))) << "ten exponents of 25 are not in the table";
+  EXPECT_FALSE(has_encoding(plan_known_table({}, zen5()))) << "nothing is known of the elements";
+  EXPECT_FALSE(has_encoding(plan_known_table(few, zen5(), {"encode-matmul_nt-bf16_12"})));
   const Machine fast = changed([](Machine& m) {
     for (auto& [threads, rate] : m.memory.back().read_bytes_per_s) rate *= 20;
   });
-  EXPECT_FALSE(contains(plan_known_table(few, fast), "coded")) << "decoding takes longer than reading";
+  EXPECT_FALSE(has_encoding(plan_known_table(few, fast))) << "decoding takes longer than reading";
   const Machine lanes =
       changed([](Machine& m) { std::erase_if(m.units, [](const machine::Unit& unit) { return unit.k > 1; }); });
   const std::string widened = plan_known_table(few, lanes);
-  EXPECT_TRUE(contains(widened, "%w: " + coded)) << widened;
+  EXPECT_TRUE(contains(widened, "%w: " + encoded)) << widened;
   EXPECT_FALSE(contains(widened, "dtype = bf16, layout = <2@1>")) << "no unit multiplies pairs";
   const Machine slow = changed([](Machine& m) { m.vector_registers.byte_lookup = false; });
-  EXPECT_FALSE(contains(plan_known_table(few, slow), "coded")) << "no instruction looks codes up";
+  EXPECT_FALSE(has_encoding(plan_known_table(few, slow))) << "no instruction looks bytes up";
 }
 
 // Numbers of f16 take 15 bits, on any machine.
-TEST(Search, WeightsOfSmallF16AreCoded) {
-  const ir::WeightCounts small = {{"table", small_f16(4096 * 1024, 0)}};
-  const std::string coded = "f16[4096, 1024]<16@0, coded>";
+TEST(Search, WeightsOfSmallF16AreEncoded) {
+  const encoding::WeightStatistics small = {{"table", numbers_of_f16(kCount, kCount, 0)}};
+  const std::string encoded = "f16[4096, 1024]<16@0, f16_15>";
   const std::string text = plan_known_table(small, zen5(), {}, "f16");
-  EXPECT_TRUE(contains(text, "%w: " + coded)) << text;
-  EXPECT_TRUE(contains(text, "pack(%0) {layout = <16@0, coded>} : " + coded)) << text;
-  EXPECT_FALSE(contains(plan_known_table({}, zen5(), {}, "f16"), "coded")) << "nothing is known of the elements";
-  EXPECT_FALSE(contains(plan_known_table(small, zen5(), {"code15-matmul_nt"}, "f16"), "coded"));
+  EXPECT_TRUE(contains(text, "%w: " + encoded)) << text;
+  EXPECT_TRUE(contains(text, "pack(%0) {layout = <16@0, f16_15>} : " + encoded)) << text;
+  EXPECT_FALSE(has_encoding(plan_known_table({}, zen5(), {}, "f16"))) << "nothing is known of the elements";
+  EXPECT_FALSE(has_encoding(plan_known_table(small, zen5(), {"encode-matmul_nt-f16_15"}, "f16")));
   const Machine slow = changed([](Machine& m) { m.vector_registers.byte_lookup = false; });
-  EXPECT_TRUE(contains(plan_known_table(small, slow, {}, "f16"), coded)) << "nothing is looked up";
-  ir::WeightCounts large = small;
-  large.at("table").small_f16 -= 4097;
-  EXPECT_FALSE(contains(plan_known_table(large, zen5(), {}, "f16"), "coded")) << "too many numbers of 2 and more";
+  EXPECT_TRUE(contains(plan_known_table(small, slow, {}, "f16"), encoded)) << "nothing is looked up";
+  const encoding::WeightStatistics large = {{"table", numbers_of_f16(kCount, kCount - 4097, 0)}};
+  EXPECT_FALSE(has_encoding(plan_known_table(large, zen5(), {}, "f16"))) << "too many numbers of 2 and more";
 }
 
 // Matrices that a conversion made wider than their numbers are: read as what they were, multiplied as what they are.
-TEST(Search, WeightsOfNarrowerNumbersAreCoded) {
-  const ir::WeightCounts narrow = {{"table", small_f16(4096 * 1024, 4096 * 1024)}};
+TEST(Search, WeightsOfNarrowerNumbersAreEncoded) {
+  const encoding::WeightStatistics narrow = {{"table", numbers_of_f16(kCount, kCount, kCount)}};
   for (const std::string dtype : {"f32", "f16"}) {
     const std::string text = plan_known_table(narrow, zen5(), {}, dtype);
-    EXPECT_TRUE(contains(text, "%w: " + dtype + "[4096, 1024]<16@0, 2@1, coded>")) << text;
+    EXPECT_TRUE(contains(text, "%w: " + dtype + "[4096, 1024]<16@0, 2@1, bf16_12>")) << text;
     EXPECT_FALSE(contains(text, "dtype = bf16")) << "the row keeps its precision: " << text;
-    const std::string as_f16 = plan_known_table(narrow, zen5(), {"code12-matmul_nt"}, dtype);
-    EXPECT_TRUE(contains(as_f16, "%w: " + dtype + "[4096, 1024]<16@0, coded>")) << as_f16;
+    const std::string as_f16 = plan_known_table(narrow, zen5(), {"encode-matmul_nt-bf16_12"}, dtype);
+    EXPECT_TRUE(contains(as_f16, "%w: " + dtype + "[4096, 1024]<16@0, f16_15>")) << as_f16;
   }
-  EXPECT_FALSE(contains(plan_known_table(narrow, zen5(), {"code12-matmul_nt"}), "coded")) << "bf16 has one code";
+  EXPECT_FALSE(has_encoding(plan_known_table(narrow, zen5(), {"encode-matmul_nt-bf16_12"}))) << "bf16 has one encoding";
 }
 
-// Weights that one code fits by itself, but not both: a merged product would have an exception for every other element.
-TEST(Search, WeightsOfDifferentExponentsAreNotCodedTogether) {
+// Weights that one encoding fits by itself, but not both: a merged product would have an exception for every other
+// element.
+TEST(Search, WeightsOfDifferentExponentsAreNotEncodedTogether) {
   ops::register_all();
   const ir::Module module = ir::parse_module(R"(module m {
   func @main(%x: f32[1, 1024]) {
@@ -395,13 +407,13 @@ TEST(Search, WeightsOfDifferentExponentsAreNotCodedTogether) {
                                              "test");
   const auto planned = [&](int first_of_b) {
     SearchOptions options;
-    options.counts = {{"a", exponents_between(110, 124, 1 << 17)},
-                      {"b", exponents_between(first_of_b, first_of_b + 14, 1 << 17)}};
+    options.statistics = {{"a", exponents_between(110, 124, 1 << 17)},
+                          {"b", exponents_between(first_of_b, first_of_b + 14, 1 << 17)}};
     return ir::to_text(search({{"all", &module, {"main"}, 1e6, {}}}, zen5(), options).versions[0].module);
   };
-  EXPECT_FALSE(contains(planned(90), "bf16[4096, 1024]<16@0, 2@1, coded>")) << planned(90);
-  EXPECT_TRUE(contains(planned(90), "bf16[2048, 1024]<16@0, 2@1, coded>")) << planned(90);
-  EXPECT_TRUE(contains(planned(110), "coded>")) << planned(110);
+  EXPECT_FALSE(contains(planned(90), "bf16[4096, 1024]<16@0, 2@1, bf16_12>")) << planned(90);
+  EXPECT_TRUE(contains(planned(90), "bf16[2048, 1024]<16@0, 2@1, bf16_12>")) << planned(90);
+  EXPECT_TRUE(contains(planned(110), "bf16_12>")) << planned(110);
 }
 
 Machine with_memory(std::int64_t bytes) {

@@ -7,7 +7,7 @@
 
 #include "base/dtype.h"
 
-namespace strata::compile {
+namespace strata::encoding {
 
 // No number of the other type.
 inline constexpr std::uint32_t kNoWord = 0x10000;
@@ -19,4 +19,4 @@ void exact_words(DType from, std::span<const std::byte> elements, DType to, std:
 // The same numbers as f32.
 void to_floats(DType from, std::span<const std::byte> elements, std::span<float> floats);
 
-}  // namespace strata::compile
+}  // namespace strata::encoding

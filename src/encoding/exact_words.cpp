@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "compile/exact_words.h"
+#include "encoding/exact_words.h"
 
 #include <bit>
 #include <cstring>
 
 #include "base/error.h"
 
-namespace strata::compile {
+namespace strata::encoding {
 namespace {
 
 // bf16 is the upper half of f32.
@@ -78,4 +78,4 @@ void to_floats(DType from, std::span<const std::byte> elements, std::span<float>
   }
 }
 
-}  // namespace strata::compile
+}  // namespace strata::encoding

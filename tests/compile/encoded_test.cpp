@@ -1,43 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
-// Constants in coded layouts: as a package stores them, and in compiled code against the interpreter.
-#include "tensor/coded.h"
+// Constants in encodings: as a package stores them, and in compiled code against the interpreter.
+#include "tensor/encoded.h"
 
 #include "base/temp_dir.h"
-#include "compile/weight_counts.h"
+#include "compile/weight_statistics.h"
 #include "op_case.h"
+#include "tensor/encoding/bf16_12.h"
+#include "tensor/encoding/f16_15.h"
 #include "tensor/gather.h"
 
 namespace strata::compile {
 namespace {
 
-const std::vector<DType> kCodes = {DType::kBF16, DType::kF16};
+using encoding::Encoding;
 
-// A weight in code, and its elements.
+const Encoding& bf16_12() { return *encoding::find_encoding("bf16_12"); }
+const Encoding& f16_15() { return *encoding::find_encoding("f16_15"); }
+
+// An encoded weight, and its elements.
 template <class T>
-class CodedWeight {
+class EncodedWeight {
  public:
   using Bits = std::conditional_t<std::is_same_v<T, float>, std::uint32_t, std::uint16_t>;
 
-  CodedWeight(std::int64_t n, std::int64_t k, const std::vector<Bits>& elements, DType code)
-      : code_dtype_(code), n_(n), k_(k), bits_(elements) {
+  EncodedWeight(std::int64_t n, std::int64_t k, const std::vector<Bits>& elements, const Encoding& encoding)
+      : encoding_(encoding), n_(n), k_(k), bits_(elements) {
     ops::register_all();
     const std::string shape =
         std::string(dtype_name(dtype())) + "[" + std::to_string(n) + ", " + std::to_string(k) + "]";
-    const std::string layout = code == DType::kF16 ? "<16@0, coded>" : "<16@0, 2@1, coded>";
+    const std::string layout = encoding::layout_text(encoding, 16);
     module_ = ir::parse_module("module m {\n  func @main() {\n    %0 = weight \"w\" : " + shape +
                                    "\n    %1 = pack(%0) {layout = " + layout + "} : " + shape + layout +
                                    "\n    return %1\n  }\n}\n",
                                "test");
     const TensorSource tensors = [this](const std::string&) { return view(); };
-    counts_ = count_elements(*module_, tensors, kCodes, 2);
+    statistics_ = count_elements(*module_, tensors, encoding::all_encodings(), 2);
     const ir::Expr& constant = *module_->find("main")->results[0];
-    code_ = constant_code(constant, {}, tensors);
-    bytes_ = ir::max_bytes(constant.type()) + ir::exceptions_bytes(constant.type(), code_.exceptions);
-    stored_.emplace(constant, tensors, code_);
+    fit_ = constant_fit(constant, {}, tensors);
+    bytes_ = ir::max_bytes(constant.type()) + ir::exceptions_bytes(constant.type(), fit_.exceptions);
+    stored_.emplace(constant, tensors, fit_);
   }
 
-  const ir::WeightCode& code() const { return code_; }
-  const ir::ElementCounts& counts() const { return counts_.at("w"); }
+  const encoding::Fit& fit() const { return fit_; }
+  const encoding::Statistics& statistics() const { return statistics_.at("w"); }
+  std::int64_t with_exponent(std::size_t exponent) const { return statistics().of(bf16_12().statistics[0])[exponent]; }
+  std::int64_t small() const { return statistics().of(f16_15().statistics[0])[0]; }
 
   std::vector<std::byte> read(std::int64_t piece) const {
     std::vector<std::byte> bytes(static_cast<std::size_t>(bytes_), std::byte{0x7f});
@@ -49,7 +56,7 @@ class CodedWeight {
 
   // As the kernels read it, in f32.
   std::vector<std::uint32_t> decoded(const std::vector<std::byte>& bytes) const {
-    return code_dtype_ == DType::kF16 ? decoded_as<tensor::f16>(bytes) : decoded_as<tensor::bf16>(bytes);
+    return &encoding_ == &f16_15() ? decoded_as<tensor::F16In15>(bytes) : decoded_as<tensor::Bf16In12>(bytes);
   }
   std::vector<std::uint32_t> expected() const {
     std::vector<std::uint32_t> all;
@@ -68,31 +75,31 @@ class CodedWeight {
   }
   importer::TensorView view() const { return {"w", dtype(), {n_, k_}, std::as_bytes(std::span(bits_))}; }
 
-  template <class Stored>
+  template <class E>
   std::vector<std::uint32_t> decoded_as(const std::vector<std::byte>& bytes) const {
     std::vector<std::int32_t> ids(static_cast<std::size_t>(n_));
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(i);
     std::vector<float> values(bits_.size());
-    tensor::gather_coded_rows<16>(reinterpret_cast<const tensor::Coded<Stored>*>(bytes.data()), ids.data(), n_, k_,
-                                  values.data(), k_);
+    tensor::gather_encoded_rows<16>(reinterpret_cast<const tensor::Encoded<E>*>(bytes.data()), ids.data(), n_, k_,
+                                    values.data(), k_);
     std::vector<std::uint32_t> bits;
     for (const float value : values) bits.push_back(std::bit_cast<std::uint32_t>(value));
     return bits;
   }
 
-  DType code_dtype_;
+  const Encoding& encoding_;
   std::int64_t n_, k_;
   std::vector<Bits> bits_;
   std::optional<ir::Module> module_;
-  ir::WeightCounts counts_;
-  ir::WeightCode code_;
+  encoding::WeightStatistics statistics_;
+  encoding::Fit fit_;
   std::int64_t bytes_ = 0;
   std::optional<StoredConstant> stored_;
 };
 
-using Bf16Weight = CodedWeight<tensor::bf16>;
-using F16Weight = CodedWeight<tensor::f16>;
-using F32Weight = CodedWeight<float>;
+using Bf16Weight = EncodedWeight<tensor::bf16>;
+using F16Weight = EncodedWeight<tensor::f16>;
+using F32Weight = EncodedWeight<float>;
 
 std::vector<std::uint16_t> all_words() {
   std::vector<std::uint16_t> all(1 << 16);
@@ -112,23 +119,23 @@ std::vector<std::uint16_t> random_elements(std::int64_t count, std::uint64_t odd
   return elements;
 }
 
-TEST(CodedConstant, HoldsEveryBitPatternOfBf16) {
-  const Bf16Weight weight(256, 256, all_words(), DType::kBF16);
-  EXPECT_EQ(weight.code().exceptions, 240 * 256) << "each of 256 exponents as often as the others, 16 have codes";
+TEST(EncodedConstant, HoldsEveryBitPatternOfBf16) {
+  const Bf16Weight weight(256, 256, all_words(), bf16_12());
+  EXPECT_EQ(weight.fit().exceptions, 240 * 256) << "each of 256 exponents as often as the others, 16 are in the table";
   EXPECT_EQ(weight.decoded(weight.read(1 << 20)), weight.expected());
 }
 
-TEST(CodedConstant, HoldsEveryBitPatternOfF16) {
-  for (const DType code : kCodes) {
-    const F16Weight weight(256, 256, all_words(), code);
+TEST(EncodedConstant, HoldsEveryBitPatternOfF16) {
+  for (const Encoding* encoding : encoding::all_encodings()) {
+    const F16Weight weight(256, 256, all_words(), *encoding);
     const auto decoded = weight.decoded(weight.read(1 << 20)), expected = weight.expected();
     for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_EQ(decoded[i], expected[i]) << "pattern " << i;
-    if (code == DType::kF16) EXPECT_EQ(weight.code().exceptions, 1 << 15) << "2 and more";
+    if (encoding == &f16_15()) EXPECT_EQ(weight.fit().exceptions, 1 << 15) << "2 and more";
   }
 }
 
 // Numbers of all kinds, of which every third is one of bf16 and every third one of f16.
-TEST(CodedConstant, HoldsF32) {
+TEST(EncodedConstant, HoldsF32) {
   std::mt19937_64 random(3);
   std::vector<std::uint32_t> elements;
   for (int i = 0; i < 3 * 1000; ++i) {
@@ -137,81 +144,81 @@ TEST(CodedConstant, HoldsF32) {
     const std::uint32_t as_half = std::bit_cast<std::uint32_t>(static_cast<float>(half));
     elements.push_back(i % 3 == 0 ? any : i % 3 == 1 ? any & 0xffff0000 : as_half);
   }
-  for (const DType code : kCodes) {
-    const F32Weight weight(30, 100, elements, code);
-    EXPECT_LT(weight.code().exceptions, 2800);
+  for (const Encoding* encoding : encoding::all_encodings()) {
+    const F32Weight weight(30, 100, elements, *encoding);
+    EXPECT_LT(weight.fit().exceptions, 2800);
     const auto decoded = weight.decoded(weight.read(1 << 20));
     EXPECT_EQ(decoded, elements);
   }
 }
 
-TEST(CodedConstant, IsTheSameInPiecesOfAnySize) {
+TEST(EncodedConstant, IsTheSameInPiecesOfAnySize) {
   for (const auto& [n, k] : {std::pair(1, 1), {16, 4}, {33, 7}, {100, 130}}) {
-    const Bf16Weight weight(n, k, random_elements(n * k, 50), DType::kBF16);
+    const Bf16Weight weight(n, k, random_elements(n * k, 50), bf16_12());
     const auto whole = weight.read(1 << 20);
     EXPECT_EQ(weight.decoded(whole), weight.expected()) << n << " x " << k;
     for (const std::int64_t piece : {1, 63, 1000}) EXPECT_EQ(weight.read(piece), whole) << n << " x " << k;
-    const F16Weight halves(n, k, random_elements(n * k, 50), DType::kF16);
+    const F16Weight halves(n, k, random_elements(n * k, 50), f16_15());
     const auto words = halves.read(1 << 20);
     EXPECT_EQ(halves.decoded(words), halves.expected()) << n << " x " << k;
     for (const std::int64_t piece : {1, 63, 1000}) EXPECT_EQ(halves.read(piece), words) << n << " x " << k;
   }
 }
 
-TEST(CodedConstant, WithoutExceptionsHasNoLists) {
-  const Bf16Weight weight(48, 64, random_elements(48 * 64, std::uint64_t{1} << 60), DType::kBF16);
-  EXPECT_EQ(weight.code().exceptions, 0);
+TEST(EncodedConstant, WithoutExceptionsHasNoLists) {
+  const Bf16Weight weight(48, 64, random_elements(48 * 64, std::uint64_t{1} << 60), bf16_12());
+  EXPECT_EQ(weight.fit().exceptions, 0);
   EXPECT_EQ(std::ssize(weight.read(1 << 20)), 64 + 48 * 64 * 3 / 2);
   EXPECT_EQ(weight.decoded(weight.read(1 << 20)), weight.expected());
-  const F16Weight ones(48, 64, std::vector<std::uint16_t>(48 * 64, 0x3c00), DType::kF16);
-  EXPECT_EQ(ones.code().exceptions, 0);
+  const F16Weight ones(48, 64, std::vector<std::uint16_t>(48 * 64, 0x3c00), f16_15());
+  EXPECT_EQ(ones.fit().exceptions, 0);
   EXPECT_EQ(std::ssize(ones.read(1 << 20)), 64 + 48 * 64 * 15 / 8);
 }
 
-TEST(ElementCounts, AreThoseOfTheElementsAsTheyAreStored) {
+TEST(WeightStatistics, AreThoseOfTheElementsAsTheyAreStored) {
   std::vector<std::uint16_t> elements(3000, 0x3f80);  // 1: exponent 127
   elements[7] = 0x4000;                               // 2: 128
   elements[8] = 0x8000;                               // -0
-  const Bf16Weight weight(3, 1000, elements, DType::kBF16);
-  EXPECT_EQ(weight.counts().elements, 3000);
-  EXPECT_EQ(weight.counts().bf16_exponents[127], 2998);
-  EXPECT_EQ(weight.counts().bf16_exponents[128], 1);
-  EXPECT_EQ(weight.counts().bf16_exponents[0], 1);
-  EXPECT_EQ(weight.counts().small_f16, 0) << "bf16 has one code";
+  const Bf16Weight weight(3, 1000, elements, bf16_12());
+  EXPECT_EQ(weight.statistics().elements, 3000);
+  EXPECT_EQ(weight.with_exponent(127), 2998);
+  EXPECT_EQ(weight.with_exponent(128), 1);
+  EXPECT_EQ(weight.with_exponent(0), 1);
+  EXPECT_EQ(weight.small(), 0) << "bf16 has one encoding";
 }
 
-TEST(ElementCounts, OfF16) {
+TEST(WeightStatistics, OfF16) {
   std::vector<std::uint16_t> elements(3000, 0x3c00);  // 1
   elements[1] = 0x3c01;                               // needs 11 bits
   elements[2] = 0x0001;                               // 2^-24: bf16's exponent 103
   elements[3] = 0x4000;                               // 2
-  const F16Weight weight(3, 1000, elements, DType::kF16);
-  EXPECT_EQ(weight.counts().bf16_exponents[127], 2997);
-  EXPECT_EQ(weight.counts().bf16_exponents[103], 1);
-  EXPECT_EQ(weight.counts().bf16_exponents[128], 1);
-  EXPECT_EQ(weight.counts().small_f16, 2999);
+  const F16Weight weight(3, 1000, elements, f16_15());
+  EXPECT_EQ(weight.with_exponent(127), 2997);
+  EXPECT_EQ(weight.with_exponent(103), 1);
+  EXPECT_EQ(weight.with_exponent(128), 1);
+  EXPECT_EQ(weight.small(), 2999);
 }
 
-// A matrix that no code fits is left early; all of it counts as exceptions.
-TEST(ElementCounts, OfAnyNumbersAreNone) {
+// A matrix that no encoding fits is left early; all of it counts as exceptions.
+TEST(WeightStatistics, OfAnyNumbersAreNone) {
   std::mt19937_64 random(5);
   std::vector<std::uint32_t> elements(1 << 20);
   for (auto& element : elements) element = static_cast<std::uint32_t>(random());
-  const F32Weight weight(1024, 1024, elements, DType::kBF16);
-  EXPECT_EQ(weight.counts().elements, 1 << 20);
-  EXPECT_EQ(weight.counts().small_f16, 0);
-  EXPECT_EQ(weight.counts().bf16_exponents, ir::ElementCounts{}.bf16_exponents);
+  const F32Weight weight(1024, 1024, elements, bf16_12());
+  EXPECT_EQ(weight.statistics().elements, 1 << 20);
+  EXPECT_EQ(weight.small(), 0);
+  EXPECT_EQ(weight.statistics().of(bf16_12().statistics[0]), std::vector<std::int64_t>(256));
 }
 
-// The code of a constant that computes is that of its values, not that of the weights.
-TEST(ElementCounts, OfAComputedConstantAreCounted) {
+// The table of a constant that computes is that of its values, not that of the weights.
+TEST(WeightStatistics, OfAComputedConstantAreCounted) {
   ops::register_all();
   const ir::Module module = ir::parse_module(R"(module m {
   func @main() {
     %0 = weight "w" : bf16[2, 1024]
     %1 = scalar 4.0 : f32
     %2 = mul(%0, %1) : bf16[2, 1024]
-    %3 = pack(%2) {layout = <16@0, 2@1, coded>} : bf16[2, 1024]<16@0, 2@1, coded>
+    %3 = pack(%2) {layout = <16@0, 2@1, bf16_12>} : bf16[2, 1024]<16@0, 2@1, bf16_12>
     return %3
   }
 }
@@ -221,10 +228,10 @@ TEST(ElementCounts, OfAComputedConstantAreCounted) {
   const TensorSource tensors = [&](const std::string&) {
     return importer::TensorView{"w", DType::kBF16, {2, 1024}, std::as_bytes(std::span(ones))};
   };
-  const ir::WeightCounts counts = count_elements(module, tensors, kCodes, 1);
-  EXPECT_EQ(counts.at("w").bf16_exponents[127], 2048);
-  const ir::WeightCode code = constant_code(*module.find("main")->results[0], counts, tensors);
-  EXPECT_EQ(code.exponents[1], 129);
+  const encoding::WeightStatistics statistics = count_elements(module, tensors, encoding::all_encodings(), 1);
+  EXPECT_EQ(statistics.at("w").of(bf16_12().statistics[0])[127], 2048);
+  const encoding::Fit fit = constant_fit(*module.find("main")->results[0], statistics, tensors);
+  EXPECT_EQ(fit.table[1], 129);
 }
 
 constexpr const char* kTied = R"(module tied {
@@ -243,19 +250,19 @@ constexpr const char* kTied = R"(module tied {
 }
 )";
 
-// The weights' type, that of the checkpoint, and the code that fits.
+// The weights' type, that of the checkpoint, and the layout that fits.
 struct Form {
   const char* name;
   DType dtype, checkpoint;
-  const char* code;
+  const char* layout;
 
   friend std::ostream& operator<<(std::ostream& out, const Form& form) { return out << form.name; }
 };
-const Form kForms[] = {{"Bf16", DType::kBF16, DType::kBF16, "<16@0, 2@1, coded>"},
-                       {"F16", DType::kF16, DType::kF16, "<16@0, coded>"},
-                       {"F16OfBf16", DType::kF16, DType::kBF16, "<16@0, 2@1, coded>"},
-                       {"F32OfBf16", DType::kF32, DType::kBF16, "<16@0, 2@1, coded>"},
-                       {"F32OfF16", DType::kF32, DType::kF16, "<16@0, coded>"}};
+const Form kForms[] = {{"Bf16", DType::kBF16, DType::kBF16, "<16@0, 2@1, bf16_12>"},
+                       {"F16", DType::kF16, DType::kF16, "<16@0, f16_15>"},
+                       {"F16OfBf16", DType::kF16, DType::kBF16, "<16@0, 2@1, bf16_12>"},
+                       {"F32OfBf16", DType::kF32, DType::kBF16, "<16@0, 2@1, bf16_12>"},
+                       {"F32OfF16", DType::kF32, DType::kF16, "<16@0, f16_15>"}};
 
 std::string tied(const Form& form, int min, int max) {
   std::string text = kTied;
@@ -267,15 +274,15 @@ std::string tied(const Form& form, int min, int max) {
   return text;
 }
 
-class CodedCode : public ::testing::TestWithParam<std::tuple<std::string, Form, int>> {};
+class EncodedWeights : public ::testing::TestWithParam<std::tuple<std::string, Form, int>> {};
 
 // One row, one row tile, more than one block of rows; with a unit that multiplies pairs and without.
-TEST_P(CodedCode, EqualsTheInterpreter) {
+TEST_P(EncodedWeights, EqualsTheInterpreter) {
   const auto& [name, form, rows] = GetParam();
   std::mt19937_64 random(static_cast<std::uint64_t>(rows));
   if (!can_run(name)) GTEST_SKIP() << "this processor is no " << name;
   machine::Machine machine = machine::load(name);
-  if (!machine.vector_registers.byte_lookup) GTEST_SKIP() << "no instruction looks codes up here";
+  if (!machine.vector_registers.byte_lookup) GTEST_SKIP() << "no instruction looks bytes up here";
   CompileCase options;
   // Even these small matrices are far away.
   for (std::size_t i = 1; i < machine.memory.size(); ++i) {
@@ -288,11 +295,11 @@ TEST_P(CodedCode, EqualsTheInterpreter) {
   options.odd_weights = 9;
   const CompiledFunction compiled(tied(form, rows == 1 ? 1 : 2, std::max(rows, 1)), options, random);
   const std::string plan = ir::to_text(compiled.planned().module);
-  std::string code = form.code;
-  code.replace(1, 2, std::to_string(machine::vector_lanes(machine, DType::kF32)));
-  EXPECT_NE(plan.find(code), std::string::npos) << plan;
+  std::string layout = form.layout;
+  layout.replace(1, 2, std::to_string(machine::vector_lanes(machine, DType::kF32)));
+  EXPECT_NE(plan.find(layout), std::string::npos) << plan;
   std::int64_t exceptions = 0;
-  for (const auto& entry : compiled.weights().entries()) exceptions += entry.code.exceptions;
+  for (const auto& entry : compiled.weights().entries()) exceptions += entry.fit.exceptions;
   EXPECT_GT(exceptions, 0);
   const Symbols symbols = {{"seq", rows}};
   std::vector<ir::Value> arguments;
@@ -308,14 +315,14 @@ TEST_P(CodedCode, EqualsTheInterpreter) {
   }
 }
 
-std::string case_name(const testing::TestParamInfo<CodedCode::ParamType>& instance) {
+std::string case_name(const testing::TestParamInfo<EncodedWeights::ParamType>& instance) {
   const auto& [machine, form, rows] = instance.param;
   std::string name = machine + "_" + form.name + "_" + std::to_string(rows);
   std::ranges::replace(name, '-', '_');
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Rows, CodedCode,
+INSTANTIATE_TEST_SUITE_P(Rows, EncodedWeights,
                          ::testing::Combine(::testing::Values("native", "avx2-generic"), ::testing::ValuesIn(kForms),
                                             ::testing::Values(1, 5, 300)),
                          case_name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "compile/exact_words.h"
+#include "encoding/exact_words.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 
 #include "tensor/vec.h"
 
-namespace strata::compile {
+namespace strata::encoding {
 namespace {
 
 std::uint32_t word(DType from, std::uint32_t bits, DType to) {
@@ -80,4 +80,4 @@ TEST(ExactWords, OfNan) {
 }
 
 }  // namespace
-}  // namespace strata::compile
+}  // namespace strata::encoding

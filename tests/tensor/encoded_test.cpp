@@ -1,66 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tensor/coded.h"
+#include "tensor/encoded.h"
 
 #include <algorithm>
 #include <cstring>
 #include <numeric>
 
 #include "matmul_problem.h"
+#include "tensor/encoding/bf16_12.h"
+#include "tensor/encoding/f16_15.h"
 #include "tensor/gather.h"
 
 namespace strata::tensor {
 namespace {
 
-// One element into its group, by the definition; false if it has no code.
+// One element into its group, by the definition; false if it has no form in the encoding.
 template <int L>
-bool put(const CodedHeader& header, bf16 element, std::int64_t i, std::int64_t lane, Coded<bf16>* group) {
-  const auto* const end = std::end(header.exponents);
-  const auto* const code = std::find(std::begin(header.exponents), end, element.bits >> 7 & 0xff);
-  if (code == end) return false;
-  const std::int64_t byte = CodedGroup<bf16>::byte(i, lane);
+bool put(const EncodedHeader& header, bf16 element, std::int64_t i, std::int64_t lane, Encoded<Bf16In12>* group) {
+  const auto* const end = std::end(header.table);
+  const auto* const index = std::find(std::begin(header.table), end, element.bits >> 7 & 0xff);
+  if (index == end) return false;
+  const std::int64_t byte = Bf16In12::byte(i, lane);
   group[byte].byte = static_cast<std::uint8_t>((element.bits >> 8 & 0x80) | (element.bits & 0x7f));
-  group[4 * L + byte / 2].byte |= static_cast<std::uint8_t>((code - header.exponents) << (byte % 2 * 4));
+  group[4 * L + byte / 2].byte |= static_cast<std::uint8_t>((index - header.table) << (byte % 2 * 4));
   return true;
 }
 template <int L>
-bool put(const CodedHeader&, f16 element, std::int64_t i, std::int64_t lane, Coded<f16>* group) {
-  using Group = CodedGroup<f16>;
-  if ((element.bits >> Group::kHole & 1) != 0) return false;
+bool put(const EncodedHeader&, f16 element, std::int64_t i, std::int64_t lane, Encoded<F16In15>* group) {
+  if ((element.bits >> F16In15::kHole & 1) != 0) return false;
   const auto add = [&](std::int64_t vector, unsigned bits) {
-    Coded<f16>* const word = group + (vector * 2 + i % 2) * 2 * L + lane * 2;
+    Encoded<F16In15>* const word = group + (vector * 2 + i % 2) * 2 * L + lane * 2;
     word[0].byte |= static_cast<std::uint8_t>(bits & 0xff);
     word[1].byte |= static_cast<std::uint8_t>(bits >> 8);
   };
-  if (i / 2 < Group::kStored) {
+  if (i / 2 < F16In15::kStored) {
     add(i / 2, element.bits);
   } else {
-    for (int v = 0; v < Group::kStored; ++v) add(v, (element.bits >> Group::bit_of(v) & 1u) << Group::kHole);
+    for (int v = 0; v < F16In15::kStored; ++v) add(v, (element.bits >> F16In15::bit_of(v) & 1u) << F16In15::kHole);
   }
   return true;
 }
 
-// A matrix [n][k] in code, element by element; elements without a code become exceptions. The exponents are bf16's.
-template <int L, class T>
-std::vector<Coded<T>> coded(const std::vector<T>& elements, std::int64_t n, std::int64_t k,
-                            const std::vector<std::uint8_t>& exponents) {
-  using Group = CodedGroup<T>;
-  CodedHeader header{};
-  std::copy(exponents.begin(), exponents.end(), header.exponents + 1);
+// A matrix [n][k] encoded element by element; elements without a form become exceptions. The exponents are bf16's.
+template <int L, class E>
+std::vector<Encoded<E>> encoded(const std::vector<typename E::Number>& elements, std::int64_t n, std::int64_t k,
+                                const std::vector<std::uint8_t>& exponents) {
+  EncodedHeader header{};
+  std::copy(exponents.begin(), exponents.end(), header.table + 1);
   header.panels = div_up(n, L);
-  const std::int64_t panel_bytes = coded_panel_bytes<T>(L, k);
+  const std::int64_t panel_bytes = encoded_panel_bytes<E>(L, k);
   const std::int64_t size = static_cast<std::int64_t>(sizeof(header)) + header.panels * panel_bytes;
-  std::vector<std::vector<CodedException>> exceptions(static_cast<std::size_t>(header.panels));
-  std::vector<Coded<T>> out(static_cast<std::size_t>(size));
+  std::vector<std::vector<EncodedException>> exceptions(static_cast<std::size_t>(header.panels));
+  std::vector<Encoded<E>> out(static_cast<std::size_t>(size));
   for (std::int64_t row = 0; row < n; ++row) {
     for (std::int64_t i = 0; i < k; ++i) {
-      const T element = elements[row * k + i];
-      auto* const group = &out[sizeof(header) + row / L * panel_bytes + i / Group::kDepth * Group::bytes(L)];
-      if (put<L>(header, element, i % Group::kDepth, row % L, group)) continue;
+      const auto element = elements[row * k + i];
+      auto* const group = &out[sizeof(header) + row / L * panel_bytes + i / E::kDepth * E::bytes(L)];
+      if (put<L>(header, element, i % E::kDepth, row % L, group)) continue;
       exceptions[row / L].push_back({static_cast<std::uint32_t>(i * L + row % L), static_cast<float>(element)});
     }
   }
   std::vector<std::uint32_t> first = {0};
-  std::vector<CodedException> all;
+  std::vector<EncodedException> all;
   for (const auto& panel : exceptions) {
     all.insert(all.end(), panel.begin(), panel.end());
     first.push_back(static_cast<std::uint32_t>(all.size()));
@@ -82,7 +82,8 @@ std::vector<std::uint8_t> exponents_from(int last) {
   return exponents;
 }
 
-// A code with few exceptions, with some and with nearly nothing else. Of bf16 the table changes, of f16 the values.
+// An encoding with few exceptions, with some and with nearly nothing else. Of bf16 the table changes, of f16 the
+// values.
 struct Case {
   std::vector<std::uint8_t> exponents;
   float scale;
@@ -117,42 +118,42 @@ std::string kernel_name(const char* kernel) {
   return std::string(kernel) + " of " + type_name<TA>() + ",";
 }
 
-template <int L, class T, class TA>
+template <int L, class E, class TA>
 void check_rows() {
   for (const Case& test : kCases) {
     for (const std::int64_t n : kColumns) {
       for (const std::int64_t k : kDepths) {
-        const Problem<T> problem = problem_of<T>(1, n, k, test);
-        const auto b = coded<L>(problem.b, n, k, test.exponents);
+        const auto problem = problem_of<typename E::Number>(1, n, k, test);
+        const auto b = encoded<L, E>(problem.b, n, k, test.exponents);
         const auto a = tiles_of<L, 1>(problem, TA{});
         auto c = problem.untouched();
         const std::int64_t panels = div_up(n, L), middle = panels / 2;
         const auto run = [&]<int Ahead>(Lanes<Ahead>, std::int64_t begin, std::int64_t end) {
-          gemv_coded<L, Stream{1, Ahead, 0}>(a.data(), b.data(), k, n, c.data(), begin, end);
+          gemv_encoded<L, Stream{1, Ahead, 0}>(a.data(), b.data(), k, n, c.data(), begin, end);
         };
         run(Lanes<0>{}, 0, middle);
         run(Lanes<4096>{}, middle, panels);
-        const std::string what = problem.describe(kernel_name<TA>("coded row").c_str(), L, BLayout::kPairs);
+        const std::string what = problem.describe(kernel_name<TA>("encoded row").c_str(), L, BLayout::kPairs);
         ASSERT_TRUE(problem.check(c, what, sizeof(TA) == 2));
       }
     }
   }
 }
 
-template <int L, int MR, int NV, class T, class TA>
+template <int L, int MR, int NV, class E, class TA>
 void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k, const Case& test) {
-  const Problem<T> problem = problem_of<T>(m, n, k, test);
-  const auto b = coded<L>(problem.b, n, k, test.exponents);
+  const auto problem = problem_of<typename E::Number>(m, n, k, test);
+  const auto b = encoded<L, E>(problem.b, n, k, test.exponents);
   const auto a = tiles_of<L, MR>(problem, TA{});
-  std::vector<TA> scratch(coded_scratch_elements<L, NV, T>(k));
+  std::vector<TA> scratch(encoded_scratch_elements<L, NV, E>(k));
   auto c = problem.untouched();
   const std::int64_t panels = div_up(n, L), middle = panels / 3;
   const auto run = [&](std::int64_t begin, std::int64_t end) {
-    gemm_coded<L, MR, NV>(a.data(), m, b.data(), k, n, c.data(), problem.ldc(), begin, end, scratch.data());
+    gemm_encoded<L, MR, NV>(a.data(), m, b.data(), k, n, c.data(), problem.ldc(), begin, end, scratch.data());
   };
   run(0, middle);
   run(middle, panels);
-  const std::string what = problem.describe(kernel_name<TA>("coded tiles").c_str(), L, BLayout::kPairs);
+  const std::string what = problem.describe(kernel_name<TA>("encoded tiles").c_str(), L, BLayout::kPairs);
   ASSERT_TRUE(problem.check(c, what, sizeof(TA) == 2));
 }
 
@@ -162,9 +163,9 @@ void check_many_rows() {
     for (const std::int64_t m : {1, 2, 3, 5, 6, 7, 13}) {
       for (const std::int64_t n : kColumns) {
         for (const std::int64_t k : kDepths) {
-          check_tiles<L, MR, NV, bf16, bf16>(m, n, k, test);
-          check_tiles<L, MR, NV, bf16, float>(m, n, k, test);
-          check_tiles<L, MR, NV, f16, float>(m, n, k, test);
+          check_tiles<L, MR, NV, Bf16In12, bf16>(m, n, k, test);
+          check_tiles<L, MR, NV, Bf16In12, float>(m, n, k, test);
+          check_tiles<L, MR, NV, F16In15, float>(m, n, k, test);
           if (testing::Test::HasFatalFailure()) return;
         }
       }
@@ -172,17 +173,17 @@ void check_many_rows() {
   }
 }
 
-template <int L, class T>
+template <int L, class E>
 void check_table_rows() {
   constexpr std::int64_t kRows = 21;
   const std::vector<std::int32_t> ids = {0, 20, 7, 7, 16};
   for (const Case& test : kCases) {
     for (const std::int64_t dim : {1, 7, 16, 33, 100}) {
-      const auto elements = problem_of<T>(1, kRows, dim, test).b;
-      const auto table = coded<L>(elements, kRows, dim, test.exponents);
+      const auto elements = problem_of<typename E::Number>(1, kRows, dim, test).b;
+      const auto table = encoded<L, E>(elements, kRows, dim, test.exponents);
       const std::int64_t ldo = dim + 1;
       std::vector<float> out(ids.size() * ldo, kUntouched);
-      gather_coded_rows<L>(table.data(), ids.data(), ids.size(), dim, out.data(), ldo);
+      gather_encoded_rows<L>(table.data(), ids.data(), ids.size(), dim, out.data(), ldo);
       for (std::size_t i = 0; i < ids.size(); ++i) {
         for (std::int64_t j = 0; j < ldo; ++j) {
           const float expected = j < dim ? static_cast<float>(elements[ids[i] * dim + j]) : kUntouched;
@@ -193,42 +194,42 @@ void check_table_rows() {
   }
 }
 
-TEST(Coded, OneRowInEveryWidth) {
+TEST(Encoded, OneRowInEveryWidth) {
   for_each_width([]<int L>(Lanes<L>) {
-    check_rows<L, bf16, bf16>();
-    check_rows<L, bf16, float>();
-    check_rows<L, f16, float>();
+    check_rows<L, Bf16In12, bf16>();
+    check_rows<L, Bf16In12, float>();
+    check_rows<L, F16In15, float>();
   });
 }
 
-TEST(Coded, ManyRowsInLanes16) { check_many_rows<16, 6, 4>(); }
-TEST(Coded, ManyRowsInLanes8) { check_many_rows<8, 6, 2>(); }
-TEST(Coded, ManyRowsInLanes4) { check_many_rows<4, 5, 3>(); }
+TEST(Encoded, ManyRowsInLanes16) { check_many_rows<16, 6, 4>(); }
+TEST(Encoded, ManyRowsInLanes8) { check_many_rows<8, 6, 2>(); }
+TEST(Encoded, ManyRowsInLanes4) { check_many_rows<4, 5, 3>(); }
 
 // Beyond kGemmDepth the panels are decoded in several passes.
-TEST(Coded, LongSumsAreSplit) {
+TEST(Encoded, LongSumsAreSplit) {
   for (const std::int64_t k : {1024, 1025, 2051, 3072}) {
-    check_tiles<8, 6, 2, bf16, bf16>(7, 33, k, kCases[1]);
-    check_tiles<8, 6, 2, bf16, float>(7, 33, k, kCases[1]);
-    check_tiles<8, 6, 2, f16, float>(7, 33, k, kCases[1]);
+    check_tiles<8, 6, 2, Bf16In12, bf16>(7, 33, k, kCases[1]);
+    check_tiles<8, 6, 2, Bf16In12, float>(7, 33, k, kCases[1]);
+    check_tiles<8, 6, 2, F16In15, float>(7, 33, k, kCases[1]);
   }
 }
 
-TEST(Coded, RowsOfATableInEveryWidth) {
+TEST(Encoded, RowsOfATableInEveryWidth) {
   for_each_width([]<int L>(Lanes<L>) {
-    check_table_rows<L, bf16>();
-    check_table_rows<L, f16>();
+    check_table_rows<L, Bf16In12>();
+    check_table_rows<L, F16In15>();
   });
 }
 
 // Every sign, mantissa and exponent comes back as it was, zeros, subnormal numbers and infinities too.
-TEST(Coded, EveryBitPatternOfF16) {
+TEST(Encoded, EveryBitPatternOfF16) {
   constexpr std::int64_t kLanes = 16, kDim = 4096;
   std::vector<f16> elements(kLanes * kDim);
   for (std::size_t i = 0; i < elements.size(); ++i) elements[i].bits = static_cast<std::uint16_t>(i * 40503);
-  const auto table = coded<kLanes>(elements, kLanes, kDim, {});
-  const CodedMatrix<f16, kLanes> matrix(table.data(), kDim);
-  const Decoder<f16, kLanes> decoder(matrix.header());
+  const auto table = encoded<kLanes, F16In15>(elements, kLanes, kDim, {});
+  const EncodedMatrix<F16In15, kLanes> matrix(table.data(), kDim);
+  const F16In15::Decoder<kLanes> decoder(matrix.header());
   std::vector<float> exceptions(elements.size());
   matrix.for_each_exception(0, 0, kDim,
                             [&](std::int64_t i, int lane, float element) { exceptions[lane * kDim + i] = element; });
@@ -243,7 +244,7 @@ TEST(Coded, EveryBitPatternOfF16) {
   }
 }
 
-TEST(Coded, EveryBitPatternOfEveryExponent) {
+TEST(Encoded, EveryBitPatternOfEveryExponent) {
   constexpr std::int64_t kLanes = 16, kDim = 256;
   for (int last = 15; last < 256; last += 15) {
     const std::vector<std::uint8_t> exponents = exponents_from(last);
@@ -252,8 +253,8 @@ TEST(Coded, EveryBitPatternOfEveryExponent) {
       const int exponent = i / 256 == 0 ? 0 : exponents[i / 256 - 1];
       elements[i].bits = static_cast<std::uint16_t>((i & 0x80) << 8 | exponent << 7 | (i & 0x7f));
     }
-    const auto table = coded<kLanes>(elements, kLanes, kDim, exponents);
-    const CodedMatrix<bf16, kLanes> matrix(table.data(), kDim);
+    const auto table = encoded<kLanes, Bf16In12>(elements, kLanes, kDim, exponents);
+    const EncodedMatrix<Bf16In12, kLanes> matrix(table.data(), kDim);
     std::vector<bf16> decoded(elements.size());
     decode_panels<kLanes, 1>(matrix, 0, 0, kDim, decoded.data());
     for (std::int64_t row = 0; row < kLanes; ++row) {
