@@ -2,16 +2,13 @@
 #include "base/atomic_file.h"
 
 #include <fcntl.h>
-#include <limits.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <array>
-#include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <limits>
 #include <random>
 
@@ -21,33 +18,8 @@
 namespace strata {
 namespace {
 
-// The names of temporary files that exist now, for a signal's handler. A slot is owned by whoever set `used`; its path
-// is valid while `armed`.
-struct TemporarySlot {
-  std::atomic<bool> used;
-  std::atomic<bool> armed;
-  std::array<char, PATH_MAX> path;
-};
-constinit std::array<TemporarySlot, 16> g_temporaries{};
-
-// -1: all slots are taken, or the path is too long; the file is then only removed on the ordinary ways out.
-int register_temporary(const std::string& path) {
-  if (path.size() >= PATH_MAX) return -1;
-  for (std::size_t i = 0; i < g_temporaries.size(); ++i) {
-    TemporarySlot& slot = g_temporaries[i];
-    if (slot.used.exchange(true)) continue;
-    std::memcpy(slot.path.data(), path.c_str(), path.size() + 1);
-    slot.armed = true;
-    return static_cast<int>(i);
-  }
-  return -1;
-}
-
-void unregister_temporary(int index) noexcept {
-  if (index < 0) return;
-  g_temporaries[static_cast<std::size_t>(index)].armed = false;
-  g_temporaries[static_cast<std::size_t>(index)].used = false;
-}
+// Ends the names of unfinished files, by which those that a killed process left are found.
+constexpr std::string_view kUnfinished = ".strata-tmp";
 
 std::string random_suffix() {
   std::random_device device;
@@ -121,37 +93,41 @@ constexpr std::uint64_t kMaxOffset = static_cast<std::uint64_t>(std::numeric_lim
 AtomicFile::AtomicFile(const std::filesystem::path& target, std::uint64_t expected_bytes, Naming naming)
     : target_(resolve_target(target)), needed_(expected_bytes) {
   if (expected_bytes > 0) check_space(target_, expected_bytes);
+  const std::filesystem::path folder = folder_of(target_);
+  remove_stale_files(folder.c_str(), kUnfinished);
   if (naming == Naming::kUnnamedIfPossible) {
-    file_ = FileDescriptor(::open(folder_of(target_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
+    file_ = FileDescriptor(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
+    // Before it has a name. Where files can't be locked nobody takes them for stale.
+    if (file_.is_open()) ::flock(file_.get(), LOCK_EX | LOCK_NB);
   }
   if (!file_.is_open()) open_named();
 }
 
 AtomicFile::~AtomicFile() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
-  unregister_temporary(slot_);
 }
 
-std::filesystem::path AtomicFile::new_name() const {
-  return folder_of(target_) / ("." + target_.filename().string().substr(0, 200) + "." + random_suffix() + ".tmp");
+void AtomicFile::choose_name() {
+  std::string name = "." + target_.filename().string().substr(0, 200) + "." + random_suffix();
+  temporary_ = folder_of(target_) / name.append(kUnfinished);
+  registered_ = TemporaryPath(temporary_.native());
 }
 
 void AtomicFile::open_named() {
-  temporary_ = new_name();
-  // Known to the signals' handler before it exists: the other order has a gap.
-  slot_ = register_temporary(temporary_.string());
-  file_ = FileDescriptor(::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-  if (file_.is_open()) return;
-  const int error = errno;
-  unregister_temporary(slot_);
-  throw failure("cannot create", target_, error, needed_);
+  struct stat status{};
+  do {
+    choose_name();
+    file_ = FileDescriptor(::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (!file_.is_open()) throw failure("cannot create", target_, errno, needed_);
+    ::flock(file_.get(), LOCK_EX | LOCK_NB);
+    // Another process may have taken it for stale before it was locked.
+  } while (::fstat(file_.get(), &status) == 0 && status.st_nlink == 0);
 }
 
 // The unnamed file gets a temporary name, as a link can't replace an existing target.
 void AtomicFile::give_name() {
-  temporary_ = new_name();
-  slot_ = register_temporary(temporary_.string());
   const std::string self = "/proc/self/fd/" + std::to_string(file_.get());
+  choose_name();
   if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) == 0) return;
   const int error = errno;
   temporary_.clear();
@@ -210,18 +186,11 @@ void AtomicFile::commit() {
   if (temporary_.empty()) give_name();
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) throw failure("cannot rename", target_, errno, needed_);
   temporary_.clear();
-  unregister_temporary(slot_);
-  slot_ = -1;
+  registered_.release();
   file_.reset();
   // Makes the name itself durable. The file is complete either way, so a failure is none of the caller's.
   const FileDescriptor folder(::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.is_open()) ::fsync(folder.get());
-}
-
-void remove_temporary_files() noexcept {
-  for (TemporarySlot& slot : g_temporaries) {
-    if (slot.armed) ::unlink(slot.path.data());
-  }
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {

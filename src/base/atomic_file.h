@@ -8,13 +8,15 @@
 #include <string_view>
 
 #include "base/file_descriptor.h"
+#include "base/temporary_path.h"
 
 namespace strata {
 
 // A file that appears under its name complete or not at all, whatever ends the process.
 //
 // It is written without a name where the file system can do that (O_TMPFILE), so that even kill -9 leaves nothing;
-// elsewhere under a temporary name in the same folder. Errors (no space, quota, no permission, read-only file system,
+// elsewhere under a temporary name in the same folder, locked while it is written: the next file that is written to the
+// folder removes those that a killed process left. Errors (no space, quota, no permission, read-only file system,
 // I/O) are resource_error and name the path and, for lack of space, the bytes needed.
 class AtomicFile {
  public:
@@ -49,19 +51,15 @@ class AtomicFile {
  private:
   void open_named();
   void give_name();
-  std::filesystem::path new_name() const;
+  void choose_name();
 
   std::filesystem::path target_;
   std::filesystem::path temporary_;  // empty: the file has no name yet
+  TemporaryPath registered_;
   FileDescriptor file_;
-  int slot_ = -1;  // in the table of remove_temporary_files()
   std::uint64_t appended_ = 0;
   std::uint64_t needed_ = 0;
 };
-
-// Removes the named temporary files of this process that are not committed. Async-signal-safe: for handlers of signals
-// that end the process.
-void remove_temporary_files() noexcept;
 
 // Replaces the file by `text`, atomically.
 void write_file(const std::filesystem::path& path, std::string_view text);

@@ -2,22 +2,33 @@
 #include "base/temp_dir.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <random>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include "base/error.h"
 #include "base/file_descriptor.h"
+#include "base/remove_tree.h"
 
 namespace strata {
 namespace {
 
 constexpr std::size_t kSuffix = 6;
+
+std::string random_suffix() {
+  constexpr std::string_view kLetters = "0123456789abcdefghijklmnopqrstuvwxyz";
+  std::random_device device;
+  std::uniform_int_distribution<std::size_t> letter(0, kLetters.size() - 1);
+  std::string suffix;
+  while (suffix.size() < kSuffix) suffix += kLetters[letter(device)];
+  return suffix;
+}
 
 [[noreturn]] void refuse(const std::filesystem::path& parent, int error) {
   throw resource_error("cannot make a temporary folder (" + errno_text(error) + ")", parent.string(),
@@ -40,27 +51,37 @@ bool still_exists(const FileDescriptor& folder) {
 
 }  // namespace
 
+// All that can fail without a call of the system comes before the folder exists.
 TempDir::TempDir(const std::filesystem::path& parent, std::string_view prefix) {
-  const std::filesystem::path pattern = parent / (std::string(prefix) + "-" + std::string(kSuffix, 'X'));
   while (true) {
-    std::string name = pattern.string();
-    if (::mkdtemp(name.data()) == nullptr) refuse(parent, errno);
-    FileDescriptor folder = open_folder(name);
-    if (!folder.is_open() && errno != ENOENT) refuse(parent, errno);
-    if (folder.is_open()) ::flock(folder.get(), LOCK_EX);
-    if (!folder.is_open() || !still_exists(folder)) continue;
-    path_ = name;
-    lock_ = std::move(folder);
-    return;
+    path_ = parent / (std::string(prefix) + "-" + random_suffix());
+    registered_ = TemporaryPath(path_.native());
+    if (::mkdir(path_.c_str(), 0700) != 0) {
+      if (errno == EEXIST) continue;
+      refuse(parent, errno);
+    }
+    lock_ = open_folder(path_);
+    const int error = lock_.is_open() ? 0 : errno;
+    if (error == ENOENT) continue;
+    if (error != 0) {
+      ::rmdir(path_.c_str());
+      refuse(parent, error);
+    }
+    ::flock(lock_.get(), LOCK_EX);
+    if (still_exists(lock_)) return;
   }
 }
 
 TempDir::~TempDir() {
-  std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  if (path_.empty()) return;
+  remove_contents(lock_.get());
+  ::rmdir(path_.c_str());
 }
 
-TempDir::TempDir(TempDir&& other) noexcept : path_(std::exchange(other.path_, {})), lock_(std::move(other.lock_)) {}
+TempDir::TempDir(TempDir&& other) noexcept
+    : path_(std::move(other.path_)), registered_(std::move(other.registered_)), lock_(std::move(other.lock_)) {
+  other.path_.clear();
+}
 
 int TempDir::remove_stale(const std::filesystem::path& parent, std::string_view prefix) {
   int removed = 0;
@@ -69,8 +90,9 @@ int TempDir::remove_stale(const std::filesystem::path& parent, std::string_view 
     if (!is_ours(entry.path().filename().string(), prefix)) continue;
     const FileDescriptor folder = open_folder(entry.path());
     if (!folder.is_open() || ::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    remove_tree(AT_FDCWD, entry.path().c_str());
     std::error_code ignored;
-    if (std::filesystem::remove_all(entry.path(), ignored) != static_cast<std::uintmax_t>(-1)) ++removed;
+    if (!std::filesystem::exists(entry.path(), ignored)) ++removed;
   }
   return removed;
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/file_descriptor.h"
+#include "base/temporary_path.h"
 
 namespace strata {
 
@@ -26,6 +27,7 @@ class TempDir {
 
  private:
   std::filesystem::path path_;
+  TemporaryPath registered_;
   FileDescriptor lock_;
 };
 

@@ -45,7 +45,9 @@ FileDescriptor file_in_memory(std::span<const std::byte> elf) {
 
 // Loads from a file that is removed at once; nullptr when that fails.
 void* open_from_folder(std::span<const std::byte> elf) {
-  const TempDir folder(std::filesystem::temp_directory_path(), "strata-code");
+  constexpr std::string_view kPrefix = "strata-code";
+  TempDir::remove_stale(std::filesystem::temp_directory_path(), kPrefix);
+  const TempDir folder(std::filesystem::temp_directory_path(), kPrefix);
   const std::string path = folder.path() / "code.so";
   const FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700));
   if (!file.is_open() || !write_all(file.get(), elf)) {

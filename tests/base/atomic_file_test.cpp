@@ -197,5 +197,39 @@ TEST_F(AtomicFileTest, KillLeavesNothingOfAnUnnamedFile) {
   EXPECT_EQ(files(), 0);
 }
 
+TEST_P(AtomicFileTest, TheNextFileRemovesWhatAKilledProcessLeft) {
+  in_child([&] {
+    AtomicFile file(path("a"), 0, GetParam());
+    file.append("text");
+    ::raise(SIGKILL);
+  });
+  fs::create_directory(path("kept.strata-tmp"));  // not a file of ours
+  write_file(path("b"), "text");
+  EXPECT_EQ(files(), 2);
+  EXPECT_TRUE(fs::exists(path("b")));
+}
+
+TEST_P(AtomicFileTest, AFileThatIsBeingWrittenIsNotStale) {
+  AtomicFile file(path("a"), 0, GetParam());
+  file.append("text");
+  write_file(path("b"), "other");
+  file.commit();
+  EXPECT_EQ(read_text_file(path("a"), 100), "text");
+  EXPECT_EQ(files(), 2);
+}
+
+TEST_F(AtomicFileTest, ASignalsHandlerRemovesFoldersToo) {
+  in_child([&] {
+    const TempDir folder(dir_.path(), "work");
+    fs::create_directory(folder.path() / "deep");
+    for (int i = 0; i < 300; ++i) write_file(folder.path() / "deep" / std::to_string(i), "text");
+    fs::create_directory_symlink(dir_.path(), folder.path() / "link");
+    remove_temporary_files();
+    ::_exit(0);
+  });
+  EXPECT_EQ(files(), 0);
+  EXPECT_TRUE(fs::exists(dir_.path()));
+}
+
 }  // namespace
 }  // namespace strata
