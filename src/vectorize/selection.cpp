@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "extract/greedy.h"
 
 namespace strata::vectorize {
 namespace {
@@ -36,7 +37,26 @@ Selection::Selection(const ProgramGraph& program, const machine::Machine& machin
   problem_.limits.push_back(
       {"memory for constants", kMemoryShare * static_cast<double>(machine.memory.back().capacity_bytes), {}});
   for (const FunctionGraph& function : program.functions()) add_function(function);
+  check_code();
   solve(options);
+}
+
+// A text of the IR may hold ops on operands that lie as no kernel takes them.
+void Selection::check_code() const {
+  const std::vector<int> buildable = extract::cheapest_first(problem_, extract::own_costs(problem_), 0);
+  const auto is_buildable = [&](int cls) { return buildable[static_cast<std::size_t>(cls)] >= 0; };
+  if (std::ranges::all_of(problem_.roots, is_buildable)) return;
+  for (const NodeWithoutCode& lacking : without_code_) {
+    if (is_buildable(lacking.cls)) continue;
+    const ENode node = tensors_.graph().nodes(lacking.id)[lacking.node];
+    std::string operands;
+    for (const ClassId child : node.children) {
+      operands += (operands.empty() ? "" : ", ") + tensors_.type(child).text();
+    }
+    throw model_error("there is no code for " + tensors_.op_of(node)->name() + "(" + operands + ")",
+                      "function @" + lacking.function->function->name,
+                      "unpack its operands, or switch rules on that find another form");
+  }
 }
 
 // The memory limit touches every constant, which makes the programme hard to solve, and seldom matters: it is left out
@@ -99,7 +119,10 @@ void Selection::add_running_nodes(ClassId id, int cls) {
       continue;
     }
     const double seconds = node_seconds(node, id, function_->version->sizes);
-    if (!std::isfinite(seconds)) continue;
+    if (!std::isfinite(seconds)) {
+      without_code_.push_back({cls, id, i, function_});
+      continue;
+    }
     std::vector<int> children;
     for (const ClassId child : node.children) {
       const rules::Facts& facts = tensors_.facts(child);

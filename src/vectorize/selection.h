@@ -29,6 +29,8 @@ struct Choice {
 // each stored constant once from storage, so that a second packed copy of a weight must earn what it costs. What is
 // computed from constants alone is free: it happens when the package is written. The stored constants and states fit
 // the outermost memory; of a state exactly one layout exists.
+//
+// Throws model_error that names the op where the machine has code for no form of it that is in the graph.
 class Selection {
  public:
   Selection(const ProgramGraph& program, const machine::Machine& machine, const extract::Options& options);
@@ -51,6 +53,13 @@ class Selection {
     egraph::ClassId form = 0;  // for the results of states
   };
 
+  struct NodeWithoutCode {
+    int cls;  // of the problem
+    egraph::ClassId id;
+    std::size_t node;
+    const FunctionGraph* function;
+  };
+
   int add_class() {
     problem_.classes.emplace_back();
     options_.emplace_back();
@@ -65,6 +74,7 @@ class Selection {
   void add_running_nodes(egraph::ClassId id, int cls);
   void add_state_forms(egraph::ClassId result);
   void add_stored(egraph::ClassId id, int cls);
+  void check_code() const;
   void solve(const extract::Options& options);
   double load_seconds(const ir::TensorType& type) const;
 
@@ -73,6 +83,7 @@ class Selection {
   const FunctionGraph* function_ = nullptr;  // whose nodes are being added
   extract::Problem problem_;
   std::vector<std::vector<Option>> options_;  // as problem_.classes
+  std::vector<NodeWithoutCode> without_code_;
   std::map<egraph::ClassId, int> running_;
   std::map<egraph::ClassId, int> constant_;
   std::map<egraph::ClassId, int> stored_;
