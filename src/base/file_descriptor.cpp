@@ -24,7 +24,12 @@ FileDescriptor open_regular_file(const std::filesystem::path& path) {
   if (!file.is_open()) {
     const int error = errno;
     if (error == ENOENT || error == ENOTDIR) throw model_error("no such file", path.string(), "check the path");
-    throw model_error("cannot open (" + errno_text(error) + ")", path.string());
+    const std::string what = "cannot open (" + errno_text(error) + ")";
+    if (error == EMFILE || error == ENFILE) {
+      throw resource_error(what, path.string(), "raise the limit of open files (ulimit -n)");
+    }
+    if (error == ENOMEM) throw resource_error(what, path.string(), "free some memory");
+    throw model_error(what, path.string());
   }
   struct stat status{};
   if (::fstat(file.get(), &status) != 0) throw model_error("cannot read (" + errno_text(errno) + ")", path.string());

@@ -32,7 +32,8 @@ class FileDescriptor {
 // The system's words for an error number; safe with threads.
 std::string errno_text(int error);
 
-// Opens a file for reading. Throws model_error when it is missing, unreadable or not a regular file.
+// Opens a file for reading. Throws model_error when it is missing, unreadable or not a regular file, resource_error
+// when no more files can be open.
 FileDescriptor open_regular_file(const std::filesystem::path& path);
 
 }  // namespace strata

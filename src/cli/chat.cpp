@@ -63,7 +63,7 @@ class Chat {
  public:
   Chat(Conversation conversation, Console& console) : conversation_(std::move(conversation)), console_(console) {}
 
-  // Until the end of the input, /exit, SIGTERM, or Ctrl-C twice.
+  // Until the end of the input, /exit, SIGTERM, SIGHUP, or Ctrl-C twice.
   void talk() {
     LineEditor editor;
     bool interrupted_before = false;
@@ -127,7 +127,7 @@ class Chat {
     }
     printer.finish();
     ++turns_;
-    if (pending_signal() == SIGTERM) stop_if_interrupted();
+    if (pending_signal() != SIGINT) stop_if_interrupted();
     clear_pending_interrupt();
     explain_end();
   }

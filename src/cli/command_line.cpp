@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/failure.h"
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "cli/version.h"
@@ -93,8 +94,8 @@ void parse_and_run(int argc, const char* const* argv, Console& console) {
   action();
 }
 
-int fail(Console& console, ExitCode code, std::string_view what) {
-  console.error("strata: error: " + std::string(what));
+int fail(Console& console, ExitCode code, std::string_view what, std::string_view remedy = "") {
+  console.failure(what, remedy);
   return static_cast<int>(code);
 }
 
@@ -112,12 +113,11 @@ int run_command_line(int argc, const char* const* argv, Console& console) {
   } catch (const OutputClosed&) {
     return static_cast<int>(ExitCode::kResource);
   } catch (const std::bad_alloc&) {
-    return fail(console, ExitCode::kResource, "out of memory; use a smaller context (-c) or a smaller model");
+    return fail(console, ExitCode::kResource, kOutOfMemory, kMemoryRemedy);
   } catch (const std::system_error& error) {
-    return fail(console, ExitCode::kResource, joined_lines(error.what()) + "; check space, memory and permissions");
+    return fail(console, ExitCode::kResource, error.what(), "check space, memory and permissions");
   } catch (const std::exception& error) {
-    return fail(console, ExitCode::kRuntime,
-                joined_lines(error.what()) + "; this is a bug in strata, please report it");
+    return fail(console, ExitCode::kRuntime, error.what(), "this is a bug in strata, please report it");
   }
 }
 

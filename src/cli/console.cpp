@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "cli/failure.h"
 #include "cli/signals.h"
 
 namespace strata::cli {
@@ -55,6 +56,11 @@ void Console::flush() {
       stop_if_interrupted();
       continue;
     }
+    if (n < 0 && errno == EAGAIN) {
+      wait_for_output(STDOUT_FILENO);
+      stop_if_interrupted();
+      continue;
+    }
     if (n < 0) {
       int error = errno;
       buffer_.clear();
@@ -75,7 +81,13 @@ void Console::print_line(std::string_view line, bool visible) {
   if (log_file_.is_open()) log_file_ << text << std::flush;
 }
 
-void Console::error(std::string_view line) { print_line(line, true); }
+void Console::failure(std::string_view what, std::string_view remedy) {
+  transient("");
+  const FailureLine line(what, remedy);
+  std::lock_guard lock(mutex_);
+  line.print();
+  if (log_file_.is_open()) log_file_ << line.text() << std::flush;
+}
 
 void Console::info(std::string_view line) { print_line(line, !is_quiet()); }
 

@@ -30,8 +30,10 @@ class Console {
   void out(std::string_view text);
   void flush();
 
-  // A line on standard error: always, unless -q, only with -v. The log file gets all of them.
-  void error(std::string_view line);
+  // "strata: error: WHAT; REMEDY" as one line on standard error and in the log file. Allocates nothing.
+  void failure(std::string_view what, std::string_view remedy);
+
+  // A line on standard error: unless -q, only with -v. The log file gets all of them.
   void info(std::string_view line);
   void detail(std::string_view line);
 

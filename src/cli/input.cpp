@@ -62,7 +62,7 @@ bool InputFile::fill() {
     wait_for_input(descriptor_);
     stop_if_interrupted();
     n = ::read(descriptor_, buffer_.data() + old, kReadBytes);
-  } while (n < 0 && errno == EINTR);
+  } while (n < 0 && (errno == EINTR || errno == EAGAIN));
   if (n < 0) throw unreadable(path_, errno);
   buffer_.resize(old + static_cast<std::size_t>(n));
   return n > 0;

@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <csignal>
 
-#include "base/atomic_file.h"
+#include "base/temporary_path.h"
 
 namespace strata::cli {
 namespace {
@@ -22,12 +22,7 @@ termios terminal_mode;
 bool has_terminal = false;
 int wake_up[2] = {-1, -1};  // a pipe: readable while a signal is pending
 
-// Async-signal-safe.
-void leave(int signal) {
-  remove_temporary_files();
-  if (has_terminal) tcsetattr(STDIN_FILENO, TCSANOW, &terminal_mode);
-  _exit(128 + signal);
-}
+[[noreturn]] void leave_by(int signal) { leave(128 + signal); }
 
 void start_grace_period() {
   itimerval timer = {};
@@ -37,12 +32,12 @@ void start_grace_period() {
 }
 
 void on_signal(int signal) {
-  if (int first = pending.exchange(signal); first != 0) leave(signal);
+  if (int first = pending.exchange(signal); first != 0) leave_by(signal);
   [[maybe_unused]] ssize_t written = write(wake_up[1], "", 1);
-  if (signal == SIGTERM || interrupt_policy == InterruptPolicy::kLeave) start_grace_period();
+  if (signal != SIGINT || interrupt_policy == InterruptPolicy::kLeave) start_grace_period();
 }
 
-void on_grace_period_over(int) { leave(pending); }
+void on_grace_period_over(int) { leave_by(pending); }
 
 void install(int signal, void (*handler)(int)) {
   struct sigaction action = {};
@@ -51,15 +46,35 @@ void install(int signal, void (*handler)(int)) {
   sigaction(signal, &action, nullptr);
 }
 
+// As nohup asks for.
+bool is_ignored(int signal) {
+  struct sigaction action = {};
+  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+void wait_for(int descriptor, short events) {
+  pollfd files[] = {{descriptor, events, 0}, {wake_up[0], POLLIN, 0}};
+  while (pending_signal() == 0 && poll(files, 2, -1) < 0 && errno == EINTR) {
+  }
+}
+
 }  // namespace
+
+void leave(int code) {
+  remove_temporary_files();
+  if (has_terminal) tcsetattr(STDIN_FILENO, TCSANOW, &terminal_mode);
+  _exit(code);
+}
 
 void install_signal_handlers() {
   if (pipe2(wake_up, O_CLOEXEC | O_NONBLOCK) != 0) wake_up[0] = wake_up[1] = -1;
   has_terminal = tcgetattr(STDIN_FILENO, &terminal_mode) == 0;
   install(SIGINT, on_signal);
   install(SIGTERM, on_signal);
+  if (!is_ignored(SIGHUP)) install(SIGHUP, on_signal);
   install(SIGALRM, on_grace_period_over);
   install(SIGPIPE, SIG_IGN);
+  install(SIGXFSZ, SIG_IGN);
 }
 
 void set_interrupt_policy(InterruptPolicy policy) { interrupt_policy = policy; }
@@ -73,11 +88,9 @@ void clear_pending_interrupt() {
   [[maybe_unused]] ssize_t n = read(wake_up[0], &byte, 1);
 }
 
-void wait_for_input(int descriptor) {
-  pollfd files[] = {{descriptor, POLLIN, 0}, {wake_up[0], POLLIN, 0}};
-  while (pending_signal() == 0 && poll(files, 2, -1) < 0 && errno == EINTR) {
-  }
-}
+void wait_for_input(int descriptor) { wait_for(descriptor, POLLIN); }
+
+void wait_for_output(int descriptor) { wait_for(descriptor, POLLOUT); }
 
 void stop_if_interrupted() {
   if (int signal = pending_signal(); signal != 0) throw Interrupted{signal};

@@ -13,6 +13,7 @@
 #include <limits>
 #include <map>
 
+#include "base/allocation_failure.h"
 #include "extract/greedy.h"
 #include "extract/loop_cuts.h"
 
@@ -475,6 +476,8 @@ class Program {
 
 Outcome solve_program(const Problem& problem, const std::vector<int>& start, Clock::time_point deadline,
                       double allowed_gap) {
+  // Clp's and Cbc's objects assert in their destructors what an exception has left undone.
+  const AllocationsMustSucceed solver_does_not_unwind;
   return Program(problem, start, deadline, allowed_gap).run();
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGINT, SIGTERM and readers that go away: the process ends soon, with the right code and nothing left behind."""
+"""SIGINT, SIGTERM, SIGHUP, readers that go away: the process ends soon, with the right code, and leaves nothing."""
 import fcntl
 import json
 import os
@@ -39,7 +39,7 @@ class SignalsTest(StrataTest):
         return out
 
     def test_generating(self):
-        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
             with self.start_run() as process:
                 first = process.stdout.read(20)
                 text = first + self.end(process, number, code)
@@ -88,6 +88,7 @@ class SignalsTest(StrataTest):
             process.stderr.readline()  # a stage has begun
             self.end(process, signal.SIGINT, 130)
         self.assertEqual(os.listdir(output), [])
+        self.assertEqual(list(cache.rglob("build-*")), [])
         self.assertEqual(list(cache.rglob("*.strata")) if cache.exists() else [], [])
         self.assertEqual(self.strata("run", self.model, "-p", "Hi", "-n", 1, env={"STRATA_CACHE": str(cache)}).code, 0)
 
