@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   limits.max_output_bytes = 1 << 20;
   limits.max_depth = 200;
   try {
-    const auto parsed = strata::text::ChatTemplate::parse({reinterpret_cast<const char*>(data), size}, "template");
+    const strata::text::ChatTemplate parsed({reinterpret_cast<const char*>(data), size}, "template");
     if (parsed.render(context(), limits).size() > limits.max_output_bytes) std::abort();
   } catch (const strata::Error&) {
   }

@@ -8,7 +8,7 @@
 namespace strata::cli {
 
 void require_chat_template(const text::TextModel& text_model, const std::string& model) {
-  if (text_model.chat_template) return;
+  if (!text_model.chat_templates.empty()) return;
   throw model_error("the model has no chat template", model, "use strata run, or add chat_template.jinja to the model");
 }
 
@@ -19,7 +19,7 @@ std::string render_chat(const text::TextModel& text_model, nlohmann::ordered_jso
   add("bos_token", text_model.bos_token);
   add("eos_token", text_model.eos_token);
   add("add_generation_prompt", false);
-  return text_model.chat_template->render(context);
+  return text_model.chat_templates.render(std::move(context));
 }
 
 }  // namespace strata::cli

@@ -36,8 +36,10 @@ class TextOutput {
   // True when a stop string is complete.
   bool push(std::int32_t token) {
     const auto& tokenizer = model_.tokenizer;
-    if (token >= tokenizer.vocab_size() || tokenizer.is_special(token)) return false;
-    auto [text, stopped] = stop_.push(characters_.push(tokenizer.token_bytes(token)));
+    if (token >= tokenizer.vocab_size()) return false;
+    // A special token is not printed, but it may be what the user wants to stop at.
+    auto [text, stopped] = tokenizer.is_special(token) ? stop_.push(tokenizer.token_bytes(token), false)
+                                                       : stop_.push(characters_.push(tokenizer.token_bytes(token)));
     show(text);
     return stopped;
   }
@@ -140,7 +142,8 @@ void add_generation_options(CLI::App& app, GenerationOptions& options, std::int6
   app.add_option("--repeat-last-n", sampling.repeat_last_n, "How many tokens are recent")
       ->check(integer_in(0, std::numeric_limits<std::int32_t>::max()));
   app.add_option("-s,--seed", seed, "Seed of the sampling; -1: drawn at random")->check(integer_in(-1));
-  app.add_option("--stop", options.stop, "End at this text, which is not printed; may be given again")
+  app.add_option("--stop", options.stop,
+                 "End at this text, which may be a special token's and is not printed; may be given again")
       ->allow_extra_args(false);
   app.add_flag("--ignore-eos", options.ignore_eos, "Go on after the end token");
 }

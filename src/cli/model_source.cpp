@@ -20,13 +20,18 @@ constexpr std::size_t kMaxTextBytes = std::size_t{256} << 20;
 using ReadText = std::function<std::string(const std::string& name)>;
 
 text::TextModel load(const ReadText& read, const std::string& origin) {
-  std::string tokenizer = read("tokenizer.json");
-  if (tokenizer.empty()) {
+  text::TextFiles files;
+  files.tokenizer = read("tokenizer.json");
+  if (files.tokenizer.empty()) {
     throw model_error("the model has no tokenizer.json", origin,
                       "add the file, or use a command that needs no text: compile, logits, bench, info");
   }
-  return text::load_text_model(tokenizer, read("tokenizer_config.json"), read("generation_config.json"),
-                               read("config.json"), read("chat_template.jinja"), origin);
+  files.tokenizer_config = read("tokenizer_config.json");
+  files.generation_config = read("generation_config.json");
+  files.config = read("config.json");
+  files.chat_template = read("chat_template.jinja");
+  files.tool_use_template = read("additional_chat_templates/tool_use.jinja");
+  return text::load_text_model(files, origin);
 }
 
 std::string read_if_exists(const fs::path& path) {
@@ -45,7 +50,9 @@ text::TextModel load_model_text(const fs::path& model) {
     return load([&](const std::string& name) { return read_if_exists(model / name); }, model.string());
   }
   auto package = package::Package::open(model);
-  return load([&](const std::string& name) { return std::string(package.text(name)); }, model.string());
+  // A package has no folders, only names.
+  return load([&](const fs::path& name) { return std::string(package.text(name.filename().string())); },
+              model.string());
 }
 
 fs::path compiled_package(Console& console, const fs::path& model, int threads) {

@@ -24,11 +24,21 @@ struct RunOptions {
   bool has_prompt = false;
 };
 
+// The line break that editors and echo put at a text's end is not part of the prompt: the model would continue after
+// it.
+std::string without_last_line_break(std::string text) {
+  if (text.ends_with('\n')) {
+    text.pop_back();
+    if (text.ends_with('\r')) text.pop_back();
+  }
+  return text;
+}
+
 std::string read_prompt(const RunOptions& options) {
   if (options.has_prompt) return options.prompt;
-  if (!options.file.empty()) return read_input(options.file);
+  if (!options.file.empty()) return without_last_line_break(read_input(options.file));
   if (isatty(STDIN_FILENO)) throw usage_error("no prompt given", "use -p TEXT, -f FILE, or strata chat");
-  return read_input("-");
+  return without_last_line_break(read_input("-"));
 }
 
 std::vector<std::int32_t> tokenize_prompt(const RunOptions& options, const text::TextModel& model) {

@@ -19,8 +19,12 @@ namespace {
 constexpr const char* kConfig = "config.json";
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
-constexpr std::array<const char*, 5> kTexts = {kConfig, "generation_config.json", "tokenizer.json",
-                                               "tokenizer_config.json", "chat_template.jinja"};
+constexpr std::array<const char*, 6> kTexts = {kConfig,
+                                               "generation_config.json",
+                                               "tokenizer.json",
+                                               "tokenizer_config.json",
+                                               "chat_template.jinja",
+                                               "additional_chat_templates/tool_use.jinja"};
 constexpr std::size_t kMaxTextBytes = std::size_t{256} << 20;
 constexpr std::size_t kMaxConfigBytes = std::size_t{16} << 20;
 constexpr std::size_t kMaxShards = 10'000;
@@ -61,7 +65,7 @@ std::vector<std::pair<std::string, std::string>> read_texts(const std::filesyste
     std::error_code ignored;
     if (!std::filesystem::exists(folder / name, ignored)) continue;
     const std::size_t limit = name == kConfig ? kMaxConfigBytes : kMaxTextBytes;
-    texts.emplace_back(name, read_text_file(folder / name, limit));
+    texts.emplace_back(std::filesystem::path(name).filename().string(), read_text_file(folder / name, limit));
   }
   return texts;
 }

@@ -49,7 +49,7 @@ class Checkpoint {
   // size, time of change and inode.
   std::string identity() const;
 
-  // The texts that go along with the model, those that exist: (name, content).
+  // The texts that go along with the model, those that exist: (name without folder, content).
   const std::vector<std::pair<std::string, std::string>>& text_files() const { return texts_; }
 
  private:

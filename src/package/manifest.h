@@ -99,6 +99,6 @@ inline constexpr std::string_view kSourceSection = "source";    // the generated
 inline constexpr std::string_view kWeightsSection = "weights";  // used in place
 inline constexpr std::string_view kPlanSection = "plan";        // JSON: what was decided (plan/plan.h)
 // Text files of the model are stored under their own names: "tokenizer.json", "tokenizer_config.json",
-// "generation_config.json", "config.json", "chat_template.jinja".
+// "generation_config.json", "config.json", "chat_template.jinja", "tool_use.jinja".
 
 }  // namespace strata::package

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/chat_template.h"
 
+#include <mutex>
+
 #include "base/error.h"
 #include "base/utf8.h"
 #include "jinja/error.h"
@@ -41,29 +43,36 @@ void check_context(const nlohmann::ordered_json& context) {
 
 }  // namespace
 
-ChatTemplate::ChatTemplate(std::unique_ptr<const jinja::Template> parsed, std::string origin)
-    : template_(std::move(parsed)), origin_(std::move(origin)) {}
+struct ChatTemplate::State {
+  std::string source, origin;
+  std::once_flag once;
+  jinja::Template parsed;
+
+  const jinja::Template& parse() {
+    std::call_once(once, [this] {
+      if (source.size() > kMaxSourceBytes) throw model_error("the chat template is larger than 4 MiB", origin);
+      if (!is_valid_utf8(source)) source = replace_invalid_utf8(source);
+      parsed = jinja::parse_template(source);
+    });
+    return parsed;
+  }
+};
+
+ChatTemplate::ChatTemplate(std::string source, std::string origin) : state_(std::make_unique<State>()) {
+  state_->source = std::move(source);
+  state_->origin = std::move(origin);
+}
 ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
-
-ChatTemplate ChatTemplate::parse(std::string source, const std::string& origin) {
-  if (source.size() > kMaxSourceBytes) throw model_error("the chat template is larger than 4 MiB", origin);
-  if (!is_valid_utf8(source)) source = replace_invalid_utf8(source);
-  try {
-    return {std::make_unique<const jinja::Template>(jinja::parse_template(source)), origin};
-  } catch (const jinja::TemplateError& error) {
-    report(error, origin);
-  }
-}
 
 std::string ChatTemplate::render(const nlohmann::ordered_json& context, const jinja::RenderLimits& limits) const {
   check_context(context);
   try {
     jinja::Runtime runtime(limits);
-    return jinja::Interpreter(runtime).render(*template_, context);
+    return jinja::Interpreter(runtime).render(state_->parse(), context);
   } catch (const jinja::TemplateError& error) {
-    report(error, origin_);
+    report(error, state_->origin);
   }
 }
 

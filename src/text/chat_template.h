@@ -7,19 +7,16 @@
 
 #include "jinja/limits.h"
 
-namespace strata::jinja {
-struct Template;
-}
-
 namespace strata::text {
 
 // A model's chat template: Jinja as Hugging Face transformers runs it (trim_blocks, lstrip_blocks, loop controls, the
 // generation block, raise_exception, strftime_now, their tojson), without includes, imports, inheritance and
-// recursive loops. Immutable; may be rendered from several threads.
+// recursive loops. It is parsed when it is first rendered: a model whose template can't be understood is good for all
+// else. Immutable; may be rendered from several threads.
 class ChatTemplate {
  public:
-  // `origin` is the file the source came from, for messages. Throws model_error.
-  static ChatTemplate parse(std::string source, const std::string& origin);
+  // `origin` is the file the source came from, for messages.
+  ChatTemplate(std::string source, std::string origin);
 
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
@@ -32,10 +29,9 @@ class ChatTemplate {
   std::string render(const nlohmann::ordered_json& context, const jinja::RenderLimits& limits = {}) const;
 
  private:
-  ChatTemplate(std::unique_ptr<const jinja::Template> parsed, std::string origin);
+  struct State;
 
-  std::unique_ptr<const jinja::Template> template_;
-  std::string origin_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace strata::text

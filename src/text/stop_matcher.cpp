@@ -39,26 +39,35 @@ std::size_t StopMatcher::advance(char byte) {
   return found;
 }
 
-StopMatcher::Result StopMatcher::push(std::string_view piece) {
+// Removes the first bytes that are held; gives those of them that are shown.
+std::string StopMatcher::take_shown(std::size_t size) {
+  std::string out;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (shown_[i]) out.push_back(held_[i]);
+  }
+  held_.erase(0, size);
+  shown_.erase(shown_.begin(), shown_.begin() + static_cast<std::ptrdiff_t>(size));
+  return out;
+}
+
+StopMatcher::Result StopMatcher::push(std::string_view piece, bool shown) {
   if (stopped_) return {"", true};
   for (const char byte : piece) {
     held_.push_back(byte);
+    shown_.push_back(shown);
     if (const std::size_t size = advance(byte); size > 0) {
       stopped_ = true;
-      held_.resize(held_.size() - size);
-      return {std::exchange(held_, {}), true};
+      return {take_shown(held_.size() - size), true};
     }
   }
   std::size_t keep = 0;
   for (const Stop& stop : stops_) keep = std::max(keep, stop.matched);
-  Result result{held_.substr(0, held_.size() - keep), false};
-  held_.erase(0, held_.size() - keep);
-  return result;
+  return {take_shown(held_.size() - keep), false};
 }
 
 std::string StopMatcher::finish() {
   for (Stop& stop : stops_) stop.matched = 0;
-  return std::exchange(held_, {});
+  return stopped_ ? "" : take_shown(held_.size());
 }
 
 }  // namespace strata::text

@@ -19,7 +19,8 @@ class StopMatcher {
     std::string text;      // what can be shown now
     bool stopped = false;  // a stop string was found; all later text is dropped
   };
-  Result push(std::string_view piece);
+  // A piece that is not `shown`, such as the text of a special token, is matched, and never given back.
+  Result push(std::string_view piece, bool shown = true);
 
   // The end of the stream: the text that was held back.
   std::string finish();
@@ -34,7 +35,10 @@ class StopMatcher {
   std::size_t advance(char byte);
 
   std::vector<Stop> stops_;
+  std::string take_shown(std::size_t size);
+
   std::string held_;
+  std::vector<bool> shown_;  // of each held byte
   bool stopped_ = false;
 };
 

@@ -52,37 +52,47 @@ std::string text_of_id(const std::vector<std::int64_t>& ids, const Tokenizer& to
   return known ? tokenizer.token_bytes(static_cast<std::int32_t>(ids[0])) : "";
 }
 
-std::optional<std::string> template_source(const Json& tokenizer_config, const std::string& path) {
+// From tokenizer_config.json: one template, or a list of them with names.
+ChatTemplates configured_templates(const Json& tokenizer_config, const std::string& path) {
+  ChatTemplates templates;
   const auto found = tokenizer_config.find("chat_template");
-  if (found == tokenizer_config.end() || found->is_null()) return std::nullopt;
-  if (found->is_string()) return found->get<std::string>();
-  if (!found->is_array()) throw model_error("chat_template is neither a string nor a list", path, "check the file");
-  for (const Json& entry : *found) {
-    const bool is_default = entry.is_object() && token_text(entry, "name") == "default";
-    if (is_default && entry.contains("template") && entry["template"].is_string()) {
-      return entry["template"].get<std::string>();
+  if (found == tokenizer_config.end() || found->is_null()) return templates;
+  if (found->is_string()) {
+    templates.add("default", {found->get<std::string>(), path});
+  } else if (!found->is_array()) {
+    templates.refuse(model_error("chat_template is neither a string nor a list", path, "check the file"));
+  } else {
+    for (const Json& entry : *found) {
+      if (!entry.is_object() || !entry.contains("template") || !entry["template"].is_string()) continue;
+      templates.add(token_text(entry, "name"), {entry["template"].get<std::string>(), path});
     }
   }
-  throw model_error("chat_template has no template named \"default\"", path, "check the file");
+  return templates;
+}
+
+ChatTemplates read_templates(const TextFiles& files, const Json& tokenizer_config, const std::string& origin) {
+  ChatTemplates templates;
+  if (!files.chat_template.empty()) templates.add("default", {files.chat_template, origin + "/chat_template.jinja"});
+  if (!files.tool_use_template.empty()) {
+    templates.add("tool_use", {files.tool_use_template, origin + "/additional_chat_templates/tool_use.jinja"});
+  }
+  return templates.empty() ? configured_templates(tokenizer_config, origin + "/tokenizer_config.json")
+                           : std::move(templates);
 }
 
 }  // namespace
 
-TextModel load_text_model(std::string_view tokenizer_json, std::string_view tokenizer_config_json,
-                          std::string_view generation_config_json, std::string_view config_json,
-                          std::string_view chat_template_jinja, const std::string& origin) {
-  const std::string tokenizer_config_path = origin + "/tokenizer_config.json";
+TextModel load_text_model(const TextFiles& files, const std::string& origin) {
   const std::string generation_config_path = origin + "/generation_config.json", config_path = origin + "/config.json";
-  const Json tokenizer_config = parse_config(tokenizer_config_json, tokenizer_config_path);
-  const Json generation_config = parse_config(generation_config_json, generation_config_path);
-  const Json config = parse_config(config_json, config_path);
+  const Json tokenizer_config = parse_config(files.tokenizer_config, origin + "/tokenizer_config.json");
+  const Json generation_config = parse_config(files.generation_config, generation_config_path);
+  const Json config = parse_config(files.config, config_path);
 
-  TextModel model{Tokenizer::from_json(tokenizer_json, origin + "/tokenizer.json"), std::nullopt, "", "", {}};
-  if (!chat_template_jinja.empty()) {
-    model.chat_template = ChatTemplate::parse(std::string(chat_template_jinja), origin + "/chat_template.jinja");
-  } else if (auto source = template_source(tokenizer_config, tokenizer_config_path)) {
-    model.chat_template = ChatTemplate::parse(*std::move(source), tokenizer_config_path);
-  }
+  TextModel model{Tokenizer::from_json(files.tokenizer, origin + "/tokenizer.json"),
+                  read_templates(files, tokenizer_config, origin),
+                  "",
+                  "",
+                  {}};
 
   const std::vector<std::int64_t> config_eos = token_ids(config, "eos_token_id", config_path);
   model.bos_token = token_text(tokenizer_config, "bos_token");

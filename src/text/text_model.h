@@ -2,12 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "text/chat_template.h"
+#include "text/chat_templates.h"
 #include "text/tokenizer.h"
 
 namespace strata::text {
@@ -15,16 +14,20 @@ namespace strata::text {
 // All that a model folder says about text.
 struct TextModel {
   Tokenizer tokenizer;
-  std::optional<ChatTemplate> chat_template;  // missing for base models
-  std::string bos_token, eos_token;           // as templates get to see them; may be empty
-  std::vector<std::int32_t> eos_ids;          // any of them ends a generated text; ascending
+  ChatTemplates chat_templates;       // empty for base models
+  std::string bos_token, eos_token;   // as templates get to see them; may be empty
+  std::vector<std::int32_t> eos_ids;  // any of them ends a generated text; ascending
 };
 
-// From the contents of a Hugging Face folder's files; all but tokenizer_json may be empty. A chat_template.jinja wins
-// over the template in tokenizer_config.json, of whose named templates the one named "default" is taken. `origin` is
-// the folder, for messages. Throws model_error.
-TextModel load_text_model(std::string_view tokenizer_json, std::string_view tokenizer_config_json,
-                          std::string_view generation_config_json, std::string_view config_json,
-                          std::string_view chat_template_jinja, const std::string& origin);
+// The contents of a Hugging Face folder's files; all but tokenizer may be empty.
+struct TextFiles {
+  std::string tokenizer, tokenizer_config, generation_config, config;
+  std::string chat_template;      // chat_template.jinja
+  std::string tool_use_template;  // additional_chat_templates/tool_use.jinja
+};
+
+// Templates in files of their own win over those in tokenizer_config.json. `origin` is the folder, for messages.
+// Throws model_error, but never because of a template: that is said when it is used.
+TextModel load_text_model(const TextFiles& files, const std::string& origin);
 
 }  // namespace strata::text

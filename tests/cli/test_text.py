@@ -2,11 +2,12 @@
 """Text in and out: tokenize, detokenize, template, run, perplexity."""
 import json
 import math
+import shutil
 import unicodedata
 import unittest
 
 import numpy as np
-from harness import DEMO, StrataTest, reference
+from harness import DEMO, StrataTest, edit_tensor, read_safetensors, reference
 
 TEXTS = ["", "Hello, world", "  two  spaces ", "line\nline\r\n", "naïve café", "e\u0301", "日本語 🙂👨‍👩‍👧", "a\x00b",
          "<|im_start|>user", "1234567 x=1;", "\u202eright to left", "tab\there"]
@@ -84,6 +85,18 @@ class TextTest(StrataTest):
         self.assertEqual(self.run_model("-f", path, "-n", 8).out, want)
         self.assertEqual(self.run_model("-n", 8, stdin=b"In the").out, want)
 
+    def test_one_line_break_at_the_end_of_a_file_is_not_part_of_the_prompt(self):
+        want = self.run_model("-p", "In the", "-n", 8).out
+        path = self.work / "prompt-line.txt"
+        for ending in (b"\n", b"\r\n"):
+            path.write_bytes(b"In the" + ending)
+            self.assertEqual(self.run_model("-f", path, "-n", 8).out, want)
+            self.assertEqual(self.run_model("-n", 8, stdin=b"In the" + ending).out, want)
+        path.write_bytes(b"In the\n\n")
+        self.assertEqual(self.run_model("-f", path, "-n", 8).out, self.run_model("-p", "In the\n", "-n", 8).out)
+        path.write_bytes(b"In the\r")
+        self.assertEqual(self.run_model("-f", path, "-n", 8).out, self.run_model("-p", "In the\r", "-n", 8).out)
+
     def test_number_of_tokens(self):
         self.assertEqual(self.run_model("-p", "In", "-n", 0).text, "\n")
         result = self.run_model("-p", "In", "-n", 5, "--ignore-eos")
@@ -120,6 +133,26 @@ class TextTest(StrataTest):
         stop = whole[8:14]
         cut = self.run_model("-p", "In the", "-n", 24, "--ignore-eos", "--stop", stop, "--stop", "not in the text").text
         self.assertEqual(cut, whole[:whole.index(stop)] + "\n")
+
+    def test_a_special_token_is_a_stop_string(self):
+        # The token that the model likes best after the prompt changes its row with <|im_start|>.
+        model = self.work / "special"
+        shutil.copytree(self.model, model, dirs_exist_ok=True)
+        ids = self.lines("tokenize", [{"text": "In the<|im_start|>"}])[0]["ids"]
+        best = self.greedy("In the", 1)[0]
+        self.assertNotIn(best, ids)
+        header, body = read_safetensors(model / "model.safetensors")
+        entry = header["model.embed_tokens.weight"]
+        begin, end = entry["data_offsets"]
+        rows = np.frombuffer(body[begin:end], "<f4").reshape(entry["shape"]).copy()
+        rows[[ids[-1], best]] = rows[[best, ids[-1]]]
+        edit_tensor(model / "model.safetensors", "model.embed_tokens.weight", rows)
+        arguments = ["run", model, "--temp", 0, "-p", "In the", "-n", 8, "--ignore-eos"]
+        whole, cut = self.strata(*arguments), self.strata(*arguments, "--stop", "<|im_start|>")
+        self.assertEqual(cut.text, "\n")
+        self.assertIn("generated 1 token", cut.err)
+        self.assertIn("generated 8 tokens", whole.err)
+        self.assertNotIn("<|im_start|>", whole.text)
 
     def test_environment_variable_and_flag(self):
         env = {"STRATA_ARG_N": "2"}

@@ -215,10 +215,14 @@ TEST_F(CheckpointTest, IndexOfAnotherForm) {
 TEST_F(CheckpointTest, TextsGoAlong) {
   folder_.write("tokenizer.json", "{}");
   folder_.write("chat_template.jinja", "{{ x }}");
+  std::filesystem::create_directory(folder_.path() / "additional_chat_templates");
+  folder_.write("additional_chat_templates/tool_use.jinja", "{{ tools }}");
   folder_.write("README.md", "hello");
   const Checkpoint checkpoint = Checkpoint::open(folder_.path());
-  const std::vector<std::pair<std::string, std::string>> expected = {
-      {"config.json", small_config().dump()}, {"tokenizer.json", "{}"}, {"chat_template.jinja", "{{ x }}"}};
+  const std::vector<std::pair<std::string, std::string>> expected = {{"config.json", small_config().dump()},
+                                                                     {"tokenizer.json", "{}"},
+                                                                     {"chat_template.jinja", "{{ x }}"},
+                                                                     {"tool_use.jinja", "{{ tools }}"}};
   EXPECT_EQ(checkpoint.text_files(), expected);
 }
 

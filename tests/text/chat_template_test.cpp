@@ -13,7 +13,7 @@ using Json = nlohmann::ordered_json;
 
 std::string render(const std::string& source, const Json& context = Json::object(),
                    const jinja::RenderLimits& limits = {}) {
-  return ChatTemplate::parse(source, "dir/tokenizer_config.json").render(context, limits);
+  return ChatTemplate(source, "dir/tokenizer_config.json").render(context, limits);
 }
 
 void expect_error(ExitCode code, const std::string& message, const std::function<void()>& act) {
@@ -28,7 +28,7 @@ void expect_error(ExitCode code, const std::string& message, const std::function
 
 TEST(ChatTemplate, RendersQwen3sAsTransformersDoes) {
   const Json config = Json::parse(read_file(qwen3_file("tokenizer_config.json")));
-  const ChatTemplate parsed = ChatTemplate::parse(config["chat_template"], "tokenizer_config.json");
+  const ChatTemplate parsed(config["chat_template"], "tokenizer_config.json");
   const auto rows = read_lines(qwen3_file("chat_cases.jsonl"));
   ASSERT_EQ(rows.size(), 48u);
   for (Json row : rows) {

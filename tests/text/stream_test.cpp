@@ -94,6 +94,27 @@ TEST(StopMatcher, HoldsBackNoMoreThanNeeded) {
   EXPECT_EQ(matcher.finish(), "");
 }
 
+TEST(StopMatcher, HiddenTextIsMatchedAndNeverGivenBack) {
+  StopMatcher matcher({"<|end|>", "b<"});
+  EXPECT_EQ(matcher.push("a").text, "a");
+  EXPECT_EQ(matcher.push("<|start|>", false).text, "");
+  EXPECT_EQ(matcher.push("c<|").text, "c");
+  EXPECT_EQ(matcher.push("e", false).text, "");
+  EXPECT_EQ(matcher.push("f").text, "<|f") << "what was held is shown without the hidden byte";
+  const StopMatcher::Result last = matcher.push("<|end|>", false);
+  EXPECT_EQ(last.text, "");
+  EXPECT_TRUE(last.stopped);
+}
+
+TEST(StopMatcher, AStopMayBeginInShownTextAndEndInHiddenText) {
+  StopMatcher matcher({"b<"});
+  EXPECT_EQ(matcher.push("ab").text, "a");
+  const StopMatcher::Result last = matcher.push("<|x|>", false);
+  EXPECT_EQ(last.text, "");
+  EXPECT_TRUE(last.stopped);
+  EXPECT_EQ(matcher.finish(), "");
+}
+
 TEST(StopMatcher, WithoutStopsTextPassesThrough) {
   StopMatcher matcher({});
   EXPECT_EQ(matcher.push("abc").text, "abc");

@@ -10,9 +10,17 @@ namespace {
 std::string tokenizer_file() { return read_file(text_file("llama3_tokenizer.json")); }
 
 TextModel load(const std::string& tokenizer_config, const std::string& generation_config = "",
-               const std::string& config = "", const std::string& jinja = "") {
-  return load_text_model(tokenizer_file(), tokenizer_config, generation_config, config, jinja, "dir");
+               const std::string& config = "", const std::string& jinja = "", const std::string& tool_use = "") {
+  return load_text_model({tokenizer_file(), tokenizer_config, generation_config, config, jinja, tool_use}, "dir");
 }
+
+using Json = nlohmann::ordered_json;
+
+std::string render(const TextModel& model, const std::string& context = "{}") {
+  return model.chat_templates.render(Json::parse(context));
+}
+
+constexpr const char* kTools = R"({"tools": [{"type": "function"}]})";
 
 void expect_refused(const std::string& message, const std::string& tokenizer_config,
                     const std::string& generation_config = "", const std::string& config = "") {
@@ -27,7 +35,7 @@ void expect_refused(const std::string& message, const std::string& tokenizer_con
 
 TEST(TextModel, ATokenizerAloneIsEnough) {
   const TextModel model = load("");
-  EXPECT_FALSE(model.chat_template);
+  EXPECT_TRUE(model.chat_templates.empty());
   EXPECT_EQ(model.bos_token, "");
   EXPECT_TRUE(model.eos_ids.empty());
 }
@@ -48,12 +56,66 @@ TEST(TextModel, ConfigNamesTheTokensWhenTheTokenizerConfigDoesNot) {
 }
 
 TEST(TextModel, TheTemplateOfItsOwnFileWins) {
-  EXPECT_EQ(load(R"({"chat_template": "a"})").chat_template->render(nlohmann::ordered_json::object()), "a");
-  EXPECT_EQ(load(R"({"chat_template": "a"})", "", "", "b").chat_template->render(nlohmann::ordered_json::object()),
-            "b");
-  EXPECT_EQ(load(R"({"chat_template": [{"name": "x", "template": "a"}, {"name": "default", "template": "c"}]})")
-                .chat_template->render(nlohmann::ordered_json::object()),
-            "c");
+  EXPECT_EQ(render(load(R"({"chat_template": "a"})")), "a");
+  EXPECT_EQ(render(load(R"({"chat_template": "a"})", "", "", "b")), "b");
+  const char* named = R"({"chat_template": [{"name": "x", "template": "a"}, {"name": "default", "template": "c"}]})";
+  EXPECT_EQ(render(load(named)), "c");
+}
+
+TEST(TextModel, ToolsTakeTheTemplateForTools) {
+  const char* named = R"({"chat_template": [{"name": "default", "template": "plain"},
+                                            {"name": "tool_use", "template": "tools {{ tools|length }}"}]})";
+  EXPECT_EQ(render(load(named)), "plain");
+  EXPECT_EQ(render(load(named), kTools), "tools 1");
+  EXPECT_EQ(render(load(named), R"({"tools": null})"), "plain");
+  EXPECT_EQ(render(load(named), R"({"tools": []})"), "tools 0") << "given, though empty";
+  const TextModel files = load(named, "", "", "b", "file {{ tools|length }}");
+  EXPECT_EQ(render(files), "b");
+  EXPECT_EQ(render(files, kTools), "file 1");
+  EXPECT_EQ(render(load("", "", "", "only {{ tools|length }}"), kTools), "only 1") << "no template of that name";
+}
+
+TEST(TextModel, ToolsThatAreNotGivenAreNone) {
+  EXPECT_EQ(render(load("", "", "", "{{ tools is none }} {{ documents is none }} {{ other is defined }}")),
+            "True True False");
+}
+
+TEST(TextModel, NullsOfMessagesAreLeftOut) {
+  const TextModel model = load("", "", "", "{% for m in messages %}{{ m|tojson }}{% endfor %}");
+  EXPECT_EQ(render(model, R"({"messages": [{"role": "a", "content": null, "tool_calls": [{"id": null}]}]})"),
+            R"({"role": "a", "tool_calls": [{"id": null}]})")
+      << "those of the message itself, no deeper ones";
+}
+
+TEST(TextModel, ReasoningHasThreeNames) {
+  const TextModel model = load("", "", "", "{% for m in messages %}{{ m|tojson }}{% endfor %}");
+  const auto one = [&](const std::string& message) { return render(model, R"({"messages": [)" + message + "]}"); };
+  EXPECT_EQ(one(R"({"role": "a", "reasoning": "R"})"),
+            R"({"thinking": "R", "role": "a", "reasoning": "R", "reasoning_content": "R"})");
+  EXPECT_EQ(one(R"({"thinking": "T", "reasoning": "R"})"),
+            R"({"thinking": "T", "reasoning": "R", "reasoning_content": "T"})");
+  EXPECT_EQ(one(R"({"reasoning_content": "C", "thinking": "T"})"), R"({"thinking": "T", "reasoning_content": "C"})");
+  EXPECT_EQ(one(R"({"reasoning_content": null, "reasoning": "R"})"),
+            R"({"thinking": "R", "reasoning": "R", "reasoning_content": "R"})");
+  EXPECT_EQ(one(R"({"content": "x"})"), R"({"content": "x"})");
+}
+
+TEST(TextModel, ATemplateThatMakesNoSenseIsRefusedWhenItIsUsed) {
+  const auto expect_unusable = [](const std::string& tokenizer_config, const std::string& message) {
+    const TextModel model = load(tokenizer_config);
+    EXPECT_FALSE(model.chat_templates.empty());
+    EXPECT_GT(model.tokenizer.encode("text").size(), 0u);
+    try {
+      (void)render(model);
+      ADD_FAILURE() << "rendered: " << message;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kModel);
+      EXPECT_NE(std::string(error.what()).find(message), std::string::npos) << error.what();
+    }
+  };
+  expect_unusable(R"({"chat_template": 5})", "neither a string nor a list");
+  expect_unusable(R"({"chat_template": [{"name": "rag", "template": "a"}]})", "named \"default\", only rag");
+  expect_unusable(R"({"chat_template": "{% block a %}x{% endblock %}"})", "the chat template is not usable");
 }
 
 TEST(TextModel, RefusesMalformedConfigs) {
@@ -61,9 +123,6 @@ TEST(TextModel, RefusesMalformedConfigs) {
   expect_refused("not a JSON object", "[]");
   expect_refused("dir/generation_config.json", "", "{\"eos_token_id\": \"x\"}");
   expect_refused("dir/config.json", "", "", "{\"eos_token_id\": [1.5]}");
-  expect_refused("neither a string nor a list", R"({"chat_template": 5})");
-  expect_refused("no template named", R"({"chat_template": [{"name": "x", "template": "a"}]})");
-  expect_refused("the chat template is not usable", R"({"chat_template": "{% if %}"})");
   expect_refused("nested too deeply", std::string(100'000, '['));
 }
 
