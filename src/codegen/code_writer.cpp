@@ -6,9 +6,14 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/error.h"
+
 namespace strata::codegen {
 
+// A name with a line break, or a backslash at a comment's end, would turn text into code or code into text.
 void CodeWriter::line(std::string_view text) {
+  STRATA_CHECK(text.find_first_of("\n\r") == std::string_view::npos && !text.ends_with('\\'),
+               "a line of code that is none: " + std::string(text));
   if (!text.empty()) text_.append(static_cast<std::size_t>(2 * depth_), ' ').append(text);
   text_ += '\n';
 }

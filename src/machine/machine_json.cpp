@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -7,6 +8,7 @@
 #include "base/json.h"
 #include "machine/cost.h"
 #include "machine/machine.h"
+#include "machine/target_words.h"
 
 namespace strata::machine {
 namespace {
@@ -31,8 +33,24 @@ class Reader {
     return value.get<std::string>();
   }
 
-  std::string text_or(const std::string& key, const std::string& fallback) {
-    return json_.contains(key) ? text(key) : fallback;
+  // Text that may reach code, a command line or a terminal.
+  std::string word(const std::string& key) {
+    std::string value = text(key);
+    if (!is_word(value)) refuse(key, "a word of letters, digits, '.', '_', '+' and '-'");
+    return value;
+  }
+
+  std::string plain_text_or(const std::string& key, const std::string& fallback) {
+    if (!json_.contains(key)) return fallback;
+    std::string value = text(key);
+    if (!is_plain_text(value)) refuse(key, "text without control characters");
+    return value;
+  }
+
+  std::string triple(const std::string& key) {
+    std::string value = text(key);
+    if (!is_triple(value)) refuse(key, "a triple such as x86_64-linux-gnu");
+    return value;
   }
 
   std::int64_t integer(const std::string& key, std::int64_t min, std::int64_t max) {
@@ -80,6 +98,21 @@ class Reader {
       result.push_back(item.get<std::string>());
     }
     return result;
+  }
+
+  std::vector<std::string> words(const std::string& key) {
+    std::vector<std::string> values = texts(key);
+    if (!std::ranges::all_of(values, is_word)) refuse(key, "a list of words of letters, digits, '.', '_', '+' and '-'");
+    return values;
+  }
+
+  std::vector<std::string> target_flags(const std::string& key) {
+    std::vector<std::string> values = texts(key);
+    const auto wrong = std::ranges::find_if_not(values, is_target_flag);
+    if (wrong != values.end()) {
+      refuse(key, "flags that choose instructions, such as -march=, -mtune= and -mavx2, not '" + *wrong + "'");
+    }
+    return values;
   }
 
   std::vector<Reader> objects_or_none(const std::string& key) {
@@ -160,18 +193,18 @@ class Reader {
 
 Target read_target(Reader reader) {
   Target target;
-  target.arch = reader.text("arch");
-  target.triple = reader.text("triple");
-  target.clang_flags = reader.texts("clang_flags");
-  target.gcc_flags = reader.texts("gcc_flags");
-  target.features = reader.texts("features");
+  target.arch = reader.word("arch");
+  target.triple = reader.triple("triple");
+  target.clang_flags = reader.target_flags("clang_flags");
+  target.gcc_flags = reader.target_flags("gcc_flags");
+  target.features = reader.words("features");
   reader.finish();
   return target;
 }
 
 MemoryLevel read_level(Reader& reader) {
   MemoryLevel level;
-  level.name = reader.text("name");
+  level.name = reader.word("name");
   level.capacity_bytes = reader.integer("capacity_bytes", 1024, std::int64_t{1} << 50);
   level.line_bytes = reader.integer("line_bytes", 8, 4096);
   level.shared_by = reader.small("shared_by", 1, 4096);
@@ -184,7 +217,7 @@ MemoryLevel read_level(Reader& reader) {
 
 Unit read_unit(Reader& reader) {
   Unit unit;
-  unit.name = reader.text("name");
+  unit.name = reader.word("name");
   unit.dtype = reader.dtype("dtype");
   unit.accumulator = reader.dtype("accumulator");
   unit.lanes = reader.small("lanes", 1, 4096);
@@ -197,7 +230,7 @@ Unit read_unit(Reader& reader) {
 Processors read_processors(Reader& reader) {
   constexpr int kMax = 1 << 16;
   Processors processors;
-  processors.vendor = reader.text("vendor");
+  processors.vendor = reader.word("vendor");
   processors.family = reader.small("family", 0, kMax);
   processors.first_model = reader.small("first_model", 0, kMax);
   processors.last_model = reader.small("last_model", processors.first_model, kMax);
@@ -217,7 +250,7 @@ Stream read_stream(Reader& reader) {
 
 Link read_link(Reader& reader) {
   Link link;
-  link.name = reader.text("name");
+  link.name = reader.word("name");
   link.alpha_s = reader.real("alpha_s", 0, kMaxSeconds);
   link.beta_s_per_byte = reader.real("beta_s_per_byte", 0, 1);
   reader.finish();
@@ -237,8 +270,8 @@ VectorRegisters read_registers(Reader reader) {
 
 Machine read_machine(Reader reader) {
   Machine machine;
-  machine.name = reader.text("name");
-  machine.description = reader.text_or("description", "");
+  machine.name = reader.word("name");
+  machine.description = reader.plain_text_or("description", "");
   machine.target = read_target(reader.object("target"));
   for (Reader& entry : reader.objects_or_none("processors")) machine.processors.push_back(read_processors(entry));
   machine.cores = reader.small("cores", 1, 4096);
@@ -252,7 +285,6 @@ Machine read_machine(Reader reader) {
   machine.storage_read_bytes_per_s =
       reader.real_or("storage_read_bytes_per_s", machine.storage_read_bytes_per_s, 1, kMaxRate);
   for (Reader& link : reader.objects("links")) machine.links.push_back(read_link(link));
-  if (machine.name.empty()) reader.refuse("name", "a word");
   if (machine.memory.empty()) reader.refuse("memory", "a list of at least one level");
   if (fma_unit(machine, DType::kF32) == nullptr) reader.refuse("units", "a list with an f32 unit of k = 1");
   reader.finish();

@@ -144,6 +144,25 @@ TEST(MachineFile, RefusesValuesOutOfRange) {
   EXPECT_TRUE(says(refusal(replaced("\"k\": 1", "\"k\": 2")), "'units'"));
 }
 
+// Its words reach generated code, the compiler's command line and the terminal.
+TEST(MachineFile, RefusesWordsThatCouldBeMore) {
+  const Machine machine = machine_from_json(kSmall, "here.json");
+  const std::string name = "\"name\": \"" + machine.name + "\"";
+  EXPECT_TRUE(says(refusal(replaced(name, R"("name": "x\nint run();")")), "'name' must be a word"));
+  EXPECT_TRUE(says(refusal(replaced(name, R"("name": "x\\")")), "'name' must be a word"));
+  EXPECT_TRUE(says(refusal(replaced(name, "\"name\": \"\"")), "'name' must be a word"));
+  EXPECT_TRUE(says(refusal(replaced("\"description\": \"", R"("description": "\u001b[31m)")), "'description'"));
+  EXPECT_TRUE(says(refusal(replaced("x86_64-linux-gnu", "../evil")), "'target.triple' must be a triple"));
+  EXPECT_TRUE(says(refusal(replaced("\"arch\": \"x86_64\"", "\"arch\": \"x86 64\"")), "'target.arch' must be a word"));
+  const auto with_flags = [](const std::string& flags) {
+    return refusal(replaced("\"clang_flags\": [\"-march=x86-64\"]", "\"clang_flags\": [" + flags + "]"));
+  };
+  EXPECT_EQ(with_flags("\"-march=native\", \"-mavx2\""), "");
+  EXPECT_TRUE(says(with_flags("\"-fplugin=/x.so\""), "not '-fplugin=/x.so'"));
+  EXPECT_TRUE(says(with_flags("\"-mavx2\", \"-Xclang\", \"-load\""), "'target.clang_flags' must be flags"));
+  EXPECT_TRUE(says(refusal(replaced("\"gcc_flags\": []", "\"gcc_flags\": [\"-wrapper\"]")), "'target.gcc_flags'"));
+}
+
 TEST(MachineFile, RefusesWhatIsNotAnObject) {
   EXPECT_NE(refusal("[]"), "");
   EXPECT_NE(refusal("{"), "");
