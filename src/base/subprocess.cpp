@@ -113,8 +113,8 @@ std::optional<std::filesystem::path> find_program(std::string_view name) {
   while (true) {
     const std::size_t colon = rest.find(':');
     const std::string_view folder = rest.substr(0, colon);
-    const std::filesystem::path candidate = std::filesystem::path(folder.empty() ? "." : folder) / name;
-    if (is_executable(candidate)) return candidate;
+    const std::filesystem::path candidate = std::filesystem::path(folder) / name;
+    if (folder.starts_with('/') && is_executable(candidate)) return candidate;
     if (colon == std::string_view::npos) return std::nullopt;
     rest.remove_prefix(colon + 1);
   }

@@ -31,7 +31,8 @@ struct ProcessResult {
   bool ok() const { return exit_code == 0; }
 };
 
-// The program's path, searched in PATH as execvp does.
+// The program's path, searched in PATH as execvp does, but for folders that are not absolute, such as an empty element:
+// which program runs must not depend on where one stands.
 std::optional<std::filesystem::path> find_program(std::string_view name);
 
 // A running program: no shell, no input, its outputs captured. It leads a process group of its own, and is killed with

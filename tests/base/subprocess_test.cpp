@@ -89,6 +89,26 @@ TEST(Subprocess, FindsProgramsInPath) {
   EXPECT_FALSE(find_program(""));
 }
 
+// Which program runs must not depend on the current folder.
+TEST(Subprocess, RelativeFoldersOfPathAreSkipped) {
+  const TempDir folder(fs::temp_directory_path(), "strata-test");
+  write_file(folder.path() / "strata-test-program", "#!/bin/sh\n");
+  fs::permissions(folder.path() / "strata-test-program", fs::perms::owner_all);
+  const fs::path before = fs::current_path();
+  const std::string path = std::getenv("PATH");
+  fs::current_path(folder.path());
+  for (const std::string& relative : {std::string(":/usr/bin"), std::string("/usr/bin:"), std::string("/usr/bin::/bin"),
+                                      std::string("."), std::string("")}) {
+    ::setenv("PATH", relative.c_str(), 1);
+    EXPECT_FALSE(find_program("strata-test-program")) << relative;
+  }
+  ::setenv("PATH", folder.path().c_str(), 1);
+  EXPECT_EQ(find_program("strata-test-program"), folder.path() / "strata-test-program");
+  EXPECT_TRUE(find_program("./strata-test-program")) << "a path is a path";
+  ::setenv("PATH", path.c_str(), 1);
+  fs::current_path(before);
+}
+
 TEST(Subprocess, WaitingCanBeGivenUp) {
   Subprocess process(shell("sleep 1000"));
   EXPECT_FALSE(process.poll());
