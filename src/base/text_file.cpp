@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/text_file.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -10,6 +11,11 @@
 #include "base/file_descriptor.h"
 
 namespace strata {
+namespace {
+
+constexpr const char* kRemedy = "make room, make the folder writable, or set STRATA_CACHE";
+
+}  // namespace
 
 std::string read_text_file(const std::filesystem::path& path, std::size_t max_bytes) {
   const FileDescriptor file = open_regular_file(path);
@@ -24,6 +30,21 @@ std::string read_text_file(const std::filesystem::path& path, std::size_t max_by
       throw model_error("larger than the limit of " + std::to_string(max_bytes) + " bytes", path.string());
     }
     text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+}
+
+void write_unsynced(const std::filesystem::path& path, std::string_view text) {
+  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file.is_open()) throw resource_error("cannot create (" + errno_text(errno) + ")", path.string(), kRemedy);
+  while (!text.empty()) {
+    const ssize_t count = ::write(file.get(), text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      const int error = count == 0 ? ENOSPC : errno;
+      ::unlink(path.c_str());
+      throw resource_error("cannot write (" + errno_text(error) + ")", path.string(), kRemedy);
+    }
+    text.remove_prefix(static_cast<std::size_t>(count));
   }
 }
 

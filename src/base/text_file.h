@@ -4,11 +4,16 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace strata {
 
 // Reads a whole regular file. Throws model_error when it is missing, unreadable, not a regular file or larger than
 // `max_bytes`.
 std::string read_text_file(const std::filesystem::path& path, std::size_t max_bytes);
+
+// Writes a new file that only this user can read and write (mode 0600), without waiting for the disk: for what can be
+// made again, and is checked before it is used. One that is there is replaced. Throws resource_error, and leaves none.
+void write_unsynced(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace strata

@@ -10,7 +10,10 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 
+#include "base/error.h"
+#include "base/mapped_file.h"
 #include "base/temporary_path.h"
 
 namespace strata::cli {
@@ -23,6 +26,29 @@ bool has_terminal = false;
 int wake_up[2] = {-1, -1};  // a pipe: readable while a signal is pending
 
 [[noreturn]] void leave_by(int signal) { leave(128 + signal); }
+
+void install(int signal, void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler =
+      handler;  // no SA_RESTART: a blocked read or write returns, and the caller looks at pending_signal
+  sigaction(signal, &action, nullptr);
+}
+
+void say(const char* text) { [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, strlen(text)); }
+
+// Reading a mapped file fails beyond its end, or where the disk does. Any other cause is our own mistake: the same
+// access then ends the process as it would have without a handler.
+void on_bus_error(int signal, siginfo_t* info, void*) {
+  const char* const path = mapped_file_at(info->si_addr);
+  if (path == nullptr) {
+    install(signal, SIG_DFL);
+    return;
+  }
+  say("strata: error: the file was cut while it was in use, or can't be read, ");
+  say(path);
+  say("; make it whole and run again\n");
+  leave(static_cast<int>(ExitCode::kRuntime));
+}
 
 void start_grace_period() {
   itimerval timer = {};
@@ -38,13 +64,6 @@ void on_signal(int signal) {
 }
 
 void on_grace_period_over(int) { leave_by(pending); }
-
-void install(int signal, void (*handler)(int)) {
-  struct sigaction action = {};
-  action.sa_handler =
-      handler;  // no SA_RESTART: a blocked read or write returns, and the caller looks at pending_signal
-  sigaction(signal, &action, nullptr);
-}
 
 // As nohup asks for.
 bool is_ignored(int signal) {
@@ -75,6 +94,10 @@ void install_signal_handlers() {
   install(SIGALRM, on_grace_period_over);
   install(SIGPIPE, SIG_IGN);
   install(SIGXFSZ, SIG_IGN);
+  struct sigaction bus_error = {};
+  bus_error.sa_sigaction = on_bus_error;
+  bus_error.sa_flags = SA_SIGINFO;
+  sigaction(SIGBUS, &bus_error, nullptr);
 }
 
 void set_interrupt_policy(InterruptPolicy policy) { interrupt_policy = policy; }

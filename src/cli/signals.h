@@ -16,7 +16,8 @@ enum class InterruptPolicy { kLeave, kStopWork };
 inline constexpr double kGraceSeconds = 1.7;
 
 // Installs the handlers of SIGINT, SIGTERM and SIGHUP (unless that is ignored, as under nohup), and ignores SIGPIPE and
-// SIGXFSZ (writes then fail with EPIPE and EFBIG). Remembers the terminal's mode, so that leave() can restore it.
+// SIGXFSZ (writes then fail with EPIPE and EFBIG). A SIGBUS in a mapped file ends the process with one line that names
+// the file, and exit code 1. Remembers the terminal's mode, so that leave() can restore it.
 void install_signal_handlers();
 void set_interrupt_policy(InterruptPolicy policy);
 

@@ -45,6 +45,48 @@ TEST_F(FileTest, AdviceOutOfRangeIsIgnored) {
   EXPECT_EQ(file.text(), "hello");
 }
 
+TEST_F(FileTest, AnAddressLeadsToTheMappedFile) {
+  write_file(path("a"), std::string(5000, 'x'));
+  write_file(path("b"), "hello");
+  MappedFile a = MappedFile::open(path("a"));
+  const MappedFile b = MappedFile::open(path("b"));
+  EXPECT_EQ(mapped_file_at(a.bytes().data()), path("a"));
+  EXPECT_EQ(mapped_file_at(a.bytes().data() + 8191), path("a")) << "its last page";
+  EXPECT_EQ(mapped_file_at(b.bytes().data() + 4), path("b"));
+  EXPECT_EQ(mapped_file_at(nullptr), nullptr);
+  EXPECT_EQ(mapped_file_at(&a), nullptr);
+  const std::byte* const data = a.bytes().data();
+  const MappedFile moved = std::move(a);
+  EXPECT_EQ(mapped_file_at(data), path("a"));
+  {
+    const MappedFile gone = MappedFile::open(path("b"));
+  }
+  write_file(path("c"), "again");
+  const MappedFile c = MappedFile::open(path("c"));
+  EXPECT_EQ(mapped_file_at(c.bytes().data()), path("c")) << "a place in the list is used again";
+  EXPECT_EQ(mapped_file_at(b.bytes().data()), path("b"));
+}
+
+TEST_F(FileTest, AChangeInPlaceIsNoticed) {
+  write_file(path("a"), "hello");
+  const MappedFile file = MappedFile::open(path("a"));
+  EXPECT_FALSE(file.was_changed());
+  fs::resize_file(path("a"), 4);
+  EXPECT_TRUE(file.was_changed());
+  write_file(path("a"), "other");
+  EXPECT_FALSE(file.was_changed()) << "another file of the same name";
+  fs::remove(path("a"));
+  EXPECT_FALSE(file.was_changed());
+}
+
+TEST_F(FileTest, UnsyncedFilesReplaceAndArePrivate) {
+  write_unsynced(path("a"), "hello");
+  write_unsynced(path("a"), "bye");
+  EXPECT_EQ(read_text_file(path("a"), 100), "bye");
+  EXPECT_EQ(fs::status(path("a")).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  expect_error(ExitCode::kResource, {"nosuch"}, [&] { write_unsynced(path("nosuch") / "a", "x"); });
+}
+
 TEST_F(FileTest, MappedEmptyFileHasNoBytes) {
   write_file(path("a"), "");
   EXPECT_TRUE(MappedFile::open(path("a")).bytes().empty());

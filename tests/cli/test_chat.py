@@ -81,6 +81,7 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         self.master, slave = pty.openpty()
+        self.mode = termios.tcgetattr(slave)
         self.process = subprocess.Popen([STRATA, *map(str, arguments)], stdin=slave, stdout=slave, stderr=slave,
                                         env=environment | {"TERM": "xterm"}, start_new_session=True,
                                         preexec_fn=take_terminal)
@@ -125,8 +126,8 @@ class TerminalChatTest(StrataTest):
         cls.model = cls.talking_checkpoint()
         assert cls.strata("run", cls.model, "-p", "Hi", "-n", 1).code == 0
 
-    def open(self, *arguments):
-        terminal = Terminal(["chat", self.model, "--temp", 0, "--ignore-eos", *arguments], self.environment())
+    def open(self, *arguments, model=None):
+        terminal = Terminal(["chat", model or self.model, "--temp", 0, "--ignore-eos", *arguments], self.environment())
         self.addCleanup(terminal.close)
         terminal.wait_for(PROMPT)
         return terminal
@@ -162,6 +163,17 @@ class TerminalChatTest(StrataTest):
         terminal.wait_for(PROMPT)
         terminal.send("\x03")
         self.assertEqual(terminal.process.wait(timeout=30), 130)
+
+    def test_a_package_that_is_cut_ends_it_with_the_terminal_as_it_was(self):
+        package = self.work / "cut.strata"
+        self.assertEqual(self.strata("compile", self.model, "-o", package).code, 0)
+        terminal = self.open(model=package)
+        os.truncate(package, 5000)
+        terminal.send("Hi\r")
+        terminal.wait_for("cut while it was in use")
+        terminal.wait_for(package.name)
+        self.assertEqual(terminal.process.wait(timeout=30), 1)
+        self.assertEqual(termios.tcgetattr(terminal.master), terminal.mode)
 
     def test_sigterm_at_the_prompt(self):
         terminal = self.open()
