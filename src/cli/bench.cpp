@@ -22,7 +22,7 @@ namespace {
 struct BenchOptions {
   std::string model, prompts = "512", generates = "128", depths = "0", threads, format = "md";
   int repetitions = 5;
-  bool profile = false;
+  bool profile = false, verify = false;
 };
 
 // Exactly one of prompt and generate is positive.
@@ -129,8 +129,9 @@ BenchResult describe_run(const runtime::Session& session, const BenchOptions& op
           .ops = {}};
 }
 
-void check_context(std::int64_t context, const std::filesystem::path& path) {
-  std::int64_t limit = package::Package::open(path).manifest().max_context;
+// Before the table begins.
+void check_package(const std::filesystem::path& path, bool verify, std::int64_t context) {
+  std::int64_t limit = package::Package::open_verified(path, verify).manifest().max_context;
   if (context > limit) {
     throw usage_error(
         "the tests need a context of " + std::to_string(context) + " tokens, the model has " + std::to_string(limit),
@@ -156,9 +157,9 @@ void bench(const BenchOptions& options, Console& console) {
   auto tests = list_tests(options);
   auto threads = options.threads.empty() ? std::vector<std::int64_t>{0}
                                          : parse_integer_list(options.threads, "-t", 1, kMaxThreads);
-  auto path = compiled_package(console, options.model, static_cast<int>(threads.front()));
+  auto path = compiled_package(console, options.model, static_cast<int>(threads.front()), options.verify);
   std::int64_t context = largest_context(tests);
-  check_context(context, path);
+  check_package(path, options.verify, context);
 
   std::optional<plan::Plan> plan;
   if (options.profile) plan = package_plan(path);
@@ -185,6 +186,7 @@ void bench(const BenchOptions& options, Console& console) {
 Action declare_bench(CLI::App& app, Console& console) {
   auto options = std::make_shared<BenchOptions>();
   add_model(app, options->model);
+  add_verify(app, options->verify);
   app.add_option("-p,--n-prompt", options->prompts, "Sizes of prompts such as 128,512; 0: none (default: 512)");
   app.add_option("-n,--n-gen", options->generates, "Numbers of generated tokens; 0: none (default: 128)");
   app.add_option("-d,--n-depth", options->depths, "Tokens in the cache before a test (default: 0)");

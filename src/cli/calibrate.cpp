@@ -7,6 +7,7 @@
 #include "base/atomic_file.h"
 #include "base/cache_folder.h"
 #include "base/error.h"
+#include "base/trust.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
@@ -26,10 +27,7 @@ struct CalibrateCommandOptions {
 // Where `native` looks for it.
 fs::path default_output() {
   const fs::path folder = cache_folder();
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error)
-    throw resource_error("the cache can't be written: " + error.message(), folder.string(), "set STRATA_CACHE, or -o");
+  make_private_folder(folder);
   return machine::calibration_path();
 }
 

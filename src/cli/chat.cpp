@@ -11,6 +11,7 @@
 #include "cli/model_source.h"
 #include "cli/options.h"
 #include "cli/signals.h"
+#include "import/model_folder.h"
 
 namespace strata::cli {
 namespace {
@@ -165,6 +166,12 @@ std::optional<bool> thinking(const ChatOptions& options) {
   return std::nullopt;
 }
 
+// A package in the cache has no name of its own.
+std::string model_label(const runtime::Session& session, const std::string& model) {
+  const std::string& name = session.manifest().model_name;
+  return name.empty() ? importer::model_name(importer::resolve_model_folder(model)) : name;
+}
+
 void chat(ChatOptions options, Console& console) {
   text::TextModel model = load_model_text(options.model);
   require_chat_template(model, options.model);
@@ -173,8 +180,8 @@ void chat(ChatOptions options, Console& console) {
   auto session = open_session(console, options.model, options.session);
   Conversation conversation(*session, model, options.generation, thinking(options));
   conversation.set_system(options.system);
-  console.info("strata: " + session->manifest().model_name + ", context of " + std::to_string(session->context()) +
-               " tokens; /help lists the commands");
+  console.info("strata: " + model_label(*session, options.model) + ", context of " +
+               std::to_string(session->context()) + " tokens; /help lists the commands");
   set_interrupt_policy(InterruptPolicy::kStopWork);
   Chat(std::move(conversation), console).talk();
 }
@@ -189,6 +196,7 @@ Action declare_chat(CLI::App& app, Console& console) {
   app.add_flag("--no-think", options->no_think, "Have it answer at once")->excludes(think);
   add_generation_options(app, options->generation, options->seed);
   add_threads(app, options->session.threads);
+  add_verify(app, options->session.verify);
   add_context(app, options->session.context);
   return [options, &console] { chat(*options, console); };
 }

@@ -22,10 +22,10 @@ struct CompileCommandOptions {
   std::int64_t nodes = 1;
 };
 
-void report(Console& console, const compile::CompileReport& report) {
+void report(Console& console, const compile::CompileReport& report, bool verify) {
   auto size = static_cast<std::int64_t>(fs::file_size(report.package));
   console.info("strata: " + report.package.string() + ", " + format_bytes(size) + " (" + describe(report) + ")");
-  auto package = package::Package::open(report.package);
+  auto package = package::Package::open(report.package, verify);
   for (const auto& entry : package.manifest().entries) {
     console.info("strata: " + entry.symbol + ": arena peak " + format_bytes(entry.arena_bytes) + ", lower bound " +
                  format_bytes(entry.arena_lower_bound));
@@ -41,7 +41,7 @@ void compile_model(CompileCommandOptions& options, Console& console) {
     done = compile::compile_to_file(options.model, options.output, options.compile,
                                     [&](std::string_view stage, double part) { progress.update(stage, part); });
   }
-  report(console, done);
+  report(console, done, options.compile.verify);
 }
 
 }  // namespace
@@ -55,6 +55,7 @@ Action declare_compile(CLI::App& app, Console& console) {
   app.add_option("--dtype", compile.dtype, "Type of the weights; keep: as in the model")
       ->check(one_of({"f32", "f16", "bf16", "keep"}));
   add_threads(app, compile.threads);
+  add_verify(app, compile.verify);
   app.add_option("--nodes", options->nodes, "Nodes to compile for")->check(integer_in(1));
   app.add_option("--without", compile.without, "Switch a decision off by its name; may be given again")
       ->allow_extra_args(false);

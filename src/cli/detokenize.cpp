@@ -13,7 +13,7 @@ namespace {
 
 struct DetokenizeOptions {
   std::string model, tokens, jsonl;
-  bool has_tokens = false;
+  bool has_tokens = false, verify = false;
 };
 
 std::string decode(const text::TextModel& model, const std::vector<std::int32_t>& ids, const std::string& where) {
@@ -55,7 +55,7 @@ void detokenize(const DetokenizeOptions& options, Console& console) {
   if (options.jsonl.empty()) {
     ids = parse_token_ids(options.has_tokens ? options.tokens : read_input("-"), "--tokens");
   }
-  text::TextModel model = load_model_text(options.model);
+  text::TextModel model = load_model_text(options.model, options.verify);
   if (!options.jsonl.empty()) return detokenize_lines(model, options.jsonl, console);
   console.out(decode(model, ids, "--tokens"));
   if (console.stdout_is_terminal()) console.out("\n");
@@ -66,6 +66,7 @@ void detokenize(const DetokenizeOptions& options, Console& console) {
 Action declare_detokenize(CLI::App& app, Console& console) {
   auto options = std::make_shared<DetokenizeOptions>();
   add_model(app, options->model);
+  add_verify(app, options->verify);
   auto* tokens = app.add_option("--tokens", options->tokens, "Token ids such as 1,2,3 (default: from standard input)");
   app.add_option("--jsonl", options->jsonl, "Read lines {\"ids\": [...]} from this file, write lines {\"text\": ...}")
       ->excludes(tokens);

@@ -27,7 +27,7 @@ struct ExplainOptions {
   std::string model, op, html, format = "md";
   std::int64_t rows = 1;
   int threads = 0;
-  bool measure = false;
+  bool measure = false, verify = false;
 };
 
 // Enough for a median, and at least so long that a short step is measured often.
@@ -38,7 +38,7 @@ constexpr auto kMeasuringTime = std::chrono::seconds(1);
 // A package shows what it was made with; a model is planned again, which needs no toolchain, and tells the searches'
 // times too.
 plan::Plan plan_of(const ExplainOptions& options) {
-  if (package::Package::is_package(options.model)) return package_plan(options.model);
+  if (package::Package::is_package(options.model)) return package_plan(options.model, options.verify);
   compile::CompileOptions compile_options;
   compile_options.threads = options.threads;
   return compile::plan_model(options.model, compile_options);
@@ -46,7 +46,7 @@ plan::Plan plan_of(const ExplainOptions& options) {
 
 // The code that is measured must be that of the plan.
 fs::path package_of(const ExplainOptions& options, plan::Plan& plan, Console& console) {
-  auto path = compiled_package(console, options.model, options.threads);
+  auto path = compiled_package(console, options.model, options.threads, options.verify);
   auto packaged = package_plan(path);
   if (plan::to_json(packaged) != plan::to_json(plan)) plan = std::move(packaged);
   return path;
@@ -136,6 +136,7 @@ Action declare_explain(CLI::App& app, Console& console) {
   app.add_option("--html", options->html, "Also write a page with the plan and the roofline plot");
   app.add_option("-o,--output", options->format, "Format: md or json")->check(one_of({"md", "json"}));
   add_threads(app, options->threads);
+  add_verify(app, options->verify);
   return [options, &console] { explain(*options, console); };
 }
 

@@ -25,4 +25,23 @@ std::string format_fixed(double value, int digits) {
   return text;
 }
 
+std::string escape_controls(std::string_view text) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  const auto escaped = [&](unsigned char byte) { return std::string("\\x") + kDigits[byte / 16] + kDigits[byte % 16]; };
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += escaped(byte);
+    } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {  // C1 in UTF-8
+      out += escaped(next);
+      ++i;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 }  // namespace strata::cli

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace strata::cli {
 
@@ -14,5 +15,8 @@ std::string format_microseconds(double seconds);
 
 // `value` with so many digits after the point.
 std::string format_fixed(double value, int digits);
+
+// Text from a file, for a terminal: control characters (C0, DEL, C1) as \xNN.
+std::string escape_controls(std::string_view text);
 
 }  // namespace strata::cli

@@ -29,10 +29,12 @@ struct InfoOptions {
   bool verify = false;
 };
 
-// Lines "name    value", aligned.
+// Lines "name    value", aligned. The texts are a file's: none may speak to the terminal.
 class Table {
  public:
-  void row(const std::string& name, const std::string& value) { rows_.emplace_back(name, value); }
+  void row(const std::string& name, const std::string& value) {
+    rows_.emplace_back(escape_controls(name), escape_controls(value));
+  }
   void row(const std::string& name, std::int64_t value) { row(name, std::to_string(value)); }
 
   std::string text() const {
@@ -139,7 +141,8 @@ void describe_package(const InfoOptions& options, Console& console) {
   table.row("size", format_bytes(size));
   table.row("fingerprint", package.fingerprint());
   table.row("checksums", verify ? "all are right" : "right; weights not read (--verify reads them)");
-  table.row("model", manifest.model_name + " (" + manifest.model_type + ")");
+  table.row("model",
+            manifest.model_name.empty() ? manifest.model_type : manifest.model_name + " (" + manifest.model_type + ")");
   table.row("architecture", manifest.architecture);
   table.row("parameters", manifest.parameters);
   table.row("weights", format_bytes(manifest.weight_bytes) + " (" + counts_text(forms) + ")");
@@ -170,7 +173,7 @@ void info(const InfoOptions& options, Console& console) {
 Action declare_info(CLI::App& app, Console& console) {
   auto options = std::make_shared<InfoOptions>();
   add_model(app, options->model);
-  app.add_flag("--verify", options->verify, "Also check the weights of a package of 1 GiB or more");
+  add_verify(app, options->verify);
   return [options, &console] { info(*options, console); };
 }
 

@@ -17,6 +17,7 @@ struct LogitsOptions {
   std::string model, tokens, output;
   std::int64_t step = 0;
   int threads = 0;
+  bool verify = false;
 };
 
 void check_tokens(std::span<const std::int32_t> tokens, const package::Manifest& manifest) {
@@ -33,8 +34,9 @@ void check_tokens(std::span<const std::int32_t> tokens, const package::Manifest&
 
 void write_logits(const LogitsOptions& options, Console& console) {
   auto tokens = parse_token_ids(options.tokens, "--tokens");
-  auto path = compiled_package(console, options.model, options.threads);
-  runtime::SessionOptions session_options{.threads = options.threads, .context = std::ssize(tokens)};
+  auto path = compiled_package(console, options.model, options.threads, options.verify);
+  runtime::SessionOptions session_options{
+      .threads = options.threads, .context = std::ssize(tokens), .verify = options.verify};
   auto manifest = package::Package::open(path).manifest();
   check_tokens(tokens, manifest);
   auto session = runtime::Session::open(path, session_options);
@@ -63,6 +65,7 @@ Action declare_logits(CLI::App& app, Console& console) {
   app.add_option("-o,--output", options->output, "The .npy file to write: float32 [tokens, vocabulary]")->required();
   app.add_option("--step", options->step, "Feed so many tokens at a time (default: all)")->check(integer_in(1));
   add_threads(app, options->threads);
+  add_verify(app, options->verify);
   return [options, &console] { write_logits(*options, console); };
 }
 

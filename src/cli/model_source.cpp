@@ -7,6 +7,7 @@
 #include "base/text_file.h"
 #include "cli/format.h"
 #include "cli/progress.h"
+#include "import/model_folder.h"
 #include "package/package.h"
 
 namespace strata::cli {
@@ -41,23 +42,25 @@ std::string read_if_exists(const fs::path& path) {
 
 }  // namespace
 
-text::TextModel load_model_text(const fs::path& model) {
+text::TextModel load_model_text(const fs::path& model, bool verify) {
   std::error_code ignored;
   if (!fs::exists(model, ignored)) {
     throw model_error("there is no such model", model.string(), "give a Hugging Face folder or a .strata package");
   }
   if (fs::is_directory(model, ignored)) {
-    return load([&](const std::string& name) { return read_if_exists(model / name); }, model.string());
+    const fs::path folder = importer::resolve_model_folder(model);
+    return load([&](const std::string& name) { return read_if_exists(folder / name); }, folder.string());
   }
-  auto package = package::Package::open(model);
+  auto package = package::Package::open(model, verify);
   // A package has no folders, only names.
   return load([&](const fs::path& name) { return std::string(package.text(name.filename().string())); },
               model.string());
 }
 
-fs::path compiled_package(Console& console, const fs::path& model, int threads) {
+fs::path compiled_package(Console& console, const fs::path& model, int threads, bool verify) {
   compile::CompileOptions options;
   options.threads = threads;
+  options.verify = verify;
   ProgressReport progress(console, "compiling " + model.filename().string());
   auto report = compile::compile_cached(model, options,
                                         [&](std::string_view stage, double done) { progress.update(stage, done); });
@@ -67,7 +70,7 @@ fs::path compiled_package(Console& console, const fs::path& model, int threads) 
 
 std::unique_ptr<runtime::Session> open_session(Console& console, const fs::path& model,
                                                const runtime::SessionOptions& options) {
-  auto session = runtime::Session::open(compiled_package(console, model, options.threads), options);
+  auto session = runtime::Session::open(compiled_package(console, model, options.threads, options.verify), options);
   console.detail("context: " + std::to_string(session->context()) +
                  " tokens, threads: " + std::to_string(session->threads()));
   return session;

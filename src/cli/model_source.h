@@ -13,15 +13,17 @@
 namespace strata::cli {
 
 // The tokenizer, chat template and end tokens of a MODEL: a folder or a package, read without compiling. Throws
-// model_error when the model is missing, malformed, or has no tokenizer.json.
-text::TextModel load_model_text(const std::filesystem::path& model);
+// model_error when the model is missing, malformed, or has no tokenizer.json. `verify`: of a package, check the weights
+// too.
+text::TextModel load_model_text(const std::filesystem::path& model, bool verify = false);
 
 // A loaded model: compiled into the cache first unless it is a package or in the cache already. Shows progress.
 std::unique_ptr<runtime::Session> open_session(Console& console, const std::filesystem::path& model,
                                                const runtime::SessionOptions& options);
 
-// Compiles `model` into the cache if need be and returns the package's path.
-std::filesystem::path compiled_package(Console& console, const std::filesystem::path& model, int threads);
+// Compiles `model` into the cache if need be and returns the package's path. `verify`: believe nothing remembered.
+std::filesystem::path compiled_package(Console& console, const std::filesystem::path& model, int threads,
+                                       bool verify = false);
 
 // A sentence on a finished compilation: the seconds of its stages, or that it came from the cache.
 std::string describe(const compile::CompileReport& report);

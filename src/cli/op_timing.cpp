@@ -23,8 +23,8 @@ plan::Cost mean_cost(const plan::Op& op, const std::vector<runtime::Profile::Cal
 
 }  // namespace
 
-plan::Plan package_plan(const std::filesystem::path& path) {
-  auto package = package::Package::open(path);
+plan::Plan package_plan(const std::filesystem::path& path, bool verify) {
+  auto package = package::Package::open(path, verify);
   auto text = package.text(package::kPlanSection);
   if (text.empty()) throw model_error("the package has no plan", path.string(), "compile it again");
   return plan::plan_from_json(text, path.string());

@@ -27,7 +27,7 @@ struct OpTiming {
 };
 
 // The plan that a package carries. Throws model_error when it has none, or a malformed one.
-plan::Plan package_plan(const std::filesystem::path& package);
+plan::Plan package_plan(const std::filesystem::path& package, bool verify = false);
 
 // A profile with room for every op of the plan.
 runtime::Profile make_profile(const plan::Plan& plan);

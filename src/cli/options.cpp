@@ -93,6 +93,10 @@ CLI::Option* add_model(CLI::App& app, std::string& model) {
   return app.add_option("MODEL", model, "Hugging Face folder or .strata package")->required();
 }
 
+CLI::Option* add_verify(CLI::App& app, bool& verify) {
+  return app.add_flag("--verify", verify, "Check every byte of the package, also when that was done before");
+}
+
 CLI::Option* add_threads(CLI::App& app, int& threads) {
   return app.add_option("-t,--threads", threads, "Threads (default: every processor this process may use)")
       ->check(integer_in(1, 4096));

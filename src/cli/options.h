@@ -18,6 +18,7 @@ CLI::Validator one_of(std::vector<std::string> names);
 
 // The options that several commands share, declared alike everywhere.
 CLI::Option* add_model(CLI::App& app, std::string& model);
+CLI::Option* add_verify(CLI::App& app, bool& verify);
 CLI::Option* add_threads(CLI::App& app, int& threads);
 CLI::Option* add_context(CLI::App& app, std::int64_t& context);
 

@@ -103,6 +103,7 @@ Action declare_perplexity(CLI::App& app, Console& console) {
   app.add_option("-c,--ctx-size", options->session.context, "Tokens of a chunk (default: 512)")
       ->check(integer_in(4, std::int64_t{1} << 24));
   add_threads(app, options->session.threads);
+  add_verify(app, options->session.verify);
   return [options, &console] { measure(*options, console); };
 }
 

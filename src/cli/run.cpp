@@ -97,6 +97,7 @@ Action declare_run(CLI::App& app, Console& console) {
   app.add_option("-f,--file", options->file, "Read the text from this file; -: standard input")->excludes(prompt);
   add_generation_options(app, options->generation, options->seed);
   add_threads(app, options->session.threads);
+  add_verify(app, options->session.verify);
   add_context(app, options->session.context);
   return [options, prompt, &console] {
     options->has_prompt = prompt->count() > 0;

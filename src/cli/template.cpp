@@ -14,6 +14,7 @@ namespace {
 
 struct TemplateOptions {
   std::string model, file = "-", jsonl;
+  bool verify = false;
 };
 
 std::string render(const text::TextModel& model, const std::string& text, const std::string& where) {
@@ -26,7 +27,7 @@ std::string render(const text::TextModel& model, const std::string& text, const 
 }
 
 void render_template(const TemplateOptions& options, Console& console) {
-  text::TextModel model = load_model_text(options.model);
+  text::TextModel model = load_model_text(options.model, options.verify);
   require_chat_template(model, options.model);
   if (options.jsonl.empty()) {
     std::string where = options.file == "-" ? "standard input" : options.file;
@@ -46,6 +47,7 @@ void render_template(const TemplateOptions& options, Console& console) {
 Action declare_template(CLI::App& app, Console& console) {
   auto options = std::make_shared<TemplateOptions>();
   add_model(app, options->model);
+  add_verify(app, options->verify);
   auto* file = app.add_option("-f,--file", options->file,
                               "A JSON object with messages, and optionally tools, enable_thinking, "
                               "add_generation_prompt (default: standard input)");

@@ -13,7 +13,7 @@ namespace {
 
 struct TokenizeOptions {
   std::string model, file = "-", text, jsonl;
-  bool has_text = false;
+  bool has_text = false, verify = false;
 };
 
 void tokenize_lines(const text::TextModel& model, const std::string& path, Console& console) {
@@ -36,7 +36,7 @@ void tokenize_text(const text::TextModel& model, const std::string& text, Consol
 }
 
 void tokenize(const TokenizeOptions& options, Console& console) {
-  text::TextModel model = load_model_text(options.model);
+  text::TextModel model = load_model_text(options.model, options.verify);
   if (!options.jsonl.empty()) {
     tokenize_lines(model, options.jsonl, console);
   } else {
@@ -49,6 +49,7 @@ void tokenize(const TokenizeOptions& options, Console& console) {
 Action declare_tokenize(CLI::App& app, Console& console) {
   auto options = std::make_shared<TokenizeOptions>();
   add_model(app, options->model);
+  add_verify(app, options->verify);
   auto* file = app.add_option("-f,--file", options->file, "Read the text from this file (default: standard input)");
   auto* text = app.add_option("--text", options->text, "The text")->excludes(file);
   app.add_option("--jsonl", options->jsonl, "Read lines {\"text\": ...} from this file, write lines {\"ids\": [...]}")

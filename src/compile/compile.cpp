@@ -11,6 +11,7 @@
 #include "base/file_lock.h"
 #include "base/hash.h"
 #include "base/mapped_file.h"
+#include "base/trust.h"
 #include "compile/pack_weights.h"
 #include "compile/package_cache.h"
 #include "compile/pipeline.h"
@@ -19,6 +20,7 @@
 #include "compile/weight_statistics.h"
 #include "import/checkpoint.h"
 #include "import/decoder.h"
+#include "import/model_folder.h"
 #include "machine/cpu.h"
 #include "ops/register.h"
 #include "package/package.h"
@@ -101,9 +103,14 @@ class Compilation {
     check_options(options);
   }
 
-  CompileReport run(const fs::path& output) {
+  // A package for the cache holds what its key is made of, and nothing else.
+  enum class Contents { kAll, kWithoutTexts };
+
+  CompileReport run(const fs::path& output, Contents contents) {
     const auto start = Clock::now();
     import();
+    find_toolchain();
+    contents_ = contents;
     package::PackageWriter writer(output);
     plan();
     const std::string source = generate();
@@ -124,13 +131,19 @@ class Compilation {
   static std::string program_hash() { return hash128(MappedFile::open("/proc/self/exe").bytes()).hex(); }
 
   // What the package depends on, to find it again in the cache.
-  std::string cache_key() {
+  std::string inputs_key() {
     import();
     Hasher hasher;
-    hasher.field(program_hash()).field(checkpoint_->identity()).field(options_.dtype).field(machine::to_json(machine_));
-    hasher.field(toolchain_->description()).field(tensor_library_hash()).field(model_name());
+    hasher.field(program_hash()).field(checkpoint_->identity(options_.verify)).field(options_.dtype);
+    hasher.field(machine::to_json(machine_)).field(tensor_library_hash());
     for (const std::string& name : options_.without) hasher.field(name);
     return hasher.digest128().hex();
+  }
+
+  // Throws toolchain_error when there is no compiler.
+  std::string compiler_key() {
+    find_toolchain();
+    return Hasher().field(toolchain_->description()).digest128().hex();
   }
 
   // About the size of the package.
@@ -144,16 +157,17 @@ class Compilation {
     if (progress_) progress_(stage, done);
   }
 
-  std::string model_name() const { return fs::weakly_canonical(model_).filename().string(); }
-
   void import() {
     if (checkpoint_) return;
     const auto start = Clock::now();
     progress("reading", 0);
     checkpoint_ = importer::Checkpoint::open(model_);
     machine_ = machine::load(options_.machine);
-    toolchain_ = Toolchain::find(machine_);
     report_.import_s = seconds_since(start);
+  }
+
+  void find_toolchain() {
+    if (!toolchain_) toolchain_ = Toolchain::find(machine_);
   }
 
   void plan() {
@@ -227,10 +241,13 @@ class Compilation {
     writer.add(package::kCodeSection, code);
     writer.add(package::kSourceSection, source);
     writer.add(package::kPlanSection, plan::to_json(plan_report()));
-    for (const auto& [name, content] : checkpoint_->text_files()) writer.add(name, content);
+    if (contents_ == Contents::kAll) {
+      for (const auto& [name, content] : checkpoint_->text_files()) writer.add(name, content);
+    }
     writer.reserve(package::kWeightsSection, static_cast<std::uint64_t>(weights_.total_bytes()));
     pack_weights(writer, weights_, tensors(), thread_count(options_), [&](double done) { progress("packing", done); });
     progress("writing", 0);
+    checkpoint_->require_unchanged();
     writer.commit(thread_count(options_));
     report_.pack_s = seconds_since(start);
   }
@@ -239,7 +256,7 @@ class Compilation {
     const importer::ModelConfig& config = checkpoint_->config();
     package::Manifest manifest;
     manifest.producer = kProducer;
-    manifest.model_name = model_name();
+    if (contents_ == Contents::kAll) manifest.model_name = importer::model_name(checkpoint_->folder());
     manifest.architecture = config.architecture;
     manifest.dtype = options_.dtype == "keep" ? std::string(dtype_name(checkpoint_->weight_dtype())) : options_.dtype;
     manifest.parameters = checkpoint_->parameters();
@@ -276,6 +293,7 @@ class Compilation {
   const CompileOptions& options_;
   const Progress& progress_;
   const fs::path model_;
+  Contents contents_ = Contents::kAll;
   CompileReport report_;
   std::optional<importer::Checkpoint> checkpoint_;
   machine::Machine machine_;
@@ -293,29 +311,57 @@ class Compilation {
 
 CompileReport compile_to_file(const fs::path& model, const fs::path& output, const CompileOptions& options,
                               const Progress& progress) {
-  return Compilation(model, options, progress).run(output);
+  return Compilation(model, options, progress).run(output, Compilation::Contents::kAll);
 }
 
 plan::Plan plan_model(const fs::path& model, const CompileOptions& options) {
   return Compilation(model, options, {}).plan_only();
 }
 
+namespace {
+
+// Nothing where there is no compiler to make a key with.
+std::optional<PackageKey> key_of(Compilation& compilation, const std::string& inputs) {
+  try {
+    return PackageKey{inputs, compilation.compiler_key()};
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kToolchain) throw;
+    return std::nullopt;
+  }
+}
+
+CompileReport compile_into(const PackageCache& cache, const std::string& key, Compilation& compilation) {
+  cache.make_room(compilation.checkpoint_bytes());
+  std::error_code ignored;
+  fs::remove(cache.path_of(key), ignored);
+  const PrivateFiles for_this_user_alone;
+  return compilation.run(cache.path_of(key), Compilation::Contents::kWithoutTexts);
+}
+
+}  // namespace
+
 CompileReport compile_cached(const fs::path& model, const CompileOptions& options, const Progress& progress) {
   if (package::Package::is_package(model)) return {model, true};
   const auto start = Clock::now();
   Compilation compilation(model, options, progress);
   const PackageCache cache(cache_folder() / "packages");
-  const std::string key = compilation.cache_key();
-  const fs::path package = cache.path_of(key);
-  const FileLock lock(cache.lock_of(key));
-  if (fs::exists(package)) {
+  const std::string inputs = compilation.inputs_key();
+  const std::optional<PackageKey> key = key_of(compilation, inputs);
+  const auto find = [&] {
+    return key ? cache.find(key->text(), options.verify) : cache.find_any(inputs, options.verify);
+  };
+  const auto from_cache = [&](const fs::path& package) {
     cache.touch(package);
     CompileReport report{package, true};
     report.total_s = seconds_since(start);
     return report;
-  }
-  cache.make_room(compilation.checkpoint_bytes());
-  return compilation.run(package);
+  };
+  if (const auto package = find()) return from_cache(*package);
+  if (!key) compilation.compiler_key();  // says what is missing
+  cache.create();
+  const FileLock lock(cache.lock_of(key->text()));
+  if (const auto package = find()) return from_cache(*package);
+  return compile_into(cache, key->text(), compilation);
 }
 
 }  // namespace strata::compile

@@ -18,6 +18,7 @@ struct CompileOptions {
   std::string dtype = "keep";        // weights: keep, f32, f16, bf16
   std::vector<std::string> without;  // decisions switched off by name
   std::filesystem::path dump;        // folder for the IR after each pass and the generated C++; empty: none
+  bool verify = false;               // read again what was read and remembered: weights, and the cached package
   int threads = 0;                   // compile jobs and packing threads; 0: all allowed
   double time_limit_s = 0;           // for searches; 0: their own defaults
 };
@@ -31,16 +32,18 @@ struct CompileReport {
   double import_s = 0, plan_s = 0, codegen_s = 0, toolchain_s = 0, pack_s = 0, total_s = 0;
 };
 
-// Compiles a Hugging Face folder into `output`. Throws model_error, toolchain_error, resource_error; leaves no partial
-// file behind.
+// Compiles a Hugging Face folder into `output`, with its texts and its name. Throws model_error, toolchain_error,
+// resource_error; leaves no partial file behind.
 CompileReport compile_to_file(const std::filesystem::path& model, const std::filesystem::path& output,
                               const CompileOptions& options, const Progress& progress = {});
 
 // What compile_to_file() would decide, without making any code.
 plan::Plan plan_model(const std::filesystem::path& model, const CompileOptions& options);
 
-// Compiles into the cache, or finds there what was compiled from the same model, options, machine and compiler. A path
-// that is a package already is returned as it is.
+// Compiles into the cache, or finds there what was compiled from the same weights and geometry, options, machine and
+// compiler, wherever the model lies; without any compiler, what another one made. Such a package has no texts and no
+// name: they are the folder's. One that is damaged is made again. A path that is a package already is returned as it
+// is.
 CompileReport compile_cached(const std::filesystem::path& model, const CompileOptions& options,
                              const Progress& progress = {});
 

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "base/file_lock.h"
+#include "base/trust.h"
+#include "package/package.h"
 
 namespace strata::compile {
 namespace {
@@ -19,13 +21,20 @@ struct Found {
   std::uint64_t bytes = 0;
 };
 
+fs::file_time_type last_use(const fs::path& package, std::error_code& error) {
+  const fs::file_time_type made = fs::last_write_time(package, error);
+  std::error_code no_lock;
+  const fs::file_time_type used = fs::last_write_time(fs::path(package).replace_extension(".lock"), no_lock);
+  return no_lock ? made : std::max(made, used);
+}
+
 // Oldest first. Another process may remove some at the same time.
 std::vector<Found> packages_in(const fs::path& folder) {
   std::vector<Found> found;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     if (entry.path().extension() != ".strata") continue;
-    Found package{entry.path(), entry.last_write_time(error), 0};
+    Found package{entry.path(), last_use(entry.path(), error), 0};
     if (error) continue;
     package.bytes = entry.file_size(error);
     if (!error) found.push_back(std::move(package));
@@ -37,16 +46,44 @@ std::vector<Found> packages_in(const fs::path& folder) {
 }  // namespace
 
 PackageCache::PackageCache(fs::path folder) : folder_(std::move(folder)) {
-  std::error_code error;
-  fs::create_directories(folder_, error);
-  if (error) {
-    throw resource_error("the cache can't be written: " + error.message(), folder_.string(), "set STRATA_CACHE");
+  require_trusted(folder_.parent_path());
+  require_trusted(folder_);
+}
+
+void PackageCache::create() const {
+  make_private_folder(folder_.parent_path());
+  make_private_folder(folder_);
+}
+
+std::optional<fs::path> PackageCache::find(const std::string& key, bool always) const {
+  const fs::path path = path_of(key);
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return std::nullopt;
+  require_trusted(path);
+  if (!always && package::Package::was_verified(path)) return path;
+  try {
+    package::Package::open_verified(path, always);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kModel) throw;
+    return std::nullopt;
   }
+  return path;
+}
+
+std::optional<fs::path> PackageCache::find_any(const std::string& inputs, bool always) const {
+  std::vector<Found> packages = packages_in(folder_);
+  std::ranges::reverse(packages);
+  for (const Found& package : packages) {
+    const std::string key = package.path.stem().string();
+    if (!key.starts_with(inputs + "-")) continue;
+    if (auto path = find(key, always)) return path;
+  }
+  return std::nullopt;
 }
 
 void PackageCache::touch(const fs::path& package) const {
   std::error_code ignored;
-  fs::last_write_time(package, fs::file_time_type::clock::now(), ignored);
+  fs::last_write_time(lock_of(package.stem().string()), fs::file_time_type::clock::now(), ignored);
 }
 
 void PackageCache::make_room(std::uint64_t bytes) const {

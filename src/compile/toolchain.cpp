@@ -6,12 +6,12 @@
 #include <map>
 #include <mutex>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/subprocess.h"
 #include "base/temp_dir.h"
 #include "base/text_file.h"
+#include "compile/object_cache.h"
 #include "compile/parallel_for.h"
 #include "embedded/tensor_headers.h"
 #include "machine/cpu.h"
@@ -79,7 +79,7 @@ void write_headers(const fs::path& folder) {
   for (const EmbeddedFile& header : embedded::tensor_headers()) {
     const fs::path path = folder / header.name;
     fs::create_directories(path.parent_path());
-    write_file(path, header.content);
+    write_unsynced(path, header.content);
   }
 }
 
@@ -127,9 +127,7 @@ std::string Toolchain::remedy(const std::string& native) const {
 
 std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::path& cache, int threads,
                              const std::function<void(double done)>& progress) const {
-  std::error_code error;
-  fs::create_directories(cache, error);
-  if (error) throw resource_error("the cache can't be written: " + error.message(), cache.string(), "set STRATA_CACHE");
+  const ObjectCache objects(cache);
   TempDir::remove_stale(cache, "build");
   const std::string library_hash = tensor_library_hash();
   const TempDir folder(cache, "build");
@@ -146,10 +144,12 @@ std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::
     const codegen::Unit& unit = units[i];
     const std::string key =
         Hasher().field(unit.file).field(unit.source).field(library_hash).field(description_).digest128().hex();
-    const fs::path kept = cache / (key + ".o");
-    if (!fs::exists(kept)) {
+    const fs::path object = folder.path() / (unit.file + ".o");
+    if (const auto kept = objects.find(key)) {
+      write_unsynced(object, *kept);
+    } else {
       std::call_once(headers_written, [&] { write_headers(folder.path()); });
-      write_file(folder.path() / unit.file, unit.source);
+      write_unsynced(folder.path() / unit.file, unit.source);
       Command command{.argv = {compiler_.string()}, .environment = {}, .folder = folder.path()};
       command.argv.insert(command.argv.end(), flags_.begin(), flags_.end());
       command.argv.insert(command.argv.end(), {"-I.", "-c", unit.file, "-o", unit.file + ".o"});
@@ -158,9 +158,8 @@ std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::
         throw toolchain_error("the compiler refuses generated code: " + first_error(result.standard_error), unit.file,
                               remedy("check the compiler's version, or set STRATA_CXX"));
       }
-      fs::rename(folder.path() / (unit.file + ".o"), kept);
+      objects.keep(key, read_text_file(object, kMaxLibraryBytes), folder.path());
     }
-    fs::copy_file(kept, folder.path() / (unit.file + ".o"), fs::copy_options::overwrite_existing);
     ++finished;
     report();
   };

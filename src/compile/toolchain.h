@@ -25,9 +25,9 @@ class Toolchain {
   // First line of --version, and the flags: all that the code depends on beside its source.
   const std::string& description() const { return description_; }
 
-  // Compiles the units, `threads` at a time, and links them. Objects are kept in `cache` under the hash of their
-  // source, the tensor library, the compiler and its flags. Returns the shared object's bytes, the same for the same
-  // input. Throws toolchain_error with the compiler's first error.
+  // Compiles the units, `threads` at a time, and links them. Objects are kept in `cache` (ObjectCache) under the hash
+  // of their source, the tensor library, the compiler and its flags. Returns the shared object's bytes, the same for
+  // the same input. Throws toolchain_error with the compiler's first error.
   std::string build(const std::vector<codegen::Unit>& units, const std::filesystem::path& cache, int threads,
                     const std::function<void(double done)>& progress) const;
 

@@ -8,10 +8,10 @@
 #include <set>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/json.h"
 #include "base/text_file.h"
 #include "import/families.h"
+#include "import/model_folder.h"
 
 namespace strata::importer {
 namespace {
@@ -84,7 +84,8 @@ void require_folder(const std::filesystem::path& folder) {
 
 }  // namespace
 
-Checkpoint Checkpoint::open(const std::filesystem::path& folder) {
+Checkpoint Checkpoint::open(const std::filesystem::path& path) {
+  const std::filesystem::path folder = resolve_model_folder(path);
   require_folder(folder);
   Checkpoint result;
   result.folder_ = folder;
@@ -194,18 +195,6 @@ std::int64_t Checkpoint::parameters() const {
     total += static_cast<std::int64_t>(view.bytes.size()) / dtype_size(view.dtype);
   }
   return total;
-}
-
-std::string Checkpoint::identity() const {
-  Hasher hasher;
-  hasher.field(std::uint64_t{texts_.size()});
-  for (const auto& [name, content] : texts_) hasher.field(name).field(content);
-  for (const SafetensorsFile& file : files_) {
-    const FileStamp& stamp = file.file().stamp();
-    hasher.field(file.file().path().filename().string()).field(hash64(file.header_bytes())).field(stamp.size);
-    hasher.field(static_cast<std::uint64_t>(stamp.mtime_ns)).field(stamp.device).field(stamp.inode);
-  }
-  return hasher.digest128().hex();
 }
 
 }  // namespace strata::importer

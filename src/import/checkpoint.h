@@ -30,8 +30,9 @@ struct TensorView {
 class Checkpoint {
  public:
   // Reads and checks everything but the weights' values: afterwards every tensor that the configuration needs is there
-  // with the right shape and a dtype of f32, f16 or bf16. Throws model_error.
-  static Checkpoint open(const std::filesystem::path& folder);
+  // with the right shape and a dtype of f32, f16 or bf16. `path` may be a repository in the Hub's cache. Throws
+  // model_error.
+  static Checkpoint open(const std::filesystem::path& path);
 
   const std::filesystem::path& folder() const { return folder_; }
   const ModelConfig& config() const { return config_; }
@@ -45,9 +46,12 @@ class Checkpoint {
   // The number of elements of the tensors that the model needs.
   std::int64_t parameters() const;
 
-  // A fingerprint of the content that costs no reading of the weights: the texts, the headers, and each weight file's
-  // size, time of change and inode.
-  std::string identity() const;
+  // A fingerprint of the content, wherever the files lie: what config.json says of more than text, and the weights.
+  // Each weight file is read once and remembered; `read_again` reads it even so.
+  std::string identity(bool read_again = false) const;
+
+  // Throws when a weight file was changed in place since it was opened: what was read of it may be a mixture.
+  void require_unchanged() const;
 
   // The texts that go along with the model, those that exist: (name without folder, content).
   const std::vector<std::pair<std::string, std::string>>& text_files() const { return texts_; }

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/file_memory.h"
 #include "base/hash.h"
 #include "encoding/encoding.h"
 #include "package/format.h"
@@ -15,6 +16,7 @@ namespace strata::package {
 namespace {
 
 constexpr const char* kRemedy = "compile it again";
+constexpr std::string_view kVerified = "verified-package";  // in FileMemory, with the fingerprint
 
 Error damaged(const std::string& what, const std::string& origin) {
   return model_error("the package is damaged: " + what, origin, kRemedy);
@@ -74,6 +76,10 @@ std::span<const std::byte> place(const SectionRow& row, const std::string& name,
   return bytes.subspan(row.offset, row.bytes);
 }
 
+Error wrong_checksum(std::string_view section, const std::string& origin) {
+  return damaged("the checksum of the section \"" + std::string(section) + "\" is wrong", origin);
+}
+
 bool fits(std::int64_t offset, std::int64_t length, std::size_t size) {
   return offset >= 0 && length >= 0 && static_cast<std::uint64_t>(offset) <= size &&
          static_cast<std::uint64_t>(length) <= size - static_cast<std::uint64_t>(offset);
@@ -90,13 +96,30 @@ bool is_sound(const Weight& weight, std::span<const std::byte> bytes) {
 Package Package::open(const std::filesystem::path& path, bool verify_weights) {
   Package package;
   package.file_ = MappedFile::open(path);
-  package.read(package.file_.bytes(), path.string(), verify_weights);
+  package.read(package.file_.bytes(), path.string());
+  if (verify_weights) package.verify_weights(path.string());
+  return package;
+}
+
+bool Package::was_verified(const std::filesystem::path& path) {
+  const std::optional<FileStamp> stamp = stamp_of(path);
+  return stamp && FileMemory::in_cache().recall(kVerified, *stamp);
+}
+
+Package Package::open_verified(const std::filesystem::path& path, bool always) {
+  Package package = open(path);
+  const FileMemory memory = FileMemory::in_cache();
+  const FileStamp& stamp = package.file_.stamp();
+  if (!always && memory.recall(kVerified, stamp) == package.fingerprint_) return package;
+  package.verify_weights(path.string());
+  memory.remember(kVerified, stamp, package.fingerprint_);
   return package;
 }
 
 Package Package::from_bytes(std::span<const std::byte> bytes, const std::string& origin, bool verify_weights) {
   Package package;
-  package.read(bytes, origin, verify_weights);
+  package.read(bytes, origin);
+  if (verify_weights) package.verify_weights(origin);
   return package;
 }
 
@@ -108,7 +131,7 @@ bool Package::is_package(const std::filesystem::path& path) {
   return file.read(magic.data(), magic.size()) && magic == kMagic;
 }
 
-void Package::read(std::span<const std::byte> bytes, const std::string& origin, bool verify_weights) {
+void Package::read(std::span<const std::byte> bytes, const std::string& origin) {
   const std::vector<SectionRow> rows = read_table(bytes, origin);
   const std::uint64_t table_end = sizeof(Header) + rows.size() * sizeof(SectionRow);
   if (!is_zero(bytes.subspan(table_end, kHeaderBytes - table_end)))
@@ -117,9 +140,10 @@ void Package::read(std::span<const std::byte> bytes, const std::string& origin, 
   for (const SectionRow& row : rows) {
     const std::string name = row_name(row, origin);
     const auto section = place(row, name, end, bytes, origin);
-    const bool verify = verify_weights || name != kWeightsSection;
-    if (verify && section_checksum(section) != row.checksum) {
-      throw damaged("the checksum of the section \"" + name + "\" is wrong", origin);
+    if (name == kWeightsSection) {
+      weights_checksum_ = row.checksum;
+    } else if (section_checksum(section) != row.checksum) {
+      throw wrong_checksum(name, origin);
     }
     if (!sections_.emplace(name, section).second) throw damaged("the section \"" + name + "\" is there twice", origin);
     end = row.offset + row.bytes;
@@ -131,6 +155,12 @@ void Package::read(std::span<const std::byte> bytes, const std::string& origin, 
   Header header{};
   std::memcpy(&header, bytes.data(), sizeof(header));
   fingerprint_ = hex(header.checksum);
+}
+
+void Package::verify_weights(const std::string& origin) const {
+  if (has(kWeightsSection) && section_checksum(section(kWeightsSection)) != weights_checksum_) {
+    throw wrong_checksum(kWeightsSection, origin);
+  }
 }
 
 void Package::check_manifest(const std::string& origin) const {

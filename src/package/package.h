@@ -61,6 +61,13 @@ class Package {
  public:
   static Package open(const std::filesystem::path& path, bool verify_weights = false);
 
+  // The same, with the weights' checksum: read when `always`, else once, as long as the file stays as it is (FileMemory
+  // in the cache).
+  static Package open_verified(const std::filesystem::path& path, bool always = false);
+
+  // Whether open_verified() has remembered the file at this path, as it is, to be whole.
+  static bool was_verified(const std::filesystem::path& path);
+
   // The same over bytes that the caller keeps.
   static Package from_bytes(std::span<const std::byte> bytes, const std::string& origin, bool verify_weights = false);
 
@@ -81,13 +88,15 @@ class Package {
 
  private:
   Package() = default;
-  void read(std::span<const std::byte> bytes, const std::string& origin, bool verify_weights);
+  void read(std::span<const std::byte> bytes, const std::string& origin);
+  void verify_weights(const std::string& origin) const;
   void check_manifest(const std::string& origin) const;
 
   MappedFile file_;
   Manifest manifest_;
   std::map<std::string, std::span<const std::byte>, std::less<>> sections_;
   std::string fingerprint_;
+  std::uint64_t weights_checksum_ = 0;
 };
 
 }  // namespace strata::package

@@ -47,7 +47,7 @@ std::string gigabytes(std::int64_t bytes) {
 }
 
 package::Package open_checked(const std::filesystem::path& path, bool verify) {
-  package::Package package = package::Package::open(path, verify);
+  package::Package package = package::Package::open_verified(path, verify);
   require_processor(package.manifest(), path.string());
   return package;
 }

@@ -15,7 +15,7 @@ namespace strata::runtime {
 struct SessionOptions {
   int threads = 0;           // 0: every processor that the affinity mask and the cgroup's quota allow
   std::int64_t context = 0;  // tokens that the key/value cache holds; 0: the model's own limit, at most 4096
-  bool verify = false;       // also check the weights' checksum, which reads them all
+  bool verify = false;       // check the weights' checksum also when that was done before
 };
 
 // One sequence on one loaded package: the mapped weights, a thread team, a key/value cache, an arena.

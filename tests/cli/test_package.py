@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packages: the cache, reproducible bytes, damage, what info and opt show."""
+import json
 import os
 import shutil
 import subprocess
 import unittest
 
 import numpy as np
-from harness import STRATA, StrataTest, reference
+from harness import ROOT, STRATA, StrataTest, reference
 
 
 class PackageTest(StrataTest):
@@ -108,6 +109,39 @@ class PackageTest(StrataTest):
                 self.assertIn(word, text)
         for word in ("machine", "compiler", "checksums", "fingerprint"):
             self.assertIn(word, package)
+
+    def test_info_speaks_no_terminals_language(self):
+        named, package = self.work / "name\x1b[31m", self.work / "named.strata"
+        shutil.copytree(self.model, named)
+        self.assertEqual(self.strata("compile", named, "-o", package).code, 0)
+        for model in (named, package):
+            result = self.strata("info", model)
+            self.assertNotIn(b"\x1b", result.out)
+            self.assertIn(b"name\\x1b[31m", result.out)
+
+    def test_a_machine_file_runs_nothing(self):
+        machine = json.loads((ROOT / "machines/x86-64-baseline.json").read_text())
+        target = machine["target"]
+        for forged, word in ((machine | {"name": 'x\n#include "/etc/passwd"'}, "'name'"),
+                             (machine | {"target": target | {"clang_flags": ["-fplugin=/nonexistent.so"]}}, "-fplugin"),
+                             (machine | {"target": target | {"triple": "../../x"}}, "'target.triple'")):
+            path = self.work / "forged.json"
+            path.write_text(json.dumps(forged))
+            output = self.work / "forged.strata"
+            self.assert_error(self.strata("compile", self.model, "-o", output, "--machine", path), 3, word)
+            self.assertFalse(output.exists())
+
+    def test_no_compiler_of_the_current_folder_is_run(self):
+        folder = self.work / "here"
+        folder.mkdir()
+        for name in ("clang++-19", "clang++", "g++"):
+            (folder / name).write_text("#!/bin/sh\ntouch ran\nexit 1\n")
+            (folder / name).chmod(0o755)
+        env = self.environment(PATH=":" + os.environ["PATH"], STRATA_CACHE=str(self.work / "empty-path"))
+        process = subprocess.run([STRATA, "run", self.model, "-p", "Hi", "-n", "1"], cwd=folder, env=env,
+                                 capture_output=True)
+        self.assertEqual(process.returncode, 0, process)
+        self.assertFalse((folder / "ran").exists())
 
     def test_failed_compilation_leaves_the_old_package(self):
         target = self.work / "old.strata"

@@ -382,7 +382,6 @@ TEST(Constants, FillTheSectionOfAPackage) {
   {
     package::PackageWriter writer(path);
     writer.add(package::kManifestSection, package::to_json(manifest));
-    writer.add(package::kCodeSection, "code");
     writer.reserve(package::kWeightsSection, static_cast<std::uint64_t>(weights.total_bytes()));
     double done = 0;
     pack_weights(writer, weights, source, 2, [&](double now) { done = std::max(done, now); });

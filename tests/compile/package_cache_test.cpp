@@ -2,12 +2,16 @@
 #include "compile/package_cache.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <chrono>
 
 #include "base/atomic_file.h"
 #include "base/file_lock.h"
 #include "base/temp_dir.h"
+#include "base/trust.h"
+#include "package/package.h"
+#include "tests/base/expect_error.h"
 
 namespace strata::compile {
 namespace {
@@ -26,9 +30,18 @@ TEST(PackageCache, TakesHalfOfWhatWouldBeFree) {
 
 class CacheFolder : public ::testing::Test {
  protected:
+  CacheFolder() { cache_.create(); }
+
+  static void write_package(const fs::path& path) {
+    const PrivateFiles guard;
+    package::PackageWriter writer(path);
+    writer.add(package::kManifestSection, package::to_json({}));
+    writer.commit();
+  }
+
   // Used so many hours ago.
   void add(const std::string& key, int hours) {
-    write_file(cache_.path_of(key), std::string(100, 'x'));
+    write_package(cache_.path_of(key));
     fs::last_write_time(cache_.path_of(key), fs::file_time_type::clock::now() - std::chrono::hours(hours));
   }
   bool has(const std::string& key) const { return fs::exists(cache_.path_of(key)); }
@@ -64,13 +77,47 @@ TEST_F(CacheFolder, LeavesOtherFilesAlone) {
   EXPECT_TRUE(fs::exists(folder_.path() / "packages" / "notes.txt"));
 }
 
-TEST_F(CacheFolder, UseMakesAPackageYoung) {
-  add("a", 3);
-  const auto before = fs::last_write_time(cache_.path_of("a"));
-  cache_.touch(cache_.path_of("a"));
-  EXPECT_GT(fs::last_write_time(cache_.path_of("a")), before);
+TEST_F(CacheFolder, UseMakesAPackageYoungAndLeavesItsTimes) {
+  add("in-a", 3);
+  add("in-b", 2);
+  EXPECT_EQ(cache_.find_any("in", false), cache_.path_of("in-b"));
+  const auto made = fs::last_write_time(cache_.path_of("in-a"));
+  {
+    const FileLock made_once(cache_.lock_of("in-a"));
+  }
+  cache_.touch(cache_.path_of("in-a"));
+  EXPECT_EQ(fs::last_write_time(cache_.path_of("in-a")), made);
+  EXPECT_EQ(cache_.find_any("in", false), cache_.path_of("in-a"));
   cache_.touch(cache_.path_of("missing"));
   EXPECT_FALSE(has("missing"));
+}
+
+TEST_F(CacheFolder, FindsWhatIsWhole) {
+  EXPECT_FALSE(cache_.find("a", false));
+  add("a", 3);
+  EXPECT_EQ(cache_.find("a", false), cache_.path_of("a"));
+  EXPECT_EQ(cache_.find("a", true), cache_.path_of("a"));
+  fs::resize_file(cache_.path_of("a"), 100);
+  EXPECT_FALSE(cache_.find("a", false));
+}
+
+TEST_F(CacheFolder, FindsByInputsWhatAnyCompilerMade) {
+  add("in-one", 3);
+  add("in-two", 1);
+  add("other-one", 0);
+  EXPECT_EQ(cache_.find_any("in", false), cache_.path_of("in-two"));
+  fs::resize_file(cache_.path_of("in-two"), 100);
+  EXPECT_EQ(cache_.find_any("in", false), cache_.path_of("in-one")) << "the other one is damaged";
+  EXPECT_FALSE(cache_.find_any("i", false));
+}
+
+TEST_F(CacheFolder, WhatOthersCouldHaveWrittenIsRefused) {
+  add("a", 3);
+  ::chmod(cache_.path_of("a").c_str(), 0666);
+  testing::expect_error(ExitCode::kResource, {"a.strata", "trusted"}, [&] { cache_.find("a", false); });
+  ::chmod((folder_.path() / "packages").c_str(), 0777);
+  testing::expect_error(ExitCode::kResource, {"packages", "trusted"},
+                        [&] { PackageCache(folder_.path() / "packages"); });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 
 #include "tests/base/expect_error.h"
@@ -226,23 +227,47 @@ TEST_F(CheckpointTest, TextsGoAlong) {
   EXPECT_EQ(checkpoint.text_files(), expected);
 }
 
-TEST_F(CheckpointTest, IdentityFollowsTheContent) {
+TEST_F(CheckpointTest, IdentityIsTheContentWhereverItLies) {
   const auto identity = [&] { return Checkpoint::open(folder_.path()).identity(); };
   const std::string before = identity();
   EXPECT_EQ(before.size(), 32U);
-  EXPECT_EQ(identity(), before);
   folder_.write("README.md", "hello");
-  EXPECT_EQ(identity(), before);
   folder_.write("tokenizer.json", "{}");
-  const std::string with_tokenizer = identity();
-  EXPECT_NE(with_tokenizer, before);
-  write_weights(small_tensors());  // equal bytes, but who knows: another file
-  EXPECT_NE(identity(), with_tokenizer);
-  const std::string rewritten = identity();
+  folder_.write("generation_config.json", "{}");
+  folder_.write("chat_template.jinja", "{{ x }}");
+  EXPECT_EQ(identity(), before) << "texts lie beside the weights";
+  write_config("eos_token_id", 7);
+  EXPECT_EQ(identity(), before) << "as does what config.json says of them";
+  write_weights(small_tensors());
+  EXPECT_EQ(identity(), before) << "equal bytes in another file";
   fs::last_write_time(folder_.path() / "model.safetensors", fs::file_time_type::clock::now() + std::chrono::hours(1));
-  EXPECT_NE(identity(), rewritten);
+  EXPECT_EQ(identity(), before);
+  const fs::path moved = folder_.path().string() + "-moved";
+  fs::copy(folder_.path(), moved);
+  EXPECT_EQ(Checkpoint::open(moved).identity(), before);
+  fs::remove_all(moved);
+}
+
+TEST_F(CheckpointTest, IdentityFollowsEveryWeightAndTheGeometry) {
+  const auto identity = [&] { return Checkpoint::open(folder_.path()).identity(); };
+  const std::string before = identity();
   write_config("rms_norm_eps", 1e-5);
-  EXPECT_NE(identity(), rewritten);
+  const std::string reconfigured = identity();
+  EXPECT_NE(reconfigured, before);
+  const fs::path weights = folder_.path() / "model.safetensors";
+  std::fstream(weights, std::ios::in | std::ios::out | std::ios::binary).seekp(-1, std::ios::end).put('\x7f');
+  EXPECT_NE(identity(), reconfigured);
+}
+
+TEST_F(CheckpointTest, AFileChangedInPlaceIsNoticed) {
+  const Checkpoint checkpoint = Checkpoint::open(folder_.path());
+  EXPECT_NO_THROW(checkpoint.require_unchanged());
+  const fs::path weights = folder_.path() / "model.safetensors";
+  fs::last_write_time(weights, fs::file_time_type::clock::now() + std::chrono::hours(1));
+  testing::expect_error(ExitCode::kRuntime, {"changed while it was read", "model.safetensors"},
+                        [&] { checkpoint.require_unchanged(); });
+  fs::remove(weights);
+  EXPECT_NO_THROW(checkpoint.require_unchanged()) << "the mapping holds what was there";
 }
 
 }  // namespace
