@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "package/code_check.h"
 #include "package/format.h"
 #include "package/package.h"
 
@@ -40,6 +41,7 @@ void open(std::span<const std::byte> file) {
     const auto weights = package.section(kWeightsSection);
     if (static_cast<std::uint64_t>(weight.offset + weight.bytes) > weights.size()) std::abort();
   }
+  strata::package::fault_of_code(package.section(kCodeSection));
   // What was read is written as it was read.
   const std::string json = to_json(package.manifest());
   if (to_json(manifest_from_json(json, "again")) != json) std::abort();
@@ -53,14 +55,16 @@ void open_manifest(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-// The first byte chooses: a package as it is, one with its checksums made right, a manifest alone.
+// The first byte chooses: a package as it is, one with its checksums made right, a manifest alone, code alone.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const auto bytes = std::as_bytes(std::span(data + 1, size - 1));
   try {
-    if (data[0] % 3 == 0) {
+    if (data[0] % 4 == 0) {
       open(bytes);
-    } else if (data[0] % 3 == 1) {
+    } else if (data[0] % 4 == 3) {
+      strata::package::fault_of_code(bytes);
+    } else if (data[0] % 4 == 1) {
       std::vector<std::byte> file(bytes.begin(), bytes.end());
       repair_checksums(file);
       open(file);

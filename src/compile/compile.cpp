@@ -84,6 +84,12 @@ package::Entry package_entry(const ir::Module& imported, const codegen::PlannedM
   return entry;
 }
 
+codegen::Unit contract_unit(const std::string& contract) {
+  const std::string declaration = std::string("const char ") + package::kContractSymbol + "[]";
+  return {"contract.cpp", "extern \"C\" {\nextern __attribute__((visibility(\"default\"))) " + declaration + ";\n" +
+                              declaration + " = \"" + contract + "\";\n}\n"};
+}
+
 // "qwen3 0.6B BF16", as llama-bench names models.
 std::string model_type_text(const std::string& family, std::int64_t parameters, const std::string& dtype) {
   char size[32];
@@ -229,6 +235,8 @@ class Compilation {
   std::string build() {
     const auto start = Clock::now();
     progress("compiling", 0);
+    manifest_ = manifest();
+    units_.push_back(contract_unit(package::contract_of(manifest_)));
     std::string code = toolchain_->build(units_, cache_folder() / "objects", thread_count(options_),
                                          [&](double done) { progress("compiling", done); });
     report_.toolchain_s = seconds_since(start);
@@ -237,7 +245,8 @@ class Compilation {
 
   void pack(package::PackageWriter& writer, const std::string& code, const std::string& source) {
     const auto start = Clock::now();
-    writer.add(package::kManifestSection, package::to_json(manifest()));
+    manifest_.code = package::code_digest(std::as_bytes(std::span(code)));
+    writer.add(package::kManifestSection, package::to_json(manifest_));
     writer.add(package::kCodeSection, code);
     writer.add(package::kSourceSection, source);
     writer.add(package::kPlanSection, plan::to_json(plan_report()));
@@ -305,6 +314,7 @@ class Compilation {
   std::vector<codegen::PlannedModule> planned_;
   codegen::WeightMap weights_;
   std::vector<codegen::Unit> units_;
+  package::Manifest manifest_;
 };
 
 }  // namespace

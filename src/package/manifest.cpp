@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "encoding/encoding.h"
 
@@ -78,6 +79,7 @@ void describe(Archive& archive, T& value) {
     archive("symbol_ranges", value.symbol_ranges);
     archive("entries", value.entries);
     archive("weights", value.weights);
+    archive("code", value.code);
   }
 }
 
@@ -268,6 +270,13 @@ class Checker {
 std::string to_json(const Manifest& manifest) {
   return Writer::json(manifest).dump(1, ' ', false, Json::error_handler_t::replace);
 }
+
+std::string contract_of(Manifest manifest) {
+  manifest.code.clear();
+  return hash128(to_json(manifest)).hex();
+}
+
+std::string code_digest(std::span<const std::byte> code) { return code.empty() ? "" : hash128(code).hex(); }
 
 Manifest manifest_from_json(std::string_view json, const std::string& origin) {
   const Json document = parse_json(json, origin);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,7 +87,16 @@ struct Manifest {
   std::map<std::string, SymbolRange> symbol_ranges;
   std::vector<Entry> entries;
   std::vector<Weight> weights;
+  std::string code;  // XXH3 of the code section; empty: there is none
 };
+
+// A digest of all that the manifest says but `code`. The code section exports it as the text kContractSymbol: code and
+// manifest that were not made together don't fit, whatever their checksums.
+std::string contract_of(Manifest manifest);
+inline constexpr const char* kContractSymbol = "strata_contract";
+
+// What Manifest::code is for this section.
+std::string code_digest(std::span<const std::byte> code);
 
 std::string to_json(const Manifest& manifest);
 

@@ -165,6 +165,9 @@ void Package::verify_weights(const std::string& origin) const {
 
 void Package::check_manifest(const std::string& origin) const {
   if (!manifest_.entries.empty() && !has(kCodeSection)) throw damaged("it has no code", origin);
+  if (manifest_.code != code_digest(section(kCodeSection))) {
+    throw damaged("its manifest belongs to other code", origin);
+  }
   const std::size_t size = section(kWeightsSection).size();
   for (const Weight& weight : manifest_.weights) {
     if (!fits(weight.offset, weight.bytes, size)) {

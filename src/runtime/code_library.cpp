@@ -8,12 +8,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <mutex>
 #include <vector>
 
 #include "base/error.h"
 #include "base/temp_dir.h"
 #include "machine/cpu.h"
+#include "package/code_check.h"
 
 namespace strata::runtime {
 namespace {
@@ -87,6 +89,9 @@ void require_processor(const package::Manifest& manifest, const std::string& ori
 
 CodeLibrary::CodeLibrary(std::span<const std::byte> elf, const std::string& origin) : origin_(origin) {
   if (elf.empty()) throw model_error("the package has no code section", origin, "compile the model again");
+  if (const std::string fault = package::fault_of_code(elf); !fault.empty()) {
+    throw model_error("the package's code can't be loaded: " + fault, origin, kRecompile);
+  }
   file_ = file_in_memory(elf);
   if (file_.is_open()) {
     path_ = "/proc/self/fd/" + std::to_string(file_.get());
@@ -110,6 +115,14 @@ CodeLibrary::~CodeLibrary() {
   if (void* still_loaded = dlopen(path_.c_str(), RTLD_NOW | RTLD_NOLOAD)) {
     dlclose(still_loaded);
     keep_open(std::move(file_));
+  }
+}
+
+void CodeLibrary::require_contract(const package::Manifest& manifest) const {
+  const std::string wanted = package::contract_of(manifest);
+  const void* const found = dlsym(handle_, package::kContractSymbol);
+  if (found == nullptr || std::memcmp(found, wanted.data(), wanted.size()) != 0) {
+    throw model_error("the package's code was not made for its manifest", origin_, "compile the model again");
   }
 }
 

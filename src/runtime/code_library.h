@@ -29,6 +29,9 @@ class CodeLibrary {
   CodeLibrary(const CodeLibrary&) = delete;
   CodeLibrary& operator=(const CodeLibrary&) = delete;
 
+  // Throws model_error when the code was not made for this manifest: its functions take what another one says.
+  void require_contract(const package::Manifest& manifest) const;
+
   // Throws model_error when the code has no such function.
   EntryFunction function(const std::string& symbol) const;
 

@@ -62,6 +62,7 @@ struct Session::State {
         program(package.manifest(), code, path.string(), context),
         weights(package.section(package::kWeightsSection).data()),
         team(choose_threads(options)) {
+    code.require_contract(package.manifest());
     require_memory(path.string());
     package.prefetch();
     program.allocate();

@@ -36,7 +36,7 @@ TEST(Manifest, EveryFieldIsWrittenAndRead) {
 // A field that is added to a struct and forgotten in the list of fields would be lost.
 TEST(Manifest, NamesEveryField) {
   const json document = json::parse(to_json(small_manifest()));
-  EXPECT_EQ(document.size(), 24U);
+  EXPECT_EQ(document.size(), 25U);
   EXPECT_EQ(document["entries"][0].size(), 6U);
   EXPECT_EQ(document["entries"][0]["parameters"][0].size(), 5U);
   EXPECT_EQ(document["weights"][0].size(), 6U);

@@ -8,6 +8,7 @@
 #include <random>
 #include <thread>
 
+#include "base/file_memory.h"
 #include "base/temp_dir.h"
 #include "base/text_file.h"
 #include "package/format.h"
@@ -19,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using strata::testing::expect_error;
+using strata::testing::small_code;
 using strata::testing::small_manifest;
 
 constexpr std::size_t kWeightBytes = 5000;
@@ -41,7 +43,7 @@ class PackageTest : public ::testing::Test {
     writer.reserve(kWeightsSection, kWeightBytes);
     writer.add("tokenizer.json", "{\"model\": {}}");
     writer.write_at(kWeightsSection, 0, bytes(weights()));
-    writer.add(kCodeSection, std::string(3000, 'c'));
+    writer.add(kCodeSection, small_code());
     writer.commit();
   }
   std::string package() const {
@@ -81,7 +83,7 @@ TEST_F(PackageTest, SectionsComeBack) {
   const Package package = Package::open(path(), true);
   EXPECT_EQ(to_json(package.manifest()), to_json(small_manifest()));
   EXPECT_EQ(package.text("tokenizer.json"), "{\"model\": {}}");
-  EXPECT_EQ(package.text(kCodeSection), std::string(3000, 'c'));
+  EXPECT_EQ(package.text(kCodeSection), small_code());
   EXPECT_EQ(package.text(kWeightsSection), weights());
   EXPECT_TRUE(package.has(kCodeSection));
   EXPECT_FALSE(package.has("nosuch"));
@@ -124,6 +126,7 @@ TEST_F(PackageTest, EmptySectionsAndNoWeights) {
   Manifest manifest = small_manifest();
   manifest.weights.clear();
   manifest.entries.clear();
+  manifest.code.clear();
   PackageWriter writer(path());
   writer.add("config.json", "");
   writer.add(kManifestSection, to_json(manifest));
@@ -142,7 +145,7 @@ TEST_F(PackageTest, ChecksumsDoNotDependOnTheWriting) {
   const auto write_pieces = [&](const char* name, std::size_t piece, int threads) {
     PackageWriter writer(path(name));
     writer.add(kManifestSection, to_json(small_manifest()));
-    writer.add(kCodeSection, "code");
+    writer.add(kCodeSection, small_code());
     writer.reserve(kWeightsSection, size);
     {
       std::vector<std::jthread> team;
@@ -173,7 +176,7 @@ TEST_F(PackageTest, OverwritingABlockPartlyRenewsItsChecksum) {
   PackageWriter writer(path());
   Manifest manifest = small_manifest();
   writer.add(kManifestSection, to_json(manifest));
-  writer.add(kCodeSection, "code");
+  writer.add(kCodeSection, small_code());
   writer.reserve(kWeightsSection, kWeightBytes);
   writer.write_at(kWeightsSection, 0, bytes(weights()));
   writer.write_at(kWeightsSection, 100, bytes("changed"));
@@ -255,6 +258,37 @@ TEST_F(PackageTest, FlippedBitsAreFound) {
   }
 }
 
+TEST_F(PackageTest, IsVerifiedOncePerFile) {
+  ::setenv("STRATA_CACHE", (dir_.path() / "cache").c_str(), 1);
+  const auto flip_last_bit = [&](std::string file) {
+    file.back() = static_cast<char>(file.back() ^ 1);
+    std::ofstream(path(), std::ios::binary) << file;
+  };
+  Manifest manifest = small_manifest();
+  {
+    PackageWriter writer(path());
+    writer.add(kManifestSection, to_json(manifest));
+    writer.add(kCodeSection, small_code());
+    writer.add(kWeightsSection, weights());
+    writer.commit();
+  }
+  EXPECT_NO_THROW(Package::open_verified(path()));
+  std::string whole = read_text_file(path(), 1 << 20);
+  flip_last_bit(whole);
+  expect_error(ExitCode::kModel, {"\"weights\" is wrong"}, [&] { Package::open_verified(path()); });
+  EXPECT_NO_THROW(Package::open(path()));
+  // As if the disk had erred in a file that was found whole before.
+  const FileStamp stamp = MappedFile::open(path()).stamp();
+  const std::string fingerprint = Package::open(path()).fingerprint();
+  const std::int64_t later = stamp.ctime_ns + 10'000'000'000;
+  FileMemory::in_cache().remember("verified-package", stamp, fingerprint, later);
+  EXPECT_NO_THROW(Package::open_verified(path()));
+  expect_error(ExitCode::kModel, {"\"weights\" is wrong"}, [&] { Package::open_verified(path(), true); });
+  FileMemory::in_cache().remember("verified-package", stamp, "another", later);
+  expect_error(ExitCode::kModel, {"\"weights\" is wrong"}, [&] { Package::open_verified(path()); });
+  ::unsetenv("STRATA_CACHE");
+}
+
 TEST_F(PackageTest, DamageNamesTheSection) {
   std::string file = package();
   const std::string whole = file;
@@ -288,6 +322,31 @@ TEST_F(PackageTest, TablesThatLieAreRefused) {
   refused(edited([](Rows& rows) { rows[2].name.back() = 'x'; }), "a section's name");
   refused(edited([](Rows& rows) { rows[0].name[0] = 'x'; }), "no manifest");
   refused(edited([](Rows& rows) { rows[3].name[0] = 'x'; }), "no code");
+}
+
+// Every checksum is right: parts of two packages that were put together.
+TEST_F(PackageTest, AManifestOfOtherCodeIsRefused) {
+  const auto refused_with = [&](const std::string& code) {
+    PackageWriter writer(path());
+    writer.add(kManifestSection, to_json(small_manifest()));
+    writer.reserve(kWeightsSection, kWeightBytes);
+    writer.add(kCodeSection, code);
+    writer.commit();
+    expect_error(ExitCode::kModel, {"its manifest belongs to other code"}, [&] { Package::open(path()); });
+  };
+  refused_with(small_code().substr(1500));
+  refused_with(small_code() + "c");
+  refused_with("");
+}
+
+TEST_F(PackageTest, ContractsFollowTheManifest) {
+  const std::string contract = contract_of(small_manifest());
+  EXPECT_EQ(contract.size(), 32U);
+  Manifest manifest = small_manifest();
+  manifest.code = "other";
+  EXPECT_EQ(contract_of(manifest), contract) << "the code holds the contract: it can't be part of it";
+  manifest.entries[0].parameters.pop_back();
+  EXPECT_NE(contract_of(manifest), contract);
 }
 
 TEST_F(PackageTest, MoreSectionsThanFitAreRefused) {

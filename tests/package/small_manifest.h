@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
+#include <string>
+
 #include "package/manifest.h"
 
 namespace strata::testing {
+
+inline std::string small_code() { return std::string(3000, 'c'); }
 
 // A manifest in which every field has a value of its own.
 inline package::Manifest small_manifest() {
@@ -54,6 +59,8 @@ inline package::Manifest small_manifest() {
   manifest.weights = {
       {.name = "a", .dtype = DType::kBF16, .shape = {2, 4}, .layout = "<16@1>", .offset = 0, .bytes = 64},
       {.name = "b", .dtype = DType::kF32, .shape = {8}, .layout = "", .offset = 64, .bytes = 32}};
+  const std::string code = small_code();
+  manifest.code = package::code_digest(std::as_bytes(std::span(code)));
   return manifest;
 }
 

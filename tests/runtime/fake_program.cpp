@@ -63,6 +63,9 @@ int head_calls = 0;
 
 extern "C" {
 
+extern const char strata_contract[sizeof(fake::kNoContract)];
+const char strata_contract[] = "-the test writes a contract here-";
+
 void fake_forward_one(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,
                       const std::byte* weights) {
   forward(team, {parameters, symbols, arena, weights}, 1);

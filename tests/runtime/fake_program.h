@@ -9,6 +9,9 @@ namespace fake {
 inline constexpr std::int64_t kHidden = 8;
 inline constexpr std::int64_t kVocab = 32;
 
+// The contract that it exports, until a test writes its manifest's there.
+inline constexpr char kNoContract[] = "-the test writes a contract here-";
+
 enum Column : std::size_t {
   kChecksum = 0,     // sum of (p + 1) x token over the positions up to the row's own
   kSeq = 1,          // tokens of the forward call

@@ -82,11 +82,24 @@ float checksum(const Tokens& tokens) {
   return static_cast<float>(sum);
 }
 
+// The fake program as if it had been made for this manifest.
+std::string code_for(const Manifest& manifest) {
+  std::string code = file_content(FAKE_PROGRAM);
+  const std::string contract = package::contract_of(manifest);
+  const std::size_t at = code.find(fake::kNoContract);
+  EXPECT_NE(at, std::string::npos);
+  return code.replace(at, contract.size(), contract);
+}
+
 class Sessions : public testing::Test {
  protected:
   Sessions() : folder_(std::filesystem::temp_directory_path()) {}
 
-  std::filesystem::path pack(const Manifest& manifest, const std::string& code = file_content(FAKE_PROGRAM)) {
+  std::filesystem::path pack(const Manifest& manifest) { return pack(manifest, code_for(manifest)); }
+
+  // All checksums are right, whatever the parts.
+  std::filesystem::path pack(Manifest manifest, const std::string& code) {
+    manifest.code = package::code_digest(std::as_bytes(std::span(code)));
     const auto path = folder_.path() / ("model" + std::to_string(++packages_) + ".strata");
     const std::vector<float> weights = {kFirstWeight, kSecondWeight};
     package::PackageWriter writer(path);
@@ -383,10 +396,11 @@ void damage(const std::filesystem::path& path, std::int64_t offset) {
   file.put(byte);
 }
 
-TEST_F(Sessions, DamagedWeightsAreFoundWhenAskedFor) {
+TEST_F(Sessions, DamagedWeightsAreFound) {
   const auto path = pack(fake_manifest());
-  damage(path, 1);
   Session::open(path, {});
+  damage(path, 1);
+  expect_error(ExitCode::kModel, {"weights"}, [&] { Session::open(path, {}); });
   expect_error(ExitCode::kModel, {"weights"}, [&] { Session::open(path, {.verify = true}); });
 }
 
@@ -394,6 +408,39 @@ TEST_F(Sessions, DamagedCodeIsNeverLoaded) {
   const auto path = pack(fake_manifest());
   damage(path, static_cast<std::int64_t>(std::filesystem::file_size(path)) - 8192);
   expect_error(ExitCode::kModel, {path.string()}, [&] { Session::open(path, {}); });
+}
+
+TEST_F(Sessions, CodeOfAnotherManifestIsNeverCalled) {
+  const std::vector<std::pair<const char*, std::function<void(Manifest&)>>> forgeries = {
+      {"a parameter removed", [](Manifest& m) { m.entries[0].parameters.erase(m.entries[0].parameters.begin()); }},
+      {"a parameter more", [](Manifest& m) { m.entries[1].parameters.push_back(m.entries[1].parameters[0]); }},
+      {"parameters swapped", [](Manifest& m) { std::swap(m.entries[0].parameters[1], m.entries[0].parameters[2]); }},
+      {"a smaller state", [](Manifest& m) { m.entries[0].parameters[0].dtype = DType::kI8; }},
+      {"a larger range", [](Manifest& m) { m.entries[1].ranges["seq"].max = 100; }},
+      {"another multiple", [](Manifest& m) { m.symbol_ranges["ctx"].multiple = 1; }},
+      {"symbols swapped", [](Manifest& m) { std::swap(m.symbols[0], m.symbols[1]); }},
+      {"a smaller arena", [](Manifest& m) { m.entries[0].arena_bytes = m.entries[0].arena_lower_bound = 0; }},
+      {"entries swapped", [](Manifest& m) { std::swap(m.entries[0].symbol, m.entries[1].symbol); }},
+      {"a longer context", [](Manifest& m) { m.max_context = 6000; }},
+      {"a weight more",
+       [](Manifest& m) { m.weights.push_back({.name = "w", .shape = {1}, .layout = "", .offset = 0, .bytes = 4}); }}};
+  for (const auto& [name, forge] : forgeries) {
+    SCOPED_TRACE(name);
+    Manifest manifest = fake_manifest();
+    forge(manifest);
+    const auto path = pack(manifest, code_for(fake_manifest()));
+    expect_error(ExitCode::kModel, {path.string()}, [&] { Session::open(path, {}); });
+  }
+  const auto path = pack(fake_manifest(), file_content(FAKE_PROGRAM));
+  expect_error(ExitCode::kModel, {"was not made for its manifest"}, [&] { Session::open(path, {}); });
+}
+
+TEST_F(Sessions, CodeThatWasCutIsNeverLoaded) {
+  const std::string code = code_for(fake_manifest());
+  for (const std::size_t size : {std::size_t{5000}, std::size_t{4096}, std::size_t{1000}, std::size_t{64}}) {
+    const auto path = pack(fake_manifest(), code.substr(0, size));
+    expect_error(ExitCode::kModel, {"code can't be loaded", path.string()}, [&] { Session::open(path, {}); });
+  }
 }
 
 TEST_F(Sessions, HasItsTexts) {
