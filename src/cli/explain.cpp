@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <sstream>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -10,6 +11,7 @@
 #include "cli/explain_html.h"
 #include "cli/explain_report.h"
 #include "cli/explanation.h"
+#include "cli/format.h"
 #include "cli/model_source.h"
 #include "cli/op_timing.h"
 #include "cli/options.h"
@@ -104,6 +106,14 @@ void check_rows(const ExplainOptions& options, const fs::path& package) {
                     std::to_string(context));
 }
 
+// Names are those of the package, which nobody vouches for.
+std::string plain_lines(const std::string& text) {
+  std::istringstream lines(text);
+  std::string out;
+  for (std::string line; std::getline(lines, line);) out += escape_controls(line) + "\n";
+  return out;
+}
+
 void explain(const ExplainOptions& options, Console& console) {
   auto plan = plan_of(options);
   fs::path package;
@@ -121,7 +131,7 @@ void explain(const ExplainOptions& options, Console& console) {
   if (!options.html.empty()) write_file(options.html, explanation_html(explanation));
   if (!options.op.empty()) keep_only(explanation, options.op);
   console.out(options.format == "json" ? explanation_json(explanation)
-                                       : explanation_md(explanation, !options.op.empty()));
+                                       : plain_lines(explanation_md(explanation, !options.op.empty())));
 }
 
 }  // namespace
