@@ -235,6 +235,7 @@ class Compilation {
   std::string build() {
     const auto start = Clock::now();
     progress("compiling", 0);
+    make_private_folder(cache_folder());
     manifest_ = manifest();
     units_.push_back(contract_unit(package::contract_of(manifest_)));
     std::string code = toolchain_->build(units_, cache_folder() / "objects", thread_count(options_),

@@ -208,6 +208,10 @@ class CacheTest(StrataTest):
                 path.chmod(mode | 0o022)
                 self.assert_error(self.run_model(), 5, str(path), "other users can write")
                 path.chmod(mode)
+        self.cache.chmod(0o770)
+        result = self.strata("compile", self.model, "-o", self.home / "x.strata", env={"STRATA_CACHE": str(self.cache)})
+        self.assert_error(result, 5, str(self.cache), "other users can write")
+        self.cache.chmod(0o700)
         self.package.unlink()
         for path in (self.cache / "objects", *(self.cache / "objects").glob("*.o")):
             mode = path.stat().st_mode
