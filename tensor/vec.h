@@ -122,7 +122,7 @@ namespace strata::tensor::arch {
 template <int N>
 inline constexpr bool kHasByteLookup = false;
 template <int N>
-Vec<std::uint8_t, N> look_up(Vec<std::uint8_t, N> table, Vec<std::uint8_t, N> codes);
+Vec<std::uint8_t, N> look_up(Vec<std::uint8_t, N> table, Vec<std::uint8_t, N> indices);
 }  // namespace strata::tensor::arch
 #endif
 #if !defined(STRATA_HAS_MASKS)

@@ -50,10 +50,14 @@ std::array<std::int8_t, kExponents> indices_of(const Table& table) {
   return indices;
 }
 
+// Most rows need no change: whether one does is a sign, found without a branch for each word.
 void select(const Table& table, std::span<std::uint32_t> words) {
   const auto indices = indices_of(table);
+  std::int8_t signs = 0;
+  for (const std::uint32_t word : words) signs |= indices[exponent_of(word)];
+  if (signs >= 0) return;
   for (std::uint32_t& word : words) {
-    if (word != kNoWord && indices[exponent_of(word)] < 0) word = kNoWord;
+    if (indices[exponent_of(word)] < 0) word = kNoWord;
   }
 }
 

@@ -253,6 +253,8 @@ class Checker {
   // A layout may pad, never drop; an encoded one takes fewer bits.
   void check(const Weight& weight) const {
     const encoding::Encoding* const encoding = encoding::parse_layout(weight.layout).encoding;
+    require(encoding != nullptr || !encoding::names_encoding(weight.layout),
+            "the weight \"" + weight.name + "\" lies as " + weight.layout + ", an encoding that isn't known");
     std::int64_t bits = encoding != nullptr ? encoding->panels.bits() : dtype_size(weight.dtype) * 8;
     bool overflows = false;
     for (const std::int64_t extent : weight.shape) overflows |= __builtin_mul_overflow(bits, extent, &bits);

@@ -36,18 +36,18 @@ template <int N>
 Vec<float, N> bf16_dot(Vec<float, N> acc, Vec<std::uint32_t, N> a, Vec<std::uint32_t, N> b);
 #endif
 
-// Byte i of the result is table[codes[i]], the codes being below 16.
+// Byte i of the result is table[indices[i]], the indices being below 16.
 #define STRATA_HAS_BYTE_LOOKUP 1
 template <int N>
 inline constexpr bool kHasByteLookup = N == 16;
 template <int N>
-STRATA_INLINE Vec<std::uint8_t, N> look_up(Vec<std::uint8_t, N> table, Vec<std::uint8_t, N> codes) {
+STRATA_INLINE Vec<std::uint8_t, N> look_up(Vec<std::uint8_t, N> table, Vec<std::uint8_t, N> indices) {
 #if defined(__clang__)
   constexpr int kUnsignedBytes = 48;
   using Chars = Vec<signed char, N>;
-  return (Vec<std::uint8_t, N>)__builtin_neon_vqtbl1q_v((Chars)table, (Chars)codes, kUnsignedBytes);
+  return (Vec<std::uint8_t, N>)__builtin_neon_vqtbl1q_v((Chars)table, (Chars)indices, kUnsignedBytes);
 #else
-  return __builtin_aarch64_qtbl1v16qi_uuu(table, codes);
+  return __builtin_aarch64_qtbl1v16qi_uuu(table, indices);
 #endif
 }
 

@@ -151,7 +151,7 @@ STRATA_INLINE void store_first(void* p, const void* all, int used) {
 }
 #endif
 
-// Byte i of the result is that of the 16 around table[i] whose number codes[i], below 16, says.
+// Byte i of the result is that of the 16 around table[i] whose number indices[i], below 16, says.
 #if defined(__SSSE3__)
 #define STRATA_HAS_BYTE_LOOKUP 1
 #if defined(__AVX512BW__)
@@ -165,20 +165,20 @@ template <int N>
 inline constexpr bool kHasByteLookup = N >= 16 && N <= kLookUpBytes;
 
 template <int N>
-STRATA_INLINE Vec<std::uint8_t, N> look_up(Vec<std::uint8_t, N> table, Vec<std::uint8_t, N> codes) {
+STRATA_INLINE Vec<std::uint8_t, N> look_up(Vec<std::uint8_t, N> table, Vec<std::uint8_t, N> indices) {
   using Chars = Vec<char, N>;
   if constexpr (N == 16) {
-    return (Vec<std::uint8_t, N>)__builtin_ia32_pshufb128((Chars)table, (Chars)codes);
+    return (Vec<std::uint8_t, N>)__builtin_ia32_pshufb128((Chars)table, (Chars)indices);
 #if defined(__AVX2__)
   } else if constexpr (N == 32) {
-    return (Vec<std::uint8_t, N>)__builtin_ia32_pshufb256((Chars)table, (Chars)codes);
+    return (Vec<std::uint8_t, N>)__builtin_ia32_pshufb256((Chars)table, (Chars)indices);
 #endif
 #if defined(__AVX512BW__) && defined(__clang__)
   } else {
-    return (Vec<std::uint8_t, N>)__builtin_ia32_pshufb512((Chars)table, (Chars)codes);
+    return (Vec<std::uint8_t, N>)__builtin_ia32_pshufb512((Chars)table, (Chars)indices);
 #elif defined(__AVX512BW__)
   } else {
-    return (Vec<std::uint8_t, N>)__builtin_ia32_pshufb512_mask((Chars)table, (Chars)codes, Chars{}, ~0ull);
+    return (Vec<std::uint8_t, N>)__builtin_ia32_pshufb512_mask((Chars)table, (Chars)indices, Chars{}, ~0ull);
 #endif
   }
 }

@@ -11,6 +11,7 @@
 #include "base/file_memory.h"
 #include "base/temp_dir.h"
 #include "base/text_file.h"
+#include "encoding/encoding.h"
 #include "package/format.h"
 #include "tests/base/expect_error.h"
 #include "tests/package/small_manifest.h"
@@ -216,11 +217,18 @@ TEST_F(PackageTest, AnotherVersionIsNamed) {
 
 // A weight in any encoding, and one that only looks so: a kernel would follow a header that says nothing.
 TEST_F(PackageTest, AWeightThatIsNotEncodedAsItSaysIsRefused) {
-  for (const char* layout : {"<16@0, 2@1, bf16_12>", "<16@0, f16_15>", "<16@0, 2@1, bf16_3>", "<3@0, f16_15>"}) {
+  const auto expect_refused = [&](const std::string& layout, const std::string& message) {
     Manifest manifest = small_manifest();
     manifest.weights = {{.name = "w", .dtype = DType::kF32, .shape = {16, 32}, .layout = layout, .bytes = 4096}};
     write(manifest, path());
-    refused(read_text_file(path(), std::size_t{1} << 30), "the weight \"w\" is not encoded as " + std::string(layout));
+    refused(read_text_file(path(), std::size_t{1} << 30), message);
+  };
+  for (const encoding::Encoding* encoding : encoding::all_encodings()) {
+    const std::string layout = encoding::layout_text(*encoding, 16);
+    expect_refused(layout, "the weight \"w\" is not encoded as " + layout);
+  }
+  for (const std::string layout : {"<16@0, 2@1, bf16_3>", "<3@0, f16_15>", "<16@0, coded>"}) {
+    expect_refused(layout, "lies as " + layout + ", an encoding that isn't known");
   }
 }
 
