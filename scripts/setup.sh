@@ -12,9 +12,11 @@ packages="
   python3 python3-numpy
 "
 
-# Code for AArch64 and RISC-V is built against Debian's cross libraries, disassembled, and run by qemu.
+# Code for AArch64 and RISC-V is built against Debian's cross libraries, disassembled, and run by qemu. Chat templates
+# are compared with jinja2.
 test_packages="
   libstdc++-12-dev-arm64-cross libstdc++-12-dev-riscv64-cross lld-19 llvm-19 qemu-user
+  python3-jinja2
 "
 [ "${1:-}" != --tests ] || packages="$packages $test_packages"
 

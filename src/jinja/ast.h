@@ -43,18 +43,22 @@ struct Expr {
   std::string text;
   std::variant<std::monostate, bool, std::int64_t, double, std::string> constant;  // monostate: none
   std::vector<ExprPtr> args;
-  std::vector<std::pair<std::string, ExprPtr>> named;
-  std::vector<std::string> ops;  // == != < <= > >= in notin
+  std::vector<std::pair<std::string, ExprPtr>> named;  // in order; of the names kSpread and kSpreadNamed what they say
+  std::vector<std::string> ops;                        // == != < <= > >= in notin
 };
+
+// f(*items, **members)
+inline constexpr const char* kSpread = "*";
+inline constexpr const char* kSpreadNamed = "**";
 
 struct Statement;
 using Block = std::vector<std::unique_ptr<Statement>>;
 
-// What set, for and with assign to.
+// What set, for and with assign to: a name, an attribute of a namespace, or several targets.
 struct Target {
-  std::vector<std::string> names;
-  bool unpacks = false;   // a, b = ...
-  std::string attribute;  // names[0].attribute = ..., names[0] being a namespace
+  std::string name;
+  std::string attribute;      // name.attribute = ..., name being a namespace
+  std::vector<Target> parts;  // a, (b, c) = ...; not empty where it unpacks
 };
 
 struct Parameter {
@@ -83,8 +87,9 @@ struct Statement {
   int line = 0;
   std::string text;  // data, or the macro's name
   Target target;
-  ExprPtr expr;       // of kSetBlock and kFilter: a chain of filters around a kName of kBlockInput, or null
-  ExprPtr condition;  // of kFor
+  ExprPtr expr;               // of kSetBlock and kFilter: a chain of filters around a kName of kBlockInput, or null
+  ExprPtr condition;          // of kFor
+  bool is_recursive = false;  // of kFor
   std::vector<std::pair<ExprPtr, Block>> branches;  // of kIf: the test (null: else) and what follows
   std::vector<Parameter> parameters;
   std::vector<std::pair<Target, ExprPtr>> assignments;

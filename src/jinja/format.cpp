@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How Python writes values: str(), repr(), json.dumps() and the % operator of strings.
+// How Python writes values: str(), repr() and json.dumps().
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -86,7 +86,9 @@ class ReprWriter {
       case Kind::kUndefined:
         return append("Undefined");
       case Kind::kString:
-        return append(string_repr(value.as_string()));
+        runtime_.step_characters(value.as_string().size());
+        return append(value.is_safe() ? "Markup(" + string_repr(value.as_string()) + ")"
+                                      : string_repr(value.as_string()));
       case Kind::kList:
         append("[");
         write_items(value.items());
@@ -144,6 +146,7 @@ class JsonWriter {
         out_ += "null";
         break;
       case Kind::kString:
+        runtime_.step_characters(value.as_string().size());
         append_json_string(out_, value.as_string(), style_.ensure_ascii);
         break;
       case Kind::kBool:
@@ -234,67 +237,6 @@ class JsonWriter {
   int level_ = 0;
 };
 
-// One conversion such as %-5.2f.
-struct Conversion {
-  std::string flags;
-  int width = 0, precision = -1;
-  char type = 's';
-};
-
-constexpr int kMaxWidth = 10'000;
-
-Conversion parse_conversion(const std::string& format, std::size_t& pos) {
-  Conversion conversion;
-  while (pos < format.size() && std::string_view("-+ 0#").find(format[pos]) != std::string_view::npos) {
-    conversion.flags.push_back(format[pos++]);
-  }
-  const auto number = [&] {
-    int value = 0;
-    while (pos < format.size() && format[pos] >= '0' && format[pos] <= '9') {
-      value = std::min(kMaxWidth, value * 10 + (format[pos++] - '0'));
-    }
-    return value;
-  };
-  conversion.width = number();
-  if (pos < format.size() && format[pos] == '.') {
-    ++pos;
-    conversion.precision = number();
-  }
-  if (pos >= format.size()) fail_data("incomplete format");
-  conversion.type = format[pos++];
-  return conversion;
-}
-
-std::string convert_number(const Conversion& conversion, const Value& value) {
-  if (!value.is_number()) fail_data("a number is required for the format, not " + type_name(value));
-  std::string pattern = "%" + conversion.flags + "*.*";
-  std::vector<char> buffer(static_cast<std::size_t>(kMaxWidth) * 2 + 512);
-  const int precision = std::min(conversion.precision, 1000);
-  if (std::string_view("di").find(conversion.type) != std::string_view::npos) {
-    const long long integer = value.is_integral() ? value.as_int() : static_cast<long long>(value.as_double());
-    pattern += "lld";
-    std::snprintf(buffer.data(), buffer.size(), pattern.c_str(), conversion.width, precision, integer);
-  } else {
-    pattern += conversion.type;
-    std::snprintf(buffer.data(), buffer.size(), pattern.c_str(), conversion.width, precision, value.as_double());
-  }
-  return buffer.data();
-}
-
-std::string convert(Runtime& runtime, const Conversion& conversion, const Value& value) {
-  if (std::string_view("dieEfFgG").find(conversion.type) != std::string_view::npos) {
-    return convert_number(conversion, value);
-  }
-  if (conversion.type != 's' && conversion.type != 'r') {
-    fail_template(std::string("format %") + conversion.type + " is not supported");
-  }
-  std::string text = conversion.type == 's' ? to_text(runtime, value) : to_repr(runtime, value);
-  const std::size_t size = count_code_points(text), width = static_cast<std::size_t>(conversion.width);
-  if (size >= width) return text;
-  const bool left = conversion.flags.find('-') != std::string::npos;
-  return left ? text + std::string(width - size, ' ') : std::string(width - size, ' ') + text;
-}
-
 }  // namespace
 
 std::string float_repr(double value) {
@@ -338,6 +280,7 @@ std::string to_text(Runtime& runtime, const Value& value) {
     case Kind::kFloat:
       return float_repr(value.as_double());
     case Kind::kString:
+      runtime.step_bytes(value.as_string().size());
       return value.as_string();
     case Kind::kList:
     case Kind::kTuple:
@@ -353,31 +296,6 @@ std::string to_text(Runtime& runtime, const Value& value) {
 
 std::string to_json(Runtime& runtime, const Value& value, const JsonStyle& style) {
   return JsonWriter(runtime, style).run(value);
-}
-
-std::string format_percent(Runtime& runtime, const std::string& format, const Value& values) {
-  const std::vector<Value> single{values};
-  const std::vector<Value>& arguments = values.kind() == Kind::kTuple ? values.items() : single;
-  std::size_t next = 0;
-  std::string out;
-  for (std::size_t pos = 0; pos < format.size();) {
-    if (format[pos] != '%') {
-      out.push_back(format[pos++]);
-      continue;
-    }
-    ++pos;
-    const Conversion conversion = parse_conversion(format, pos);
-    if (conversion.type == '%') {
-      out.push_back('%');
-      continue;
-    }
-    if (next >= arguments.size()) fail_data("not enough arguments for format string");
-    const std::string piece = convert(runtime, conversion, arguments[next++]);
-    runtime.charge_text(piece.size());
-    out += piece;
-  }
-  if (next < arguments.size() && !values.is_dict()) fail_data("not all arguments converted during string formatting");
-  return out;
 }
 
 }  // namespace strata::jinja

@@ -18,24 +18,28 @@ Value global_range(Runtime& runtime, const Arguments& arguments) {
   const std::int64_t last = to_int_argument(given[given.size() == 1 ? 0 : 1], "range");
   const std::int64_t step = given.size() == 3 ? to_int_argument(given[2], "range") : 1;
   if (step == 0) fail_data("range: the step must not be zero");
-  std::vector<Value> items;
-  for (std::int64_t i = first; step > 0 ? i < last : i > last;) {
-    if (static_cast<std::int64_t>(items.size()) >= runtime.limits().max_range) Runtime::fail_limit("range");
-    items.push_back(Value::integer(i));
-    if (__builtin_add_overflow(i, step, &i)) break;
+  return runtime.range(first, last, step);
+}
+
+// From a dict, or from pairs.
+void add_members(Runtime& runtime, DictObject& dict, const Value& from) {
+  if (from.is_dict()) {
+    for (const auto& [key, value] : dict_of(from).entries) runtime.set(dict, key, value);
+    return;
   }
-  return runtime.list(std::move(items));
+  for (const Value& pair : iterate(runtime, from)) {
+    const std::vector<Value>& parts = iterate(runtime, pair);
+    if (parts.size() != 2) fail_data("dict needs pairs of a key and a value");
+    if (!DictObject::is_hashable(parts[0])) fail_data("unhashable type: '" + type_name(parts[0]) + "'");
+    runtime.set(dict, parts[0], parts[1]);
+  }
 }
 
 Value global_dict(Runtime& runtime, const Arguments& arguments) {
   DictObject* dict = runtime.new_dict();
-  if (!arguments.positional.empty()) {
-    const Value& base = arguments.positional[0];
-    if (!base.is_dict()) fail_data("dict needs a dict, not " + type_name(base));
-    for (const auto& [key, value] : dict_of(base).entries) dict->set(key, value);
-  }
-  for (const auto& [name, value] : arguments.named) dict->set(Value::string(name), value);
-  runtime.step(static_cast<std::int64_t>(dict->entries.size()));
+  if (arguments.positional.size() > 1) fail_data("dict takes one argument");
+  if (!arguments.positional.empty()) add_members(runtime, *dict, arguments.positional[0]);
+  for (const auto& [name, value] : arguments.named) runtime.set(*dict, Value::string(name), value);
   return Runtime::dict_value(dict);
 }
 
@@ -43,7 +47,7 @@ Value global_namespace(Runtime& runtime, const Arguments& arguments) {
   auto* space = runtime.make<NamespaceObject>();
   const Value members = global_dict(runtime, arguments);
   for (const auto& [key, value] : dict_of(members).entries) {
-    if (key.is_string()) space->members[key.as_string()] = value;
+    if (key.is_string()) runtime.set(*space, key.as_string(), value);
   }
   return Value::object(Kind::kNamespace, space);
 }

@@ -2,15 +2,38 @@
 #include "jinja/interpreter.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace strata::jinja {
 
 std::string Interpreter::render(const Template& parsed, const nlohmann::ordered_json& context) {
   auto* globals = runtime_.make<Scope>();
-  for (const auto& [name, value] : context.items()) globals->variables[name] = runtime_.from_json(value);
-  std::string out;
+  for (const auto& [name, value] : context.items()) globals->set(runtime_.memory(), name, runtime_.from_json(value));
+  Output out(runtime_);
   execute(parsed.body, new_scope(*globals), out);
-  return out;
+  return out.take();
+}
+
+void Scope::set(Account& account, const std::string& name, Value value) {
+  const auto [place, is_new] = variables.insert_or_assign(name, std::move(value));
+  if (is_new) account.charge(Runtime::kNodeBytes + place->first.size());
+}
+
+void Scope::clear(Account& account) {
+  for (const auto& variable : variables) account.release(Runtime::kNodeBytes + variable.first.size());
+  variables.clear();
+}
+
+void Output::append(std::string_view text) {
+  runtime_.charge_text(text.size());
+  const std::size_t size = text_.size() + text.size();
+  if (size > runtime_.limits().max_output_bytes) Runtime::fail_limit("text");
+  if (size > text_.capacity()) {
+    const std::size_t capacity = std::max(size, 2 * text_.capacity());
+    held_.grow(capacity - text_.capacity());
+    text_.reserve(capacity);
+  }
+  text_ += text;
 }
 
 Scope& Interpreter::new_scope(Scope& parent) {
@@ -19,18 +42,12 @@ Scope& Interpreter::new_scope(Scope& parent) {
   return *scope;
 }
 
-void Interpreter::append(std::string& out, std::string_view text) {
-  runtime_.charge_text(text.size());
-  if (out.size() + text.size() > runtime_.limits().max_output_bytes) Runtime::fail_limit("text");
-  out += text;
+void Interpreter::append_value(Output& out, const Value& value) {
+  if (value.is_string()) return out.append(value.as_string());
+  out.append(to_text(runtime_, value));
 }
 
-void Interpreter::append_value(std::string& out, const Value& value) {
-  if (value.is_string()) return append(out, value.as_string());
-  append(out, to_text(runtime_, value));
-}
-
-Interpreter::Flow Interpreter::execute(const Block& block, Scope& scope, std::string& out) {
+Interpreter::Flow Interpreter::execute(const Block& block, Scope& scope, Output& out) {
   const Runtime::Depth depth(runtime_);
   for (const auto& statement : block) {
     runtime_.step();
@@ -45,10 +62,10 @@ Interpreter::Flow Interpreter::execute(const Block& block, Scope& scope, std::st
   return Flow::kNext;
 }
 
-Interpreter::Flow Interpreter::execute_statement(const Statement& statement, Scope& scope, std::string& out) {
+Interpreter::Flow Interpreter::execute_statement(const Statement& statement, Scope& scope, Output& out) {
   switch (statement.kind) {
     case StatementKind::kText:
-      append(out, statement.text);
+      out.append(statement.text);
       break;
     case StatementKind::kOutput:
       append_value(out, evaluate(*statement.expr, scope));
@@ -64,7 +81,7 @@ Interpreter::Flow Interpreter::execute_statement(const Statement& statement, Sco
       execute_set_block(statement, scope);
       break;
     case StatementKind::kMacro:
-      scope.variables[statement.text] = make_macro(statement, scope);
+      scope.set(runtime_.memory(), statement.text, make_macro(statement, scope));
       break;
     case StatementKind::kCall:
       execute_call(statement, scope, out);
@@ -84,15 +101,15 @@ Interpreter::Flow Interpreter::execute_statement(const Statement& statement, Sco
   return Flow::kNext;
 }
 
-Interpreter::Flow Interpreter::execute_if(const Statement& statement, Scope& scope, std::string& out) {
+Interpreter::Flow Interpreter::execute_if(const Statement& statement, Scope& scope, Output& out) {
   for (const auto& [test, body] : statement.branches) {
     if (!test || truthy(evaluate(*test, scope))) return execute(body, scope, out);
   }
   return Flow::kNext;
 }
 
-std::vector<Value> Interpreter::loop_items(const Statement& statement, Scope& scope) {
-  std::vector<Value> items = iterate(runtime_, evaluate(*statement.expr, scope));
+const std::vector<Value>& Interpreter::loop_items(const Statement& statement, Scope& scope, const Value& iterated) {
+  const std::vector<Value>& items = iterate(runtime_, iterated);
   if (!statement.condition) return items;
   Scope& inner = new_scope(scope);
   std::vector<Value> kept;
@@ -100,37 +117,57 @@ std::vector<Value> Interpreter::loop_items(const Statement& statement, Scope& sc
     assign(statement.target, item, inner);
     if (truthy(evaluate(*statement.condition, inner))) kept.push_back(item);
   }
-  return kept;
+  inner.clear(runtime_.memory());
+  return runtime_.list(std::move(kept)).items();
 }
 
-Interpreter::Flow Interpreter::execute_for(const Statement& statement, Scope& scope, std::string& out) {
-  const std::vector<Value> items = loop_items(statement, scope);
-  if (items.empty())
-    return statement.branches.empty() ? Flow::kNext : execute(statement.branches[0].second, scope, out);
+Interpreter::Flow Interpreter::execute_for(const Statement& statement, Scope& scope, Output& out) {
+  return run_loop(statement, scope, evaluate(*statement.expr, scope), 0, out);
+}
+
+Interpreter::Flow Interpreter::run_loop(const Statement& statement, Scope& scope, const Value& iterated, int depth,
+                                        Output& out) {
+  const std::vector<Value>& items = loop_items(statement, scope, iterated);
+  if (items.empty()) return execute_else(statement, scope, out);
   Scope& inner = new_scope(scope);
   auto* loop = runtime_.make<LoopObject>();
-  auto* kept_items = runtime_.make<ListObject>();
-  kept_items->items = items;
-  loop->items = &kept_items->items;
+  loop->items = &items;
+  loop->depth = depth;
+  if (statement.is_recursive) {
+    loop->recurse = [this, &statement, &scope, depth](Runtime&, const Arguments& arguments) {
+      if (arguments.positional.size() != 1) fail_data("loop() needs the items");
+      Output text(runtime_);
+      run_loop(statement, scope, arguments.positional[0], depth + 1, text);
+      return runtime_.string(text.take());
+    };
+  }
+  bool is_else = true;  // as in Jinja: unless a turn came to its end, which one cut short by continue does not
   for (std::size_t i = 0; i < items.size(); ++i) {
     runtime_.step();
     loop->index = i;
-    inner.variables.clear();
-    inner.variables["loop"] = Value::object(Kind::kLoop, loop);
+    inner.clear(runtime_.memory());
+    inner.set(runtime_.memory(), "loop", Value::object(Kind::kLoop, loop));
     assign(statement.target, items[i], inner);
-    if (execute(statement.body, inner, out) == Flow::kBreak) break;
+    const Flow flow = execute(statement.body, inner, out);
+    is_else = is_else && flow != Flow::kNext;
+    if (flow == Flow::kBreak) break;
   }
-  return Flow::kNext;
+  inner.clear(runtime_.memory());
+  return is_else ? execute_else(statement, scope, out) : Flow::kNext;
+}
+
+Interpreter::Flow Interpreter::execute_else(const Statement& statement, Scope& scope, Output& out) {
+  return statement.branches.empty() ? Flow::kNext : execute(statement.branches[0].second, scope, out);
 }
 
 Value Interpreter::run_block(const Statement& statement, Scope& scope, const ExprPtr& filters) {
   Scope& inner = new_scope(scope);
-  std::string text;
+  Output text(runtime_);
   execute(statement.body, inner, text);
-  Value value = runtime_.string(std::move(text));
+  Value value = runtime_.string(text.take());
   if (!filters) return value;
   Scope& filtering = new_scope(scope);
-  filtering.variables[kBlockInput] = value;
+  filtering.set(runtime_.memory(), kBlockInput, value);
   return evaluate(*filters, filtering);
 }
 
@@ -138,7 +175,7 @@ void Interpreter::execute_set_block(const Statement& statement, Scope& scope) {
   assign(statement.target, run_block(statement, scope, statement.expr), scope);
 }
 
-void Interpreter::execute_call(const Statement& statement, Scope& scope, std::string& out) {
+void Interpreter::execute_call(const Statement& statement, Scope& scope, Output& out) {
   const Expr& expr = *statement.expr;
   const Value callee = evaluate(*expr.args[0], scope);
   Arguments arguments = evaluate_arguments(expr, scope);
@@ -146,7 +183,7 @@ void Interpreter::execute_call(const Statement& statement, Scope& scope, std::st
   append_value(out, call(runtime_, callee, arguments));
 }
 
-Interpreter::Flow Interpreter::execute_with(const Statement& statement, Scope& scope, std::string& out) {
+Interpreter::Flow Interpreter::execute_with(const Statement& statement, Scope& scope, Output& out) {
   Scope& inner = new_scope(scope);
   for (const auto& [target, expr] : statement.assignments) assign(target, evaluate(*expr, scope), inner);
   return execute(statement.body, inner, out);
@@ -154,22 +191,20 @@ Interpreter::Flow Interpreter::execute_with(const Statement& statement, Scope& s
 
 void Interpreter::assign(const Target& target, const Value& value, Scope& scope) {
   if (!target.attribute.empty()) {
-    Expr name;
-    name.kind = ExprKind::kName;
-    name.text = target.names[0];
-    const Value space = evaluate_name(name, scope);
-    if (space.kind() != Kind::kNamespace)
-      fail_template("'" + name.text + "' is not a namespace, its attribute cannot be set");
-    static_cast<NamespaceObject*>(space.as_object())->members[target.attribute] = value;
-  } else if (!target.unpacks) {
-    scope.variables[target.names[0]] = value;
-  } else {
-    const std::vector<Value> parts = iterate(runtime_, value);
-    if (parts.size() != target.names.size()) {
-      fail_data("cannot unpack " + std::to_string(parts.size()) + " values into " +
-                std::to_string(target.names.size()));
+    const Value space = find_variable(target.name, scope);
+    if (space.kind() != Kind::kNamespace) {
+      fail_template("'" + target.name + "' is not a namespace, its attribute cannot be set");
     }
-    for (std::size_t i = 0; i < parts.size(); ++i) scope.variables[target.names[i]] = parts[i];
+    runtime_.set(*static_cast<NamespaceObject*>(space.as_object()), target.attribute, value);
+  } else if (target.parts.empty()) {
+    scope.set(runtime_.memory(), target.name, value);
+  } else {
+    const std::vector<Value>& parts = iterate(runtime_, value);
+    if (parts.size() != target.parts.size()) {
+      fail_data("cannot unpack " + std::to_string(parts.size()) + " values into " +
+                std::to_string(target.parts.size()));
+    }
+    for (std::size_t i = 0; i < parts.size(); ++i) assign(target.parts[i], parts[i], scope);
   }
 }
 
@@ -186,27 +221,28 @@ Value Interpreter::run_macro(const Statement& macro, Scope& closure, const Argum
   for (std::size_t i = 0; i < count; ++i) {
     const Parameter& parameter = macro.parameters[i];
     const Value* given = arguments.find(i, parameter.name);
-    scope.variables[parameter.name] = given != nullptr      ? *given
-                                      : parameter.otherwise ? evaluate(*parameter.otherwise, scope)
-                                                            : Value::undefined("parameter '" + parameter.name + "'");
+    scope.set(runtime_.memory(), parameter.name,
+              given != nullptr      ? *given
+              : parameter.otherwise ? evaluate(*parameter.otherwise, scope)
+                                    : Value::undefined("parameter '" + parameter.name + "'"));
   }
   std::vector<Value> more(arguments.positional.begin() + static_cast<std::ptrdiff_t>(direct),
                           arguments.positional.end());
-  scope.variables["varargs"] = runtime_.list(std::move(more), Kind::kTuple);
+  scope.set(runtime_.memory(), "varargs", runtime_.list(std::move(more), Kind::kTuple));
   DictObject* others = runtime_.new_dict();
   for (const auto& [name, value] : arguments.named) {
     const bool is_parameter = std::any_of(macro.parameters.begin(), macro.parameters.end(),
                                           [&, &wanted = name](const Parameter& p) { return p.name == wanted; });
     if (name == "caller") {
-      scope.variables[name] = value;
+      scope.set(runtime_.memory(), name, value);
     } else if (!is_parameter) {
-      others->set(Value::string(name), value);
+      runtime_.set(*others, Value::string(name), value);
     }
   }
-  scope.variables["kwargs"] = Runtime::dict_value(others);
-  std::string out;
+  scope.set(runtime_.memory(), "kwargs", Runtime::dict_value(others));
+  Output out(runtime_);
   execute(macro.body, scope, out);
-  return runtime_.string(std::move(out));
+  return runtime_.string(out.take());
 }
 
 Value Interpreter::evaluate(const Expr& expr, Scope& scope) {
@@ -275,13 +311,16 @@ Value Interpreter::evaluate_constant(const Expr& expr) {
   return Value::none();
 }
 
-Value Interpreter::evaluate_name(const Expr& expr, Scope& scope) {
+Value Interpreter::evaluate_name(const Expr& expr, Scope& scope) { return find_variable(expr.text, scope); }
+
+Value Interpreter::find_variable(const std::string& name, Scope& scope) {
   for (Scope* each = &scope; each != nullptr; each = each->parent) {
-    const auto found = each->variables.find(expr.text);
+    runtime_.step_items(std::bit_width(each->variables.size()) / 4);
+    const auto found = each->variables.find(name);
     if (found != each->variables.end()) return found->second;
   }
-  Value global = find_global(runtime_, expr.text);
-  return global.is_undefined() ? Value::undefined("'" + expr.text + "'") : global;
+  Value global = find_global(runtime_, name);
+  return global.is_undefined() ? Value::undefined("'" + name + "'") : global;
 }
 
 Value Interpreter::evaluate_items(const Expr& expr, Scope& scope, Kind kind) {
@@ -295,7 +334,7 @@ Value Interpreter::evaluate_dict(const Expr& expr, Scope& scope) {
   for (std::size_t i = 0; i + 1 < expr.args.size(); i += 2) {
     const Value key = evaluate(*expr.args[i], scope);
     if (!DictObject::is_hashable(key)) fail_data("unhashable type: '" + type_name(key) + "'");
-    dict->set(key, evaluate(*expr.args[i + 1], scope));
+    runtime_.set(*dict, key, evaluate(*expr.args[i + 1], scope));
   }
   return Runtime::dict_value(dict);
 }
@@ -313,12 +352,38 @@ Value Interpreter::evaluate_slice(const Expr& expr, Scope& scope) {
 Arguments Interpreter::evaluate_arguments(const Expr& expr, Scope& scope) {
   Arguments arguments;
   for (std::size_t i = 1; i < expr.args.size(); ++i) arguments.positional.push_back(evaluate(*expr.args[i], scope));
-  for (const auto& [name, value] : expr.named) arguments.named.emplace_back(name, evaluate(*value, scope));
+  for (const auto& [name, value] : expr.named) add_argument(arguments, name, evaluate(*value, scope));
   return arguments;
 }
 
+void Interpreter::add_argument(Arguments& arguments, const std::string& name, Value value) {
+  if (name == kSpread) {
+    const std::vector<Value>& items = iterate(runtime_, value);
+    arguments.positional.insert(arguments.positional.end(), items.begin(), items.end());
+  } else if (name == kSpreadNamed) {
+    if (!value.is_dict()) fail_data("the argument after ** must be a dict, not " + type_name(value));
+    for (const auto& [key, member] : dict_of(value).entries) {
+      if (!key.is_string()) fail_data("the keys of a dict after ** must be str");
+      runtime_.step();
+      arguments.named.emplace_back(key.as_string(), member);
+    }
+  } else {
+    arguments.named.emplace_back(name, std::move(value));
+  }
+}
+
 Value Interpreter::evaluate_call(const Expr& expr, Scope& scope) {
-  const Value callee = evaluate(*expr.args[0], scope);
+  const Expr& target = *expr.args[0];
+  if (target.kind != ExprKind::kAttribute) {
+    const Value callee = evaluate(target, scope);
+    return call(runtime_, callee, evaluate_arguments(expr, scope));
+  }
+  // A method is called where it stands; an object that binds it would be held until the end.
+  const Value self = evaluate(*target.args[0], scope);
+  if (find_method(self, target.text) != nullptr) {
+    return call_method(runtime_, self, target.text, evaluate_arguments(expr, scope));
+  }
+  const Value callee = get_attribute(runtime_, self, target.text);
   return call(runtime_, callee, evaluate_arguments(expr, scope));
 }
 
@@ -333,9 +398,9 @@ Value Interpreter::evaluate_test(const Expr& expr, Scope& scope) {
 }
 
 Value Interpreter::evaluate_concat(const Expr& expr, Scope& scope) {
-  std::string out;
+  Output out(runtime_);
   for (const ExprPtr& part : expr.args) append_value(out, evaluate(*part, scope));
-  return runtime_.string(std::move(out));
+  return runtime_.string(out.take());
 }
 
 Value Interpreter::evaluate_arithmetic(const Expr& expr, Scope& scope) {

@@ -60,6 +60,9 @@ int hex_value(char c) {
   return -1;
 }
 
+// Names are compared again and again.
+constexpr std::size_t kMaxNameBytes = 128;
+
 class Lexer {
  public:
   explicit Lexer(const std::string& source) : source_(normalize_line_breaks(source)), text_(source_) {}
@@ -210,6 +213,7 @@ class Lexer {
   void lex_name() {
     std::size_t end = pos_;
     while (end < text_.size() && is_name_character(text_[end])) ++end;
+    if (end - pos_ > kMaxNameBytes) fail("a name is longer than 128 characters");
     emit(TokenKind::kName, std::string(text_.substr(pos_, end - pos_)));
     pos_ = end;
   }

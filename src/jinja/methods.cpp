@@ -12,7 +12,6 @@
 namespace strata::jinja {
 namespace {
 
-using Method = Value (*)(Runtime&, const Value& self, const Arguments&);
 using MethodTable = std::unordered_map<std::string_view, Method>;
 
 const std::string& string_argument(const Arguments& arguments, std::size_t position, const char* name) {
@@ -36,154 +35,207 @@ std::int64_t optional_int(const Arguments& arguments, std::size_t position, cons
 
 template <bool kLeft, bool kRight>
 Value method_strip(Runtime& runtime, const Value& self, const Arguments& arguments) {
-  return runtime.string(strip(self.as_string(), optional_string(arguments, 0, "chars"), kLeft, kRight));
+  return runtime.string(strip(runtime, self.as_string(), optional_string(arguments, 0, "chars"), kLeft, kRight));
 }
 
 template <std::string (*kConvert)(std::string_view)>
 Value method_convert(Runtime& runtime, const Value& self, const Arguments&) {
+  runtime.step_characters(self.as_string().size());
   return runtime.string(kConvert(self.as_string()));
 }
 
-std::vector<std::string> split_at_spaces(std::string_view text, std::int64_t limit) {
-  std::vector<std::string> parts;
-  std::string rest = strip(text, nullptr, true, false);
-  text = rest;
-  while (!text.empty()) {
-    std::size_t end = 0;
-    while (end < text.size() && !is_python_space(decode_utf8(text, end).code_point)) {
-      end += character_at(text, end).size();
-    }
-    if (limit-- == 0) {
-      parts.push_back(strip(text, nullptr, false, true));
-      break;
-    }
-    parts.emplace_back(text.substr(0, end));
-    while (end < text.size() && is_python_space(decode_utf8(text, end).code_point)) {
-      end += character_at(text, end).size();
-    }
-    text.remove_prefix(end);
+std::size_t skip_spaces(std::string_view text, std::size_t pos, bool spaces) {
+  while (pos < text.size() && is_python_space(decode_utf8(text, pos).code_point) == spaces) {
+    pos += character_at(text, pos).size();
+  }
+  return pos;
+}
+
+// The parts of a text; each is charged as it is found.
+std::vector<Value> split_at_spaces(Runtime& runtime, std::string_view text, std::int64_t limit) {
+  runtime.step_characters(text.size());
+  std::vector<Value> parts;
+  for (std::size_t pos = skip_spaces(text, 0, true); pos < text.size();) {
+    const std::size_t end = limit-- == 0 ? text.size() : skip_spaces(text, pos, false);
+    const std::string_view part = text.substr(pos, end - pos);
+    parts.push_back(runtime.string(std::string(part)));
+    pos = skip_spaces(text, end, true);
   }
   return parts;
 }
 
-std::vector<std::string> split_at(std::string_view text, const std::string& separator, std::int64_t limit) {
+std::vector<Value> split_at(Runtime& runtime, std::string_view text, std::string_view separator, std::int64_t limit) {
   if (separator.empty()) fail_data("empty separator");
-  std::vector<std::string> parts;
+  std::vector<Value> parts;
   std::size_t begin = 0;
-  for (std::size_t found; limit != 0 && (found = text.find(separator, begin)) != std::string_view::npos; --limit) {
-    parts.emplace_back(text.substr(begin, found - begin));
+  for (; limit != 0; --limit) {
+    const std::size_t found = find_text(runtime, text, separator, begin);
+    if (found == std::string_view::npos) break;
+    parts.push_back(runtime.string(std::string(text.substr(begin, found - begin))));
     begin = found + separator.size();
   }
-  parts.emplace_back(text.substr(begin));
+  parts.push_back(runtime.string(std::string(text.substr(begin))));
   return parts;
 }
 
-std::vector<std::string> split_at_from_right(std::string_view text, const std::string& separator, std::int64_t limit) {
-  if (separator.empty()) fail_data("empty separator");
-  std::vector<std::string> parts;
-  for (std::size_t found; limit != 0 && (found = text.rfind(separator)) != std::string_view::npos; --limit) {
-    parts.emplace_back(text.substr(found + separator.size()));
-    text = text.substr(0, found);
-  }
-  parts.emplace_back(text);
+// From the right is from the left of the reversed text, which is linear where searching backwards is not.
+std::vector<Value> from_the_right(Runtime& runtime, const std::string& text, const std::string* separator,
+                                  std::int64_t limit) {
+  runtime.step_characters(text.size());
+  const std::string backwards = reversed(text);
+  std::vector<Value> parts = separator == nullptr ? split_at_spaces(runtime, backwards, limit)
+                                                  : split_at(runtime, backwards, reversed(*separator), limit);
   std::reverse(parts.begin(), parts.end());
+  for (Value& part : parts) part = runtime.string(reversed(part.as_string()));
   return parts;
-}
-
-Value list_of_strings(Runtime& runtime, std::vector<std::string> parts) {
-  std::vector<Value> items;
-  for (std::string& part : parts) items.push_back(runtime.string(std::move(part)));
-  return runtime.list(std::move(items));
 }
 
 Value method_split(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const std::string* separator = optional_string(arguments, 0, "sep");
   const std::int64_t limit = optional_int(arguments, 1, "maxsplit", -1);
-  return list_of_strings(runtime, separator == nullptr ? split_at_spaces(self.as_string(), limit)
-                                                       : split_at(self.as_string(), *separator, limit));
+  return runtime.list(separator == nullptr ? split_at_spaces(runtime, self.as_string(), limit)
+                                           : split_at(runtime, self.as_string(), *separator, limit));
 }
 
 Value method_rsplit(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const std::string* separator = optional_string(arguments, 0, "sep");
   const std::int64_t limit = optional_int(arguments, 1, "maxsplit", -1);
-  if (separator == nullptr && limit >= 0) fail_template("rsplit at spaces with a limit is not supported");
-  return list_of_strings(runtime, separator == nullptr ? split_at_spaces(self.as_string(), -1)
-                                                       : split_at_from_right(self.as_string(), *separator, limit));
+  return runtime.list(from_the_right(runtime, self.as_string(), separator, limit));
+}
+
+template <bool kFromRight>
+Value method_partition(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const std::string& separator = string_argument(arguments, 0, "sep");
+  std::vector<Value> parts = kFromRight ? from_the_right(runtime, self.as_string(), &separator, 1)
+                                        : split_at(runtime, self.as_string(), separator, 1);
+  const Value nothing = runtime.string("");
+  if (parts.size() == 2) {
+    parts.insert(parts.begin() + 1, runtime.string(separator));
+  } else {
+    parts.insert(kFromRight ? parts.begin() : parts.end(), 2, nothing);
+  }
+  return runtime.list(std::move(parts), Kind::kTuple);
+}
+
+bool is_line_break(char32_t c) {
+  return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
 }
 
 Value method_splitlines(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const Value* keep = arguments.find(0, "keepends");
   const bool keeps = keep != nullptr && truthy(*keep);
   const std::string& text = self.as_string();
-  std::vector<std::string> lines;
+  runtime.step_characters(text.size());
+  std::vector<Value> lines;
   std::size_t begin = 0;
   for (std::size_t pos = 0; pos < text.size();) {
     const Decoded character = decode_utf8(text, pos);
-    const char32_t c = character.code_point;
     std::size_t end = pos + character.size;
-    const bool is_break =
-        (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
-    if (is_break) {
-      if (c == '\r' && end < text.size() && text[end] == '\n') ++end;
-      lines.push_back(text.substr(begin, (keeps ? end : pos) - begin));
+    if (is_line_break(character.code_point)) {
+      if (character.code_point == '\r' && end < text.size() && text[end] == '\n') ++end;
+      lines.push_back(runtime.string(text.substr(begin, (keeps ? end : pos) - begin)));
       begin = end;
     }
     pos = end;
   }
-  if (begin < text.size()) lines.push_back(text.substr(begin));
-  return list_of_strings(runtime, std::move(lines));
+  if (begin < text.size()) lines.push_back(runtime.string(text.substr(begin)));
+  return runtime.list(std::move(lines));
 }
 
-bool matches_any(const Arguments& arguments, const char* name, bool (*matches)(std::string_view, std::string_view),
-                 std::string_view text) {
+// The part of a text that an operation with start and end looks at.
+struct Window {
+  std::string_view text;
+  std::int64_t first = 0;    // character
+  bool is_empty_at = false;  // start lies beyond the end: nothing is found there, not even nothing
+};
+
+Window window_of(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const std::string_view text = self.as_string();
+  if (arguments.positional.size() < 2) return {text};
+  runtime.step_items(text.size() / 8);
+  const auto size = static_cast<std::int64_t>(count_code_points(text));
+  const auto bound = [&](std::size_t position, std::int64_t otherwise) {
+    const std::int64_t at = optional_int(arguments, position, "", otherwise);
+    return at < 0 ? std::max<std::int64_t>(at + size, 0) : at;
+  };
+  const std::int64_t first = bound(1, 0), last = std::min(bound(2, size), size);
+  if (first > last) return {{}, first, true};
+  const auto byte_at = [&](std::int64_t index) {
+    std::size_t pos = 0;
+    for (; index > 0; --index) pos += character_at(text, pos).size();
+    return pos;
+  };
+  const std::size_t begin = byte_at(first);
+  return {text.substr(begin, byte_at(last) - begin), first};
+}
+
+template <bool kPrefix>
+Value method_affix(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const Window window = window_of(runtime, self, arguments);
+  const auto matches = [&](const std::string& part) {
+    runtime.step_bytes(std::min(part.size(), window.text.size()));
+    return !window.is_empty_at && (kPrefix ? window.text.starts_with(part) : window.text.ends_with(part));
+  };
+  const char* name = kPrefix ? "prefix" : "suffix";
   const Value* value = arguments.find(0, name);
-  if (value == nullptr || value->kind() != Kind::kTuple) return matches(text, string_argument(arguments, 0, name));
-  return std::any_of(value->items().begin(), value->items().end(), [&](const Value& each) {
+  if (value == nullptr || value->kind() != Kind::kTuple) {
+    return Value::boolean(matches(string_argument(arguments, 0, name)));
+  }
+  return Value::boolean(std::any_of(value->items().begin(), value->items().end(), [&](const Value& each) {
     if (!each.is_string()) fail_data("an argument must be a str, not " + type_name(each));
-    return matches(text, each.as_string());
-  });
-}
-
-Value method_startswith(Runtime&, const Value& self, const Arguments& arguments) {
-  const auto matches = [](std::string_view text, std::string_view part) { return text.starts_with(part); };
-  return Value::boolean(matches_any(arguments, "prefix", matches, self.as_string()));
-}
-
-Value method_endswith(Runtime&, const Value& self, const Arguments& arguments) {
-  const auto matches = [](std::string_view text, std::string_view part) { return text.ends_with(part); };
-  return Value::boolean(matches_any(arguments, "suffix", matches, self.as_string()));
+    runtime.step();
+    return matches(each.as_string());
+  }));
 }
 
 Value method_replace(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const std::string& with = string_argument(arguments, 1, "new");
   return runtime.string(replace(runtime, self.as_string(), string_argument(arguments, 0, "old"),
-                                string_argument(arguments, 1, "new"), optional_int(arguments, 2, "count", -1)));
+                                self.is_safe() && !arguments.find(1, "new")->is_safe() ? escape(with) : with,
+                                optional_int(arguments, 2, "count", -1)));
 }
 
-std::int64_t character_index(const std::string& text, std::size_t byte) {
-  return byte == std::string::npos
-             ? -1
-             : static_cast<std::int64_t>(count_code_points(std::string_view(text).substr(0, byte)));
-}
-
-Value method_find(Runtime&, const Value& self, const Arguments& arguments) {
-  return Value::integer(character_index(self.as_string(), self.as_string().find(string_argument(arguments, 0, "sub"))));
-}
-
-Value method_rfind(Runtime&, const Value& self, const Arguments& arguments) {
-  return Value::integer(
-      character_index(self.as_string(), self.as_string().rfind(string_argument(arguments, 0, "sub"))));
-}
-
-Value method_index(Runtime& runtime, const Value& self, const Arguments& arguments) {
-  const Value found = method_find(runtime, self, arguments);
-  if (found.as_int() < 0) fail_data("substring not found");
-  return found;
-}
-
-Value method_count(Runtime&, const Value& self, const Arguments& arguments) {
+// Where a part is found, as the number of its character; -1 where it is not.
+template <bool kFromRight>
+std::int64_t found_at(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const Window window = window_of(runtime, self, arguments);
   const std::string& part = string_argument(arguments, 0, "sub");
-  if (part.empty()) return Value::integer(length(self) + 1);
-  return Value::integer(static_cast<std::int64_t>(split_at(self.as_string(), part, -1).size()) - 1);
+  if (window.is_empty_at) return -1;
+  const auto characters = [&](std::string_view text) {
+    runtime.step_items(text.size() / 16);
+    return static_cast<std::int64_t>(count_code_points(text));
+  };
+  if (kFromRight) {
+    runtime.step_characters(window.text.size() + part.size());
+    const std::size_t found = find_text(runtime, reversed(window.text), reversed(part));
+    if (found == std::string::npos) return -1;
+    return window.first + characters(window.text.substr(0, window.text.size() - found - part.size()));
+  }
+  const std::size_t found = find_text(runtime, window.text, part);
+  return found == std::string::npos ? -1 : window.first + characters(window.text.substr(0, found));
+}
+
+template <bool kFromRight, bool kMustBeThere>
+Value method_find(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const std::int64_t found = found_at<kFromRight>(runtime, self, arguments);
+  if (kMustBeThere && found < 0) fail_data("substring not found");
+  return Value::integer(found);
+}
+
+Value method_count(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const std::string& part = string_argument(arguments, 0, "sub");
+  const Window window = window_of(runtime, self, arguments);
+  if (window.is_empty_at) return Value::integer(0);
+  if (part.empty()) {
+    runtime.step_items(window.text.size() / 16);
+    return Value::integer(static_cast<std::int64_t>(count_code_points(window.text)) + 1);
+  }
+  std::int64_t count = 0;
+  for (std::size_t at = 0; (at = find_text(runtime, window.text, part, at)) != std::string::npos; at += part.size()) {
+    runtime.step();
+    ++count;
+  }
+  return Value::integer(count);
 }
 
 Value method_join(Runtime& runtime, const Value& self, const Arguments& arguments) {
@@ -193,7 +245,8 @@ Value method_join(Runtime& runtime, const Value& self, const Arguments& argument
   for (const Value& item : iterate(runtime, arguments.positional[0])) {
     if (!item.is_string()) fail_data("join: a str is expected, not " + type_name(item));
     if (!std::exchange(first, false)) out += self.as_string();
-    out += item.as_string();
+    out += self.is_safe() && !item.is_safe() ? escape(item.as_string()) : item.as_string();
+    runtime.step_bytes(self.as_string().size() + item.as_string().size());
     if (out.size() > runtime.limits().max_output_bytes) Runtime::fail_limit("text");
   }
   return runtime.string(std::move(out));
@@ -208,23 +261,32 @@ Value method_remove_affix(Runtime& runtime, const Value& self, const Arguments& 
   return runtime.string(std::string(text));
 }
 
-template <bool (*kPredicate)(char32_t)>
-Value method_all(Runtime&, const Value& self, const Arguments&) {
+template <bool (*kPredicate)(char32_t), bool kOfNothing = false>
+Value method_all(Runtime& runtime, const Value& self, const Arguments&) {
   const std::string& text = self.as_string();
   for (std::size_t pos = 0; pos < text.size();) {
+    if (pos % 4 == 0) runtime.step();
     const Decoded character = decode_utf8(text, pos);
     if (!kPredicate(character.code_point)) return Value::boolean(false);
     pos += character.size;
   }
-  return Value::boolean(!text.empty());
+  return Value::boolean(kOfNothing || !text.empty());
 }
 
 bool is_alpha(char32_t c) { return char_class(c) == CharClass::kLetter; }
 bool is_alnum(char32_t c) { return is_alpha(c) || char_class(c) == CharClass::kNumber; }
 bool is_decimal(char32_t c) { return c >= '0' && c <= '9'; }
+bool is_ascii(char32_t c) { return c < 0x80; }
+
+Value method_isidentifier(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const std::string& text = self.as_string();
+  const bool begins_with_digit = !text.empty() && is_decimal(static_cast<unsigned char>(text[0]));
+  return begins_with_digit ? Value::boolean(false) : method_all<is_word_character>(runtime, self, arguments);
+}
 
 template <bool kUpper>
-Value method_is_case(Runtime&, const Value& self, const Arguments&) {
+Value method_is_case(Runtime& runtime, const Value& self, const Arguments&) {
+  runtime.step_characters(self.as_string().size());
   bool any = false;
   for (std::size_t pos = 0; pos < self.as_string().size();) {
     const Decoded character = decode_utf8(self.as_string(), pos);
@@ -238,33 +300,60 @@ Value method_is_case(Runtime&, const Value& self, const Arguments&) {
   return Value::boolean(any);
 }
 
-// {} and {0} and {name} without format specifications.
-Value method_format(Runtime& runtime, const Value& self, const Arguments& arguments) {
-  const std::string& format = self.as_string();
+Value method_istitle(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const std::string& text = self.as_string();
+  runtime.step_characters(2 * text.size());
+  return Value::boolean(title(text) == text && upper(text) != lower(text) && arguments.positional.empty());
+}
+
+template <Side kSide>
+Value method_pad(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const std::string* fill = optional_string(arguments, 1, "fillchar");
+  if (fill != nullptr && count_code_points(*fill) != 1) fail_data("the fill character must be one character");
+  const std::int64_t width = optional_int(arguments, 0, "width", 0);
+  return runtime.string(pad(runtime, self.as_string(), width, kSide, fill == nullptr ? " " : *fill));
+}
+
+Value method_zfill(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const std::string& text = self.as_string();
+  const std::int64_t width = optional_int(arguments, 0, "width", 0);
+  const std::size_t sign = text.starts_with('-') || text.starts_with('+');
+  const auto digits = std::string_view(text).substr(sign);
+  return runtime.string(text.substr(0, sign) +
+                        pad(runtime, digits, width - static_cast<std::int64_t>(sign), Side::kRight, "0"));
+}
+
+Value method_expandtabs(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const std::int64_t width = std::clamp<std::int64_t>(optional_int(arguments, 0, "tabsize", 8), 0, 1000);
+  runtime.step_characters(self.as_string().size());
   std::string out;
-  std::size_t next = 0;
-  for (std::size_t pos = 0; pos < format.size(); ++pos) {
-    const bool doubled = pos + 1 < format.size() && format[pos + 1] == format[pos];
-    if (format[pos] != '{' && format[pos] != '}') {
-      out.push_back(format[pos]);
-    } else if (doubled) {
-      out.push_back(format[pos++]);
+  std::int64_t column = 0;
+  for (const char c : self.as_string()) {
+    if (c == '\t') {
+      const std::int64_t spaces = width == 0 ? 0 : width - column % width;
+      out.append(static_cast<std::size_t>(spaces), ' ');
+      column += spaces;
+      if (out.size() > runtime.limits().max_output_bytes) Runtime::fail_limit("text");
     } else {
-      const std::size_t end = format[pos] == '{' ? format.find('}', pos) : std::string::npos;
-      if (end == std::string::npos) fail_data("a format has a single brace");
-      const std::string field = format.substr(pos + 1, end - pos - 1);
-      const bool numbered = !field.empty() && std::all_of(field.begin(), field.end(), is_decimal) && field.size() < 6;
-      const std::size_t position = field.empty() ? next++ : numbered ? std::stoul(field) : arguments.positional.size();
-      const Value* value = arguments.find(position, numbered || field.empty() ? "" : field);
-      if (value == nullptr)
-        fail_template("format field {" + field.substr(0, 40) + "} is not supported or has no value");
-      const std::string text = to_text(runtime, *value);
-      runtime.charge_text(text.size());
-      out += text;
-      pos = end;
+      out.push_back(c);
+      column = c == '\n' || c == '\r' ? 0 : column + ((static_cast<unsigned char>(c) & 0xC0) != 0x80);
     }
   }
   return runtime.string(std::move(out));
+}
+
+Value method_format(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  return format_fields(runtime, self, arguments);
+}
+
+Value method_format_map(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  if (arguments.positional.size() != 1 || !arguments.positional[0].is_dict()) fail_data("format_map needs a dict");
+  Arguments named;
+  for (const auto& [key, value] : dict_of(arguments.positional[0]).entries) {
+    runtime.step();
+    if (key.is_string()) named.named.emplace_back(key.as_string(), value);
+  }
+  return format_fields(runtime, self, named);
 }
 
 Value pair_of(Runtime& runtime, const Value& a, const Value& b) { return runtime.list({a, b}, Kind::kTuple); }
@@ -285,10 +374,11 @@ Value method_values(Runtime& runtime, const Value& self, const Arguments&) {
   return runtime.list(std::move(items));
 }
 
-Value method_get(Runtime&, const Value& self, const Arguments& arguments) {
+Value method_get(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const Value* key = arguments.find(0, "key");
   if (key == nullptr) fail_data("get needs a key");
-  if (const Value* found = dict_of(self).find(*key)) return *found;
+  if (!DictObject::is_hashable(*key)) fail_data("unhashable type: '" + type_name(*key) + "'");
+  if (const Value* found = find(runtime, self, *key)) return *found;
   const Value* otherwise = arguments.find(1, "default");
   return otherwise != nullptr ? *otherwise : Value::none();
 }
@@ -315,36 +405,50 @@ Value method_forbidden(Runtime&, const Value& self, const Arguments&) {
 
 const MethodTable& string_methods() {
   static const MethodTable table = {
-      {"strip", method_strip<true, true>},
-      {"lstrip", method_strip<true, false>},
-      {"rstrip", method_strip<false, true>},
-      {"upper", method_convert<upper>},
-      {"lower", method_convert<lower>},
-      {"title", method_convert<title>},
-      {"casefold", method_convert<lower>},
       {"capitalize", method_convert<capitalize>},
-      {"split", method_split},
-      {"rsplit", method_rsplit},
-      {"splitlines", method_splitlines},
-      {"startswith", method_startswith},
-      {"endswith", method_endswith},
-      {"replace", method_replace},
-      {"find", method_find},
-      {"rfind", method_rfind},
-      {"index", method_index},
+      {"casefold", method_convert<casefold>},
+      {"center", method_pad<Side::kCenter>},
       {"count", method_count},
-      {"join", method_join},
-      {"removeprefix", method_remove_affix<true>},
+      {"endswith", method_affix<false>},
+      {"expandtabs", method_expandtabs},
+      {"find", method_find<false, false>},
       {"format", method_format},
-      {"removesuffix", method_remove_affix<false>},
-      {"isalpha", method_all<is_alpha>},
+      {"format_map", method_format_map},
+      {"index", method_find<false, true>},
       {"isalnum", method_all<is_alnum>},
-      {"isdigit", method_all<is_decimal>},
+      {"isalpha", method_all<is_alpha>},
+      {"isascii", method_all<is_ascii, true>},
       {"isdecimal", method_all<is_decimal>},
-      {"isnumeric", method_all<is_decimal>},
-      {"isspace", method_all<is_python_space>},
-      {"isupper", method_is_case<true>},
+      {"isdigit", method_all<is_decimal>},
+      {"isidentifier", method_isidentifier},
       {"islower", method_is_case<false>},
+      {"isnumeric", method_all<is_decimal>},
+      {"isprintable", method_all<is_printable, true>},
+      {"isspace", method_all<is_python_space>},
+      {"istitle", method_istitle},
+      {"isupper", method_is_case<true>},
+      {"join", method_join},
+      {"ljust", method_pad<Side::kLeft>},
+      {"lower", method_convert<lower>},
+      {"lstrip", method_strip<true, false>},
+      {"partition", method_partition<false>},
+      {"removeprefix", method_remove_affix<true>},
+      {"removesuffix", method_remove_affix<false>},
+      {"replace", method_replace},
+      {"rfind", method_find<true, false>},
+      {"rindex", method_find<true, true>},
+      {"rjust", method_pad<Side::kRight>},
+      {"rpartition", method_partition<true>},
+      {"rsplit", method_rsplit},
+      {"rstrip", method_strip<false, true>},
+      {"split", method_split},
+      {"splitlines", method_splitlines},
+      {"startswith", method_affix<true>},
+      {"strip", method_strip<true, true>},
+      {"swapcase", method_convert<swapcase>},
+      {"title", method_convert<title>},
+      {"upper", method_convert<upper>},
+      {"zfill", method_zfill},
   };
   return table;
 }
@@ -369,18 +473,35 @@ const MethodTable& list_methods() {
   return table;
 }
 
+const MethodTable& tuple_methods() {
+  static const MethodTable table = {{"index", method_list_index}, {"count", method_list_count}};
+  return table;
+}
+
 }  // namespace
 
-Value bind_method(Runtime& runtime, const Value& self, const std::string& name) {
+Method find_method(const Value& self, const std::string& name) {
   static const MethodTable kNoMethods;
-  const MethodTable& table = self.is_string()     ? string_methods()
-                             : self.is_dict()     ? dict_methods()
-                             : self.is_sequence() ? list_methods()
-                                                  : kNoMethods;
+  const MethodTable& table = self.is_string()             ? string_methods()
+                             : self.is_dict()             ? dict_methods()
+                             : self.kind() == Kind::kList ? list_methods()
+                             : self.is_sequence()         ? tuple_methods()
+                                                          : kNoMethods;
   const auto found = table.find(name);
-  if (found == table.end()) return {};
-  const Method method = found->second;
-  return runtime.callable(name, [self, method](Runtime& r, const Arguments& a) { return method(r, self, a); });
+  return found == table.end() ? nullptr : found->second;
+}
+
+Value call_method(Runtime& runtime, const Value& self, const std::string& name, const Arguments& arguments) {
+  const Runtime::Depth depth(runtime);
+  runtime.step();
+  const Value result = find_method(self, name)(runtime, self, arguments);
+  if (!self.is_string() || !self.is_safe()) return result;
+  // What Markup gives of itself is Markup.
+  if (result.is_string()) return result.with_safety(true);
+  if (!result.is_sequence()) return result;
+  std::vector<Value> items;
+  for (const Value& item : result.items()) items.push_back(item.with_safety(true));
+  return runtime.list(std::move(items), result.kind());
 }
 
 }  // namespace strata::jinja

@@ -20,7 +20,7 @@ namespace {
 bool equal_dicts(Runtime& runtime, const DictObject& a, const DictObject& b) {
   if (a.entries.size() != b.entries.size()) return false;
   return std::all_of(a.entries.begin(), a.entries.end(), [&](const auto& entry) {
-    const Value* other = b.find(entry.first);
+    const Value* other = find(runtime, Value::object(Kind::kDict, const_cast<DictObject*>(&b)), entry.first);
     return other != nullptr && equal(runtime, entry.second, *other);
   });
 }
@@ -68,9 +68,16 @@ Value float_arithmetic(std::string_view op, double a, double b) {
   if (op == "**") return Value::real(std::pow(a, b));
   if (b == 0) fail_data("division by zero");
   if (op == "/") return Value::real(a / b);
-  if (op == "//") return Value::real(std::floor(a / b));
-  const double remainder = std::fmod(a, b);
-  return Value::real(remainder != 0 && (remainder < 0) != (b < 0) ? remainder + b : remainder);
+  // The remainder has the sign of b, zero included, and the quotient is what goes with it.
+  double remainder = std::fmod(a, b), quotient = (a - remainder) / b;
+  if (remainder == 0) {
+    remainder = std::copysign(0.0, b);
+  } else if ((remainder < 0) != (b < 0)) {
+    remainder += b;
+    quotient -= 1;
+  }
+  if (op == "%") return Value::real(remainder);
+  return Value::real(quotient == 0 ? std::copysign(0.0, a / b) : std::nearbyint(quotient));
 }
 
 Value repeat(Runtime& runtime, const Value& sequence, std::int64_t count) {
@@ -80,13 +87,16 @@ Value repeat(Runtime& runtime, const Value& sequence, std::int64_t count) {
     if (text.empty()) return sequence;
     const auto limit = static_cast<std::int64_t>(runtime.limits().max_output_bytes / text.size());
     if (count > limit) Runtime::fail_limit("text");
+    runtime.charge_text(static_cast<std::size_t>(count) * text.size());
     std::string out;
+    out.reserve(static_cast<std::size_t>(count) * text.size());
     for (std::int64_t i = 0; i < count; ++i) out += text;
-    return runtime.string(std::move(out));
+    return runtime.string(std::move(out), sequence.is_safe());
   }
   std::vector<Value> items;
   for (std::int64_t i = 0; i < count && !sequence.items().empty(); ++i) {
-    runtime.step(static_cast<std::int64_t>(sequence.items().size()));
+    runtime.step_items(sequence.items().size());
+    if (items.size() * sizeof(Value) > runtime.limits().max_memory_bytes) Runtime::fail_limit("memory");
     items.insert(items.end(), sequence.items().begin(), sequence.items().end());
   }
   return runtime.list(std::move(items), sequence.kind());
@@ -95,15 +105,27 @@ Value repeat(Runtime& runtime, const Value& sequence, std::int64_t count) {
 Value concatenate(Runtime& runtime, const Value& a, const Value& b) {
   if (a.is_string()) {
     runtime.charge_text(a.as_string().size() + b.as_string().size());
-    return Value::string(a.as_string() + b.as_string());
+    const bool is_safe = a.is_safe() || b.is_safe();
+    const auto part = [&](const Value& value) {
+      return is_safe && !value.is_safe() ? escape(value.as_string()) : value.as_string();
+    };
+    return runtime.string(part(a) + part(b), is_safe);
   }
-  std::vector<Value> items = a.items();
+  const Held held(runtime.memory(), (a.items().size() + b.items().size()) * sizeof(Value));
+  runtime.step_items(a.items().size() + b.items().size());
+  std::vector<Value> items;
+  items.reserve(a.items().size() + b.items().size());
+  items = a.items();
   items.insert(items.end(), b.items().begin(), b.items().end());
   return runtime.list(std::move(items), a.kind());
 }
 
 // The items a slice picks, as in Python: begin, end and step with negative values counted from the end.
-std::vector<std::int64_t> slice_indices(const Value& start, const Value& stop, const Value& step, std::int64_t size) {
+struct Slice {
+  std::int64_t first, stride, count;
+};
+
+Slice slice_of(const Value& start, const Value& stop, const Value& step, std::int64_t size) {
   const std::int64_t stride = step.is_none() ? 1 : to_int_argument(step, "slice step");
   if (stride == 0) fail_data("slice step cannot be zero");
   const std::int64_t low = stride > 0 ? 0 : -1, high = stride > 0 ? size : size - 1;
@@ -113,20 +135,21 @@ std::vector<std::int64_t> slice_indices(const Value& start, const Value& stop, c
     return std::clamp(index < 0 ? std::max(index, -size - 1) + size : std::min(index, size), low, high);
   };
   const std::int64_t first = bound(start, stride > 0 ? low : high), last = bound(stop, stride > 0 ? high : low);
-  std::vector<std::int64_t> indices;
   // A stride beyond the size picks one item, and never overflows the index.
   const std::int64_t advance = std::clamp(stride, -size - 1, size + 1);
-  for (std::int64_t i = first; stride > 0 ? i < last : i > last; i += advance) indices.push_back(i);
-  return indices;
+  const std::int64_t distance = advance > 0 ? last - first : first - last;
+  const std::int64_t count = distance <= 0 ? 0 : (distance - 1) / std::abs(advance) + 1;
+  return {first, advance, count};
 }
 
-std::vector<std::string_view> characters_of(std::string_view text) {
-  std::vector<std::string_view> characters;
-  for (std::size_t pos = 0; pos < text.size();) {
-    characters.push_back(character_at(text, pos));
-    pos += characters.back().size();
+// Where each character begins, and the end.
+std::vector<std::uint32_t> character_starts(std::string_view text) {
+  std::vector<std::uint32_t> starts;
+  for (std::size_t pos = 0; pos < text.size(); pos += character_at(text, pos).size()) {
+    starts.push_back(static_cast<std::uint32_t>(pos));
   }
-  return characters;
+  starts.push_back(static_cast<std::uint32_t>(text.size()));
+  return starts;
 }
 
 const Value* item_at(const std::vector<Value>& items, std::int64_t index) {
@@ -141,12 +164,12 @@ Value missing(const Value& base, const std::string& what) {
 
 Value character_item(Runtime& runtime, const Value& base, std::int64_t index) {
   const std::string& text = base.as_string();
-  runtime.step(static_cast<std::int64_t>(text.size() / 16));
+  runtime.step_items(text.size() / 8);
   if (index < 0) index += static_cast<std::int64_t>(count_code_points(text));
   std::size_t pos = 0;
   for (; index > 0 && pos < text.size(); --index) pos += character_at(text, pos).size();
   if (index != 0 || pos >= text.size()) return missing(base, "item");
-  return Value::string(std::string(character_at(text, pos)));
+  return runtime.string(std::string(character_at(text, pos)), base.is_safe());
 }
 
 Value loop_cycle(const LoopObject& loop, const Arguments& arguments) {
@@ -173,8 +196,7 @@ Value loop_attribute(Runtime& runtime, const Value& base, const std::string& nam
   if (name == "length") return Value::integer(size);
   if (name == "revindex") return Value::integer(size - index);
   if (name == "revindex0") return Value::integer(size - index - 1);
-  // Depth counts the calls of recursive loops, which are not supported, so it is always that of a plain one.
-  if (name == "depth" || name == "depth0") return Value::integer(name == "depth" ? 1 : 0);
+  if (name == "depth" || name == "depth0") return Value::integer(loop.depth + (name == "depth"));
   if (name == "previtem") return index > 0 ? (*loop.items)[loop.index - 1] : missing(base, "previtem");
   if (name == "nextitem") return index + 1 < size ? (*loop.items)[loop.index + 1] : missing(base, "nextitem");
   if (name == "cycle") {
@@ -211,6 +233,7 @@ bool equal(Runtime& runtime, const Value& a, const Value& b) {
     case Kind::kNone:
       return true;
     case Kind::kString:
+      if (a.as_string().size() == b.as_string().size()) runtime.step_bytes(a.as_string().size());
       return a.as_string() == b.as_string();
     case Kind::kList:
     case Kind::kTuple:
@@ -228,7 +251,10 @@ bool less(Runtime& runtime, const Value& a, const Value& b) {
   runtime.step();
   if (a.is_integral() && b.is_integral()) return a.as_int() < b.as_int();
   if (a.is_number() && b.is_number()) return a.as_double() < b.as_double();
-  if (a.is_string() && b.is_string()) return a.as_string() < b.as_string();
+  if (a.is_string() && b.is_string()) {
+    runtime.step_bytes(std::min(a.as_string().size(), b.as_string().size()));
+    return a.as_string() < b.as_string();
+  }
   if (a.is_sequence() && a.kind() == b.kind()) {
     for (std::size_t i = 0; i < std::min(a.items().size(), b.items().size()); ++i) {
       if (!equal(runtime, a.items()[i], b.items()[i])) return less(runtime, a.items()[i], b.items()[i]);
@@ -239,6 +265,8 @@ bool less(Runtime& runtime, const Value& a, const Value& b) {
 }
 
 std::vector<std::size_t> sorted_order(Runtime& runtime, const std::vector<Value>& keys) {
+  runtime.step_items(keys.size());
+  const Held held(runtime.memory(), 2 * keys.size() * sizeof(std::size_t));
   std::vector<std::size_t> order(keys.size()), merged(keys.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   for (std::size_t width = 1; width < order.size(); width *= 2) {
@@ -259,12 +287,11 @@ bool contains(Runtime& runtime, const Value& container, const Value& item) {
   if (container.is_undefined()) return false;
   if (container.is_string()) {
     if (!item.is_string()) fail_operands("in", item, container);
-    runtime.step(static_cast<std::int64_t>(container.as_string().size() / 32));
-    return container.as_string().find(item.as_string()) != std::string::npos;
+    return find_text(runtime, container.as_string(), item.as_string()) != std::string::npos;
   }
   if (container.is_dict()) {
     if (!DictObject::is_hashable(item)) fail_data("unhashable type: '" + type_name(item) + "'");
-    return dict_of(container).find(item) != nullptr;
+    return find(runtime, container, item) != nullptr;
   }
   if (!container.is_sequence()) fail_data("a '" + type_name(container) + "' contains no items");
   return std::any_of(container.items().begin(), container.items().end(),
@@ -278,9 +305,7 @@ Value arithmetic(Runtime& runtime, std::string_view op, const Value& a, const Va
   if (op == "+" && a.kind() == b.kind() && a_repeats) return concatenate(runtime, a, b);
   if (op == "*" && a_repeats && b.is_integral()) return repeat(runtime, a, b.as_int());
   if (op == "*" && b_repeats && a.is_integral()) return repeat(runtime, b, a.as_int());
-  if (op == "%" && a.is_string() && !b.is_undefined()) {
-    return runtime.string(format_percent(runtime, a.as_string(), b));
-  }
+  if (op == "%" && a.is_string()) return format_percent(runtime, a, b);
   fail_operands(op, a, b);
 }
 
@@ -292,37 +317,48 @@ Value negate(const Value& value) {
   return Value::integer(-value.as_int());
 }
 
-std::int64_t length(const Value& value) {
+std::int64_t length(Runtime& runtime, const Value& value) {
   if (value.is_undefined()) return 0;
+  if (value.is_string()) runtime.step_items(value.as_string().size() / 16);
   if (value.is_string()) return static_cast<std::int64_t>(count_code_points(value.as_string()));
   if (value.is_sequence()) return static_cast<std::int64_t>(value.items().size());
   if (value.is_dict()) return static_cast<std::int64_t>(dict_of(value).entries.size());
   fail_data("a '" + type_name(value) + "' has no length");
 }
 
-std::vector<Value> iterate(Runtime& runtime, const Value& value) {
-  if (value.is_undefined()) return {};
-  std::vector<Value> items;
+const std::vector<Value>& iterate(Runtime& runtime, const Value& value) {
+  static const std::vector<Value> kNothing;
+  if (value.is_undefined()) return kNothing;
   if (value.is_sequence()) {
-    items = value.items();
-  } else if (value.is_dict()) {
+    runtime.step_items(value.items().size());
+    return value.items();
+  }
+  std::vector<Value> items;
+  if (value.is_dict()) {
+    items.reserve(dict_of(value).entries.size());
     for (const auto& entry : dict_of(value).entries) items.push_back(entry.first);
   } else if (value.is_string()) {
-    runtime.step(static_cast<std::int64_t>(value.as_string().size()));
-    for (const std::string_view character : characters_of(value.as_string())) {
-      items.push_back(Value::string(std::string(character)));
+    const std::string& text = value.as_string();
+    for (std::size_t pos = 0; pos < text.size(); pos += items.back().as_string().size()) {
+      runtime.step();
+      items.push_back(runtime.string(std::string(character_at(text, pos))));
     }
   } else {
     fail_data("a '" + type_name(value) + "' is not iterable");
   }
-  runtime.step(static_cast<std::int64_t>(items.size()));
-  return items;
+  return runtime.list(std::move(items)).items();
+}
+
+const Value* find(Runtime& runtime, const Value& dict, const Value& key) {
+  runtime.step();
+  if (key.is_string()) runtime.step_bytes(key.as_string().size() * 16);
+  return dict_of(dict).find(key);
 }
 
 Value get_item(Runtime& runtime, const Value& base, const Value& key) {
   if (base.is_undefined()) fail_undefined(base);
   if (base.is_dict()) {
-    if (const Value* found = dict_of(base).find(key)) return *found;
+    if (const Value* found = find(runtime, base, key)) return *found;
   } else if (base.is_sequence() && key.is_integral()) {
     const Value* found = item_at(base.items(), key.as_int());
     return found != nullptr ? *found : missing(base, "item " + std::to_string(key.as_int()));
@@ -341,10 +377,16 @@ Value get_attribute(Runtime& runtime, const Value& base, const std::string& name
     const auto found = members.find(name);
     return found != members.end() ? found->second : missing(base, "attribute '" + name + "'");
   }
-  const Value method = bind_method(runtime, base, name);
-  if (!method.is_undefined()) return method;
+  if (find_method(base, name) != nullptr) {
+    return runtime.callable(name,
+                            [base, name](Runtime& r, const Arguments& a) { return call_method(r, base, name, a); });
+  }
   if (base.is_dict()) {
-    if (const Value* found = dict_of(base).find(name)) return *found;
+    if (const Value* found = find(runtime, base, Value::string(name))) return *found;
+  }
+  if (base.is_sequence() && static_cast<const ListObject*>(base.as_object())->is_group) {
+    if (name == "grouper") return base.items()[0];
+    if (name == "list") return base.items()[1];
   }
   return missing(base, "attribute '" + name + "'");
 }
@@ -352,24 +394,34 @@ Value get_attribute(Runtime& runtime, const Value& base, const std::string& name
 Value get_slice(Runtime& runtime, const Value& base, const Value& start, const Value& stop, const Value& step) {
   if (base.is_undefined()) fail_undefined(base);
   if (base.is_string()) {
-    runtime.step(static_cast<std::int64_t>(base.as_string().size()));
-    const std::vector<std::string_view> characters = characters_of(base.as_string());
+    const std::string& text = base.as_string();
+    runtime.step_characters(text.size());
+    const Held held(runtime.memory(), text.size() * sizeof(std::uint32_t));
+    const std::vector<std::uint32_t> starts = character_starts(text);
+    const Slice slice = slice_of(start, stop, step, std::ssize(starts) - 1);
     std::string out;
-    for (const std::int64_t i : slice_indices(start, stop, step, static_cast<std::int64_t>(characters.size()))) {
-      out += characters[static_cast<std::size_t>(i)];
+    for (std::int64_t i = 0; i < slice.count; ++i) {
+      const auto at = static_cast<std::size_t>(slice.first + i * slice.stride);
+      out.append(text, starts[at], starts[at + 1] - starts[at]);
     }
-    return runtime.string(std::move(out));
+    return runtime.string(std::move(out), base.is_safe());
   }
   if (!base.is_sequence()) return missing(base, "slice");
+  const Slice slice = slice_of(start, stop, step, std::ssize(base.items()));
   std::vector<Value> items;
-  for (const std::int64_t i : slice_indices(start, stop, step, length(base))) {
-    items.push_back(base.items()[static_cast<std::size_t>(i)]);
+  items.reserve(static_cast<std::size_t>(slice.count));
+  for (std::int64_t i = 0; i < slice.count; ++i) {
+    items.push_back(base.items()[static_cast<std::size_t>(slice.first + i * slice.stride)]);
   }
   return runtime.list(std::move(items), base.kind());
 }
 
 Value call(Runtime& runtime, const Value& callee, const Arguments& arguments) {
   if (callee.is_undefined()) fail_template(callee.undefined_name() + " is undefined and cannot be called");
+  if (callee.kind() == Kind::kLoop && loop_of(callee).recurse) {
+    const Runtime::Depth depth(runtime);
+    return loop_of(callee).recurse(runtime, arguments);
+  }
   if (callee.kind() != Kind::kCallable) fail_data("a '" + type_name(callee) + "' cannot be called");
   const Runtime::Depth depth(runtime);
   runtime.step();

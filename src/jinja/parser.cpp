@@ -113,7 +113,7 @@ class TemplateParser : public ExpressionParser {
     if (!skip_name("in")) fail("expected 'in' before " + shown_token());
     statement->expr = parse_tuple(false);
     if (skip_name("if")) statement->condition = parse_expression();
-    if (at_name("recursive")) fail("recursive loops are not supported");
+    statement->is_recursive = skip_name("recursive");
     ++loops_;
     statement->body = parse_body({"else", "endfor"});
     --loops_;
@@ -123,19 +123,27 @@ class TemplateParser : public ExpressionParser {
   }
 
   Target parse_target(bool allow_attribute) {
+    const Nesting nesting(*this);
+    Target first = parse_target_part(allow_attribute);
+    if (!at_operator(",")) return first;
     Target target;
-    const bool in_parentheses = skip_operator("(");
-    target.names.push_back(parse_target_name());
-    if (allow_attribute && !in_parentheses && skip_operator(".")) {
-      target.attribute = expect_name();
-      return target;
-    }
+    target.parts.push_back(std::move(first));
     while (skip_operator(",")) {
-      target.unpacks = true;
-      if (!at(TokenKind::kName) || at_name("in")) break;
-      target.names.push_back(parse_target_name());
+      if (at_operator(")") || at_operator("=") || at(TokenKind::kBlockEnd) || at_name("in")) break;
+      target.parts.push_back(parse_target_part(allow_attribute));
     }
-    if (in_parentheses) expect_operator(")");
+    return target;
+  }
+
+  Target parse_target_part(bool allow_attribute) {
+    if (skip_operator("(")) {
+      Target inner = parse_target(allow_attribute);
+      expect_operator(")");
+      return inner;
+    }
+    Target target;
+    target.name = parse_target_name();
+    if (allow_attribute && skip_operator(".")) target.attribute = expect_name();
     return target;
   }
 
@@ -219,7 +227,7 @@ class TemplateParser : public ExpressionParser {
     while (!at(TokenKind::kBlockEnd)) {
       if (!statement->assignments.empty()) expect_operator(",");
       Target target;
-      target.names.push_back(parse_target_name());
+      target.name = parse_target_name();
       expect_operator("=");
       statement->assignments.emplace_back(std::move(target), parse_expression());
     }

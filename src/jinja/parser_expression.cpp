@@ -387,8 +387,10 @@ ExprPtr ExpressionParser::parse_call(ExprPtr callee) {
 void ExpressionParser::parse_arguments(Expr& call) {
   expect_operator("(");
   while (!at_operator(")")) {
-    if (at_operator("*") || at_operator("**")) fail("arguments with * or ** are not supported");
-    if (at(TokenKind::kName) && peek().kind == TokenKind::kOperator && peek().text == "=") {
+    if (at_operator("*") || at_operator("**")) {
+      std::string spread = take().text;
+      call.named.emplace_back(std::move(spread), parse_expression());
+    } else if (at(TokenKind::kName) && peek().kind == TokenKind::kOperator && peek().text == "=") {
       std::string name = take().text;
       take();
       call.named.emplace_back(std::move(name), parse_expression());

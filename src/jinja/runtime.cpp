@@ -4,9 +4,21 @@
 namespace strata::jinja {
 namespace {
 
-// Texts made on the way, most of them short-lived, may take this many times the output's limit in total.
-constexpr std::size_t kTextFactor = 16;
-constexpr std::size_t kBytesPerStep = 32;
+// A string with the memory that is charged for it.
+struct ChargedText {
+  ChargedText(Account& charged, std::string value) : account(charged), text(std::move(value)), bytes(size_of(text)) {
+    account.charge(bytes);
+  }
+  ~ChargedText() { account.release(bytes); }
+  ChargedText(const ChargedText&) = delete;
+  ChargedText& operator=(const ChargedText&) = delete;
+
+  static std::size_t size_of(const std::string& text) { return sizeof(ChargedText) + 32 + text.capacity(); }
+
+  Account& account;
+  std::string text;
+  std::size_t bytes;
+};
 
 }  // namespace
 
@@ -16,25 +28,66 @@ void fail_undefined(const Value& value) { fail_data(value.undefined_name() + " i
 
 void Runtime::fail_limit(const std::string& of) { fail_template("the limit of " + of + " is exceeded"); }
 
-void Runtime::charge_text(std::size_t bytes) {
-  text_bytes_ += bytes;
-  if (bytes > limits_.max_output_bytes || text_bytes_ / kTextFactor > limits_.max_output_bytes) fail_limit("text");
-  step(static_cast<std::int64_t>(bytes / kBytesPerStep));
+void Account::charge(std::size_t bytes) {
+  if (bytes > limit_ || held_ > limit_ - bytes) Runtime::fail_limit("memory");
+  held_ += bytes;
 }
 
-Value Runtime::string(std::string text) {
+void Runtime::charge_text(std::size_t bytes) {
+  if (bytes > limits_.max_output_bytes) fail_limit("text");
+  step_bytes(bytes);
+}
+
+Value Runtime::string(std::string text, bool is_safe) {
   charge_text(text.size());
-  return Value::string(std::move(text));
+  if (text.capacity() > 2 * text.size() + 64) text.shrink_to_fit();
+  const auto charged = std::make_shared<const ChargedText>(memory_, std::move(text));
+  return Value::string(std::shared_ptr<const std::string>(charged, &charged->text)).with_safety(is_safe);
 }
 
 Value Runtime::list(std::vector<Value> items, Kind kind) {
-  step(static_cast<std::int64_t>(items.size()));
+  step_items(items.size());
+  memory_.charge(items.capacity() * sizeof(Value));
   auto* object = make<ListObject>();
   object->items = std::move(items);
   return Value::object(kind, object);
 }
 
-Value Runtime::callable(std::string name, std::function<Value(Runtime&, const Arguments&)> call) {
+Value Runtime::group(const Value& grouper, const Value& items) {
+  Value pair = list({grouper, items}, Kind::kTuple);
+  static_cast<ListObject*>(pair.as_object())->is_group = true;
+  return pair;
+}
+
+// Equal ranges are one list: a loop within a loop would hold as many as there are turns.
+Value Runtime::range(std::int64_t first, std::int64_t last, std::int64_t stride) {
+  const std::array<std::int64_t, 3> key = {first, last, stride};
+  const auto known = ranges_.find(key);
+  if (known != ranges_.end()) return known->second;
+  std::vector<Value> items;
+  for (std::int64_t i = first; stride > 0 ? i < last : i > last;) {
+    if (static_cast<std::int64_t>(items.size()) >= limits_.max_range) fail_limit("range");
+    items.push_back(Value::integer(i));
+    if (__builtin_add_overflow(i, stride, &i)) break;
+  }
+  memory_.charge(kNodeBytes + sizeof(key));
+  return ranges_.emplace(key, list(std::move(items))).first->second;
+}
+
+void Runtime::set(DictObject& dict, const Value& key, Value value) {
+  const std::size_t key_bytes = key.is_string() ? key.as_string().size() : 32;
+  step_bytes(key_bytes * 16);  // compared with some keys of the index
+  memory_.charge(2 * kNodeBytes + key_bytes);
+  dict.set(key, std::move(value));
+}
+
+void Runtime::set(NamespaceObject& space, const std::string& name, Value value) {
+  const auto [place, is_new] = space.members.insert_or_assign(name, std::move(value));
+  if (is_new) memory_.charge(2 * kNodeBytes + place->first.size());
+}
+
+Value Runtime::callable(std::string name, Function call) {
+  memory_.charge(kNodeBytes);
   auto* object = make<CallableObject>();
   object->name = std::move(name);
   object->call = std::move(call);
@@ -65,7 +118,7 @@ Value Runtime::from_json(const nlohmann::ordered_json& json) {
     }
     case Type::object: {
       DictObject* dict = new_dict();
-      for (const auto& [key, value] : json.items()) dict->set(string(key), from_json(value));
+      for (const auto& [key, value] : json.items()) set(*dict, string(key), from_json(value));
       return dict_value(dict);
     }
     default:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Functions of Python's str, by characters.
 #include <algorithm>
+#include <cstring>
 
 #include "base/unicode.h"
 #include "base/utf8.h"
@@ -21,11 +22,32 @@ std::string map_characters(std::string_view text, F&& convert) {
   return out;
 }
 
+// utf8proc maps one character to one; of those that become two, German has one.
+constexpr char32_t kSharpS = 0xDF;
+
+void append_upper(std::string& out, char32_t c) {
+  if (c == kSharpS) {
+    out += "SS";
+  } else {
+    append_utf8(out, to_upper(c));
+  }
+}
+
+void append_title(std::string& out, char32_t c) {
+  if (c == kSharpS) {
+    out += "Ss";
+  } else {
+    append_utf8(out, to_title(c));
+  }
+}
+
 }  // namespace
 
-std::string strip(std::string_view text, const std::string* characters, bool left, bool right) {
+std::string strip(Runtime& runtime, std::string_view text, const std::string* characters, bool left, bool right) {
   const auto is_stripped = [&](std::size_t pos) {
+    runtime.step();
     if (characters == nullptr) return is_python_space(decode_utf8(text, pos).code_point);
+    runtime.step_bytes(characters->size());
     return characters->find(character_at(text, pos)) != std::string::npos;
   };
   std::size_t begin = 0, end = text.size();
@@ -39,32 +61,124 @@ std::string strip(std::string_view text, const std::string* characters, bool lef
   return std::string(text.substr(begin, end - begin));
 }
 
-// Characters whose upper case has several characters: utf8proc maps one to one.
-std::string upper(std::string_view text) {
-  return map_characters(text, [](std::string& out, char32_t c) {
-    if (c == 0xDF) {
-      out += "SS";
-    } else {
-      append_utf8(out, to_upper(c));
-    }
-  });
+std::size_t find_text(Runtime& runtime, std::string_view text, std::string_view part, std::size_t from) {
+  if (from > text.size()) return std::string_view::npos;
+  const std::string_view rest = text.substr(from);
+  // memmem is linear, which std::string_view::find is not. The part is looked at even where it is found at once.
+  const void* found = memmem(rest.data(), rest.size(), part.data(), part.size());
+  const std::size_t at =
+      found == nullptr ? rest.size() : static_cast<std::size_t>(static_cast<const char*>(found) - rest.data());
+  runtime.step_items((at + part.size()) / 24);
+  return found == nullptr ? std::string_view::npos : from + at;
 }
+
+std::string reversed(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t end = text.size(); end > 0;) {
+    std::size_t begin = end - 1;
+    while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) --begin;
+    out.append(text.substr(begin, end - begin));
+    end = begin;
+  }
+  return out;
+}
+
+std::string escape(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      default:
+        out.push_back(c);
+    }
+  }
+  return out;
+}
+
+std::string pad(Runtime& runtime, std::string_view text, std::int64_t width, Side side, std::string_view fill) {
+  runtime.step_items(text.size() / 16);
+  const auto size = static_cast<std::int64_t>(count_code_points(text));
+  if (width <= size) return std::string(text);
+  const auto missing = static_cast<std::size_t>(width - size);
+  if (missing > runtime.limits().max_output_bytes) Runtime::fail_limit("text");
+  runtime.charge_text(text.size() + missing * fill.size());
+  // str.center puts the odd space to the left where the width is odd.
+  const std::size_t left = side == Side::kRight  ? missing
+                           : side == Side::kLeft ? 0
+                                                 : missing / 2 + (missing & static_cast<std::size_t>(width) & 1);
+  std::string out;
+  out.reserve(text.size() + missing * fill.size());
+  const auto append_fill = [&](std::size_t count) {
+    if (fill.size() == 1) return void(out.append(count, fill[0]));
+    for (std::size_t i = 0; i < count; ++i) out += fill;
+  };
+  append_fill(left);
+  out += text;
+  append_fill(missing - left);
+  return out;
+}
+
+std::string upper(std::string_view text) { return map_characters(text, append_upper); }
 
 std::string lower(std::string_view text) {
   return map_characters(text, [](std::string& out, char32_t c) { append_utf8(out, to_lower(c)); });
 }
 
+std::string casefold(std::string_view text) {
+  return map_characters(text, [](std::string& out, char32_t c) {
+    if (c == kSharpS) {
+      out += "ss";
+    } else {
+      append_utf8(out, to_lower(c));
+    }
+  });
+}
+
 std::string capitalize(std::string_view text) {
   bool first = true;
   return map_characters(text, [&](std::string& out, char32_t c) {
-    append_utf8(out, std::exchange(first, false) ? to_title(c) : to_lower(c));
+    if (std::exchange(first, false)) {
+      append_title(out, c);
+    } else {
+      append_utf8(out, to_lower(c));
+    }
+  });
+}
+
+std::string swapcase(std::string_view text) {
+  return map_characters(text, [](std::string& out, char32_t c) {
+    if (to_lower(c) != c) {
+      append_utf8(out, to_lower(c));
+    } else {
+      append_upper(out, c);
+    }
   });
 }
 
 std::string title(std::string_view text) {
   bool after_letter = false;
   return map_characters(text, [&](std::string& out, char32_t c) {
-    append_utf8(out, after_letter ? to_lower(c) : to_title(c));
+    if (after_letter) {
+      append_utf8(out, to_lower(c));
+    } else {
+      append_title(out, c);
+    }
     after_letter = has_case(c);
   });
 }
@@ -77,8 +191,9 @@ std::string replace(Runtime& runtime, const std::string& text, const std::string
     if (out.size() > runtime.limits().max_output_bytes) Runtime::fail_limit("text");
   };
   for (std::size_t pos = 0; count != 0 && pos <= text.size(); --count) {
-    const std::size_t found = from.empty() ? pos : text.find(from, pos);
+    const std::size_t found = from.empty() ? pos : find_text(runtime, text, from, pos);
     if (found == std::string::npos) break;
+    runtime.step_items(1 + to.size() / 64);
     out.append(text, copied, found - copied);
     out += to;
     limit();

@@ -18,7 +18,7 @@ bool is_iterable(const Value& value) {
   return value.is_undefined() || value.is_string() || value.is_sequence() || value.is_dict();
 }
 
-bool is_same(const Value& a, const Value& b) {
+bool is_same(Runtime& runtime, const Value& a, const Value& b) {
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
     case Kind::kUndefined:
@@ -30,7 +30,7 @@ bool is_same(const Value& a, const Value& b) {
     case Kind::kFloat:
       return a.as_double() == b.as_double();
     case Kind::kString:
-      return a.as_string() == b.as_string();
+      return equal(runtime, a, b);
     default:
       return a.as_object() == b.as_object();
   }
@@ -64,6 +64,7 @@ bool test_parity(Runtime&, const Value& v, const Arguments&) {
 template <std::string (*kConvert)(std::string_view)>
 bool test_case(Runtime& r, const Value& v, const Arguments&) {
   const std::string text = to_text(r, v);
+  r.step_characters(3 * text.size());
   return kConvert(text) == text && upper(text) != lower(text);
 }
 
@@ -81,7 +82,7 @@ const std::unordered_map<std::string_view, Test>& tests() {
       {"divisibleby", test_divisible},
       {"eq", test_equal},
       {"equalto", test_equal},
-      {"escaped", [](Runtime&, const Value&, const Arguments&) { return false; }},
+      {"escaped", [](Runtime&, const Value& v, const Arguments&) { return v.is_string() && v.is_safe(); }},
       {"even", test_parity<0>},
       {"false", [](Runtime&, const Value& v, const Arguments&) { return v.is_bool() && !v.as_bool(); }},
       {"filter", [](Runtime&, const Value& v, const Arguments&) { return v.is_string() && is_filter(v.as_string()); }},
@@ -101,7 +102,7 @@ const std::unordered_map<std::string_view, Test>& tests() {
       {"none", test_kind<Kind::kNone>},
       {"number", [](Runtime&, const Value& v, const Arguments&) { return v.is_number(); }},
       {"odd", test_parity<1>},
-      {"sameas", [](Runtime&, const Value& v, const Arguments& a) { return is_same(v, operand(a)); }},
+      {"sameas", [](Runtime& r, const Value& v, const Arguments& a) { return is_same(r, v, operand(a)); }},
       {"sequence", [](Runtime&, const Value& v, const Arguments&) { return is_iterable(v); }},
       {"string", test_kind<Kind::kString>},
       {"test", [](Runtime&, const Value& v, const Arguments&) { return v.is_string() && is_test(v.as_string()); }},

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jinja/value.h"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 
 namespace strata::jinja {
@@ -19,8 +22,20 @@ std::string key_text(const Value& key) {
       if (value == std::floor(value) && std::fabs(value) < 9e18) {
         return "i" + std::to_string(static_cast<std::int64_t>(value));
       }
-      return "f" + std::to_string(value);
+      std::array<char, 64> buffer{};
+      const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+      return "f" + std::string(buffer.data(), end.ptr);
     }
+    case Kind::kTuple: {
+      std::string text = "t";
+      for (const Value& item : key.items()) {
+        const std::string part = key_text(item);
+        text += std::to_string(part.size()) + ":" + part;
+      }
+      return text;
+    }
+    case Kind::kUndefined:
+      return "u";
     default:
       return "n";
   }
@@ -52,6 +67,18 @@ Value Value::string(std::string value) {
   return result;
 }
 
+Value Value::string(std::shared_ptr<const std::string> value) {
+  Value result(Kind::kString);
+  result.string_ = std::move(value);
+  return result;
+}
+
+Value Value::with_safety(bool is_safe) const {
+  Value result = *this;
+  result.is_safe_ = is_safe;
+  return result;
+}
+
 Value Value::undefined(std::string what) {
   Value result;
   result.string_ = std::make_shared<const std::string>(std::move(what));
@@ -71,7 +98,14 @@ const std::string& Value::undefined_name() const {
 
 const std::vector<Value>& Value::items() const { return static_cast<const ListObject*>(object_)->items; }
 
-bool DictObject::is_hashable(const Value& key) { return key.is_string() || key.is_number() || key.is_none(); }
+bool DictObject::is_hashable(const Value& key) {
+  const auto is_scalar = [](const Value& each) {
+    return each.is_string() || each.is_number() || each.is_none() || each.is_undefined();
+  };
+  // A tuple in a tuple is refused: the depth of a key must be bounded.
+  if (key.kind() == Kind::kTuple) return std::all_of(key.items().begin(), key.items().end(), is_scalar);
+  return is_scalar(key);
+}
 
 const Value* DictObject::find(const Value& key) const {
   if (!is_hashable(key)) return nullptr;

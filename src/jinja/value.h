@@ -7,7 +7,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -31,6 +30,7 @@ class Value {
   static Value integer(std::int64_t value);
   static Value real(double value);
   static Value string(std::string value);  // not charged to a Runtime: for short constants
+  static Value string(std::shared_ptr<const std::string> value);
   // Using it as anything but a missing value fails with "`what` is undefined".
   static Value undefined(std::string what);
   static Value object(Kind kind, Object* object);
@@ -50,6 +50,9 @@ class Value {
   std::int64_t as_int() const { return integer_; }
   double as_double() const { return kind_ == Kind::kFloat ? real_ : static_cast<double>(integer_); }
   const std::string& as_string() const { return *string_; }
+  // Of a string: what Python calls Markup. It stays as it is where other strings are escaped.
+  bool is_safe() const { return is_safe_; }
+  Value with_safety(bool is_safe) const;
   const std::string& undefined_name() const;
   const std::vector<Value>& items() const;
   Object* as_object() const { return object_; }
@@ -58,6 +61,7 @@ class Value {
   explicit Value(Kind kind) : kind_(kind) {}
 
   Kind kind_ = Kind::kUndefined;
+  bool is_safe_ = false;
   union {
     std::int64_t integer_ = 0;
     double real_;
@@ -68,12 +72,13 @@ class Value {
 
 struct ListObject : Object {
   std::vector<Value> items;
+  bool is_group = false;  // a pair of groupby, whose items are also called grouper and list
 };
 
 // Keeps insertion order. Keys are strings, numbers, booleans or none; equal keys as in Python (1 == 1.0 == True).
 struct DictObject : Object {
   std::vector<std::pair<Value, Value>> entries;
-  std::unordered_map<std::string, std::size_t> index;  // by key_text
+  std::map<std::string, std::size_t, std::less<>> index;  // by key_text; a tree, as templates choose the keys
 
   const Value* find(const Value& key) const;
   const Value* find(const std::string& key) const;
@@ -82,13 +87,19 @@ struct DictObject : Object {
 };
 
 struct NamespaceObject : Object {
-  std::map<std::string, Value> members;
+  std::map<std::string, Value, std::less<>> members;
 };
+
+class Runtime;
+struct Arguments;
+using Function = std::function<Value(Runtime&, const Arguments&)>;
 
 // A for loop's `loop`.
 struct LoopObject : Object {
   const std::vector<Value>* items = nullptr;
   std::size_t index = 0;
+  int depth = 0;
+  Function recurse;  // loop(items) of a recursive loop
   std::vector<Value> last_changed;
 };
 
@@ -101,10 +112,8 @@ struct Arguments {
   const Value* find(std::size_t position, std::string_view name) const;
 };
 
-class Runtime;
-
 struct CallableObject : Object {
-  std::function<Value(Runtime&, const Arguments&)> call;
+  Function call;
   std::string name;
 };
 

@@ -12,7 +12,8 @@
 namespace strata::text {
 namespace {
 
-constexpr std::size_t kMaxSourceBytes = std::size_t{4} << 20;
+// Parsed, a template takes up to a hundred times its size; the longest that are published have some 50 KiB.
+constexpr std::size_t kMaxSourceBytes = std::size_t{256} << 10;
 
 [[noreturn]] void report(const jinja::TemplateError& error, const std::string& origin) {
   const std::string message = std::string(error.what()).substr(0, 200);
@@ -50,7 +51,7 @@ struct ChatTemplate::State {
 
   const jinja::Template& parse() {
     std::call_once(once, [this] {
-      if (source.size() > kMaxSourceBytes) throw model_error("the chat template is larger than 4 MiB", origin);
+      if (source.size() > kMaxSourceBytes) throw model_error("the chat template is larger than 256 KiB", origin);
       if (!is_valid_utf8(source)) source = replace_invalid_utf8(source);
       parsed = jinja::parse_template(source);
     });

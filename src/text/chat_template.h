@@ -10,9 +10,9 @@
 namespace strata::text {
 
 // A model's chat template: Jinja as Hugging Face transformers runs it (trim_blocks, lstrip_blocks, loop controls, the
-// generation block, raise_exception, strftime_now, their tojson), without includes, imports, inheritance and
-// recursive loops. It is parsed when it is first rendered: a model whose template can't be understood is good for all
-// else. Immutable; may be rendered from several threads.
+// generation block, raise_exception, strftime_now, their tojson), without includes, imports and inheritance. It is
+// parsed when it is first rendered: a model whose template can't be understood is good for all else. Immutable; may be
+// rendered from several threads.
 class ChatTemplate {
  public:
   // `origin` is the file the source came from, for messages.

@@ -2,12 +2,15 @@
 """Text in and out: tokenize, detokenize, template, run, perplexity."""
 import json
 import math
+import os
 import shutil
+import subprocess
 import unicodedata
 import unittest
+from types import SimpleNamespace
 
 import numpy as np
-from harness import DEMO, StrataTest, edit_tensor, read_safetensors, reference
+from harness import DEMO, Result, StrataTest, edit_tensor, read_safetensors, reference
 
 TEXTS = ["", "Hello, world", "  two  spaces ", "line\nline\r\n", "naïve café", "e\u0301", "日本語 🙂👨‍👩‍👧", "a\x00b",
          "<|im_start|>user", "1234567 x=1;", "\u202eright to left", "tab\there"]
@@ -178,6 +181,39 @@ class TextTest(StrataTest):
             logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
             losses += [-logits[i, tokens[start + i + 1]] for i in range(32, 63)]
         self.assertAlmostEqual(float(result.text.split()[4]) / math.exp(np.mean(losses)), 1, places=4)
+
+
+class HostileTemplateTest(StrataTest):
+    """A template from the network may neither run for long nor take the machine's memory."""
+
+    def render(self, source):
+        """(result, MiB at the most)"""
+        folder = self.work / "hostile"
+        folder.mkdir(exist_ok=True)
+        shutil.copy(DEMO / "tokenizer.json", folder)
+        (folder / "chat_template.jinja").write_text(source)
+        process = self.start("template", folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with process:
+            process.stdin.write(b'{"messages": []}')
+            process.stdin.close()
+            out, err = process.stdout.read(), process.stderr.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        return Result(SimpleNamespace(returncode=process.returncode, stdout=out, stderr=err)), usage.ru_maxrss / 1024
+
+    def test_memory_is_bounded(self):
+        plain = self.render("x")[1]
+        growing = "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = NEXT %}{% endfor %}"
+        for source in (growing.replace("NEXT", "ns.l + ns.l"), growing.replace("NEXT", "[ns.l, 'a' * 4000000]"),
+                       "{{ ('a,' * 4000000).split(',')|length }}", "{{ ('a' * 8000000)|list|length }}"):
+            result, peak = self.render(source)
+            self.assert_error(result, 3, "limit of memory")
+            self.assertLess(peak - plain, 64, source)
+
+    def test_work_is_bounded(self):
+        result, _ = self.render("{% set s=' '*800000 %}{% for i in range(90000) %}{% if s.strip() %}{% endif %}"
+                                "{% endfor %}")
+        self.assert_error(result, 3, "limit of steps", "line 1")
 
 
 class DemoTextTest(StrataTest):

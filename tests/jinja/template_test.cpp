@@ -73,7 +73,6 @@ TEST(Jinja, UnsupportedThingsAreNamed) {
   expect_fault("{{ 1 | nosuch }}", "filter 'nosuch' is not supported");
   expect_fault("{{ 1 is nosuch }}", "test 'nosuch' is not supported");
   expect_fault("{{ nosuch() }}", "'nosuch' is undefined");
-  expect_fault("{% for x in y recursive %}{% endfor %}", "recursive loops");
 }
 
 TEST(Jinja, ValuesCannotBeChanged) {
@@ -121,6 +120,57 @@ TEST(Jinja, TextIsBounded) {
   expect_fault("{% set ns = namespace(a='aa') %}{% for a in range(99) %}{% set ns.a = ns.a + ns.a %}{% endfor %}",
                "limit of text", limits);
   expect_fault("{{ ('a' * 50000).replace('', 'bbbb') }}", "limit of text", limits);
+}
+
+// Each would run for minutes, or take gigabytes, if only evaluated nodes and the text that is made were counted.
+TEST(Jinja, WorkIsChargedByWhatItTouches) {
+  const RenderLimits limits{.max_steps = 2'000'000};  // the evaluated nodes alone are fewer
+  const std::string text = "{% set s = ' ' * 800000 %}{% set t = s ~ 'x' %}{% for i in range(90000) %}{% if ";
+  const std::string end = " %}{% endif %}{% endfor %}";
+  for (const char* touched :
+       {"s.strip()",    "s|length",        "t.isspace()",        "s.find('x')",         "s.rfind('x')",
+        "'x' in s",     "s[400000:] in s", "s == s|upper",       "s|wordcount",         "s[::-1]",
+        "s|e",          "s.split('x')",    "s.count('y')",       "s|replace('x', 'y')", "s.startswith(s)",
+        "s|int",        "{s: 1}[s]",       "s|first and s|last", "s.partition('x')",    "s is upper",
+        "'%s' % s",     "'{}'.format(s)",  "s|tojson",           "[s]|string",          "s ~ 'x'",
+        "s|trim('x ')", "[s, t]|sort",     "[s, t]|unique|list", "s|center(900000)"}) {
+    expect_fault(text + touched + end, "the limit of", limits);
+  }
+  const std::string list = "{% set l = range(90000)|list %}{% for i in range(90000) %}{% if ";
+  for (const char* touched :
+       {"-1 in l", "l == l|reverse|list", "l|sort", "l|map('string')|list", "l|sum", "l|join", "l.count(0)", "l[1:]",
+        "l|max", "l|tojson", "l|batch(2)|list", "l + l", "l|unique|list", "l|select('odd')|list"}) {
+    expect_fault(list + touched + end, "the limit of", limits);
+  }
+}
+
+TEST(Jinja, MemoryThatIsHeldIsBounded) {
+  const auto grown = [](const std::string& first, const std::string& next) {
+    return "{% set ns = namespace(a=" + first + ") %}{% for i in range(99) %}{% set ns.a = " + next + " %}{% endfor %}";
+  };
+  expect_fault(grown("[1]", "ns.a + ns.a"), "limit of memory");
+  expect_fault(grown("[1]", "[ns.a, 'x' * 5000000]"), "limit of memory");
+  expect_fault(grown("{}", "dict(x=ns.a, y=range(50000)|list|string|list)"), "limit of memory");
+  expect_fault("{{ ('a,' * 4000000).split(',') }}", "limit of memory");
+  expect_fault("{{ ('a' * 8000000)|list }}", "limit of memory");
+  expect_fault("{% macro m(n) %}{{ ' ' * 5000000 }}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}", "limit of");
+  expect_fault("{% for i in range(100000) %}{% set x = range(99)|list|reverse|list %}{% endfor %}", "limit of memory");
+}
+
+TEST(Jinja, MemoryIsGivenBack) {
+  const std::string texts = "{% for i in range(300) %}{% set x = 'a' * 1000000 %}{% endfor %}{{ x is defined }}";
+  EXPECT_EQ(render(texts), "False");
+  EXPECT_EQ(render("{% for i in range(3000) %}{% for j in range(300) %}{% endfor %}{% endfor %}"), "");
+}
+
+TEST(Jinja, LongNamesAreRefused) { expect_fault("{{ " + std::string(200, 'a') + " }}", "longer than 128"); }
+
+TEST(Jinja, RecursiveLoopsCallThemselves) {
+  EXPECT_EQ(render("{% for x in [[1, [2]], 3] recursive %}{{ loop.depth }}{% if x is iterable %}<{{ loop(x) }}>"
+                   "{% endif %}{% endfor %}"),
+            "1<22<3>>1");
+  expect_fault("{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "limit of nesting");
+  expect_error(Fault::kData, "cannot be called", "{% for x in [1] %}{{ loop([1]) }}{% endfor %}");
 }
 
 TEST(Jinja, RecursionIsBounded) {

@@ -38,6 +38,12 @@ TEST(ChatTemplate, RendersQwen3sAsTransformersDoes) {
   }
 }
 
+TEST(ChatTemplate, LongSourcesAreRefused) {
+  const std::string source(std::size_t{256} << 10, 'a');
+  EXPECT_EQ(render(source), source);
+  expect_error(ExitCode::kModel, "larger than 256 KiB", [&] { (void)render(source + "a"); });
+}
+
 TEST(ChatTemplate, ErrorsSayWhoseFaultItIs) {
   expect_error(ExitCode::kModel, "dir/tokenizer_config.json, line 3", [] { (void)render("a\nb\n{% if x %}"); });
   expect_error(ExitCode::kModel, "limit of text",
