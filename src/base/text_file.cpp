@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file_descriptor.h"
+#include "base/file_kind.h"
 
 namespace strata {
 namespace {
@@ -25,12 +26,16 @@ std::string read_text_file(const std::filesystem::path& path, std::size_t max_by
     const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) throw model_error("cannot read (" + errno_text(errno) + ")", path.string());
-    if (count == 0) return text;
+    if (count == 0) break;
     if (static_cast<std::size_t>(count) > max_bytes - text.size()) {
       throw model_error("larger than the limit of " + std::to_string(max_bytes) + " bytes", path.string());
     }
     text.append(buffer.data(), static_cast<std::size_t>(count));
   }
+  if (is_lfs_pointer(text)) {
+    throw model_error(std::string(kLfsPointer.name), path.string(), std::string(kLfsPointer.remedy));
+  }
+  return text;
 }
 
 void write_unsynced(const std::filesystem::path& path, std::string_view text) {

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/path_roles.h"
 #include "cli/progress.h"
 #include "machine/native.h"
 
@@ -76,7 +77,8 @@ void calibrate_machine(const CalibrateCommandOptions& options, Console& console)
 
 Action declare_calibrate(CLI::App& app, Console& console) {
   auto options = std::make_shared<CalibrateCommandOptions>();
-  app.add_option("-o,--output", options->output, "The machine file to write (default: where `native` finds it)");
+  writes(
+      app.add_option("-o,--output", options->output, "The machine file to write (default: where `native` finds it)"));
   add_threads(app, options->calibrate.threads);
   // For tests: too short a time measures nothing reliably.
   app.add_option("--seconds", options->calibrate.seconds)->check(finite_above(0, 3600))->group("");

@@ -20,6 +20,7 @@ struct Command {
   const char* name;
   const char* summary;
   Action (*declare)(CLI::App& app, Console& console);
+  const char* argument;  // what a second argument was probably meant as: "-p TEXT"; empty: nothing
 };
 
 // Every subcommand, in the order of the help text.

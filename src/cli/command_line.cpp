@@ -5,14 +5,18 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/failure.h"
 #include "cli/options.h"
+#include "cli/path_roles.h"
 #include "cli/signals.h"
+#include "cli/usage_mistake.h"
 #include "cli/version.h"
 
 namespace strata::cli {
@@ -32,7 +36,7 @@ std::string command_names() {
 void add_common_options(CLI::App& app, CommonOptions& options) {
   app.add_flag("-v,--verbose", options.verbose, "Say more on standard error");
   app.add_flag("-q,--quiet", options.quiet, "Say nothing on standard error but errors")->excludes("--verbose");
-  app.add_option("--log-file", options.log_file, "Append what is said to this file, with details");
+  writes(app.add_option("--log-file", options.log_file, "Append what is said to this file, with details"));
 }
 
 void apply(const CommonOptions& options, Console& console) {
@@ -41,15 +45,21 @@ void apply(const CommonOptions& options, Console& console) {
   if (!options.log_file.empty()) console.set_log_file(options.log_file);
 }
 
-// CLI11 would call an unknown command an unexpected argument.
-void check_command_name(int argc, const char* const* argv) {
+// The command that is called; nullptr: an option of the program itself. CLI11 would call an unknown command an
+// unexpected argument.
+const Command* called_command(int argc, const char* const* argv) {
   if (argc < 2) throw usage_error("no command given", "commands: " + command_names() + "; see strata --help");
-  std::string name = argv[1];
-  if (name.starts_with("-")) return;
-  auto all = commands();
-  if (std::none_of(all.begin(), all.end(), [&](const Command& command) { return command.name == name; })) {
-    throw usage_error("there is no command '" + name.substr(0, 40) + "'", "commands: " + command_names());
-  }
+  const std::string name = argv[1];
+  if (name.starts_with("-")) return nullptr;
+  const auto all = commands();
+  const auto at = std::find_if(all.begin(), all.end(), [&](const Command& command) { return command.name == name; });
+  if (at == all.end()) throw unknown_command(name);
+  return &*at;
+}
+
+bool asks_for_help(std::span<const char* const> arguments) {
+  return std::any_of(arguments.begin(), arguments.end(),
+                     [](std::string_view argument) { return argument == "-h" || argument == "--help"; });
 }
 
 std::string joined_lines(std::string text) {
@@ -57,8 +67,31 @@ std::string joined_lines(std::string text) {
   return text;
 }
 
+// Throws the usage_error of what can't be parsed. False: the answer was a help text or the version.
+bool parse(CLI::App& app, const Command* called, std::span<const char* const> arguments, Console& console) {
+  try {
+    app.parse(static_cast<int>(arguments.size()), arguments.data());
+    return true;
+  } catch (const CLI::CallForHelp&) {
+    console.out(app.help());
+  } catch (const CLI::CallForAllHelp&) {
+    console.out(app.help("", CLI::AppFormatMode::All));
+  } catch (const CLI::CallForVersion& version) {
+    console.out(std::string(version.what()) + "\n");
+  } catch (const CLI::ParseError& error) {
+    const std::string message = joined_lines(error.what());
+    if (called == nullptr) {
+      const auto unknown = app.remaining(true);
+      throw usage_error(unknown.empty() ? message : "unexpected '" + unknown.front() + "'", "see strata --help");
+    }
+    throw parse_mistake(*called, *app.get_subcommand(called->name), arguments.subspan(2), message);
+  }
+  return false;
+}
+
 void parse_and_run(int argc, const char* const* argv, Console& console) {
-  check_command_name(argc, argv);
+  const Command* called = called_command(argc, argv);
+  const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));
   CLI::App app("Strata compiles large language models for one machine and runs them.", "strata");
   app.set_version_flag("--version", std::string("strata ") + kVersion);
   app.require_subcommand(1);
@@ -69,29 +102,19 @@ void parse_and_run(int argc, const char* const* argv, Console& console) {
     subcommand->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     Action declared = command.declare(*subcommand, console);
     add_common_options(*subcommand, common);
-    bind_environment(*subcommand);
+    // Another command's option of the same name may want other values.
+    if (&command == called && !asks_for_help(arguments)) bind_environment(*subcommand);
     subcommand->callback([&action, declared] { action = declared; });
   }
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    console.out(app.help());
-    return;
-  } catch (const CLI::CallForAllHelp&) {
-    console.out(app.help("", CLI::AppFormatMode::All));
-    return;
-  } catch (const CLI::CallForVersion& version) {
-    console.out(std::string(version.what()) + "\n");
-    return;
-  } catch (const CLI::ParseError& error) {
-    std::string message = joined_lines(error.what());
-    // An option that doesn't exist is the likelier mistake than one that is missing.
-    if (auto unknown = app.remaining(true); !unknown.empty()) message = "unexpected '" + unknown.front() + "'";
-    std::string command = argv[1][0] == '-' ? "" : std::string(argv[1]) + " ";
-    throw usage_error(message, "see strata " + command + "--help");
+    if (!parse(app, called, arguments, console)) return;
+    if (called != nullptr) refuse_overwriting(*app.get_subcommand(called->name));
+    apply(common, console);
+    action();
+  } catch (const Error& error) {
+    if (called == nullptr) throw;
+    throw blame_environment(error, *app.get_subcommand(called->name));
   }
-  apply(common, console);
-  action();
 }
 
 int fail(Console& console, ExitCode code, std::string_view what, std::string_view remedy = "") {

@@ -8,6 +8,7 @@
 #include "cli/format.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/path_roles.h"
 #include "cli/progress.h"
 #include "package/package.h"
 
@@ -34,6 +35,9 @@ void report(Console& console, const compile::CompileReport& report, bool verify)
 
 void compile_model(CompileCommandOptions& options, Console& console) {
   if (options.nodes != 1) throw usage_error("only --nodes 1 is supported");
+  if (package::Package::is_package(options.model)) {
+    throw model_error("this is compiled already", options.model, "give the folder that it was made from");
+  }
   options.compile.dump = options.dump;
   compile::CompileReport done;
   {
@@ -50,8 +54,8 @@ Action declare_compile(CLI::App& app, Console& console) {
   auto options = std::make_shared<CompileCommandOptions>();
   auto& compile = options->compile;
   add_model(app, options->model)->description("Hugging Face folder");
-  app.add_option("-o,--output", options->output, "The package to write")->required();
-  app.add_option("--machine", compile.machine, "Machine to compile for: a name, a file, or native");
+  writes(app.add_option("-o,--output", options->output, "The package to write"))->required();
+  reads(app.add_option("--machine", compile.machine, "Machine to compile for: a name, a file, or native"));
   app.add_option("--dtype", compile.dtype, "Type of the weights; keep: as in the model")
       ->check(one_of({"f32", "f16", "bf16", "keep"}));
   add_threads(app, compile.threads);

@@ -7,6 +7,7 @@
 #include "cli/input.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/path_roles.h"
 
 namespace strata::cli {
 namespace {
@@ -68,7 +69,8 @@ Action declare_detokenize(CLI::App& app, Console& console) {
   add_model(app, options->model);
   add_verify(app, options->verify);
   auto* tokens = app.add_option("--tokens", options->tokens, "Token ids such as 1,2,3 (default: from standard input)");
-  app.add_option("--jsonl", options->jsonl, "Read lines {\"ids\": [...]} from this file, write lines {\"text\": ...}")
+  reads(app.add_option("--jsonl", options->jsonl,
+                       "Read lines {\"ids\": [...]} from this file, write lines {\"text\": ...}"))
       ->excludes(tokens);
   return [options, tokens, &console] {
     options->has_tokens = tokens->count() > 0;

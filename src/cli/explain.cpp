@@ -15,6 +15,7 @@
 #include "cli/model_source.h"
 #include "cli/op_timing.h"
 #include "cli/options.h"
+#include "cli/path_roles.h"
 #include "cli/random_feed.h"
 #include "machine/cpu.h"
 #include "package/package.h"
@@ -143,7 +144,7 @@ Action declare_explain(CLI::App& app, Console& console) {
   app.add_flag("--measure", options->measure, "Run the model and compare predicted with measured times");
   app.add_option("-n,--rows", options->rows, "Tokens of the step: 1 for decoding (default), 512 for prefill")
       ->check(integer_in(1));
-  app.add_option("--html", options->html, "Also write a page with the plan and the roofline plot");
+  writes(app.add_option("--html", options->html, "Also write a page with the plan and the roofline plot"));
   app.add_option("-o,--output", options->format, "Format: md or json")->check(one_of({"md", "json"}));
   add_threads(app, options->threads);
   add_verify(app, options->verify);

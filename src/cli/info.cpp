@@ -13,6 +13,7 @@
 #include "encoding/encoding.h"
 #include "import/checkpoint.h"
 #include "import/families.h"
+#include "import/wrong_model.h"
 #include "package/format.h"
 #include "package/package.h"
 
@@ -158,13 +159,12 @@ void describe_package(const InfoOptions& options, Console& console) {
 
 void info(const InfoOptions& options, Console& console) {
   std::error_code ignored;
-  if (!fs::exists(options.model, ignored)) {
-    throw model_error("there is no such model", options.model, "give a Hugging Face folder or a .strata package");
-  }
   if (fs::is_directory(options.model, ignored)) {
     describe_folder(options.model, console);
-  } else {
+  } else if (package::Package::is_package(options.model)) {
     describe_package(options, console);
+  } else {
+    throw importer::wrong_model(options.model, "config.json");
   }
 }
 

@@ -7,6 +7,7 @@
 #include "cli/model_source.h"
 #include "cli/npy.h"
 #include "cli/options.h"
+#include "cli/path_roles.h"
 #include "cli/signals.h"
 #include "package/package.h"
 
@@ -62,7 +63,8 @@ Action declare_logits(CLI::App& app, Console& console) {
   auto options = std::make_shared<LogitsOptions>();
   add_model(app, options->model);
   app.add_option("--tokens", options->tokens, "Token ids such as 1,2,3")->required();
-  app.add_option("-o,--output", options->output, "The .npy file to write: float32 [tokens, vocabulary]")->required();
+  writes(app.add_option("-o,--output", options->output, "The .npy file to write: float32 [tokens, vocabulary]"))
+      ->required();
   app.add_option("--step", options->step, "Feed so many tokens at a time (default: all)")->check(integer_in(1));
   add_threads(app, options->threads);
   add_verify(app, options->verify);

@@ -8,6 +8,7 @@
 #include "cli/format.h"
 #include "cli/progress.h"
 #include "import/model_folder.h"
+#include "import/wrong_model.h"
 #include "package/package.h"
 
 namespace strata::cli {
@@ -44,13 +45,13 @@ std::string read_if_exists(const fs::path& path) {
 
 text::TextModel load_model_text(const fs::path& model, bool verify) {
   std::error_code ignored;
-  if (!fs::exists(model, ignored)) {
-    throw model_error("there is no such model", model.string(), "give a Hugging Face folder or a .strata package");
-  }
   if (fs::is_directory(model, ignored)) {
     const fs::path folder = importer::resolve_model_folder(model);
+    // The text side needs no config.json.
+    if (!fs::exists(folder / "tokenizer.json", ignored)) importer::require_model_folder(folder);
     return load([&](const std::string& name) { return read_if_exists(folder / name); }, folder.string());
   }
+  if (!package::Package::is_package(model)) throw importer::wrong_model(model, "tokenizer.json");
   auto package = package::Package::open(model, verify);
   // A package has no folders, only names.
   return load([&](const fs::path& name) { return std::string(package.text(name.filename().string())); },

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/options.h"
+#include "cli/path_roles.h"
 
 namespace strata::cli {
 namespace {
@@ -28,9 +29,9 @@ std::vector<std::string> split_names(const std::string& names) {
 
 Action declare_opt(CLI::App& app, Console& console) {
   auto options = std::make_shared<OptOptions>();
-  app.add_option("FILE", options->file, "IR in its text form; -: standard input")->required();
+  reads(app.add_option("FILE", options->file, "IR in its text form; -: standard input"))->required();
   app.add_option("--passes", options->passes, "Passes to run, in order, such as a,b,c (default: all)");
-  app.add_option("--machine", options->machine, "Machine to plan for: a name, a file, or native");
+  reads(app.add_option("--machine", options->machine, "Machine to plan for: a name, a file, or native"));
   return [options, &console] {
     std::string origin = options->file == "-" ? "standard input" : options->file;
     console.out(

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "cli/path_roles.h"
 
 namespace strata::cli {
 namespace {
@@ -90,7 +91,7 @@ CLI::Validator one_of(std::vector<std::string> names) {
 }
 
 CLI::Option* add_model(CLI::App& app, std::string& model) {
-  return app.add_option("MODEL", model, "Hugging Face folder or .strata package")->required();
+  return reads(app.add_option("MODEL", model, "Hugging Face folder or .strata package"))->required();
 }
 
 CLI::Option* add_verify(CLI::App& app, bool& verify) {

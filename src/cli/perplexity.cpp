@@ -9,6 +9,7 @@
 #include "cli/input.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/path_roles.h"
 #include "cli/signals.h"
 
 namespace strata::cli {
@@ -99,7 +100,7 @@ void measure(const PerplexityOptions& options, Console& console) {
 Action declare_perplexity(CLI::App& app, Console& console) {
   auto options = std::make_shared<PerplexityOptions>();
   add_model(app, options->model);
-  app.add_option("-f,--file", options->file, "The text; -: standard input")->required();
+  reads(app.add_option("-f,--file", options->file, "The text; -: standard input"))->required();
   app.add_option("-c,--ctx-size", options->session.context, "Tokens of a chunk (default: 512)")
       ->check(integer_in(4, std::int64_t{1} << 24));
   add_threads(app, options->session.threads);

@@ -11,6 +11,7 @@
 #include "cli/input.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/path_roles.h"
 #include "cli/signals.h"
 
 namespace strata::cli {
@@ -94,7 +95,8 @@ Action declare_run(CLI::App& app, Console& console) {
   options->generation.limit = 128;
   add_model(app, options->model);
   CLI::Option* prompt = app.add_option("-p,--prompt", options->prompt, "The text to continue");
-  app.add_option("-f,--file", options->file, "Read the text from this file; -: standard input")->excludes(prompt);
+  reads(app.add_option("-f,--file", options->file, "Read the text from this file; -: standard input"))
+      ->excludes(prompt);
   add_generation_options(app, options->generation, options->seed);
   add_threads(app, options->session.threads);
   add_verify(app, options->session.verify);

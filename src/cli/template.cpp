@@ -8,6 +8,7 @@
 #include "cli/input.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/path_roles.h"
 
 namespace strata::cli {
 namespace {
@@ -48,10 +49,10 @@ Action declare_template(CLI::App& app, Console& console) {
   auto options = std::make_shared<TemplateOptions>();
   add_model(app, options->model);
   add_verify(app, options->verify);
-  auto* file = app.add_option("-f,--file", options->file,
-                              "A JSON object with messages, and optionally tools, enable_thinking, "
-                              "add_generation_prompt (default: standard input)");
-  app.add_option("--jsonl", options->jsonl, "Read such an object per line, write lines {\"rendered\": ...}")
+  auto* file = reads(app.add_option("-f,--file", options->file,
+                                    "A JSON object with messages, and optionally tools, enable_thinking, "
+                                    "add_generation_prompt (default: standard input)"));
+  reads(app.add_option("--jsonl", options->jsonl, "Read such an object per line, write lines {\"rendered\": ...}"))
       ->excludes(file);
   return [options, &console] { render_template(*options, console); };
 }

@@ -7,6 +7,7 @@
 #include "cli/input.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
+#include "cli/path_roles.h"
 
 namespace strata::cli {
 namespace {
@@ -50,9 +51,11 @@ Action declare_tokenize(CLI::App& app, Console& console) {
   auto options = std::make_shared<TokenizeOptions>();
   add_model(app, options->model);
   add_verify(app, options->verify);
-  auto* file = app.add_option("-f,--file", options->file, "Read the text from this file (default: standard input)");
+  auto* file =
+      reads(app.add_option("-f,--file", options->file, "Read the text from this file (default: standard input)"));
   auto* text = app.add_option("--text", options->text, "The text")->excludes(file);
-  app.add_option("--jsonl", options->jsonl, "Read lines {\"text\": ...} from this file, write lines {\"ids\": [...]}")
+  reads(app.add_option("--jsonl", options->jsonl,
+                       "Read lines {\"text\": ...} from this file, write lines {\"ids\": [...]}"))
       ->excludes(file)
       ->excludes(text);
   return [options, text, &console] {

@@ -12,6 +12,7 @@
 #include "base/text_file.h"
 #include "import/families.h"
 #include "import/model_folder.h"
+#include "import/wrong_model.h"
 
 namespace strata::importer {
 namespace {
@@ -70,23 +71,11 @@ std::vector<std::pair<std::string, std::string>> read_texts(const std::filesyste
   return texts;
 }
 
-void require_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  const auto status = std::filesystem::status(folder, error);
-  if (!std::filesystem::exists(status)) throw model_error("no such model", folder.string(), "check the path");
-  if (!std::filesystem::is_directory(status)) {
-    throw model_error("not a model's folder", folder.string(), "give a Hugging Face folder or a .strata package");
-  }
-  if (!std::filesystem::exists(folder / kConfig, error)) {
-    throw model_error("no config.json in the folder", folder.string(), "give a Hugging Face model's folder");
-  }
-}
-
 }  // namespace
 
 Checkpoint Checkpoint::open(const std::filesystem::path& path) {
   const std::filesystem::path folder = resolve_model_folder(path);
-  require_folder(folder);
+  require_model_folder(folder);
   Checkpoint result;
   result.folder_ = folder;
   result.texts_ = read_texts(folder);
@@ -105,8 +94,7 @@ void Checkpoint::open_weights() {
   }
   const std::filesystem::path index = folder_ / kIndex;
   if (!std::filesystem::exists(index, ignored)) {
-    throw model_error("no model.safetensors and no " + std::string(kIndex) + " in the folder", folder_.string(),
-                      "save the model as safetensors");
+    throw wrong_model(folder_, std::string(kWeights) + " and no " + kIndex);
   }
   open_shards(index);
 }

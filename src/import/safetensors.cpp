@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "base/file_kind.h"
 
 namespace strata::importer {
 namespace {
@@ -223,13 +224,20 @@ void check_layout(std::vector<SafetensorsEntry>& entries, std::uint64_t data_byt
   }
 }
 
+Error not_safetensors(std::span<const std::byte> file, const std::string& what, const std::string& origin) {
+  const FileKind* kind = find_file_kind(file);
+  if (kind == nullptr) return damaged(what, origin);
+  return model_error("not a safetensors file but " + std::string(kind->name), origin, std::string(kind->remedy));
+}
+
 // The header's text, its length checked against the format's limit and the file.
 std::string_view header_text(std::span<const std::byte> file, const std::string& origin) {
   std::uint64_t length = 0;
   if (file.size() < sizeof(length)) throw damaged("too short to be a safetensors file", origin);
   std::memcpy(&length, file.data(), sizeof(length));
   if (length > kMaxHeaderBytes) {
-    throw damaged("not a safetensors file, or damaged: a header of " + std::to_string(length) + " bytes", origin);
+    throw not_safetensors(file, "not a safetensors file, or damaged: a header of " + std::to_string(length) + " bytes",
+                          origin);
   }
   if (length > file.size() - sizeof(length)) throw damaged("the file ends within its header", origin);
   const auto* text = reinterpret_cast<const char*>(file.data() + sizeof(length));

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/file_kind.h"
 #include "base/file_memory.h"
 #include "base/hash.h"
 #include "encoding/encoding.h"
@@ -22,10 +23,18 @@ Error damaged(const std::string& what, const std::string& origin) {
   return model_error("the package is damaged: " + what, origin, kRemedy);
 }
 
+Error not_a_package(std::span<const std::byte> bytes, const std::string& origin) {
+  const FileKind* kind = find_file_kind(bytes);
+  if (kind == nullptr) {
+    return model_error("not a Strata package", origin, "give a folder, or a file that strata compile wrote");
+  }
+  return model_error("not a Strata package but " + std::string(kind->name), origin, std::string(kind->remedy));
+}
+
 Header read_header(std::span<const std::byte> bytes, const std::string& origin) {
   Header header{};
   if (bytes.size() < sizeof(header) || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) {
-    throw model_error("not a Strata package", origin, "give a folder, or a file that strata compile wrote");
+    throw not_a_package(bytes, origin);
   }
   std::memcpy(&header, bytes.data(), sizeof(header));
   if (header.version != kFormatVersion) {

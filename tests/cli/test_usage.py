@@ -127,7 +127,7 @@ class UsageTest(StrataTest):
             self.refuse("template", DEMO, stdin=bad)
 
     def test_environment(self):
-        self.refuse("run", DEMO, "-p", "a", env={"STRATA_ARG_TEMP": "nan"}, words=["--temp"])
+        self.refuse("run", DEMO, "-p", "a", env={"STRATA_ARG_TEMP": "nan"}, words=["STRATA_ARG_TEMP"])
         self.refuse("run", DEMO, "-p", "a b " * 400, env={"STRATA_ARG_CTX_SIZE": "64"}, words=["64"])
         result = self.strata("tokenize", DEMO, "--text", "a", env={"STRATA_ARG_TEXT": "b"})
         self.assertEqual(result.text, self.strata("tokenize", DEMO, "--text", "a").text)

@@ -154,7 +154,7 @@ TEST_F(CheckpointTest, UntiedHeadMustBeThere) {
 
 TEST_F(CheckpointTest, MissingFolderIsNamed) {
   const std::string path = (folder_.path() / "nosuch").string();
-  strata::testing::expect_error(ExitCode::kModel, {"no such model", path}, [&] { Checkpoint::open(path); });
+  strata::testing::expect_error(ExitCode::kModel, {"there is no such model", path}, [&] { Checkpoint::open(path); });
 }
 
 TEST_F(CheckpointTest, FileIsNotAFolder) {
