@@ -45,6 +45,7 @@ void compile_model(CompileCommandOptions& options, Console& console) {
     done = compile::compile_to_file(options.model, options.output, options.compile,
                                     [&](std::string_view stage, double part) { progress.update(stage, part); });
   }
+  warn(console, done);
   report(console, done, options.compile.verify);
 }
 

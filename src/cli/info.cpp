@@ -110,6 +110,9 @@ void describe_folder(const fs::path& folder, Console& console) {
   add_geometry(table, {config.layers, config.hidden_size, config.heads, config.kv_heads, config.head_dim,
                        config.intermediate_size, config.vocab_size, config.max_positions});
   table.row("output head", config.tied_head ? "the embedding table" : "own weights");
+  if (const std::string unused = importer::unused_warning(checkpoint.unused_tensors()); !unused.empty()) {
+    table.row("warning", unused);
+  }
   add_text(table, texts);
   console.out(table.text());
 }

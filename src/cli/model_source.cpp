@@ -65,8 +65,13 @@ fs::path compiled_package(Console& console, const fs::path& model, int threads, 
   ProgressReport progress(console, "compiling " + model.filename().string());
   auto report = compile::compile_cached(model, options,
                                         [&](std::string_view stage, double done) { progress.update(stage, done); });
+  warn(console, report);
   console.detail("package: " + report.package.string() + " (" + describe(report) + ")");
   return report.package;
+}
+
+void warn(Console& console, const compile::CompileReport& report) {
+  if (!report.warning.empty()) console.info("strata: warning: " + report.warning);
 }
 
 std::unique_ptr<runtime::Session> open_session(Console& console, const fs::path& model,

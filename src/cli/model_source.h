@@ -25,6 +25,9 @@ std::unique_ptr<runtime::Session> open_session(Console& console, const std::file
 std::filesystem::path compiled_package(Console& console, const std::filesystem::path& model, int threads,
                                        bool verify = false);
 
+// Says what a compilation warns of.
+void warn(Console& console, const compile::CompileReport& report);
+
 // A sentence on a finished compilation: the seconds of its stages, or that it came from the cache.
 std::string describe(const compile::CompileReport& report);
 

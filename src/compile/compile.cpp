@@ -180,6 +180,7 @@ class Compilation {
     const auto start = Clock::now();
     progress("planning", 0);
     const importer::ModelConfig& config = checkpoint_->config();
+    report_.warning = importer::unused_warning(checkpoint_->unused_tensors());
     importer::DecoderOptions decoder_options;
     decoder_options.dtype = options_.dtype;
     decoder_options.max_chunk = std::min(decoder_options.max_chunk, config.max_positions);

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <type_traits>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -30,6 +32,16 @@ constexpr std::size_t kMaxTextBytes = std::size_t{256} << 20;
 constexpr std::size_t kMaxConfigBytes = std::size_t{16} << 20;
 constexpr std::size_t kMaxShards = 10'000;
 constexpr const char* kSupportedDTypes = "supported: F32, F16, BF16";
+const std::string kPrefix = "model.", kEmbedding = "embed_tokens.weight", kHead = "lm_head.weight";
+
+// Ends of the names of buffers that older versions of transformers saved and newer ones compute.
+constexpr std::array<std::string_view, 6> kKnownBuffers = {"rotary_emb.inv_freq",   "rotary_emb.cos_cached",
+                                                           "rotary_emb.sin_cached", "attn.masked_bias",
+                                                           "attn.causal_mask",      "embeddings.position_ids"};
+
+bool is_known_buffer(const std::string& name) {
+  return std::ranges::any_of(kKnownBuffers, [&](std::string_view end) { return name.ends_with(end); });
+}
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string text = "[";
@@ -81,7 +93,9 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path) {
   result.texts_ = read_texts(folder);
   result.config_ = parse_model_config(result.texts_.front().second, (folder / kConfig).string());
   result.open_weights();
-  check_tensors(result, result.config_);
+  ModelConfig needed = result.config_;
+  if (result.holds(kHead)) needed.tied_head = false;
+  check_tensors(result, needed);
   return result;
 }
 
@@ -90,6 +104,7 @@ void Checkpoint::open_weights() {
   if (std::filesystem::exists(folder_ / kWeights, ignored)) {
     add_file(kWeights);
     for (const SafetensorsEntry& entry : files_[0].entries()) add_tensor(files_[0], entry);
+    add_prefix();
     return;
   }
   const std::filesystem::path index = folder_ / kIndex;
@@ -97,6 +112,7 @@ void Checkpoint::open_weights() {
     throw wrong_model(folder_, std::string(kWeights) + " and no " + kIndex);
   }
   open_shards(index);
+  add_prefix();
 }
 
 void Checkpoint::open_shards(const std::filesystem::path& index) {
@@ -112,22 +128,78 @@ void Checkpoint::open_shards(const std::filesystem::path& index) {
   for (const auto& [tensor, file] : weight_map) {
     const SafetensorsFile& shard = files_[file_index.at(file)];
     const SafetensorsEntry* entry = shard.find(tensor);
-    if (entry == nullptr) {
-      throw model_error("the index places the tensor \"" + tensor + "\" in a file that lacks it",
-                        shard.file().path().string(), "download the model again");
-    }
-    add_tensor(shard, *entry);
+    if (entry != nullptr) add_tensor(shard, *entry);
+    if (entry == nullptr) misplaced_.emplace(tensor, shard.file().path().string());
+  }
+  // What a shard holds counts, also where the index doesn't name it.
+  for (const SafetensorsFile& shard : files_) {
+    for (const SafetensorsEntry& entry : shard.entries()) add_tensor(shard, entry);
   }
 }
 
 void Checkpoint::add_file(const std::string& name) { files_.push_back(SafetensorsFile::open(folder_ / name)); }
 
 void Checkpoint::add_tensor(const SafetensorsFile& file, const SafetensorsEntry& entry) {
+  if (holds(entry.name)) return;
   if (!entry.dtype) {
     unsupported_.emplace(entry.name, entry.dtype_name);
     return;
   }
   tensors_.emplace(entry.name, TensorView{entry.name, *entry.dtype, entry.shape, file.bytes(entry)});
+}
+
+bool Checkpoint::holds(std::string_view name) const {
+  const std::string key(name);
+  return tensors_.contains(key) || unsupported_.contains(key);
+}
+
+// Whoever saves the base model alone gets "norm.weight" for "model.norm.weight".
+void Checkpoint::add_prefix() {
+  if (holds(kPrefix + kEmbedding) || !holds(kEmbedding)) return;
+  const auto rename = [](auto& named) {
+    std::remove_reference_t<decltype(named)> renamed;
+    for (auto& [name, value] : named) renamed.emplace((name == kHead ? "" : kPrefix) + name, std::move(value));
+    named = std::move(renamed);
+  };
+  rename(tensors_);
+  rename(unsupported_);
+  rename(misplaced_);
+}
+
+const ModelConfig& Checkpoint::config() const {
+  if (head_is_settled_) return config_;
+  if (config_.tied_head && holds(kHead)) {
+    const TensorView &head = at(kHead), &embedding = at(kPrefix + kEmbedding);
+    config_.tied_head = head.dtype == embedding.dtype && head.bytes.size() == embedding.bytes.size() &&
+                        std::memcmp(head.bytes.data(), embedding.bytes.data(), head.bytes.size()) == 0;
+  }
+  head_is_settled_ = true;
+  return config_;
+}
+
+std::vector<std::string> Checkpoint::unused_tensors() const {
+  std::set<std::string> used = {kHead};  // needed, or equal to the table that it is tied to
+  for (const TensorSpec& spec : tensor_specs(config())) used.insert(spec.name);
+  std::vector<std::string> unused;
+  for (const auto& [name, view] : tensors_) {
+    if (!used.contains(name) && !is_known_buffer(name)) unused.push_back(view.name);
+  }
+  for (const auto& [name, dtype] : unsupported_) {
+    if (!used.contains(name) && !is_known_buffer(name)) unused.push_back(name);
+  }
+  std::ranges::sort(unused);
+  return unused;
+}
+
+std::string unused_warning(const std::vector<std::string>& tensors) {
+  constexpr std::size_t kNamed = 3;
+  if (tensors.empty()) return "";
+  std::string text = std::to_string(tensors.size()) +
+                     (tensors.size() == 1 ? " tensor of the checkpoint is" : " tensors of the checkpoint are") +
+                     " not used: ";
+  for (std::size_t i = 0; i < std::min(kNamed, tensors.size()); ++i) text += (i == 0 ? "" : ", ") + tensors[i];
+  if (tensors.size() > kNamed) text += " and " + std::to_string(tensors.size() - kNamed) + " more";
+  return text;
 }
 
 const TensorView* Checkpoint::find(std::string_view name) const {
@@ -142,11 +214,13 @@ const TensorView* Checkpoint::find(std::string_view name) const {
 
 const TensorView& Checkpoint::at(std::string_view name) const {
   const TensorView* view = find(name);
-  if (view == nullptr) {
-    throw model_error("the tensor \"" + std::string(name) + "\" is missing", folder_.string(),
-                      "check that all files of the model are there");
+  if (view != nullptr) return *view;
+  if (const auto shard = misplaced_.find(std::string(name)); shard != misplaced_.end()) {
+    throw model_error("the index places the tensor \"" + std::string(name) + "\" in a file that lacks it",
+                      shard->second, "download the model again");
   }
-  return *view;
+  throw model_error("the tensor \"" + std::string(name) + "\" is missing", folder_.string(),
+                    "check that all files of the model are there");
 }
 
 void check_tensors(const Checkpoint& checkpoint, const ModelConfig& config) {
@@ -168,7 +242,7 @@ void check_tensors(const Checkpoint& checkpoint, const ModelConfig& config) {
 
 DType Checkpoint::weight_dtype() const {
   std::map<DType, std::int64_t> bytes;
-  for (const TensorSpec& spec : tensor_specs(config_)) {
+  for (const TensorSpec& spec : tensor_specs(config())) {
     const TensorView& view = at(spec.name);
     bytes[view.dtype] += static_cast<std::int64_t>(view.bytes.size()) / dtype_size(view.dtype);
   }
@@ -178,7 +252,7 @@ DType Checkpoint::weight_dtype() const {
 
 std::int64_t Checkpoint::parameters() const {
   std::int64_t total = 0;
-  for (const TensorSpec& spec : tensor_specs(config_)) {
+  for (const TensorSpec& spec : tensor_specs(config())) {
     const TensorView& view = at(spec.name);
     total += static_cast<std::int64_t>(view.bytes.size()) / dtype_size(view.dtype);
   }

@@ -35,8 +35,12 @@ class Checkpoint {
   static Checkpoint open(const std::filesystem::path& path);
 
   const std::filesystem::path& folder() const { return folder_; }
-  const ModelConfig& config() const { return config_; }
 
+  // As config.json has it, but that a head of its own in the weights is used, whatever the file says, when it differs
+  // from the embedding table. The first call may read both; it is not for several threads at once.
+  const ModelConfig& config() const;
+
+  // Names are those of the whole model ("model.norm.weight"), also where the base model was saved without the prefix.
   // nullptr when there is no such tensor. Throws model_error when its dtype has no place in Strata.
   const TensorView* find(std::string_view name) const;
   const TensorView& at(std::string_view name) const;
@@ -53,6 +57,10 @@ class Checkpoint {
   // Throws when a weight file was changed in place since it was opened: what was read of it may be a mixture.
   void require_unchanged() const;
 
+  // The tensors, by their names in the files and in order, that this model doesn't need and that aren't known to be
+  // redundant: a head equal to the embedding table it is tied to, buffers that are computed anew.
+  std::vector<std::string> unused_tensors() const;
+
   // The texts that go along with the model, those that exist: (name without folder, content).
   const std::vector<std::pair<std::string, std::string>>& text_files() const { return texts_; }
 
@@ -62,14 +70,21 @@ class Checkpoint {
   void add_file(const std::string& name);
   void open_shards(const std::filesystem::path& index);
   void add_tensor(const SafetensorsFile& file, const SafetensorsEntry& entry);
+  void add_prefix();
+  bool holds(std::string_view name) const;
 
   std::filesystem::path folder_;
-  ModelConfig config_;
+  mutable ModelConfig config_;
+  mutable bool head_is_settled_ = false;  // whether config_ says what config() does
   std::vector<std::pair<std::string, std::string>> texts_;
   std::vector<SafetensorsFile> files_;
   std::unordered_map<std::string, TensorView> tensors_;
   std::unordered_map<std::string, std::string> unsupported_;  // tensor name -> dtype name
+  std::unordered_map<std::string, std::string> misplaced_;    // tensor name -> the file that should have it
 };
+
+// The warning that names unused tensors, in one line; empty when there are none.
+std::string unused_warning(const std::vector<std::string>& tensors);
 
 // Checks that every tensor the configuration needs is there with its exact shape and a supported dtype; others are
 // ignored. Throws model_error naming the tensor, the expected and the found shape. open() has done this.

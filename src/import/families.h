@@ -23,8 +23,10 @@ struct Family {
   std::string_view model_type;
   bool qk_norm;
   AttentionBias attention_bias;
-  bool mlp_bias_by_config;  // honours mlp_bias
-  std::int64_t head_dim;    // when the config has none; 0: hidden_size / heads
+  bool mlp_bias_by_config;     // honours mlp_bias
+  std::int64_t head_dim;       // when the config has none; 0: hidden_size / heads
+  std::int64_t max_positions;  // when the config has none
+  bool sliding_window;         // honours use_sliding_window
 };
 
 std::span<const Family> families();

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/python_json.h"
 #include "import/families.h"
 
 namespace strata::importer {
@@ -38,22 +40,36 @@ std::string supported_architectures() {
   return list;
 }
 
-// The class that the checkpoint was saved from; the model type alone says it where the list is missing.
-const Family& read_family(const JsonObject& config) {
-  if (!config.has("architectures")) {
-    const std::string type = config.text("model_type");
-    for (const Family& family : families()) {
-      if (family.model_type == type) return family;
-    }
-    unsupported("model_type " + in_quotes(type), config.origin(), supported_architectures());
+const Family* find_family_by_type(const std::string& model_type) {
+  for (const Family& family : families()) {
+    if (family.model_type == model_type) return &family;
   }
+  return nullptr;
+}
+
+// The class that the checkpoint was saved from.
+std::string read_architecture(const JsonObject& config) {
   const Json& list = config.at("architectures");
   if (!list.is_array() || list.size() != 1 || !list[0].is_string()) {
     config.refuse("architectures", "a list of one name");
   }
-  const auto name = list[0].get<std::string>();
-  const Family* family = find_family(name);
-  if (family == nullptr) unsupported("architecture " + in_quotes(name), config.origin(), supported_architectures());
+  return list[0].get<std::string>();
+}
+
+// The model's type says what it is, as in transformers; the architecture counts where there is no type.
+const Family& read_family(const JsonObject& config) {
+  const bool has_type = config.has("model_type") || !config.has("architectures");
+  const std::string type = has_type ? config.text("model_type") : "";
+  if (const Family* family = find_family_by_type(type)) return *family;
+  const Json* list = config.find("architectures");
+  const bool has_architecture = list != nullptr && (!list->is_array() || !list->empty());
+  const std::string name = has_architecture ? read_architecture(config) : "";
+  const Family* family = has_type ? nullptr : find_family(name);
+  if (family == nullptr) {
+    std::string what = has_type ? "model_type " + in_quotes(type) : "";
+    if (has_architecture) what += (has_type ? ", architecture " : "architecture ") + in_quotes(name);
+    unsupported(what, config.origin(), supported_architectures());
+  }
   return *family;
 }
 
@@ -64,7 +80,7 @@ void read_geometry(const JsonObject& config, ModelConfig& out) {
   out.kv_heads = config.integer_or("num_key_value_heads", out.heads, 1, kMaxHeads);
   out.intermediate_size = config.integer("intermediate_size", 1, kMaxIntermediate);
   out.vocab_size = config.integer("vocab_size", 1, kMaxVocab);
-  out.max_positions = config.integer("max_position_embeddings", 1, kMaxPositions);
+  out.max_positions = config.integer_or("max_position_embeddings", out.family->max_positions, 1, kMaxPositions);
   if (out.heads % out.kv_heads != 0) {
     config.refuse("num_key_value_heads", "a divisor of num_attention_heads = " + std::to_string(out.heads));
   }
@@ -132,48 +148,76 @@ std::string read_activation(const JsonObject& config) {
   return "silu";
 }
 
-// Features that the architecture's published code, or a variant of it, would honour and this compiler would not.
-void refuse_other_attention(const JsonObject& config) {
-  if (config.boolean_or("use_sliding_window", false)) {
-    unsupported("sliding window attention (use_sliding_window)", config.origin(), "full attention");
-  }
+// Tokens that a sliding layer attends to, as the families' configuration classes have it; nullopt: all of them.
+std::optional<std::int64_t> sliding_window(const JsonObject& config, const Json& document, const ModelConfig& model) {
+  constexpr std::int64_t kDefaultWindow = 4096;
+  if (!model.family->sliding_window || !config.boolean_or("use_sliding_window", false)) return std::nullopt;
+  const bool is_null = document.contains("sliding_window") && document["sliding_window"].is_null();
+  if (is_null) return std::nullopt;
+  return config.integer_or("sliding_window", kDefaultWindow, 1, kMaxPositions);
+}
+
+// Features that the architecture's published code, or a variant of it, would honour and this compiler would not. A
+// window that covers the whole context, or that no layer has, changes nothing.
+void refuse_other_attention(const JsonObject& config, const Json& document, const ModelConfig& model) {
+  constexpr std::int64_t kDefaultFullLayers = 28;
+  const std::optional<std::int64_t> window = sliding_window(config, document, model);
+  const bool covers_all = window && *window >= model.max_positions;
   const Json* types = config.find("layer_types");
-  if (types == nullptr) return;
-  const auto is_full = [](const Json& type) { return type == "full_attention"; };
+  if (types == nullptr) {
+    const bool is_used =
+        window && config.integer_or("max_window_layers", kDefaultFullLayers, 0, kMaxPositions) < model.layers;
+    if (is_used && !covers_all) {
+      unsupported("sliding window attention (use_sliding_window)", config.origin(), "full attention");
+    }
+    return;
+  }
+  const auto is_full = [&](const Json& type) {
+    return type == "full_attention" || (covers_all && type == "sliding_attention");
+  };
   if (!types->is_array() || !std::all_of(types->begin(), types->end(), is_full)) {
     unsupported("layer_types other than full_attention", config.origin(), "full attention");
   }
 }
+
+// A field whose feature is not supported, and the value that switches it off beside null.
+struct ForeignField {
+  const char* key;
+  std::optional<double> off;
+};
 
 void refuse_other_features(const JsonObject& config) {
   if (config.has("quantization_config")) {
     const std::string method = config.object("quantization_config").text_or("quant_method", "unknown");
     unsupported("quantization_config, method " + in_quotes(method), config.origin(), "F32, F16, BF16 weights");
   }
-  constexpr std::array<const char*, 7> kMustBeAbsent = {"attn_logit_softcapping",
-                                                        "final_logit_softcapping",
-                                                        "query_pre_attn_scalar",
-                                                        "clip_qkv",
-                                                        "logit_scale",
-                                                        "num_local_experts",
-                                                        "num_experts"};
-  for (const char* key : kMustBeAbsent) {
-    if (config.has(key)) unsupported(in_quotes(key), config.origin(), supported_architectures() + " without it");
+  constexpr std::array<ForeignField, 7> kForeignFields = {{{"attn_logit_softcapping", {}},
+                                                           {"final_logit_softcapping", {}},
+                                                           {"query_pre_attn_scalar", {}},
+                                                           {"clip_qkv", {}},
+                                                           {"logit_scale", 1},
+                                                           {"num_local_experts", 0},
+                                                           {"num_experts", 0}}};
+  for (const auto& [key, off] : kForeignFields) {
+    const Json* value = config.find(key);
+    if (value == nullptr || (off && value->is_number() && value->get<double>() == *off)) continue;
+    unsupported(in_quotes(key), config.origin(), supported_architectures() + " without it");
   }
 }
 
 }  // namespace
 
 ModelConfig parse_model_config(std::string_view json, const std::string& origin) {
-  const Json document = parse_json(json, origin, {.max_bytes = std::size_t{16} << 20, .unique_keys = false});
+  const Json document =
+      parse_json(quote_python_constants(json), origin, {.max_bytes = std::size_t{16} << 20, .unique_keys = false});
   const JsonObject config(document, origin);
   ModelConfig out;
   out.family = &read_family(config);
   out.architecture = out.family->architecture;
   out.model_type = out.family->model_type;
-  refuse_other_attention(config);
   refuse_other_features(config);
   read_geometry(config, out);
+  refuse_other_attention(config, document, out);
   out.activation = read_activation(config);
   out.rms_eps = config.number_or("rms_norm_eps", 1e-6, 1e-30, 1.0);
   out.rope = read_rope(config);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/python_json.h"
 #include "text/tokenizer_json.h"
 
 namespace strata::text {
@@ -13,7 +14,7 @@ using Json = nlohmann::ordered_json;
 
 Json parse_config(std::string_view text, const std::string& path) {
   if (text.empty()) return Json::object();
-  Json config = parse_bounded_json(text, path);
+  Json config = parse_bounded_json(quote_python_constants(text), path);
   if (!config.is_object()) throw model_error("the file is not a JSON object", path, "download the file again");
   return config;
 }

@@ -142,7 +142,8 @@ class MalformedTest(StrataTest):
         self.refuse_all("tokenizer.json", cases, base=talking, command=["tokenize", self.work / "bad", "--text", "a"])
 
     def test_a_name_with_a_newline_stays_one_line(self):
-        self.refuse("config.json", self.config | {"architectures": ["No\nSuch\x1b[31mModel" + "x" * 1000]})
+        self.refuse("config.json", self.config | {"architectures": ["No\nSuch\x1b[31mModel" + "x" * 1000],
+                                                   "model_type": "no\nsuch"})
 
 
 if __name__ == "__main__":

@@ -29,6 +29,23 @@ Json without(const std::string& key) {
   return config;
 }
 
+Json untyped(const Json& architectures) {
+  Json config = with("architectures", architectures);
+  config.erase("model_type");
+  return config;
+}
+Json sliding(std::int64_t full_layers, const Json& window) {
+  Json config = with("use_sliding_window", true);
+  config["max_window_layers"] = full_layers;
+  config["sliding_window"] = window;
+  return config;
+}
+// The text with a number written otherwise.
+std::string python(const std::string& number, const std::string& other) {
+  std::string text = small_config().dump();
+  return text.replace(text.find(number), number.size(), other);
+}
+
 struct BadConfig {
   std::string name;
   std::string text;
@@ -50,10 +67,12 @@ std::vector<BadConfig> bad_configs() {
          return s;
        }(),
        {"nested deeper"}},
-      {"Architecture", with("architectures", {"NoSuchModel"}).dump(), {"architecture \"NoSuchModel\"", families}},
-      {"ArchitectureMultimodal", with("architectures", {"Qwen2VLForConditionalGeneration"}).dump(), {families}},
-      {"ArchitecturesTwo", with("architectures", {"A", "B"}).dump(), {"a list of one name"}},
-      {"ArchitecturesText", with("architectures", "Qwen3ForCausalLM").dump(), {"a list of one name"}},
+      {"Architecture", untyped({"NoSuchModel"}).dump(), {"architecture \"NoSuchModel\"", families}},
+      {"ArchitectureMultimodal", untyped({"Qwen2VLForConditionalGeneration"}).dump(), {families}},
+      {"ArchitecturesTwo", untyped({"A", "B"}).dump(), {"a list of one name"}},
+      {"ArchitecturesText", untyped("Qwen3ForCausalLM").dump(), {"a list of one name"}},
+      {"ModelTypeCounts", with("model_type", "nosuch").dump(), {"model_type \"nosuch\"", "Qwen3ForCausalLM", families}},
+      {"InfiniteEps", python("1e-06", "Infinity"), {"\"rms_norm_eps\"", "not \"Infinity\""}},
       {"ModelTypeAlone", Json{{"model_type", "nosuch"}}.dump(), {"model_type \"nosuch\"", families}},
       {"HiddenZero", with("hidden_size", 0).dump(), {"\"hidden_size\"", "not 0"}},
       {"HiddenNegative", with("hidden_size", -64).dump(), {"\"hidden_size\"", "not -64"}},
@@ -106,7 +125,7 @@ std::vector<BadConfig> bad_configs() {
       {"PartialRotationInside",
        with("rope_parameters", {{"partial_rotary_factor", 0.25}}).dump(),
        {"partial_rotary_factor 0.25"}},
-      {"SlidingWindow", with("use_sliding_window", true).dump(), {"sliding window"}},
+      {"SlidingWindow", sliding(1, 8).dump(), {"sliding window"}},
       {"LayerTypes", with("layer_types", {"full_attention", "sliding_attention"}).dump(), {"layer_types"}},
       {"Quantized", with("quantization_config", {{"quant_method", "gptq"}}).dump(), {"quantization_config", "gptq"}},
       {"SoftcapAttention", with("attn_logit_softcapping", 50.0).dump(), {"attn_logit_softcapping"}},
@@ -191,7 +210,7 @@ TEST(ModelConfig, Llama3ScalesItsFrequencies) {
 
 TEST(ModelConfig, BiasesFollowTheFamily) {
   Json llama = small_config();
-  llama["architectures"] = {"LlamaForCausalLM"};
+  llama["model_type"] = "llama";
   llama["attention_bias"] = true;
   llama["mlp_bias"] = true;
   const ModelConfig config = parse(llama);
@@ -222,8 +241,11 @@ TEST(ModelConfig, DefaultsOfTheFamilies) {
   EXPECT_EQ(parse(without("num_key_value_heads")).kv_heads, 4);
   EXPECT_EQ(parse(without("rope_theta")).rope.theta, 10000.0);
   EXPECT_FALSE(parse(without("tie_word_embeddings")).tied_head);
+  EXPECT_EQ(parse(without("max_position_embeddings")).max_positions, 32768);
   Json llama = without("head_dim");
-  llama["architectures"] = {"LlamaForCausalLM"};
+  llama["model_type"] = "llama";
+  llama.erase("max_position_embeddings");
+  EXPECT_EQ(parse(llama).max_positions, 2048);
   EXPECT_EQ(parse(llama).head_dim, 16);
   llama["num_attention_heads"] = 6;
   expect_error(ExitCode::kModel, {"a divisor of hidden_size = 64"}, [&] { parse(llama); });
@@ -233,7 +255,41 @@ TEST(ModelConfig, ModelTypeStandsInForTheArchitecture) {
   EXPECT_EQ(parse(without("architectures")).architecture, "Qwen3ForCausalLM");
 }
 
+TEST(ModelConfig, ModelTypeCountsWhereTheArchitectureDisagrees) {
+  EXPECT_EQ(parse(with("architectures", {"LlamaForCausalLM"})).architecture, "Qwen3ForCausalLM");
+  EXPECT_EQ(parse(with("architectures", {"Qwen3Model"})).architecture, "Qwen3ForCausalLM");
+  EXPECT_EQ(parse(with("architectures", Json::array())).architecture, "Qwen3ForCausalLM");
+  EXPECT_EQ(parse(untyped({"LlamaForCausalLM"})).architecture, "LlamaForCausalLM");
+}
+
+TEST(ModelConfig, SlidingWindowsWithoutEffectAreAccepted) {
+  const ModelConfig config = parse(small_config());
+  EXPECT_NO_THROW(parse(sliding(config.layers, 8)));
+  EXPECT_NO_THROW(parse(sliding(0, nullptr)));
+  EXPECT_NO_THROW(parse(sliding(0, config.max_positions)));
+  EXPECT_NO_THROW(parse(with("use_sliding_window", true)));  // Qwen's default: the first 28 layers have none
+  Json layers = sliding(0, config.max_positions);
+  layers["layer_types"] = {"full_attention", "sliding_attention"};
+  EXPECT_NO_THROW(parse(layers));
+  Json llama = sliding(0, 8);
+  llama["model_type"] = "llama";
+  EXPECT_NO_THROW(parse(llama));
+  for (const Json& bad : {sliding(config.layers - 1, 8), sliding(0, config.max_positions - 1), sliding(0, 0)}) {
+    EXPECT_THROW(parse(bad), Error);
+  }
+}
+
+TEST(ModelConfig, PythonsConstantsDoNoHarmWhereNobodyReadsThem) {
+  std::string text = with("initializer_range", "X").dump();
+  text.replace(text.find("\"X\""), 3, "Infinity");
+  EXPECT_NO_THROW(parse_model_config(text, "config.json"));
+}
+
 TEST(ModelConfig, HarmlessFeaturesAreAccepted) {
+  EXPECT_NO_THROW(parse(with("num_experts", 0)));
+  EXPECT_NO_THROW(parse(with("num_local_experts", 0)));
+  EXPECT_NO_THROW(parse(with("logit_scale", 1.0)));
+
   EXPECT_NO_THROW(parse(with("attention_dropout", 0.1)));
   EXPECT_NO_THROW(parse(with("sliding_window", 4096)));
   EXPECT_NO_THROW(parse(with("partial_rotary_factor", 1.0)));
@@ -254,7 +310,7 @@ TEST(Families, NamesAndShapesOfEveryTensor) {
 
 TEST(Families, OptionalTensorsComeWithTheirFeatures) {
   Json json = with("attention_bias", true);
-  json["architectures"] = {"LlamaForCausalLM"};
+  json["model_type"] = "llama";
   json["mlp_bias"] = true;
   json["tie_word_embeddings"] = false;
   json["num_hidden_layers"] = 1;
