@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -28,6 +29,11 @@ bool is_executable(const std::filesystem::path& path) {
 }
 
 Error cannot_start(const std::string& name, int error) {
+  constexpr std::array kLacks = {ENOMEM, EAGAIN, EMFILE, ENFILE, ENOSPC};
+  if (std::ranges::find(kLacks, error) != kLacks.end()) {
+    return resource_error("cannot start the program (" + errno_text(error) + ")", name,
+                          "free memory, or end other programs");
+  }
   return toolchain_error("cannot start the program (" + errno_text(error) + ")", name, "install it, or check PATH");
 }
 

@@ -39,7 +39,7 @@ std::optional<std::filesystem::path> find_program(std::string_view name);
 // all its children when the object dies. When the thread that made it ends, the program itself is killed.
 class Subprocess {
  public:
-  // Throws toolchain_error when the program can't be started.
+  // Throws toolchain_error when the program can't be started, resource_error when the system lacks the means for it.
   explicit Subprocess(Command command);
   ~Subprocess();
   Subprocess(Subprocess&& other) noexcept;

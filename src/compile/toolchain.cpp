@@ -13,6 +13,7 @@
 #include "base/text_file.h"
 #include "compile/object_cache.h"
 #include "compile/parallel_for.h"
+#include "compile/tool_failure.h"
 #include "embedded/tensor_headers.h"
 #include "machine/cpu.h"
 
@@ -61,10 +62,13 @@ std::string cross_remedy(const machine::Target& target) {
   return "install libstdc++-12-dev-" + name->second + "-cross and lld-19 (Debian's packages)";
 }
 
+// tool_failure() reads what the tools say.
+std::vector<std::pair<std::string, std::string>> plain_messages() { return {{"LC_ALL", "C"}}; }
+
 // The first line of the answer to a question such as --version.
 std::string ask(const fs::path& compiler, const std::string& question) {
-  const ProcessResult result = run_command({.argv = {compiler.string(), question}});
-  if (!result.ok()) throw toolchain_error("the compiler doesn't run", compiler.string(), "repair or reinstall it");
+  const ProcessResult result = run_command({.argv = {compiler.string(), question}, .environment = plain_messages()});
+  if (!result.ok()) throw tool_failure(result, "the compiler doesn't run", compiler.string(), "repair or reinstall it");
   return result.standard_output.substr(0, result.standard_output.find('\n'));
 }
 
@@ -150,13 +154,13 @@ std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::
     } else {
       std::call_once(headers_written, [&] { write_headers(folder.path()); });
       write_unsynced(folder.path() / unit.file, unit.source);
-      Command command{.argv = {compiler_.string()}, .environment = {}, .folder = folder.path()};
+      Command command{.argv = {compiler_.string()}, .environment = plain_messages(), .folder = folder.path()};
       command.argv.insert(command.argv.end(), flags_.begin(), flags_.end());
       command.argv.insert(command.argv.end(), {"-I.", "-c", unit.file, "-o", unit.file + ".o"});
       const ProcessResult result = run_command(std::move(command), report);
       if (!result.ok()) {
-        throw toolchain_error("the compiler refuses generated code: " + first_error(result.standard_error), unit.file,
-                              remedy("check the compiler's version, or set STRATA_CXX"));
+        throw tool_failure(result, "the compiler refuses generated code: " + first_error(result.standard_error),
+                           unit.file, remedy("check the compiler's version, or set STRATA_CXX"));
       }
       objects.keep(key, read_text_file(object, kMaxLibraryBytes), folder.path());
     }
@@ -165,14 +169,14 @@ std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::
   };
   parallel_for(units.size(), threads, compile_unit);
 
-  Command link{.argv = {compiler_.string()}, .environment = {}, .folder = folder.path()};
+  Command link{.argv = {compiler_.string()}, .environment = plain_messages(), .folder = folder.path()};
   link.argv.insert(link.argv.end(), flags_.begin(), flags_.end());
   link.argv.insert(link.argv.end(), {"-shared", "-Wl,--build-id=none", "-o", "code.so"});
   for (const codegen::Unit& unit : units) link.argv.push_back(unit.file + ".o");
   const ProcessResult result = run_command(std::move(link), report);
   if (!result.ok()) {
-    throw toolchain_error("linking fails: " + first_error(result.standard_error), compiler_.string(),
-                          remedy("check that the compiler can make shared objects"));
+    throw tool_failure(result, "linking fails: " + first_error(result.standard_error), compiler_.string(),
+                       remedy("check that the compiler can make shared objects"));
   }
   return read_text_file(folder.path() / "code.so", kMaxLibraryBytes);
 }

@@ -27,7 +27,8 @@ class Toolchain {
 
   // Compiles the units, `threads` at a time, and links them. Objects are kept in `cache` (ObjectCache) under the hash
   // of their source, the tensor library, the compiler and its flags. Returns the shared object's bytes, the same for
-  // the same input. Throws toolchain_error with the compiler's first error.
+  // the same input. Throws toolchain_error with the compiler's first error, and what
+  // tool_failure() says when disk, memory or a signal ended it.
   std::string build(const std::vector<codegen::Unit>& units, const std::filesystem::path& cache, int threads,
                     const std::function<void(double done)>& progress) const;
 
