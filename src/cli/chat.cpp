@@ -9,6 +9,7 @@
 #include "cli/conversation.h"
 #include "cli/line_editor.h"
 #include "cli/model_source.h"
+#include "cli/not_numbers.h"
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "import/model_folder.h"
@@ -183,7 +184,12 @@ void chat(ChatOptions options, Console& console) {
   console.info("strata: " + model_label(*session, options.model) + ", context of " +
                std::to_string(session->context()) + " tokens; /help lists the commands");
   set_interrupt_policy(InterruptPolicy::kStopWork);
-  Chat(std::move(conversation), console).talk();
+  try {
+    Chat(std::move(conversation), console).talk();
+  } catch (const NotNumbers& error) {
+    trace_not_numbers(console, options.model, error);
+    throw;
+  }
 }
 
 }  // namespace

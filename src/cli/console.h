@@ -22,6 +22,7 @@ class Console {
   Console& operator=(const Console&) = delete;
 
   void set_verbosity(Verbosity verbosity) { verbosity_ = verbosity; }
+  bool is_verbose() const { return verbosity_ == Verbosity::kVerbose; }
   bool is_quiet() const { return verbosity_ == Verbosity::kQuiet; }
   // Appends to `path`; throws resource_error if it can't be opened.
   void set_log_file(const std::string& path);

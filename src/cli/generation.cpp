@@ -6,6 +6,7 @@
 #include <random>
 
 #include "cli/format.h"
+#include "cli/not_numbers.h"
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "text/stop_matcher.h"
@@ -75,6 +76,12 @@ text::Sampler make_sampler(const text::SamplingParameters& parameters, std::span
   return sampler;
 }
 
+std::vector<std::int32_t> joined(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
+  std::vector<std::int32_t> all(a.begin(), a.end());
+  all.insert(all.end(), b.begin(), b.end());
+  return all;
+}
+
 }  // namespace
 
 GenerationResult generate(runtime::Session& session, const text::TextModel& model,
@@ -88,6 +95,9 @@ GenerationResult generate(runtime::Session& session, const text::TextModel& mode
   text::Sampler sampler = make_sampler(options.sampling, context, prompt);
   auto start = Clock::now();
   auto logits = session.feed(prompt, progress, interrupted);
+  if (!logits.empty() && !are_numbers(logits)) {
+    throw NotNumbers(session.position() - 1, joined(context, {}), joined(prompt, {}));
+  }
   result.prompt_s = seconds_since(start);
   start = Clock::now();
   bool stopped = false;
@@ -117,6 +127,9 @@ GenerationResult generate(runtime::Session& session, const text::TextModel& mode
       break;
     }
     logits = session.feed({&token, 1}, {}, interrupted);
+    if (!logits.empty() && !are_numbers(logits)) {
+      throw NotNumbers(session.position() - 1, joined(joined(context, prompt), result.tokens), {token});
+    }
     result.tokens.push_back(token);
   }
   output.finish();

@@ -36,7 +36,7 @@ struct GenerationResult {
 
 // Feeds `prompt` after what the session holds, then generates. `emit` gets whole UTF-8 characters as they are certain,
 // and nothing of a stop string. Stops early when a signal is pending. `context` are the tokens already in the session,
-// which the repeat penalty looks at. `progress` is told the number of prompt tokens done.
+// which the repeat penalty looks at. `progress` is told the number of prompt tokens done. Throws NotNumbers.
 GenerationResult generate(runtime::Session& session, const text::TextModel& model,
                           std::span<const std::int32_t> context, std::span<const std::int32_t> prompt,
                           const GenerationOptions& options, const std::function<void(std::string_view)>& emit,

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/model_source.h"
+#include "cli/not_numbers.h"
 #include "cli/npy.h"
 #include "cli/options.h"
 #include "cli/path_roles.h"
@@ -42,19 +43,28 @@ void write_logits(const LogitsOptions& options, Console& console) {
   check_tokens(tokens, manifest);
   auto session = runtime::Session::open(path, session_options);
 
+  const auto vocabulary = static_cast<std::size_t>(manifest.vocab_size);
   NpyWriter writer(options.output, std::ssize(tokens), manifest.vocab_size);
   std::span<const std::int32_t> rest = tokens;
   std::size_t step = options.step > 0 ? static_cast<std::size_t>(options.step) : rest.size();
+  std::int64_t position = 0, first_wrong = -1;
   while (!rest.empty()) {
     stop_if_interrupted();
     auto chunk = rest.first(std::min(step, rest.size()));
     session->feed_all(chunk, [&](std::span<const float> rows, std::int64_t) {
       stop_if_interrupted();
+      for (auto row = rows; !row.empty(); row = row.subspan(vocabulary), ++position) {
+        if (first_wrong < 0 && !are_numbers(row.first(vocabulary))) first_wrong = position;
+      }
       writer.append(rows);
     });
     rest = rest.subspan(chunk.size());
   }
   writer.commit();
+  if (first_wrong < 0) return;
+  console.info("strata: warning: the logits from position " + std::to_string(first_wrong) + " on are not all numbers");
+  const std::vector<std::int32_t> fed(tokens.begin(), tokens.begin() + first_wrong + 1);
+  trace_not_numbers(console, options.model, NotNumbers(first_wrong, {}, fed));
 }
 
 }  // namespace

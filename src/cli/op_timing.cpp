@@ -30,13 +30,15 @@ plan::Plan package_plan(const std::filesystem::path& path, bool verify) {
   return plan::plan_from_json(text, path.string());
 }
 
-runtime::Profile make_profile(const plan::Plan& plan) {
+std::map<std::string, std::size_t> op_counts(const plan::Plan& plan) {
   std::map<std::string, std::size_t> ids;
   for (const auto& specialisation : plan.specialisations) {
     for (const auto& entry : specialisation.entries) ids[entry.symbol] = static_cast<std::size_t>(specialisation.ids);
   }
-  return runtime::Profile(ids);
+  return ids;
 }
+
+runtime::Profile make_profile(const plan::Plan& plan) { return runtime::Profile(op_counts(plan)); }
 
 std::vector<OpTiming> op_timings(const plan::Plan& plan, const runtime::Profile& profile, int threads) {
   std::vector<OpTiming> timings;

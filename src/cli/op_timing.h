@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,9 @@ struct OpTiming {
 
 // The plan that a package carries. Throws model_error when it has none, or a malformed one.
 plan::Plan package_plan(const std::filesystem::path& package, bool verify = false);
+
+// How many ids of ops every entry has.
+std::map<std::string, std::size_t> op_counts(const plan::Plan& plan);
 
 // A profile with room for every op of the plan.
 runtime::Profile make_profile(const plan::Plan& plan);

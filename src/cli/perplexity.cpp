@@ -8,6 +8,7 @@
 #include "cli/format.h"
 #include "cli/input.h"
 #include "cli/model_source.h"
+#include "cli/not_numbers.h"
 #include "cli/options.h"
 #include "cli/path_roles.h"
 #include "cli/signals.h"
@@ -58,6 +59,10 @@ void measure_chunk(runtime::Session& session, std::span<const std::int32_t> chun
     for (std::int64_t row = 0; row < count; ++row, ++position) {
       if (position < chunk.size() / 2 || position + 1 == chunk.size()) continue;
       auto logits = rows.subspan(static_cast<std::size_t>(row) * vocabulary, vocabulary);
+      if (!are_numbers(logits)) {
+        const auto position_in_chunk = static_cast<std::int64_t>(position);
+        throw NotNumbers(position_in_chunk, {}, {chunk.begin(), chunk.begin() + position_in_chunk + 1});
+      }
       likelihood.add(negative_log_likelihood(logits, chunk[position + 1]));
     }
   });
@@ -86,7 +91,12 @@ void measure(const PerplexityOptions& options, Console& console) {
   for (std::size_t i = 0; i < chunks; ++i) {
     stop_if_interrupted();
     auto chunk = with_begin_token(std::span(tokens).subspan(i * size, size), prefix);
-    measure_chunk(*session, chunk, likelihood);
+    try {
+      measure_chunk(*session, chunk, likelihood);
+    } catch (const NotNumbers& error) {
+      trace_not_numbers(console, options.model, error);
+      throw;
+    }
     console.detail("chunk " + std::to_string(i + 1) + " of " + std::to_string(chunks) +
                    ": PPL = " + format_fixed(likelihood.perplexity(), 4));
     console.transient("chunk " + std::to_string(i + 1) + " of " + std::to_string(chunks));

@@ -10,6 +10,7 @@
 #include "cli/generation.h"
 #include "cli/input.h"
 #include "cli/model_source.h"
+#include "cli/not_numbers.h"
 #include "cli/options.h"
 #include "cli/path_roles.h"
 #include "cli/signals.h"
@@ -81,7 +82,13 @@ void run(RunOptions options, Console& console) {
     std::string text = "reading the prompt: " + std::to_string(done) + " of " + std::to_string(count) + " tokens";
     console.transient(done < count ? text : "");
   };
-  GenerationResult result = generate(*session, model, {}, prompt, options.generation, emit, show_prompt);
+  GenerationResult result;
+  try {
+    result = generate(*session, model, {}, prompt, options.generation, emit, show_prompt);
+  } catch (const NotNumbers& error) {
+    trace_not_numbers(console, options.model, error);
+    throw;
+  }
   console.out("\n");
   console.flush();
   report(console, result, load_s);

@@ -13,7 +13,8 @@ std::uint64_t now_ns() {
 
 }  // namespace
 
-Profile::Profile(const std::map<std::string, std::size_t>& ops) {
+Profile::Profile(const std::map<std::string, std::size_t>& ops, std::uint64_t (*clock)())
+    : clock_(clock == nullptr ? now_ns : clock) {
   for (const auto& [symbol, count] : ops) entries_[symbol].ops.resize(count);
 }
 
@@ -29,7 +30,7 @@ tensor::Profile* Profile::start(const std::string& symbol, const Call& call) {
   if (at == entries_.end()) return nullptr;
   Entry& entry = at->second;
   entry.calls.push_back(call);
-  current_ = {now_ns, entry.ops.data(), static_cast<int>(entry.ops.size()), now_ns()};
+  current_ = {clock_, entry.ops.data(), static_cast<int>(entry.ops.size()), clock_()};
   return &current_;
 }
 

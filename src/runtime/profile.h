@@ -27,7 +27,8 @@ class Profile {
   };
 
   // `ops` by the symbol of an entry: how many ids its code may mark. Entries that it lacks are not timed.
-  explicit Profile(const std::map<std::string, std::size_t>& ops);
+  // `clock` is read at every mark; null: the time in nanoseconds.
+  explicit Profile(const std::map<std::string, std::size_t>& ops, std::uint64_t (*clock)() = nullptr);
 
   const std::map<std::string, Entry>& entries() const { return entries_; }
 
@@ -38,6 +39,7 @@ class Profile {
   tensor::Profile* start(const std::string& symbol, const Call& call);
 
  private:
+  std::uint64_t (*clock_)();
   std::map<std::string, Entry> entries_;
   tensor::Profile current_;
 };

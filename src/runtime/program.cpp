@@ -229,6 +229,15 @@ std::span<const float> Program::logits() const {
           static_cast<std::size_t>(head_block_ * manifest_.vocab_size)};
 }
 
+std::vector<std::span<const std::byte>> Program::written() const {
+  std::vector<std::span<const std::byte>> memory = {{arena_.data(), arena_.size()}};
+  for (const auto& [name, buffer] : buffers_) {
+    const bool is_input = buffer.parameter.dtype == DType::kI32;
+    if (!is_input) memory.emplace_back(buffer.pages.data(), buffer.pages.size());
+  }
+  return memory;
+}
+
 void Program::forward(ThreadTeam& team, const std::byte* weights, std::int64_t rows) {
   call(forward_, team, weights, rows, 0);
 }

@@ -44,6 +44,9 @@ class Program {
   std::span<std::int32_t> positions() const;  // of the next forward()
   std::span<const float> logits() const;      // of the last head(), f32[rows, vocab]
 
+  // What the functions write: the arena, states, outputs.
+  std::vector<std::span<const std::byte>> written() const;
+
   // Times the calls that follow; null: not any more.
   void set_profile(Profile* profile) { profile_ = profile; }
 

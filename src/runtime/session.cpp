@@ -171,6 +171,8 @@ void Session::feed_all(std::span<const std::int32_t> tokens,
 
 void Session::set_profile(Profile* profile) { state_->program.set_profile(profile); }
 
+std::vector<std::span<const std::byte>> Session::working_memory() const { return state_->program.written(); }
+
 void Session::rewind(std::int64_t position) {
   STRATA_CHECK(position >= 0 && position <= state_->position, "rewind beyond the sequence");
   state_->position = position;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "package/manifest.h"
 #include "runtime/profile.h"
@@ -50,6 +51,9 @@ class Session {
 
   // Times the ops of what is fed from now on, into `profile`, which the caller keeps; null: no longer.
   void set_profile(Profile* profile);
+
+  // All memory that feeding writes, for those who look for what an op left there. Valid while the session lives.
+  std::vector<std::span<const std::byte>> working_memory() const;
 
   // Forgets everything from `position` on (0 <= position <= position()).
   void rewind(std::int64_t position);
