@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <iomanip>
 #include <map>
 #include <memory>
-#include <sstream>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/model_source.h"
@@ -54,12 +53,6 @@ std::string joined(const std::vector<std::string>& items) {
   std::string text;
   for (const auto& item : items) text += (text.empty() ? "" : ", ") + item;
   return text.empty() ? "none" : text;
-}
-
-std::string hexadecimal(std::uint64_t value) {
-  std::ostringstream text;
-  text << std::hex << std::setw(16) << std::setfill('0') << value;
-  return text.str();
 }
 
 struct Geometry {
@@ -154,7 +147,7 @@ void describe_package(const InfoOptions& options, Console& console) {
                        manifest.intermediate_size, manifest.vocab_size, manifest.max_context});
   add_code(table, manifest);
   for (const auto& [name, bytes] : package.sections()) {
-    std::string checksum = verify ? ", xxh3 " + hexadecimal(package::section_checksum(bytes)) : "";
+    std::string checksum = verify ? ", xxh3 " + hex(package::section_checksum(bytes)) : "";
     table.row("section " + name, format_bytes(std::ssize(bytes)) + checksum);
   }
   console.out(table.text());

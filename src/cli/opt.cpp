@@ -19,6 +19,7 @@ struct OptOptions {
 std::vector<std::string> split_names(const std::string& names) {
   std::vector<std::string> list;
   std::istringstream stream(names);
+  stream.exceptions(std::ios::badbit);  // a stream keeps std::bad_alloc for itself otherwise
   for (std::string name; std::getline(stream, name, ',');) {
     if (!name.empty()) list.push_back(name);
   }

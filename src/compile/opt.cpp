@@ -16,7 +16,7 @@ std::string optimise_text(const std::string& ir_text, const std::string& origin,
   check_pass_names(names);
   const machine::Machine target = machine::load(machine);
   ir::Module module = ir::parse_module(ir_text, origin);
-  ir::verify(module);
+  ir::check_input(module, origin);
   const std::vector<std::string> all = {"egraph"};
   for (const std::string& name : names.empty() ? all : names) {
     module = std::ranges::find(passes(), name, &Pass::name)->run(module, target);

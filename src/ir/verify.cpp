@@ -15,8 +15,13 @@
 namespace strata::ir {
 namespace {
 
+// What a module lacks to be one. Whose mistake it is the caller of the check knows.
+struct Fault {
+  std::string what;
+};
+
 [[noreturn]] void fail(const Function& function, const std::string& what) {
-  internal_error(__FILE__, __LINE__, "@" + function.name + ": " + what);
+  throw Fault{"@" + function.name + ": " + what};
 }
 
 // What a caller must know of a function's memory.
@@ -266,6 +271,30 @@ class FunctionVerifier {
   std::string at_;  // what is being verified, for messages
 };
 
+void check_symbols(const Module& module) {
+  std::set<std::string> symbols;
+  for (const auto& symbol : module.symbols()) {
+    if (!is_identifier(symbol->name)) throw Fault{"the symbol " + symbol->name + " has no identifier as its name"};
+    if (!symbols.insert(symbol->name).second) throw Fault{"the symbol " + symbol->name + " is declared twice"};
+    try {
+      check_symbol(*symbol);
+    } catch (const Error& error) {
+      throw Fault{error.what()};
+    }
+  }
+}
+
+void check(const Module& module, VerifyLevel level) {
+  check_symbols(module);
+  std::set<const Function*> earlier;
+  Summaries summaries;
+  for (const auto& function : module.functions()) {
+    FunctionVerifier(module, *function, level, earlier).verify();
+    if (level == VerifyLevel::kFull) summaries.emplace(function.get(), MemoryChecker(*function, summaries).check());
+    earlier.insert(function.get());
+  }
+}
+
 }  // namespace
 
 bool is_identifier(std::string_view name) {
@@ -288,22 +317,18 @@ void check_symbol(const Symbol& symbol) {
 }
 
 void verify(const Module& module, VerifyLevel level) {
-  std::set<std::string> symbols;
-  for (const auto& symbol : module.symbols()) {
-    STRATA_CHECK(is_identifier(symbol->name), "the symbol " + symbol->name + " has no identifier as its name");
-    STRATA_CHECK(symbols.insert(symbol->name).second, "the symbol " + symbol->name + " is declared twice");
-    try {
-      check_symbol(*symbol);
-    } catch (const Error& error) {
-      internal_error(__FILE__, __LINE__, error.what());
-    }
+  try {
+    check(module, level);
+  } catch (const Fault& fault) {
+    internal_error(__FILE__, __LINE__, fault.what);
   }
-  std::set<const Function*> earlier;
-  Summaries summaries;
-  for (const auto& function : module.functions()) {
-    FunctionVerifier(module, *function, level, earlier).verify();
-    if (level == VerifyLevel::kFull) summaries.emplace(function.get(), MemoryChecker(*function, summaries).check());
-    earlier.insert(function.get());
+}
+
+void check_input(const Module& module, const std::string& origin) {
+  try {
+    check(module, VerifyLevel::kFull);
+  } catch (const Fault& fault) {
+    throw model_error(fault.what, origin, "correct the text");
   }
 }
 

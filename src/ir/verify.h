@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "ir/expr.h"
@@ -18,6 +19,9 @@ enum class VerifyLevel {
 // parameters its callee overwrites. In topological_order, which is the order of execution, no value that lies in that
 // memory may be read after the update unless it is derived from the updated value. Weights are never overwritten.
 void verify(const Module& module, VerifyLevel level = VerifyLevel::kFull);
+
+// The same of a module that a user wrote: throws Error (model) that says what is wrong.
+void check_input(const Module& module, const std::string& origin);
 
 // Throws Error (usage) unless 1 <= min <= max, both multiples of `multiple` >= 1.
 void check_symbol(const Symbol& symbol);

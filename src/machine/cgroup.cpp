@@ -18,6 +18,7 @@ void add_lineage(std::vector<Cgroup>& groups, int version, const std::filesystem
 
 bool lists(const std::string& controllers, std::string_view controller) {
   std::istringstream words(controllers);
+  words.exceptions(std::ios::badbit);  // a stream keeps std::bad_alloc for itself otherwise
   for (std::string word; std::getline(words, word, ',');) {
     if (word == controller) return true;
   }

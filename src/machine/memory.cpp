@@ -28,6 +28,7 @@ std::optional<std::int64_t> value_of(const std::filesystem::path& path, const st
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
+    words.exceptions(std::ios::badbit);  // a stream keeps std::bad_alloc for itself otherwise
     std::string word;
     std::string value;
     if (words >> word >> value && word == name) return number(value);

@@ -41,6 +41,7 @@ std::int64_t parse_size(const std::string& text) {
 int count_list(const std::string& list) {
   int count = 0;
   std::istringstream parts(list);
+  parts.exceptions(std::ios::badbit);  // a stream keeps std::bad_alloc for itself otherwise
   for (std::string part; std::getline(parts, part, ',');) {
     int first = 0;
     int last = 0;

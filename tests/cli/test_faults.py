@@ -2,11 +2,12 @@
 """Calls of the system and allocations that fail: one line and the right exit code, nothing torn, nothing left behind.
 
 tests/tools/fault_shim.cpp makes the n-th call fail, or that one and all later ones. With STRATA_SOAK set every n is
-tried where there are at most MANY of them, otherwise a sample.
+tried where there are at most MANY of them, or SOME of a command that takes longer than BRIEF_S; otherwise a sample.
 """
 import os
 import random
 import subprocess
+import time
 import unittest
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from harness import STRATA, StrataTest
 
 IS_SOAK = bool(os.environ.get("STRATA_SOAK"))
 SHIM = Path(os.environ.get("STRATA_FAULT_SHIM", Path(STRATA).parent / "libfault_shim.so"))
-MANY = 4000
-FEW = 3
+MANY, SOME, FEW = 8000, 400, 3
+BRIEF_S = 0.2
 TIMEOUT_S = 120
 EMFILE, ENOSPC, EIO, ENOMEM, EAGAIN, EOPNOTSUPP, EDQUOT = 24, 28, 5, 12, 11, 95, 122
 
@@ -63,9 +64,11 @@ class FaultsTest(StrataTest):
 
     def numbers(self, command, calls, few):
         """Which calls to fail: all, or the first, the last, and some between."""
+        start = time.monotonic()
         self.run_with(command, calls)
+        many = MANY if time.monotonic() - start < BRIEF_S else SOME
         every = range(1, self.count + 1)
-        wanted = MANY if IS_SOAK else few
+        wanted = many if IS_SOAK else few
         if len(every) <= wanted:
             return list(every)
         drawn = self.random.sample(every, wanted - 2)

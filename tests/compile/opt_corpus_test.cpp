@@ -7,6 +7,7 @@
 #include "base/text_file.h"
 #include "compile/opt.h"
 #include "compile/pipeline.h"
+#include "tests/base/expect_error.h"
 
 namespace strata::compile {
 namespace {
@@ -48,6 +49,19 @@ TEST(OptCorpus, NoTextIsAnInternalError) {
       }
     }
   }
+}
+
+TEST(Opt, AValueReadAfterItsMemoryIsOverwrittenIsTheInputsMistake) {
+  const char* const text =
+      "module m {\n"
+      "  symbol ctx in 16..64 multiple 16\n"
+      "  func @f(%k: f32[1, ctx, 4], %row: f32[2, 1, 4], %positions: i32[2]) {\n"
+      "    %0 = cache_append(%k, %row, %positions) : f32[1, ctx, 4]\n"
+      "    return %0, %k\n"
+      "  }\n"
+      "}\n";
+  testing::expect_error(ExitCode::kModel, {"@f", "overwritten", "x.ir"},
+                        [&] { optimise_text(text, "x.ir", {}, "avx2-generic"); });
 }
 
 }  // namespace
