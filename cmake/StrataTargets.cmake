@@ -9,8 +9,19 @@ if(STRATA_SANITIZE)
                                                   -fno-sanitize-recover=all)
   target_link_options(strata_options INTERFACE -fsanitize=${STRATA_SANITIZE})
 endif()
-if(STRATA_FUZZ)
-  target_compile_options(strata_options INTERFACE -fsanitize=fuzzer-no-link)
+
+# Parsing the standard library is half of a file's compile time. The release build does without, so that a missing
+# #include is seen there.
+if(STRATA_SANITIZE)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/common_headers.cpp CONTENT "// Compiled for its headers.\n")
+  add_library(strata_common_headers STATIC ${CMAKE_BINARY_DIR}/generated/common_headers.cpp)
+  target_link_libraries(strata_common_headers PRIVATE strata_options)
+  target_precompile_headers(strata_common_headers PRIVATE
+    <algorithm> <filesystem> <functional> <map> <memory> <mutex> <optional> <set> <span> <sstream> <string>
+    <unordered_map> <vector>)
+  if(STRATA_FUZZ)
+    target_compile_options(strata_common_headers PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
 endif()
 
 # strata_library(NAME deps...): src/NAME as the static library strata_NAME.
@@ -19,17 +30,49 @@ function(strata_library name)
   add_library(strata_${name} STATIC ${sources})
   set_target_properties(strata_${name} PROPERTIES LINKER_LANGUAGE CXX)
   target_link_libraries(strata_${name} PUBLIC strata_options ${ARGN})
+  if(STRATA_SANITIZE)
+    target_precompile_headers(strata_${name} REUSE_FROM strata_common_headers)
+  endif()
+  if(STRATA_FUZZ)
+    target_compile_options(strata_${name} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
 endfunction()
 
-# strata_test(NAME deps...): tests/NAME/*_test.cpp as one GoogleTest program, each case known to ctest.
+# Test code itself is not hot, and under sanitizers optimising it takes longer than running it.
+if(STRATA_SANITIZE)
+  set(STRATA_TEST_OPTIONS -O0)
+endif()
+
+# strata_test(NAME deps... [OPTIONS flags...] [THREADS names...]): tests/NAME/*_test.cpp as one GoogleTest program, each
+# case known to ctest. ThreadSanitizer's build has only the files NAME_test.cpp that THREADS names.
 function(strata_test name)
   include(GoogleTest)
+  cmake_parse_arguments(arg "" "" "OPTIONS;THREADS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*_test.cpp)
+  if(STRATA_SANITIZE STREQUAL thread)
+    list(TRANSFORM arg_THREADS REPLACE "(.+)" "${CMAKE_CURRENT_SOURCE_DIR}/${name}/\\1_test.cpp"
+         OUTPUT_VARIABLE sources)
+  endif()
+  if(NOT sources)
+    add_executable(test_${name} EXCLUDE_FROM_ALL ${CMAKE_CURRENT_SOURCE_DIR}/no_tests.cpp)
+    return()
+  endif()
   add_executable(test_${name} ${sources})
-  target_link_libraries(test_${name} PRIVATE ${ARGN} strata_options GTest::gtest_main)
+  target_link_libraries(test_${name} PRIVATE ${arg_UNPARSED_ARGUMENTS} strata_options GTest::gtest_main)
+  target_compile_options(test_${name} PRIVATE ${arg_OPTIONS} ${STRATA_TEST_OPTIONS})
   target_precompile_headers(test_${name} PRIVATE <gtest/gtest.h> <filesystem> <map> <string> <vector>)
   target_compile_definitions(test_${name} PRIVATE STRATA_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  # Longest first, so that no processor waits for the last ones.
+  set(cost 1)
+  if(name MATCHES "^(rules|compile)$")
+    set(cost 100)
+  endif()
+  set(processors 1)
+  if(name MATCHES "^(runtime|calibrate)$")
+    set(processors 2)
+  endif()
   # Not the user's cache: what the tests plan must not depend on whether this machine was calibrated.
   gtest_discover_tests(test_${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 600 ENVIRONMENT "XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/test-cache")
+    PROPERTIES TIMEOUT 600 COST ${cost} PROCESSORS ${processors}
+    ENVIRONMENT "XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/test-cache")
 endfunction()

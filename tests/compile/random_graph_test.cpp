@@ -2,7 +2,7 @@
 // Random programs through the whole compiler, against the float64 interpreter. A failure is shrunk, and printed as IR
 // text with its seed.
 //
-//   STRATA_RANDOM_GRAPHS=10000   how many
+//   STRATA_RANDOM_GRAPHS=500     how many; 60, with STRATA_SOAK 10,000
 //   STRATA_RANDOM_SEED=17        the first one's seed
 //   STRATA_RANDOM_JOBS=2         batches at a time
 #include "random_graph.h"
@@ -15,6 +15,7 @@
 #include "graph_check.h"
 #include "op_case.h"
 #include "shrink.h"
+#include "tests/sweep.h"
 
 namespace strata::compile {
 namespace {
@@ -155,7 +156,7 @@ TEST(RoundingNoise, IsSmallWhereNothingCancels) {
 TEST(RandomGraphs, EqualTheInterpreter) {
   ops::register_all();
   const std::uint64_t first = environment_number("STRATA_RANDOM_SEED", 1);
-  const std::uint64_t graphs = environment_number("STRATA_RANDOM_GRAPHS", 60);
+  const std::uint64_t graphs = environment_number("STRATA_RANDOM_GRAPHS", sweep_size(60, 10'000));
   GraphRun run(graphs, environment_number("STRATA_RANDOM_JOBS", 1));
   for (std::uint64_t seed = first; seed < first + graphs; ++seed) {
     const GraphTarget target = target_of(seed);

@@ -8,14 +8,15 @@
 #include "class_values.h"
 #include "egraph/runner.h"
 #include "rules/algebra.h"
+#include "tests/sweep.h"
 #include "vectorize/layout_rules.h"
 
 namespace strata::rules {
 namespace {
 
-constexpr std::size_t kInstances = 1'000;
-constexpr int kBatch = 128;      // instances in a graph
-constexpr int kBatches = 1'500;  // at most
+constexpr std::size_t kInstances = 1'000;  // of each rule
+constexpr int kBatch = 128;                // instances in a graph
+constexpr int kBatches = 1'500;            // at most
 
 // Ops that have code for row-major operands only.
 const std::set<std::string> kWithoutCandidates = {"vectorize-concat"};
@@ -60,13 +61,14 @@ std::size_t run_batch(const Case& rule, std::uint64_t seed) {
 }
 
 void expect_sound(const std::vector<Case>& rules) {
+  const std::size_t instances = sweep_size(kInstances, kInstances);
   for (const Case& rule : rules) {
     std::size_t applications = 0;
     int batches = 0;
-    while (applications < kInstances && batches < kBatches && !testing::Test::HasFatalFailure()) {
+    while (applications < instances && batches < kBatches && !testing::Test::HasFatalFailure()) {
       applications += run_batch(rule, static_cast<std::uint64_t>(batches++));
     }
-    EXPECT_GE(applications, kInstances) << rule.name << ", after " << batches << " batches";
+    EXPECT_GE(applications, instances) << rule.name << ", after " << batches << " batches";
   }
 }
 

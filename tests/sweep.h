@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// How much of a long sweep a run of the tests takes.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define STRATA_TESTS_SANITIZED 1
+#endif
+#endif
+
+namespace strata {
+
+inline bool is_soak() {
+  const char* const value = std::getenv("STRATA_SOAK");
+  return value != nullptr && *value != '\0';
+}
+
+// The sweep's cases: with STRATA_SOAK set all of them, in a sanitizer's build a tenth of the usual ones. What is wrong
+// with the numbers the release build finds; a sanitizer looks for what any case of a kind shows.
+inline std::size_t sweep_size(std::size_t usual, std::size_t all) {
+  if (is_soak()) return all;
+#ifdef STRATA_TESTS_SANITIZED
+  return std::max<std::size_t>(usual / 10, 1);
+#else
+  return usual;
+#endif
+}
+
+}  // namespace strata
