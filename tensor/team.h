@@ -3,6 +3,8 @@
 // loop. Built on the compilers' __atomic operations: <atomic> would add 0.24 s to every generated unit.
 #pragma once
 
+#include <time.h>
+
 #include "tensor/vec.h"
 
 #if defined(__linux__)
@@ -20,6 +22,7 @@ struct Range {
 
 // A barrier for `size` threads, reusable at once. Waiters spin for about 20 microseconds, then sleep in the kernel, so
 // an oversubscribed machine makes progress. Everything written before arrive_and_wait() is visible to all after it.
+// Only sleeps are timed: a wait that long says that the one waited for is held up or not running.
 class Barrier {
  public:
   explicit Barrier(int size) : size_(size) {}
@@ -38,13 +41,31 @@ class Barrier {
       if (__atomic_load_n(&phase_, __ATOMIC_ACQUIRE) != phase) return;
       arch::pause();
     }
-    __atomic_add_fetch(&sleepers_, 1, __ATOMIC_SEQ_CST);
-    while (__atomic_load_n(&phase_, __ATOMIC_SEQ_CST) == phase) sleep_while(phase);
-    __atomic_sub_fetch(&sleepers_, 1, __ATOMIC_RELAXED);
+    sleep_until_after(phase);
   }
+
+  // For as many threads from now on. No thread may be waiting.
+  void resize(int size) { size_ = size; }
+
+  // How long threads have slept here, all together, in nanoseconds.
+  std::uint64_t slept_ns() const { return __atomic_load_n(&slept_ns_, __ATOMIC_RELAXED); }
 
  private:
   static constexpr int kSpins = 1000;  // 20 us at about 20 ns a pause (Zen 5)
+
+  [[gnu::noinline, gnu::cold]] void sleep_until_after(std::uint32_t phase) {
+    const std::uint64_t begin = now_ns();
+    __atomic_add_fetch(&sleepers_, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&phase_, __ATOMIC_SEQ_CST) == phase) sleep_while(phase);
+    __atomic_sub_fetch(&sleepers_, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&slept_ns_, now_ns() - begin, __ATOMIC_RELAXED);
+  }
+
+  static std::uint64_t now_ns() {
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<std::uint64_t>(time.tv_sec) * 1000000000u + static_cast<std::uint64_t>(time.tv_nsec);
+  }
 
 #if defined(__linux__)
   void sleep_while(std::uint32_t phase) { syscall(SYS_futex, &phase_, FUTEX_WAIT_PRIVATE, phase, nullptr, nullptr, 0); }
@@ -57,7 +78,8 @@ class Barrier {
   alignas(64) std::uint32_t phase_ = 0;
   alignas(64) int arrived_ = 0;
   std::uint32_t sleepers_ = 0;
-  const int size_;
+  int size_;
+  std::uint64_t slept_ns_ = 0;
 };
 
 // Time of one op of a generated function, summed over its executions.

@@ -22,7 +22,7 @@ namespace {
 struct BenchOptions {
   std::string model, prompts = "512", generates = "128", depths = "0", threads, format = "md";
   int repetitions = 5;
-  bool profile = false, verify = false;
+  bool profile = false, verify = false, fixed_team = false;
 };
 
 // Exactly one of prompt and generate is positive.
@@ -110,7 +110,7 @@ std::vector<std::int64_t> run(runtime::Session& session, const Test& test, int r
   return samples;
 }
 
-BenchResult describe_run(const runtime::Session& session, const BenchOptions& options, const Test& test) {
+BenchResult describe_run(const runtime::Session& session, const BenchOptions& options, int threads, const Test& test) {
   const auto& manifest = session.manifest();
   auto [type_k, type_v] = cache_types(manifest);
   return {.model_filename = options.model,
@@ -120,7 +120,7 @@ BenchResult describe_run(const runtime::Session& session, const BenchOptions& op
           .type_k = type_k,
           .type_v = type_v,
           .batch = batch_size(manifest),
-          .threads = session.threads(),
+          .threads = threads > 0 ? threads : session.threads(),
           .prompt = test.prompt,
           .generate = test.generate,
           .depth = test.depth,
@@ -167,10 +167,13 @@ void bench(const BenchOptions& options, Console& console) {
   BenchReport report(options.format);
   console.out(report.begin());
   console.flush();
+  if (!options.fixed_team) warn_of_threads(console, std::ranges::max(threads));
   for (auto count : threads) {
-    auto session = runtime::Session::open(path, {.threads = static_cast<int>(count), .context = context});
+    const int asked = static_cast<int>(count);
+    auto session =
+        runtime::Session::open(path, {.threads = asked, .context = context, .fixed_team = options.fixed_team});
     for (const auto& test : tests) {
-      BenchResult result = describe_run(*session, options, test);
+      BenchResult result = describe_run(*session, options, asked, test);
       console.transient("measuring " + result.test_name());
       measure(*session, test, options.repetitions, plan, result);
       console.out(report.row(result));
@@ -191,6 +194,7 @@ Action declare_bench(CLI::App& app, Console& console) {
   app.add_option("-n,--n-gen", options->generates, "Numbers of generated tokens; 0: none (default: 128)");
   app.add_option("-d,--n-depth", options->depths, "Tokens in the cache before a test (default: 0)");
   app.add_option("-t,--threads", options->threads, "Numbers of threads such as 1,2 (default: all)");
+  add_fixed_team(app, options->fixed_team);
   app.add_option("-r,--repetitions", options->repetitions, "Times each test is measured")
       ->check(integer_in(1, 1000000));
   app.add_option("-o,--output", options->format, "Format: md, csv, json or jsonl")

@@ -39,6 +39,7 @@ void compile_model(CompileCommandOptions& options, Console& console) {
     throw model_error("this is compiled already", options.model, "give the folder that it was made from");
   }
   options.compile.dump = options.dump;
+  warn_of_threads(console, options.compile.threads);
   compile::CompileReport done;
   {
     ProgressReport progress(console, "compiling " + fs::path(options.model).filename().string());

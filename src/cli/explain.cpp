@@ -85,7 +85,9 @@ std::vector<Sample> run_steps(runtime::Session& session, runtime::Profile& profi
 }
 
 void measure(Explanation& explanation, const plan::Plan& plan, const fs::path& package) {
-  auto session = runtime::Session::open(package, {.threads = explanation.threads, .context = explanation.rows});
+  // The predictions beside it are of so many threads.
+  auto session = runtime::Session::open(
+      package, {.threads = explanation.threads, .context = explanation.rows, .fixed_team = true});
   runtime::Profile profile = make_profile(plan);
   auto samples = run_steps(*session, profile, explanation.rows);
   explanation.repetitions = static_cast<int>(samples.size());

@@ -20,6 +20,7 @@ struct LogitsOptions {
   std::int64_t step = 0;
   int threads = 0;
   bool verify = false;
+  bool fixed_team = false;
 };
 
 void check_tokens(std::span<const std::int32_t> tokens, const package::Manifest& manifest) {
@@ -37,10 +38,13 @@ void check_tokens(std::span<const std::int32_t> tokens, const package::Manifest&
 void write_logits(const LogitsOptions& options, Console& console) {
   auto tokens = parse_token_ids(options.tokens, "--tokens");
   auto path = compiled_package(console, options.model, options.threads, options.verify);
-  runtime::SessionOptions session_options{
-      .threads = options.threads, .context = std::ssize(tokens), .verify = options.verify};
+  runtime::SessionOptions session_options{.threads = options.threads,
+                                          .context = std::ssize(tokens),
+                                          .verify = options.verify,
+                                          .fixed_team = options.fixed_team};
   auto manifest = package::Package::open(path).manifest();
   check_tokens(tokens, manifest);
+  if (!options.fixed_team) warn_of_threads(console, options.threads);
   auto session = runtime::Session::open(path, session_options);
 
   const auto vocabulary = static_cast<std::size_t>(manifest.vocab_size);
@@ -78,6 +82,7 @@ Action declare_logits(CLI::App& app, Console& console) {
   app.add_option("--step", options->step, "Feed so many tokens at a time (default: all)")->check(integer_in(1));
   add_threads(app, options->threads);
   add_verify(app, options->verify);
+  add_fixed_team(app, options->fixed_team);
   return [options, &console] { write_logits(*options, console); };
 }
 

@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "import/model_folder.h"
 #include "import/wrong_model.h"
+#include "machine/cpu.h"
 #include "package/package.h"
 
 namespace strata::cli {
@@ -58,6 +59,13 @@ text::TextModel load_model_text(const fs::path& model, bool verify) {
               model.string());
 }
 
+void warn_of_threads(Console& console, std::int64_t threads) {
+  const int allowed = machine::allowed_threads();
+  if (threads <= allowed) return;
+  console.info("strata: warning: -t " + std::to_string(threads) + " is more than this process may use: " +
+               (allowed == 1 ? "1 thread works" : std::to_string(allowed) + " threads work"));
+}
+
 fs::path compiled_package(Console& console, const fs::path& model, int threads, bool verify) {
   compile::CompileOptions options;
   options.threads = threads;
@@ -76,6 +84,7 @@ void warn(Console& console, const compile::CompileReport& report) {
 
 std::unique_ptr<runtime::Session> open_session(Console& console, const fs::path& model,
                                                const runtime::SessionOptions& options) {
+  warn_of_threads(console, options.threads);
   auto session = runtime::Session::open(compiled_package(console, model, options.threads, options.verify), options);
   console.detail("context: " + std::to_string(session->context()) +
                  " tokens, threads: " + std::to_string(session->threads()));

@@ -21,6 +21,9 @@ text::TextModel load_model_text(const std::filesystem::path& model, bool verify 
 std::unique_ptr<runtime::Session> open_session(Console& console, const std::filesystem::path& model,
                                                const runtime::SessionOptions& options);
 
+// Says so, in a line, when -t asks for more threads than this process may use. 0: not given.
+void warn_of_threads(Console& console, std::int64_t threads);
+
 // Compiles `model` into the cache if need be and returns the package's path. `verify`: believe nothing remembered.
 std::filesystem::path compiled_package(Console& console, const std::filesystem::path& model, int threads,
                                        bool verify = false);

@@ -103,6 +103,11 @@ CLI::Option* add_threads(CLI::App& app, int& threads) {
       ->check(integer_in(1, 4096));
 }
 
+// For measurements and tests, which want to know what a team of a given size does.
+CLI::Option* add_fixed_team(CLI::App& app, bool& fixed_team) {
+  return app.add_flag("--fixed-team", fixed_team, "All threads in every step, however busy the machine is")->group("");
+}
+
 CLI::Option* add_context(CLI::App& app, std::int64_t& context) {
   return app.add_option("-c,--ctx-size", context, "Tokens of context; 0: the model's limit, at most 4096")
       ->check(integer_in(0));

@@ -20,6 +20,7 @@ CLI::Validator one_of(std::vector<std::string> names);
 CLI::Option* add_model(CLI::App& app, std::string& model);
 CLI::Option* add_verify(CLI::App& app, bool& verify);
 CLI::Option* add_threads(CLI::App& app, int& threads);
+CLI::Option* add_fixed_team(CLI::App& app, bool& fixed_team);
 CLI::Option* add_context(CLI::App& app, std::int64_t& context);
 
 // Comma-separated non-negative integers, such as "512,1024". Throws usage_error naming `option` for anything else,

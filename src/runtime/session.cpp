@@ -2,6 +2,7 @@
 #include "runtime/session.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <string>
 
@@ -11,6 +12,7 @@
 #include "package/package.h"
 #include "runtime/code_library.h"
 #include "runtime/program.h"
+#include "runtime/team_sizer.h"
 #include "runtime/thread_team.h"
 
 namespace strata::runtime {
@@ -20,12 +22,13 @@ constexpr std::int64_t kDefaultContext = 4096;
 constexpr int kMaxThreads = 1024;
 
 int choose_threads(const SessionOptions& options) {
-  if (options.threads == 0) return machine::allowed_threads();
+  const int allowed = machine::allowed_threads();
+  if (options.threads == 0) return allowed;
   if (options.threads < 0 || options.threads > kMaxThreads) {
     throw usage_error(std::to_string(options.threads) + " threads are not possible",
                       "give -t from 1 to " + std::to_string(kMaxThreads));
   }
-  return options.threads;
+  return options.fixed_team ? options.threads : std::min(options.threads, allowed);
 }
 
 std::int64_t choose_context(const SessionOptions& options, const package::Manifest& manifest,
@@ -61,7 +64,9 @@ struct Session::State {
         context(choose_context(options, package.manifest(), path.string())),
         program(package.manifest(), code, path.string(), context),
         weights(package.section(package::kWeightsSection).data()),
-        team(choose_threads(options)) {
+        team(choose_threads(options)),
+        sizer(team.size()),
+        has_fixed_team(options.fixed_team) {
     code.require_contract(package.manifest());
     require_memory(path.string());
     package.prefetch();
@@ -80,14 +85,42 @@ struct Session::State {
   void check(std::span<const std::int32_t> tokens) const;
   void forward(std::span<const std::int32_t> tokens);
 
+  // A step of this many rows, whose parts are timed; the time between them is not the team's.
+  TeamSizer::Step begin_step(std::int64_t rows, bool has_head);
+  template <class Body>
+  void timed(TeamSizer::Step& step, Body&& body);
+  void end_step(const TeamSizer::Step& step);
+
   package::Package package;
   CodeLibrary code;
   std::int64_t context;
   Program program;
   const std::byte* weights;
   ThreadTeam team;
+  TeamSizer sizer;
+  const bool has_fixed_team;
+  bool is_profiled = false;  // the times of ops are those of the whole team
   std::int64_t position = 0;
 };
+
+TeamSizer::Step Session::State::begin_step(std::int64_t rows, bool has_head) {
+  const int ranks = has_fixed_team || is_profiled ? team.size() : sizer.size();
+  if (ranks != team.active()) team.set_active(ranks);
+  return {.kind = 2 * rows + (has_head ? 1 : 0)};
+}
+
+template <class Body>
+void Session::State::timed(TeamSizer::Step& step, Body&& body) {
+  const double waited_before = team.waited_s();
+  const auto begin = std::chrono::steady_clock::now();
+  body();
+  step.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  step.waited_s += team.waited_s() - waited_before;
+}
+
+void Session::State::end_step(const TeamSizer::Step& step) {
+  if (!has_fixed_team && !is_profiled) sizer.add(step);
+}
 
 void Session::State::check(std::span<const std::int32_t> tokens) const {
   const std::int64_t vocab = package.manifest().vocab_size;
@@ -143,12 +176,17 @@ std::span<const float> Session::feed(std::span<const std::int32_t> tokens,
   for (std::size_t done = 0; done < tokens.size();) {
     if (done != 0 && stop && stop()) return {};
     rows = state.program.forward_rows(static_cast<std::int64_t>(tokens.size() - done));
-    state.forward(tokens.subspan(done, static_cast<std::size_t>(rows)));
+    const bool is_last = done + static_cast<std::size_t>(rows) == tokens.size();
+    TeamSizer::Step step = state.begin_step(rows, is_last);
+    state.timed(step, [&] {
+      state.forward(tokens.subspan(done, static_cast<std::size_t>(rows)));
+      if (is_last) state.program.head(state.team, state.weights, rows - 1, 1);
+    });
+    state.end_step(step);
     done += static_cast<std::size_t>(rows);
     if (progress) progress(static_cast<std::int64_t>(done));
   }
   if (tokens.empty()) return {};
-  state.program.head(state.team, state.weights, rows - 1, 1);
   return state.program.logits().first(static_cast<std::size_t>(manifest().vocab_size));
 }
 
@@ -158,18 +196,23 @@ void Session::feed_all(std::span<const std::int32_t> tokens,
   state.check(tokens);
   while (!tokens.empty()) {
     const std::int64_t chunk = state.program.forward_rows(static_cast<std::int64_t>(tokens.size()));
-    state.forward(tokens.first(static_cast<std::size_t>(chunk)));
+    TeamSizer::Step step = state.begin_step(chunk, static_cast<bool>(rows));
+    state.timed(step, [&] { state.forward(tokens.first(static_cast<std::size_t>(chunk))); });
     tokens = tokens.subspan(static_cast<std::size_t>(chunk));
     for (std::int64_t first = 0; rows && first < chunk;) {
       const std::int64_t count = state.program.head_rows(chunk - first);
-      state.program.head(state.team, state.weights, first, count);
+      state.timed(step, [&] { state.program.head(state.team, state.weights, first, count); });
       rows(state.program.logits().first(static_cast<std::size_t>(count * manifest().vocab_size)), count);
       first += count;
     }
+    state.end_step(step);
   }
 }
 
-void Session::set_profile(Profile* profile) { state_->program.set_profile(profile); }
+void Session::set_profile(Profile* profile) {
+  state_->program.set_profile(profile);
+  state_->is_profiled = profile != nullptr;
+}
 
 std::vector<std::span<const std::byte>> Session::working_memory() const { return state_->program.written(); }
 

@@ -14,9 +14,10 @@
 namespace strata::runtime {
 
 struct SessionOptions {
-  int threads = 0;           // 0: every processor that the affinity mask and the cgroup's quota allow
+  int threads = 0;  // the most that work, and no more than the affinity mask and the cgroup's quota allow; 0: those
   std::int64_t context = 0;  // tokens that the key/value cache holds; 0: the model's own limit, at most 4096
   bool verify = false;       // check the weights' checksum also when that was done before
+  bool fixed_team = false;   // every step takes exactly `threads`, whatever is allowed and however busy the machine is
 };
 
 // One sequence on one loaded package: the mapped weights, a thread team, a key/value cache, an arena.
@@ -31,7 +32,7 @@ class Session {
   const package::Manifest& manifest() const;
   std::int64_t context() const;   // capacity in tokens
   std::int64_t position() const;  // tokens in the cache
-  int threads() const;
+  int threads() const;            // the most that work on a step
 
   // The bytes of a text section such as "tokenizer.json"; empty when the package has none.
   std::string_view section(std::string_view name) const;

@@ -71,10 +71,13 @@ class LogitsTest(StrataTest):
                 self.assertLessEqual(reference.relative_error(got, want), limit, (dtype, step))
 
     def test_result_does_not_depend_on_the_threads(self):
+        """Not by a bit: how many work on a step depends on what else the machine does."""
         tokens = list(range(1, 40))
-        one = self.logits(self.checkpoint("qwen3-micro"), tokens, "-t", 1)
-        two = self.logits(self.checkpoint("qwen3-micro"), tokens, "-t", 2)
-        self.assertLessEqual(reference.relative_error(two, one), 1e-6)
+        for step in ([], ["--step", 1]):
+            one = self.logits(self.checkpoint("qwen3-micro"), tokens, "-t", 1, *step)
+            for threads in (2, 3, 5):
+                more = self.logits(self.checkpoint("qwen3-micro"), tokens, "-t", threads, "--fixed-team", *step)
+                self.assertTrue(np.array_equal(more, one), (threads, step))
 
     def test_a_long_prompt_equals_its_steps(self):
         folder = self.checkpoint("qwen3-nano")

@@ -137,8 +137,8 @@ class Threads : public Sessions, public testing::WithParamInterface<int> {};
 
 TEST_P(Threads, ChunksAndStepsAgree) {
   const Tokens tokens = counting(20);
-  const auto whole = open(fake_manifest(), {.threads = GetParam()});
-  const auto stepwise = open(fake_manifest(), {.threads = GetParam()});
+  const auto whole = open(fake_manifest(), {.threads = GetParam(), .fixed_team = true});
+  const auto stepwise = open(fake_manifest(), {.threads = GetParam(), .fixed_team = true});
   EXPECT_EQ(whole->threads(), GetParam());
   const auto logits = whole->feed(tokens);
   std::span<const float> step;
@@ -155,7 +155,7 @@ TEST_P(Threads, ChunksAndStepsAgree) {
 }
 
 TEST_P(Threads, FeedingAllocatesNothing) {
-  const auto session = open(fake_manifest(), {.threads = GetParam()});
+  const auto session = open(fake_manifest(), {.threads = GetParam(), .fixed_team = true});
   const Tokens prompt = counting(19);
   session->feed(prompt);
   const std::int64_t before = allocations();
@@ -340,6 +340,14 @@ TEST_F(Sessions, RefusesAContextBeyondTheModels) {
 TEST_F(Sessions, RefusesImpossibleThreads) {
   expect_error(ExitCode::kUsage, {"-1 threads"}, [&] { open(fake_manifest(), {.threads = -1}); });
   expect_error(ExitCode::kUsage, {"1000000 threads"}, [&] { open(fake_manifest(), {.threads = 1000000}); });
+}
+
+TEST_F(Sessions, TakesNoMoreThreadsThanAllowed) {
+  const int allowed = machine::allowed_threads();
+  EXPECT_EQ(open(fake_manifest(), {.threads = allowed + 3})->threads(), allowed);
+  const auto fixed = open(fake_manifest(), {.threads = allowed + 3, .fixed_team = true});
+  EXPECT_EQ(fixed->threads(), allowed + 3);
+  EXPECT_EQ(fixed->feed({{1}})[fake::kRanks], static_cast<float>(allowed + 3));
 }
 
 TEST_F(Sessions, TakesTheAllowedThreadsByDefault) { EXPECT_EQ(open()->threads(), machine::allowed_threads()); }

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <memory>
 #include <numeric>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -82,7 +83,55 @@ TEST_P(Teams, ARunAllocatesNothing) {
   EXPECT_EQ(allocations(), before);
 }
 
+// Every number of ranks follows every other: with and without a sleep before, those that were left out come back.
+TEST_P(Teams, LeavesTheLastRanksOut) {
+  ThreadTeam team(GetParam());
+  const std::size_t size = static_cast<std::size_t>(GetParam());
+  std::vector<int> runs(size), expected(size);
+  for (int round = 0; round < 400; ++round) {
+    const int ranks = 1 + round * round / 3 % GetParam();
+    if (round % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    team.set_active(ranks);
+    EXPECT_EQ(team.active(), ranks);
+    for (int i = 0; i < 2; ++i) {
+      team.run([&](const tensor::Team& member) {
+        EXPECT_EQ(member.size, ranks);
+        ++runs[static_cast<std::size_t>(member.rank)];
+        member.sync();
+      });
+    }
+    for (int rank = 0; rank < ranks; ++rank) expected[static_cast<std::size_t>(rank)] += 2;
+    ASSERT_EQ(runs, expected) << ranks;
+  }
+}
+
+TEST_P(Teams, EndsWithRanksLeftOut) {
+  ThreadTeam team(GetParam());
+  team.set_active(1);
+  team.run([](const tensor::Team& member) { EXPECT_EQ(member.size, 1); });
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, Teams, testing::Values(1, 2, 3, 4, 9));
+
+TEST(ThreadTeam, CountsTheWaitsForOthers) {
+  ThreadTeam team(2);
+  const auto late = [&](int rank) {
+    const double before = team.waited_s();
+    team.run([&](const tensor::Team& member) {
+      if (member.rank == rank) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (rank == 0) member.sync();
+    });
+    return team.waited_s() - before;
+  };
+  EXPECT_GT(late(0), 5e-3) << "in a barrier";
+  EXPECT_GT(late(1), 5e-3) << "at the end";
+}
+
+TEST(ThreadTeam, RefusesRanksThatItHasNot) {
+  ThreadTeam team(2);
+  EXPECT_THROW(team.set_active(0), std::logic_error);
+  EXPECT_THROW(team.set_active(3), std::logic_error);
+}
 
 TEST(ThreadTeam, LeavesTheCallersAffinityAlone) {
   const auto before = machine::affinity();
