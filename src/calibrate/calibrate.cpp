@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibrate/calibrate.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <numeric>
 #include <optional>
 #include <random>
+#include <set>
 
+#include "base/error.h"
 #include "calibrate/probes.h"
+#include "calibrate/settle.h"
 #include "calibrate/windows.h"
+#include "machine/cgroup.h"
 #include "machine/cost.h"
 #include "machine/cpu.h"
 #include "machine/memory.h"
@@ -60,16 +66,48 @@ void link_lines(std::span<std::byte> memory, std::int64_t line_bytes) {
   }
 }
 
+template <class Parts>
+bool same_names(const Parts& a, const Parts& b) {
+  return std::ranges::equal(a, b, [](const auto& x, const auto& y) { return x.name == y.name; });
+}
+
+// What is measured in vain stays as this file says, if it is of this machine. Another version may have written it.
+Machine earlier_figures(const Machine& detected, const std::filesystem::path& file) {
+  try {
+    const Machine earlier = machine::native(file);
+    return same_names(earlier.memory, detected.memory) && same_names(earlier.units, detected.units) ? earlier
+                                                                                                    : detected;
+  } catch (const Error&) {
+    return detected;
+  }
+}
+
+int choose_threads(int asked, int cores) {
+  const int allowed = std::min(machine::allowed_threads(), cores);
+  return asked > 0 ? std::min(asked, allowed) : allowed;
+}
+
+ProcessorTimes processor_times() { return parse_processor_times(machine::first_line("/proc/stat").value_or("")); }
+
+// Of this process: how often a thread was taken off its processor.
+long involuntary_switches() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_nivcsw;
+}
+
 class Calibration {
  public:
   Calibration(const CalibrateOptions& options, const Progress& progress)
       : progress_(progress),
         machine_(machine::native("")),
-        threads_(std::min(options.threads > 0 ? options.threads : machine::allowed_threads(), machine_.cores)),
+        earlier_(earlier_figures(machine_, options.earlier)),
+        threads_(choose_threads(options.threads, machine_.cores)),
         probes_(machine_, [&] { report("compiling the loops"); }),
         team_(threads_) {
     const std::size_t counts = thread_counts(threads_).size();
     points_ = machine_.memory.size() * (2 * counts + 1) + machine_.units.size() + 2 + kStreamPoints;
+    points_ *= kFewestRounds;
     point_seconds_ = options.seconds / static_cast<double>(points_);
     if (const auto processors = machine::affinity(); static_cast<int>(processors.size()) == threads_) {
       pinned_.emplace(processors[0]);
@@ -77,15 +115,20 @@ class Calibration {
     make_buffers(options.memory_bytes);
   }
 
-  Machine run() {
-    for (std::size_t level = 0; level < machine_.memory.size(); ++level) measure_level(level);
-    for (std::size_t unit = 0; unit < machine_.units.size(); ++unit) measure_unit(unit);
-    measure_barrier();
-    measure_overhead();
-    measure_streams();
-    machine_.name += "-calibrated";
-    machine_.description += (machine_.description.empty() ? "" : ", ") + std::string("measured by strata calibrate");
-    return machine_;
+  Calibrated run() {
+    Calibrated result;
+    const long switches = involuntary_switches();
+    const ProcessorTimes start = processor_times();
+    for (result.rounds = 1;; ++result.rounds) {
+      const ProcessorTimes before = processor_times();
+      measure();
+      if (steal_share(before, processor_times()) > kMuchSteal) disregard_round();
+      if (result.rounds >= kFewestRounds && (is_settled() || result.rounds == kMostRounds)) break;
+    }
+    result.steal_share = steal_share(start, processor_times());
+    result.involuntary_switches = involuntary_switches() - switches;
+    result.machine = settled_machine(result.kept);
+    return result;
   }
 
  private:
@@ -93,7 +136,8 @@ class Calibration {
 
   void report(std::string_view stage) const {
     if (progress_)
-      progress_(stage, static_cast<double>(point_) / static_cast<double>(std::max<std::size_t>(1, points_)));
+      progress_(stage,
+                std::min(1.0, static_cast<double>(point_) / static_cast<double>(std::max<std::size_t>(1, points_))));
   }
 
   // Each thread touches its own buffer first, so that it lies in the memory next to its core.
@@ -131,23 +175,53 @@ class Calibration {
     return taken;
   }
 
-  bool is_dram(std::size_t level) const { return level + 1 == machine_.memory.size(); }
-
-  void measure_level(std::size_t index) {
-    const MemoryLevel detected = machine_.memory[index];
-    if (is_dram(index) && !dram_is_measurable_) return;
-    std::map<int, double> read;
-    std::map<int, double> written;
-    for (const int active : thread_counts(threads_)) {
-      read[active] = transfer_rate(index, active, false);
-      written[active] = transfer_rate(index, active, true);
-    }
-    machine_.memory[index] = with_rates(detected, read, written);
-    machine_.memory[index].latency_s = rounded(latency(index));
+  // Once, what has not settled yet.
+  void measure() {
+    fresh_.clear();
+    for (std::size_t level = 0; level < machine_.memory.size(); ++level) measure_level(level);
+    for (std::size_t unit = 0; unit < machine_.units.size(); ++unit) measure_unit(unit);
+    measure_barrier();
+    measure_overhead();
+    measure_streams();
   }
 
-  // Bytes per second of the threads together.
-  double transfer_rate(std::size_t index, int active, bool is_write) {
+  // A reading of the figure, unless those before have settled it. `scale` of a window's time is the figure's.
+  void take(const std::string& figure, double scale, const std::function<std::vector<Window>()>& windows_of,
+            double (*estimate)(const std::vector<Window>&)) {
+    std::vector<Reading>& readings = readings_[figure];
+    if (readings.size() >= kFewestRounds && settled(readings)) return;
+    const std::vector<Window> taken = windows_of();
+    readings.push_back({scale * estimate(taken), is_disturbed(taken)});
+    fresh_.push_back(&readings.back().disturbed);
+  }
+
+  static bool is_disturbed(const std::vector<Window>& windows) {
+    return std::ranges::count(windows, false, &Window::disturbed) < kEnoughWindows;
+  }
+
+  // All readings of the last round count as disturbed.
+  void disregard_round() {
+    for (bool* disturbed : fresh_) *disturbed = true;
+  }
+
+  bool is_dram(std::size_t level) const { return level + 1 == machine_.memory.size(); }
+
+  static std::string rate_figure(const MemoryLevel& level, int active, bool is_write) {
+    return level.name + (is_write ? " writes by " : " reads by ") + std::to_string(active);
+  }
+  static std::string latency_figure(const MemoryLevel& level) { return level.name + " latency"; }
+
+  void measure_level(std::size_t index) {
+    if (is_dram(index) && !dram_is_measurable_) return;
+    for (const int active : thread_counts(threads_)) {
+      measure_rate(index, active, false);
+      measure_rate(index, active, true);
+    }
+    measure_latency(index);
+  }
+
+  // Seconds per byte of the threads together.
+  void measure_rate(std::size_t index, int active, bool is_write) {
     const MemoryLevel& level = machine_.memory[index];
     const auto block = static_cast<std::int64_t>(probes_.block_bytes());
     const std::int64_t bytes = is_dram(index) ? std::min(kDramWindowBytes, buffer_bytes_ / 4)
@@ -158,7 +232,7 @@ class Calibration {
         is_dram(index) ? 1 : std::max<std::int64_t>(1, static_cast<std::int64_t>(window_bytes) / portion);
     // In DRAM each window takes the next portion: until it is its turn again, it has left the caches.
     std::vector<std::int64_t> offsets(static_cast<std::size_t>(threads_), 0);
-    const auto taken = windows(level.name, active, [&](const tensor::Team& member) {
+    const Work work = [&](const tensor::Team& member) {
       std::int64_t& offset = offsets[static_cast<std::size_t>(member.rank)];
       if (is_write) {
         probes_.write(words(member, offset, portion), repeats, 1);
@@ -166,13 +240,14 @@ class Calibration {
         probes_.read(words(member, offset, portion), repeats);
       }
       if (is_dram(index)) offset = offset + 2 * portion <= buffer_bytes_ ? offset + portion : 0;
-    });
-    const double seconds = is_dram(index) ? typical(taken) : fastest(taken);
-    return rounded(static_cast<double>(portion * repeats) * active / seconds);
+    };
+    take(
+        rate_figure(level, active, is_write), 1 / (static_cast<double>(portion * repeats) * active),
+        [&] { return windows(level.name, active, work); }, is_dram(index) ? typical : fastest);
   }
 
   // Seconds of a load that depends on the one before; beyond the caches also of finding its page.
-  double latency(std::size_t index) {
+  void measure_latency(std::size_t index) {
     const MemoryLevel& level = machine_.memory[index];
     constexpr std::int64_t kMost = std::int64_t{256} << 20;
     const std::int64_t bytes =
@@ -181,39 +256,43 @@ class Calibration {
     link_lines(memory, level.line_bytes);
     const auto steps = static_cast<std::int64_t>(std::max(100.0, kWindowSeconds / std::max(level.latency_s, 1e-9)));
     const void* at = memory.data();
-    const auto taken = windows(level.name, 1, [&](const tensor::Team&) { at = probes_.chase(at, steps); });
-    return (is_dram(index) ? typical(taken) : fastest(taken)) / static_cast<double>(steps);
+    const Work work = [&](const tensor::Team&) { at = probes_.chase(at, steps); };
+    take(
+        latency_figure(level), 1 / static_cast<double>(steps), [&] { return windows(level.name, 1, work); },
+        is_dram(index) ? typical : fastest);
   }
 
+  // Seconds per operation.
   void measure_unit(std::size_t index) {
-    machine::Unit& unit = machine_.units[index];
+    const machine::Unit& unit = machine_.units[index];
     if (!probes_.has_unit(index)) return;
     const double operations = probes_.run_unit(index, 1);
     const auto steps = static_cast<std::int64_t>(std::max(1.0, kWindowSeconds * unit.ops_per_s / operations));
-    const auto taken = windows(unit.name, 1, [&](const tensor::Team&) { probes_.run_unit(index, steps); });
-    unit.ops_per_s = rounded(operations * static_cast<double>(steps) / fastest(taken));
+    const Work work = [&](const tensor::Team&) { probes_.run_unit(index, steps); };
+    take(
+        unit.name, 1 / (operations * static_cast<double>(steps)), [&] { return windows(unit.name, 1, work); }, fastest);
   }
 
   // Of all cores, or not at all.
   void measure_barrier() {
     constexpr int kTimes = 200;
     if (threads_ == 1 || threads_ < machine_.cores) return;
-    const auto taken = windows("barrier", threads_, [&](const tensor::Team& member) {
+    const Work work = [&](const tensor::Team& member) {
       for (int i = 0; i < kTimes; ++i) member.sync();
-    });
-    machine_.barrier_s = rounded(fastest(taken) / kTimes);
+    };
+    take("barrier", 1.0 / kTimes, [&] { return windows("barrier", threads_, work); }, fastest);
   }
 
   void measure_overhead() {
     constexpr std::int64_t kCalls = 10000;
-    const auto taken = windows("op overhead", 1, [&](const tensor::Team&) { probes_.small_ops(kCalls); });
-    machine_.op_overhead_s = rounded(fastest(taken) / static_cast<double>(kCalls));
+    const Work work = [&](const tensor::Team&) { probes_.small_ops(kCalls); };
+    take("op overhead", 1.0 / static_cast<double>(kCalls), [&] { return windows("op overhead", 1, work); }, fastest);
   }
 
   // All candidates in turn, window by window, so that each sees the same states of the memory.
   void measure_streams() {
     constexpr std::uint32_t kOnes = 0x3f803f80;  // two of bf16, or about one f32
-    if (!dram_is_measurable_) return;
+    if (!dram_is_measurable_ || (streams_.size() >= kFewestRounds && unsettled_streams().empty())) return;
     const auto candidates = stream_candidates(machine_);
     std::vector<std::vector<Window>> taken(candidates.size());
     probes_.write(words({}, 0, buffer_bytes_), 1, kOnes);
@@ -222,6 +301,8 @@ class Calibration {
     std::int64_t offset = 0;
     const auto start = Clock::now();
     const double seconds = point_seconds_ * static_cast<double>(kStreamPoints);
+    const auto passed = [&] { return std::chrono::duration<double>(Clock::now() - start).count() / seconds; };
+    const auto too_few = [&] { return std::ranges::any_of(taken, is_disturbed); };
     do {
       report("streams");
       for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -229,17 +310,88 @@ class Calibration {
         taken[i].push_back(run_window(team_, 1, [&](const tensor::Team&) { probes_.stream(i, weights); }));
         offset = offset + 2 * portion <= buffer_bytes_ ? offset + portion : 0;
       }
-    } while (std::chrono::duration<double>(Clock::now() - start).count() < seconds);
+    } while (passed() < (too_few() ? 3 : 1));
     point_ += kStreamPoints;
     std::vector<double> times;
     for (const auto& windows : taken) times.push_back(typical(windows));
-    machine_.streams = fastest_streams(candidates, times);
+    streams_.push_back({fastest_streams(candidates, times), too_few()});
+    fresh_.push_back(&streams_.back().disturbed);
+  }
+
+  std::vector<int> unsettled_streams() const {
+    std::set<int> sizes;
+    for (const machine::Stream& candidate : stream_candidates(machine_)) sizes.insert(candidate.element_bits);
+    std::vector<int> unsettled;
+    for (const int bits : sizes) {
+      if (!settled_stream(streams_, bits)) unsettled.push_back(bits);
+    }
+    return unsettled;
+  }
+
+  bool is_settled() const {
+    const bool figures =
+        std::ranges::all_of(readings_, [](const auto& entry) { return settled(entry.second).has_value(); });
+    return figures && (streams_.empty() || unsettled_streams().empty());
+  }
+
+  // The earlier figures with those that settled in their place. `kept`: the names of what was measured in vain.
+  Machine settled_machine(std::vector<std::string>& kept) const {
+    Machine result = earlier_;
+    for (std::size_t i = 0; i < result.memory.size(); ++i) settle_level(machine_.memory[i], result.memory[i]);
+    for (std::size_t i = 0; i < result.units.size(); ++i) {
+      if (const auto seconds = figure(machine_.units[i].name)) result.units[i].ops_per_s = rounded(1 / *seconds);
+    }
+    if (const auto seconds = figure("barrier")) result.barrier_s = rounded(*seconds);
+    if (const auto seconds = figure("op overhead")) result.op_overhead_s = rounded(*seconds);
+    settle_streams(result.streams);
+    for (const auto& [name, readings] : readings_) {
+      if (!settled(readings)) kept.push_back(name);
+    }
+    if (!streams_.empty()) {
+      for (const int bits : unsettled_streams()) kept.push_back("streams of " + std::to_string(bits) + " bits");
+    }
+    result.name = machine_.name + "-calibrated";
+    result.description =
+        machine_.description + (machine_.description.empty() ? "" : ", ") + "measured by strata calibrate";
+    return result;
+  }
+
+  std::optional<double> figure(const std::string& name) const {
+    const auto at = readings_.find(name);
+    return at == readings_.end() ? std::nullopt : settled(at->second);
+  }
+
+  void settle_level(const MemoryLevel& detected, MemoryLevel& level) const {
+    if (const auto seconds = figure(latency_figure(detected))) level.latency_s = rounded(*seconds);
+    std::map<int, double> read;
+    std::map<int, double> written;
+    bool is_measured = false;
+    for (const int active : thread_counts(threads_)) {
+      const auto reading = figure(rate_figure(detected, active, false));
+      const auto writing = figure(rate_figure(detected, active, true));
+      read[active] = reading ? rounded(1 / *reading) : machine::bandwidth(level, active);
+      written[active] = writing ? rounded(1 / *writing) : machine::write_bandwidth(level, active);
+      is_measured |= reading || writing;
+    }
+    if (is_measured) level = with_rates(level, read, written);
+  }
+
+  void settle_streams(std::vector<machine::Stream>& streams) const {
+    std::map<int, machine::Stream> by_size;
+    for (const machine::Stream& stream : streams) by_size.emplace(stream.element_bits, stream);
+    for (const machine::Stream& candidate : stream_candidates(machine_)) {
+      if (const auto stream = settled_stream(streams_, candidate.element_bits))
+        by_size[candidate.element_bits] = *stream;
+    }
+    streams.clear();
+    for (const auto& [bits, stream] : by_size) streams.push_back(stream);
   }
 
   const Progress& progress_;
   std::size_t point_ = 0, points_ = 0;
   double point_seconds_ = 0;
-  Machine machine_;
+  const Machine machine_;  // as detected: what the windows' work is sized by
+  const Machine earlier_;
   const int threads_;
   Probes probes_;
   runtime::ThreadTeam team_;
@@ -247,6 +399,9 @@ class Calibration {
   std::int64_t buffer_bytes_ = 0;
   bool dram_is_measurable_ = false;
   std::vector<runtime::Pages> buffers_;
+  std::map<std::string, std::vector<Reading>> readings_;  // by figure: seconds of the work that it is about
+  std::vector<StreamReading> streams_;
+  std::vector<bool*> fresh_;  // marks of this round's readings
 };
 
 }  // namespace
@@ -295,7 +450,7 @@ std::vector<machine::Stream> fastest_streams(const std::vector<machine::Stream>&
   return streams;
 }
 
-Machine calibrate(const CalibrateOptions& options, const Progress& progress) {
+Calibrated calibrate(const CalibrateOptions& options, const Progress& progress) {
   return Calibration(options, progress).run();
 }
 

@@ -34,6 +34,22 @@ fs::path default_output() {
 
 std::string gigabytes(double bytes_per_s) { return format_fixed(bytes_per_s / 1e9, 1) + " GB/s"; }
 
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// How quiet the machine was, and what could not be told.
+void report_disturbance(Console& console, const calibrate::Calibrated& done) {
+  console.info("strata: measured in " + std::to_string(done.rounds) + " rounds; " +
+               format_fixed(100 * done.steal_share, 1) + " % of the time stolen by other guests, " +
+               std::to_string(done.involuntary_switches) + " involuntary switches");
+  if (done.kept.empty()) return;
+  console.info("strata: warning: the machine was too busy to measure " + joined(done.kept) +
+               "; the earlier figures stand; measure again when it is idle");
+}
+
 void report(Console& console, const machine::Machine& machine) {
   for (const auto& level : machine.memory) {
     std::string line = "strata: " + level.name + ": reads";
@@ -61,15 +77,18 @@ void calibrate_machine(const CalibrateCommandOptions& options, Console& console)
   const fs::path path = options.output.empty() ? default_output() : fs::path(options.output);
   // Before the measurement: a path that can't be written should not cost it.
   AtomicFile file(path);
-  machine::Machine machine;
+  calibrate::CalibrateOptions calibrate = options.calibrate;
+  std::error_code error;
+  calibrate.earlier = fs::exists(path, error) ? path : machine::calibration_path();
+  calibrate::Calibrated done;
   {
     ProgressReport progress(console, "measuring this machine");
-    machine = calibrate::calibrate(options.calibrate,
-                                   [&](std::string_view stage, double done) { progress.update(stage, done); });
+    done = calibrate::calibrate(calibrate, [&](std::string_view stage, double part) { progress.update(stage, part); });
   }
-  file.append(machine::to_json(machine));
+  file.append(machine::to_json(done.machine));
   file.commit();
-  report(console, machine);
+  report(console, done.machine);
+  report_disturbance(console, done);
   console.info("strata: " + path.string());
 }
 

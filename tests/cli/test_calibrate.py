@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measuring this machine: the file it writes, where, and what may go wrong. Figures are only looked at for sense."""
 import json
+import os
+import subprocess
+import sys
 import unittest
 
 from harness import StrataTest
@@ -19,6 +22,31 @@ class CalibrateTest(StrataTest):
         self.assertEqual((self.result.code, self.result.out), (0, b""), self.result)
         for word in ("L1", "DRAM", "f32", "barrier", str(self.file)):
             self.assertIn(word, self.result.err)
+
+    def test_how_quiet_the_machine_was(self):
+        self.assertRegex(self.result.err, r"measured in [234] rounds; [0-9.]+ % of the time stolen .*, [0-9]+ involunt")
+
+    def test_beside_busy_programs(self):
+        """What can't be told there keeps the earlier figure, by name."""
+        file = self.work / "busy" / "machine.json"
+        file.parent.mkdir()
+        earlier = json.loads(self.file.read_text())
+        earlier["barrier_s"], earlier["op_overhead_s"] = 1.25e-7, 1.25e-8
+        file.write_text(json.dumps(earlier))
+        spin = [sys.executable, "-c", "while True: pass"]
+        programs = [subprocess.Popen(spin) for _ in range(2 * (os.cpu_count() or 1))]
+        try:
+            result = self.strata("calibrate", "-o", file, *QUICK)
+        finally:
+            for program in programs:
+                program.kill()
+                program.wait()
+        self.assertEqual(result.code, 0, result)
+        kept = [line for line in result.err.splitlines() if "the earlier figures stand" in line]
+        machine = json.loads(file.read_text())
+        for name, key in (("barrier", "barrier_s"), ("op overhead", "op_overhead_s")):
+            if kept and name in kept[0]:
+                self.assertEqual(machine[key], earlier[key], kept)
 
     def test_content(self):
         machine = json.loads(self.file.read_text())
