@@ -28,21 +28,21 @@ struct AttentionShape {
   std::int64_t seq, heads, kv_heads, dim, ctx_capacity;
   std::int64_t ldq = 0;
 
-  std::int64_t group() const { return heads / kv_heads; }
-  std::int64_t tile_tokens() const { return group() >= kAttentionRows ? 1 : kAttentionRows / group(); }
-  std::int64_t tile_rows() const { return (seq < tile_tokens() ? seq : tile_tokens()) * group(); }
-  std::int64_t tiles() const { return div_up(seq, tile_tokens()); }
-  std::int64_t state_floats() const { return tile_rows() * (dim + 2); }
+  constexpr std::int64_t group() const { return heads / kv_heads; }
+  constexpr std::int64_t tile_tokens() const { return group() >= kAttentionRows ? 1 : kAttentionRows / group(); }
+  constexpr std::int64_t tile_rows() const { return (seq < tile_tokens() ? seq : tile_tokens()) * group(); }
+  constexpr std::int64_t tiles() const { return div_up(seq, tile_tokens()); }
+  constexpr std::int64_t state_floats() const { return tile_rows() * (dim + 2); }
 };
 
 // Units of work that threads divide: (key/value head, tile of queries).
-inline std::int64_t attention_work_items(std::int64_t seq, std::int64_t heads, std::int64_t kv_heads) {
+constexpr std::int64_t attention_work_items(std::int64_t seq, std::int64_t heads, std::int64_t kv_heads) {
   return kv_heads * AttentionShape{seq, heads, kv_heads, 0, 0}.tiles();
 }
 
 // Floats of scratch per thread.
-inline std::int64_t attention_scratch_floats(std::int64_t seq, std::int64_t heads, std::int64_t kv_heads,
-                                             std::int64_t dim) {
+constexpr std::int64_t attention_scratch_floats(std::int64_t seq, std::int64_t heads, std::int64_t kv_heads,
+                                                std::int64_t dim) {
   const AttentionShape shape{seq, heads, kv_heads, dim, 0};
   return shape.state_floats() + shape.tile_rows() * (dim + kKeyBlock + 1);
 }

@@ -195,52 +195,42 @@ STRATA_INLINE void decode_panels(const EncodedMatrix<E, L>& matrix, std::int64_t
   }
 }
 
-// Elements of scratch that gemm_encoded takes.
+// Elements that NV panels of `depth` values of k take when they are decoded.
 template <int L, int NV, class E>
-constexpr std::int64_t encoded_scratch_elements(std::int64_t k) {
-  constexpr std::int64_t kDepth = E::kDepth;
-  return NV * L * div_up(k < kGemmDepth ? k : kGemmDepth, kDepth) * kDepth;
+constexpr std::int64_t decoded_elements(std::int64_t depth) {
+  return NV * L * div_up(depth, E::kDepth) * E::kDepth;
 }
 
 // How a row tile streams its panels from memory: fetched far ahead, into the L2 cache.
 inline constexpr Stream kEncodedTileStream = {1, 8192, 2};
 
-// Many rows, A<MR@m> of f32 or A<MR@m,2@k> of bf16. A single row tile reads B once and decodes it in registers; of
-// more, each block of NV panels is decoded once per block of rows, to the type of A.
-template <int L, int MR, int NV, class TA, class E, class Store = Overwrite>
-STRATA_NOINLINE void gemm_encoded(const TA* a, std::int64_t m, const Encoded<E>* b, std::int64_t k, std::int64_t n,
-                                  float* c, std::int64_t ldc, std::int64_t panel_begin, std::int64_t panel_end,
-                                  TA* scratch, const Store& write = {}) {
-  static_assert(kSplitsDepth<Store>, "sums that can be added to");
+// One row tile at most, A<MR@m> of f32 or A<MR@m,2@k> of bf16: reads B once and decodes it in registers.
+template <int L, int MR, class TA, class E>
+STRATA_NOINLINE void gemm_few_encoded(const TA* a, const Encoded<E>* b, const GemmTarget& out, std::int64_t k,
+                                      std::int64_t panel_begin, std::int64_t panel_end) {
+  const EncodedMatrix<E, L> matrix(b, k);
+  dispatch_height<MR>(out.m, [&]<int Rows>(Lanes<Rows>) {
+    multiply_encoded<L, MR, Rows, kEncodedTileStream>(a, matrix, k, out, panel_begin, panel_end, Overwrite{});
+  });
+}
+
+// As gemm_block, each group of panels decoded first, to the type of A. Blocks of k begin at whole groups.
+template <int L, int MR, int NV, class TA, class E>
+STRATA_NOINLINE void gemm_block_encoded(const TA* a, const Encoded<E>* b, const GemmTarget& out, std::int64_t k,
+                                        Range rows, Range depth, std::int64_t panel_begin, std::int64_t panel_end,
+                                        TA* scratch) {
   constexpr BLayout kLayout = sizeof(TA) == 2 ? BLayout::kPairs : BLayout::kLanes;
   constexpr std::int64_t kStep = kStepOf<kLayout>, kDepth = E::kDepth;
-  if (m <= 0 || k <= 0) return;
   const EncodedMatrix<E, L> matrix(b, k);
-  const GemmTarget out{c, ldc, m, n};
-  if (m <= MR) {
-    return dispatch_height<MR>(m, [&]<int Rows>(Lanes<Rows>) {
-      multiply_encoded<L, MR, Rows, kEncodedTileStream>(a, matrix, k, out, panel_begin, panel_end, write);
-    });
-  }
-  const std::int64_t rows = equal_part(m, kGemmRows, MR);
-  const std::int64_t depth = equal_part(k, kGemmDepth, kDepth);
-  const auto multiply = [&]<int Count>(Lanes<Count>, std::int64_t panel, std::int64_t row, std::int64_t first) {
-    const std::int64_t here = k - first < depth ? k - first : depth;
-    const GemmRows<TA> block{a + first * MR, MR * div_up(k, kStep) * kStep, row, m - row < rows ? m - row : rows, here};
-    decode_panels<L, Count>(matrix, panel, first, here, scratch);
-    const TileB<TA> lanes{scratch, div_up(here, kDepth) * kDepth * L, kStep * L};
-    const TileB<Encoded<E>> next{panel + Count < panel_end ? matrix.group(panel + Count, first) : nullptr,
+  const GemmRows<TA> block = block_of_rows<MR, kStep>(a, k, rows, depth);
+  for_each_group<NV>(panel_begin, panel_end, [&]<int Count>(Lanes<Count>, std::int64_t p) {
+    decode_panels<L, Count>(matrix, p, depth.begin, depth.size(), scratch);
+    const TileB<TA> lanes{scratch, div_up(depth.size(), kDepth) * kDepth * L, kStep * L};
+    const TileB<Encoded<E>> next{p + Count < panel_end ? matrix.group(p + Count, depth.begin) : nullptr,
                                  matrix.panel_bytes(), 0};
-    if (first > 0) return gemm_group<L, MR, Count, kLayout>(block, lanes, next, out, panel * L, Accumulate{});
-    gemm_group<L, MR, Count, kLayout>(block, lanes, next, out, panel * L, write);
-  };
-  for (std::int64_t row = 0; row < m; row += rows) {
-    for (std::int64_t first = 0; first < k; first += depth) {
-      std::int64_t p = panel_begin;
-      for (; p + NV <= panel_end; p += NV) multiply(Lanes<NV>{}, p, row, first);
-      for (; p < panel_end; ++p) multiply(Lanes<1>{}, p, row, first);
-    }
-  }
+    if (depth.begin > 0) return gemm_group<L, MR, Count, kLayout>(block, lanes, next, out, p * L, Accumulate{});
+    gemm_group<L, MR, Count, kLayout>(block, lanes, next, out, p * L, Overwrite{});
+  });
 }
 
 // As gather_packed_rows on its numbers.

@@ -130,12 +130,10 @@ STRATA_INLINE void dispatch_height(std::int64_t rows, F&& f) {
   }
 }
 
-// Whether B is converted to f32 panels before the multiplication, and how many floats of scratch that takes.
-template <BLayout Layout, class TA, class TB>
-inline constexpr bool kConvertsPanels = sizeof(TA) == 4 && sizeof(TB) != 4;
-template <int L, int NV, BLayout Layout, class TA, class TB>
-constexpr std::int64_t gemm_scratch_floats(std::int64_t k) {
-  return kConvertsPanels<Layout, TA, TB> ? NV * L * k : 0;
+// Floats that NV panels of `depth` values of k take when they are widened to f32.
+template <int L, int NV>
+constexpr std::int64_t widened_elements(std::int64_t depth) {
+  return NV * L * depth;
 }
 
 // k values [0, depth) of NV panels as f32 in B<L@n>; an odd depth is the end of the panel.
@@ -218,86 +216,62 @@ STRATA_INLINE void gemm_group(const GemmRows<TA>& a, TileB<TB> b, TileB<Next> ne
   }
 }
 
-// All panels for one block of rows, NV at a time.
-template <int L, int MR, int NV, BLayout Layout, class TA, class TB, class Store>
-STRATA_INLINE void gemm_block(const GemmRows<TA>& a, TileB<TB> b, std::int64_t panel_begin, std::int64_t panel_end,
-                              const GemmTarget& out, float* scratch, const Store& write) {
-  const auto run = [&]<int Count>(Lanes<Count>, std::int64_t p) {
-    const TileB<TB> lanes{b.data + p * b.panel, b.panel, b.step};
-    const TileB<TB> next{p + Count < panel_end ? lanes.data + Count * b.panel : nullptr, b.panel, b.step};
-    if constexpr (kConvertsPanels<Layout, TA, TB>) {
-      if constexpr (Layout == BLayout::kLanes) {
-        // With few row tiles the conversion costs more than converting in every tile.
-        if (a.rows <= 4 * MR) return gemm_group<L, MR, Count, Layout>(a, lanes, next, out, p * L, write);
-      }
-      convert_panels<L, Count, Layout>(lanes, a.depth, scratch);
-      const TileB<float> converted{scratch, a.depth * L, L};
-      gemm_group<L, MR, Count, BLayout::kLanes>(a, converted, next, out, p * L, write);
-    } else {
-      gemm_group<L, MR, Count, Layout>(a, lanes, next, out, p * L, write);
-    }
-  };
+// Calls f(Lanes<NV>{}, panel) for groups of NV panels, and f(Lanes<1>{}, panel) for those that are left.
+template <int NV, class F>
+STRATA_INLINE void for_each_group(std::int64_t panel_begin, std::int64_t panel_end, F&& f) {
   std::int64_t p = panel_begin;
-  for (; p + NV <= panel_end; p += NV) run(Lanes<NV>{}, p);
+  for (; p + NV <= panel_end; p += NV) f(Lanes<NV>{}, p);
   if constexpr (NV > 1) {
-    for (; p < panel_end; ++p) run(Lanes<1>{}, p);
+    for (; p < panel_end; ++p) f(Lanes<1>{}, p);
   }
 }
 
-// Cache blocks: `kGemmDepth` values of k of at most `kGemmRows` rows of A (540 KiB of f32) stay in the L2 cache while
-// all panels stream past; the group of panels at work and the one fetched ahead take 128 KiB each at 4 x 16 lanes.
-// Later passes over k add to C, so only stores to C itself are split along k.
-//
-// One core of an EPYC (Zen 5, 1 MiB L2) beside other work, 512 rows, f32 6 x 4, median share of the multiply-add peak
-// at K 1024 | K 3072, two runs each: 512 x 264 86, 75 | 85, 81 %; 768 x 174 85, 72 | 83, 77 %; 384 x 264 84, 82 | 82,
-// 80 %; the spread is that of the machine. Without blocks of rows A streams from the L3 cache: 85 to 93 % at K 1024,
-// but 51 to 56 % at K 3072 while others used that cache.
-inline constexpr std::int64_t kGemmDepth = 512;
-inline constexpr std::int64_t kGemmRows = 264;
-template <class Store>
-inline constexpr bool kSplitsDepth = false;
-template <>
-inline constexpr bool kSplitsDepth<Overwrite> = true;
-template <>
-inline constexpr bool kSplitsDepth<Accumulate> = true;
-
-// n in equal parts of at most `limit`, each a multiple of `unit`.
-constexpr std::int64_t equal_part(std::int64_t n, std::int64_t limit, std::int64_t unit) {
-  return div_up(n, div_up(n, limit) * unit) * unit;
+// A block of rows and of k as a row tile's panels see it.
+template <int MR, std::int64_t Step, class TA>
+STRATA_INLINE GemmRows<TA> block_of_rows(const TA* a, std::int64_t k, Range rows, Range depth) {
+  return {a + depth.begin * MR, MR * div_up(k, Step) * Step, rows.begin, rows.size(), depth.size()};
 }
 
-// Many rows. a: A<MR@m> f32 with B of any type and layout, or A<MR@m,2@k> bf16 with B<L@n,2@k> bf16 (dot products).
-// Computes the panels [panel_begin, panel_end). scratch: gemm_scratch_floats, one per thread.
+// The panels [panel_begin, panel_end) for a block of rows and of k: writes C where the block of k is the first one, and
+// adds to it afterwards. a: A<MR@m> of f32 with B<L@n> of any type, or A<MR@m,2@k> with B<L@n,2@k>, both bf16 (dot
+// products). Blocks of k begin at even values.
 //
 // MR x NV with 32 registers of 16 lanes, 512 rows, median share of the peak of the unit in bench/kernels at K 1024 |
-// 3072, same machine: f32 (two runs each, beside much other work) 6 x 4 85, 88 | 87, 84 %, 8 x 3 86, 89 | 88, 86 %, 9 x
-// 3 86, 90 | 88, 86 %, 14 x 2 83, 86 | 85, 83 %, 12 x 2 84, 85 | 85, 83 %; bf16 pairs 6 x 4 83 | 87 %, 8 x 3 82 | 89 %,
-// 14 x 2 75 | 85 %, 12 x 2 76 | 86 %. 7 x 4 spills: half the speed.
-template <int L, int MR, int NV, BLayout Layout, class TA, class TB, class Store = Overwrite>
-STRATA_NOINLINE void gemm_panels(const TA* a, std::int64_t m, const TB* b, std::int64_t k, std::int64_t n, float* c,
-                                 std::int64_t ldc, std::int64_t panel_begin, std::int64_t panel_end, float* scratch,
-                                 const Store& write = {}) {
+// 3072, one core of an EPYC (Zen 5, 1 MiB L2): f32 (two runs each, beside much other work) 6 x 4 85, 88 | 87, 84 %, 8 x
+// 3 86, 89 | 88, 86 %, 9 x 3 86, 90 | 88, 86 %, 14 x 2 83, 86 | 85, 83 %, 12 x 2 84, 85 | 85, 83 %; bf16 pairs 6 x 4 83
+// | 87 %, 8 x 3 82 | 89 %, 14 x 2 75 | 85 %, 12 x 2 76 | 86 %. 7 x 4 spills: half the speed. Without blocks of rows A
+// streams from the L3 cache: 85 to 93 % at K 1024, but 51 to 56 % at K 3072 while others used that cache.
+template <int L, int MR, int NV, BLayout Layout, class TA, class TB>
+STRATA_NOINLINE void gemm_block(const TA* a, const TB* b, const GemmTarget& out, std::int64_t k, Range rows,
+                                Range depth, std::int64_t panel_begin, std::int64_t panel_end) {
   static_assert(sizeof(TA) == 4 || (sizeof(TB) == 2 && Layout == BLayout::kPairs), "bf16 rows need pair-packed B");
-  constexpr int kStep = kConvertsPanels<Layout, TA, TB> ? 1 : kStepOf<Layout>;
-  if (m <= 0 || k <= 0) return;
-  const GemmTarget out{c, ldc, m, n};
-  const std::int64_t rows = equal_part(m, kGemmRows, MR);
-  const std::int64_t depth = kSplitsDepth<Store> ? equal_part(k, kGemmDepth, 2) : k;
-  TileB<TB> panels = panels_at<L, Layout>(b, 0, k);
-  for (std::int64_t row = 0; row < m; row += rows) {
-    for (std::int64_t first = 0; first < k; first += depth) {
-      const GemmRows<TA> block{a + first * MR, MR * div_up(k, kStep) * kStep, row, m - row < rows ? m - row : rows,
-                               k - first < depth ? k - first : depth};
-      panels.data = b + first * L;
-      if constexpr (kSplitsDepth<Store>) {
-        if (first > 0) {
-          gemm_block<L, MR, NV, Layout>(block, panels, panel_begin, panel_end, out, scratch, Accumulate{});
-          continue;
-        }
-      }
-      gemm_block<L, MR, NV, Layout>(block, panels, panel_begin, panel_end, out, scratch, write);
-    }
-  }
+  const GemmRows<TA> block = block_of_rows < MR, sizeof(TA) == 4 ? 1 : 2 > (a, k, rows, depth);
+  const TileB<TB> panels = panels_at<L, Layout>(b + depth.begin * L, 0, k);
+  for_each_group<NV>(panel_begin, panel_end, [&]<int Count>(Lanes<Count>, std::int64_t p) {
+    const TileB<TB> lanes{panels.data + p * panels.panel, panels.panel, panels.step};
+    const TileB<TB> next{p + Count < panel_end ? lanes.data + Count * panels.panel : nullptr, panels.panel,
+                         panels.step};
+    if (depth.begin > 0) return gemm_group<L, MR, Count, Layout>(block, lanes, next, out, p * L, Accumulate{});
+    gemm_group<L, MR, Count, Layout>(block, lanes, next, out, p * L, Overwrite{});
+  });
+}
+
+// The same for A<MR@m> of f32 and B of 16 bits in any layout: each group of panels is widened to f32 first.
+template <int L, int MR, int NV, BLayout Layout, class TB>
+STRATA_NOINLINE void gemm_block_widened(const float* a, const TB* b, const GemmTarget& out, std::int64_t k, Range rows,
+                                        Range depth, std::int64_t panel_begin, std::int64_t panel_end, float* scratch) {
+  constexpr BLayout kLanes = BLayout::kLanes;
+  const GemmRows<float> block = block_of_rows<MR, 1>(a, k, rows, depth);
+  const TileB<TB> panels = panels_at<L, Layout>(b + depth.begin * L, 0, k);
+  for_each_group<NV>(panel_begin, panel_end, [&]<int Count>(Lanes<Count>, std::int64_t p) {
+    const TileB<TB> lanes{panels.data + p * panels.panel, panels.panel, panels.step};
+    const TileB<TB> next{p + Count < panel_end ? lanes.data + Count * panels.panel : nullptr, panels.panel,
+                         panels.step};
+    convert_panels<L, Count, Layout>(lanes, depth.size(), scratch);
+    const TileB<float> widened{scratch, depth.size() * L, L};
+    if (depth.begin > 0) return gemm_group<L, MR, Count, kLanes>(block, widened, next, out, p * L, Accumulate{});
+    gemm_group<L, MR, Count, kLanes>(block, widened, next, out, p * L, Overwrite{});
+  });
 }
 
 }  // namespace strata::tensor

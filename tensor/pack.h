@@ -5,6 +5,7 @@
 
 #include "tensor/interleave.h"
 #include "tensor/loops.h"
+#include "tensor/range.h"
 
 namespace strata::tensor {
 
@@ -17,8 +18,6 @@ enum class BLayout {
 // Values of k that lie side by side in one lane.
 template <BLayout Layout>
 inline constexpr int kStepOf = Layout == BLayout::kPairs ? 2 : 1;
-
-constexpr std::int64_t div_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // Elements of one packed panel of L columns.
 template <int L, BLayout Layout>

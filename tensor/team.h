@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "tensor/range.h"
 #include "tensor/vec.h"
 
 #if defined(__linux__)
@@ -14,11 +15,6 @@
 #endif
 
 namespace strata::tensor {
-
-struct Range {
-  std::int64_t begin;
-  std::int64_t end;
-};
 
 // A barrier for `size` threads, reusable at once. Waiters spin for about 20 microseconds, then sleep in the kernel, so
 // an oversubscribed machine makes progress. Everything written before arrive_and_wait() is visible to all after it.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tensor/attention.h"
+#include "tensor/concat.h"
 #include "tensor/encoded.h"
 #include "tensor/gather.h"
 #include "tensor/matmul.h"

@@ -78,7 +78,7 @@ class Planner {
       : scheduled_(scheduled), callees_(callees), constants_(ir::constants(*scheduled.function)) {
     plan_.function = scheduled.function;
     for (const schedule::ScheduledOp& op : scheduled.ops) {
-      if (op.form == schedule::Form::kView) views_[op.value] = &op.view;
+      if (op.is_view()) views_[op.value] = &op.view;
     }
   }
 
@@ -183,7 +183,7 @@ class Planner {
       for (std::size_t i = 0; i < value->types.size(); ++i) place_alias({value, static_cast<std::int64_t>(i)});
     }
     for (const schedule::ScheduledOp& op : scheduled_.ops) {
-      if (op.form == schedule::Form::kCall) plan_.callee_frames.try_emplace(op.value, 0);
+      if (op.is_call()) plan_.callee_frames.try_emplace(op.value, 0);
     }
   }
 

@@ -6,16 +6,14 @@
 #include <set>
 
 #include "base/error.h"
-#include "codegen/kernel_emitter.h"
+#include "codegen/tree_emitter.h"
 #include "ir/op.h"
-#include "machine/cost.h"
 
 namespace strata::codegen {
 namespace {
 
 using buffer::Place;
 using ir::Expr;
-using schedule::Form;
 
 std::string time_text(double seconds) {
   char text[32];
@@ -181,7 +179,7 @@ std::string FunctionEmitter::comment(const schedule::ScheduledOp& op) const {
     text += (i == 0 ? "(" : ", ") + value_name(value.arguments[i]);
   }
   text += ") : " + value.types[0].text();
-  if (op.form != Form::kView) return text + "; predicted " + time_text(op.predicted_s);
+  if (!op.is_view()) return text + "; predicted " + time_text(op.predicted_s);
   return text + ", a view" + (op.view.whole ? "" : " with strides " + schedule::to_text(op.view));
 }
 
@@ -226,7 +224,7 @@ void FunctionEmitter::separate_from_earlier(const schedule::ScheduledOp& op) {
   for (std::size_t i = 0; i < op.value->types.size(); ++i) {
     now.push_back({plan().place(op.value, static_cast<std::int64_t>(i)), true});
   }
-  const bool is_call = op.form == Form::kCall;
+  const bool is_call = op.is_call();
   const bool conflict = is_call ? !touched_.empty() : std::ranges::any_of(touched_, [&](const Touched& before) {
     return std::ranges::any_of(
         now, [&](const Touched& t) { return (t.written || before.written) && overlap(t.place, before.place); });
@@ -245,11 +243,11 @@ void FunctionEmitter::mark_last_op() {
 }
 
 void FunctionEmitter::emit_op(const schedule::ScheduledOp& op) {
-  if (op.form == Form::kView) return out_.line(comment(op));
+  if (op.is_view()) return out_.line(comment(op));
   separate_from_earlier(op);
   mark_last_op();
   out_.line(comment(op));
-  if (op.form == Form::kCall) return emit_call(op);
+  if (op.is_call()) return emit_call(op);
   unmarked_ = first_op_id(planned_, *scheduled_.function) + static_cast<int>(&op - scheduled_.ops.data());
   out_.open("{");
   std::vector<OperandCode> operands;
@@ -263,13 +261,7 @@ void FunctionEmitter::emit_op(const schedule::ScheduledOp& op) {
     operands.push_back(std::move(code));
   }
   out_.line("auto* const out = " + pointer(op.value, 0, true) + ";");
-  if (op.form == Form::kLoops) {
-    emit_loops(out_, op, operands, "out", op.lanes);
-  } else {
-    KernelCall call{op, {}, "out", machine::vector_lanes(machine_, DType::kF32)};
-    for (const OperandCode& code : operands) call.operands.push_back(code.pointer);
-    emit_kernel(out_, call);
-  }
+  emit_tree(out_, op, operands, "out", machine_);
   out_.close();
 }
 

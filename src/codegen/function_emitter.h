@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "codegen/code_writer.h"
-#include "codegen/loops_emitter.h"
 #include "codegen/program.h"
+#include "codegen/stage_code.h"
 
 namespace strata::codegen {
 

@@ -11,6 +11,7 @@
 #include "ir/roles.h"
 #include "ir/text.h"
 #include "ir/verify.h"
+#include "schedule/verify.h"
 #include "vectorize/own_result.h"
 #include "vectorize/search.h"
 
@@ -54,11 +55,14 @@ bool is_without(const PassContext& context, std::string_view name) {
 
 void schedule_and_buffer(codegen::PlannedModule& planned, const PassContext& context, Dumper& dumper) {
   planned.schedule = schedule::default_schedule(planned.module, context.machine);
+  for (const auto& function : planned.schedule) {
+    for (const schedule::ScheduledOp& op : function.ops) schedule::verify(op, context.machine);
+  }
   planned.buffers = buffer::plan_buffers(planned.schedule);
   std::string schedule_text;
   std::string buffer_text;
   for (const auto& function : planned.schedule) {
-    schedule_text += schedule::to_text(function);
+    schedule_text += schedule::to_text(function, context.machine);
     buffer_text += buffer::to_text(planned.buffers.at(function.function));
   }
   dumper.write("schedule.txt", schedule_text);

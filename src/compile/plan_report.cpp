@@ -13,25 +13,8 @@ namespace strata::compile {
 namespace {
 
 using ir::Expr;
-using schedule::Form;
 
 using SymbolSet = std::map<std::string, std::shared_ptr<const ir::Symbol>>;
-
-const char* form_text(Form form) {
-  switch (form) {
-    case Form::kView:
-      return "view";
-    case Form::kLoops:
-      return "loops";
-    case Form::kContract:
-      return "contract";
-    case Form::kKernel:
-      return "kernel";
-    case Form::kCall:
-      return "call";
-  }
-  return "";
-}
 
 // min, the powers of two after it, max.
 std::vector<std::int64_t> nodes(std::int64_t min, std::int64_t max) {
@@ -110,7 +93,7 @@ class EntryReport {
       const auto calls = counts_.find(caller->function);
       if (calls == counts_.end()) continue;
       for (const auto& op : caller->ops) {
-        if (op.form == Form::kCall) counts_[op.value->callee] += calls->second;
+        if (op.is_call()) counts_[op.value->callee] += calls->second;
       }
     }
   }
@@ -121,7 +104,7 @@ class EntryReport {
     const int first_id = codegen::first_op_id(planned_, function);
     const auto& ops = scheduled(function).ops;
     for (std::size_t i = 0; i < ops.size(); ++i) {
-      if (ops[i].form == Form::kCall) {
+      if (ops[i].is_call()) {
         list(*ops[i].value->callee);
       } else {
         entry_.ops.push_back(report(ops[i], function, names.at(ops[i].value)));
@@ -141,8 +124,8 @@ class EntryReport {
     for (const Expr* argument : value.arguments) op.operands.push_back(argument->type().text());
     op.layout = plan::layout_text(value);
     op.placement = value.type().placement.text();
-    op.form = form_text(scheduled.form);
-    op.cost = scheduled.form == Form::kView ? plan::CostTable{{}, {{}}} : cost_table(scheduled, machine_);
+    op.form = scheduled.leaf->name;
+    op.cost = scheduled.is_view() ? plan::CostTable{{}, {{}}} : cost_table(scheduled, machine_);
     if (const auto found = planned_.alternatives.find(&value); found != planned_.alternatives.end()) {
       op.alternatives = found->second;
     }

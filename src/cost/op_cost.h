@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cost/lowering.h"
+#include "ir/op.h"
 #include "machine/cost.h"
 #include "machine/machine.h"
 
@@ -39,7 +39,8 @@ struct OpCost {
 };
 
 // Predicted from the op's loops, the layouts and the machine alone (roofline of Williams, Waterman and Patterson 2009,
-// with the caches' traffic of the tiles that the kernels use). Infinite when there is no lowering.
+// with the caches' traffic of the tiles that the leaves use). Infinite when no leaf (cost/leaf.h) takes
+// the op.
 OpCost op_cost(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
                const ir::TensorType& result, const Sizes& sizes, const machine::Machine& machine, int threads = 1);
 

@@ -69,7 +69,7 @@ struct Op {
   std::vector<std::string> operands;  // their types
   std::string layout;                 // "a<6@0, 2@1>, b<16@0, 2@1>"; "row-major" when nothing is packed
   std::string placement;              // "{core: S(1)}", or empty
-  std::string form;                   // how code is made: "view" (none), "loops", "contract", "kernel"
+  std::string form;                   // the leaf that computes it (cost/leaf.h): "loops", "tile", ... "view" for none
   std::string fused_into;             // name of the op in whose loops it is computed; empty: its own
   CostTable cost;
   std::vector<Alternative> alternatives;

@@ -2,7 +2,6 @@
 #include "schedule/view_plan.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "ir/constants.h"
 #include "ir/op.h"
@@ -12,13 +11,9 @@ namespace {
 
 using ir::Expr;
 
-// Outer axes of a kernel's operand whose stride is an argument of the kernel; the axes inside of them lie contiguously.
-std::size_t strided_axes(const Expr& user, std::size_t operand) {
-  if (is_packed_matmul(user)) return operand == 0 ? 1 : 0;
-  const std::string_view name = user.op->name();
-  const bool takes_stride = (name == "pack" && operand == 0) || (name == "attention" && operand == 0) ||
-                            (name == "cache_append" && operand == 1);
-  return takes_stride ? 1 : 0;
+// Outer axes of a leaf's operand whose stride is an argument of its call; the axes inside of them lie contiguously.
+std::size_t strided_axes(const cost::Leaf& leaf, std::size_t operand) {
+  return std::ranges::find(leaf.strided, operand) == leaf.strided.end() ? 0 : 1;
 }
 
 bool is_written_operand(const Expr& user, std::size_t operand) {
@@ -51,8 +46,10 @@ std::optional<ir::LoopNest> loops_of(const Expr& value) {
   return value.op->loops(types, value.attributes);
 }
 
-bool is_packed_matmul(const Expr& value) {
-  return value.op->name() == "matmul_nt" && !ir::is_row_major_in_memory(value.arguments[1]->type());
+const cost::Leaf* leaf_of(const Expr& value) {
+  std::vector<ir::TensorType> types;
+  for (const Expr* argument : value.arguments) types.push_back(argument->type());
+  return cost::find_leaf(*value.op, types, value.attributes, value.type());
 }
 
 ViewPlan::ViewPlan(const ir::Function& function, const MemorySummaries& callees)
@@ -144,14 +141,16 @@ bool ViewPlan::accepts(const Expr& user, std::size_t operand) const {
   if (keeps(user, operand)) return view.whole;
   if (is_contiguous(view, value->type())) return true;
   if (user.kind != Expr::Kind::kOp) return false;
-  if (!is_packed_matmul(user)) {
-    if (const auto loops = loops_of(user)) {
-      std::vector<Strides> operands;
-      for (const Expr* argument : user.arguments) operands.push_back(of(argument).strides);
-      return strided_nest(*loops, operands).has_value();
-    }
+  const cost::Leaf* const leaf = leaf_of(user);
+  if (leaf == nullptr) return false;
+  using Domain = cost::Leaf::Domain;
+  if (leaf->domain != Domain::kOwn && leaf->domain != Domain::kView) {
+    return is_contiguous(view, value->type(), strided_axes(*leaf, operand));
   }
-  return is_contiguous(view, value->type(), strided_axes(user, operand));
+  std::vector<Strides> operands;
+  for (const Expr* argument : user.arguments) operands.push_back(of(argument).strides);
+  const auto loops = loops_of(user);
+  return loops && strided_nest(*loops, operands).has_value();
 }
 
 // A view that is made of this one reads it when it is made: what happens afterwards is for that view to mind.

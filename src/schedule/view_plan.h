@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cost/leaf.h"
 #include "schedule/view.h"
 
 namespace strata::schedule {
@@ -68,7 +69,7 @@ class ViewPlan {
 // other ops without loops.
 std::optional<ir::LoopNest> loops_of(const ir::Expr& value);
 
-// A product with weights in panels, for the tensor library's micro-kernels.
-bool is_packed_matmul(const ir::Expr& value);
+// What makes an op, if it is no planned view; nullptr: nothing does.
+const cost::Leaf* leaf_of(const ir::Expr& value);
 
 }  // namespace strata::schedule

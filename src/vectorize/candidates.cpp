@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
-#include "cost/lowering.h"
+#include "cost/leaf.h"
 #include "machine/cost.h"
 
 namespace strata::vectorize {
@@ -167,7 +167,7 @@ class Generator {
         ir::check_layout(types[i], op_.name());
       }
       const TensorType result = op_.infer(types, attributes_);
-      if (cost::lowering(op_, types, attributes_, result) != cost::Lowering::kNone) found_.push_back(candidate);
+      if (cost::find_leaf(op_, types, attributes_, result) != nullptr) found_.push_back(candidate);
     } catch (const Error&) {
       return;
     }

@@ -32,7 +32,7 @@ struct Candidate {
 // along an iterator of their own by the rows of the machine's register tile, so that a micro-kernel reads them in
 // order. Of other ops, the axes of one operand and of two are tried: what remains is what the op's kernel takes.
 //
-// Only what the code generator can make (cost::lowering) is a candidate. The row-major op itself is not listed.
+// Only what the code generator can make (cost::find_leaf) is a candidate. The row-major op itself is not listed.
 std::vector<Candidate> candidates(const ir::Op& op, std::span<const ir::TensorType> operands,
                                   const ir::Attributes& attributes, const machine::Machine& machine);
 

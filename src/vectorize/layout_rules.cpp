@@ -5,7 +5,6 @@
 #include <memory>
 #include <set>
 
-#include "cost/lowering.h"
 #include "vectorize/candidates.h"
 
 namespace strata::vectorize {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "cost/lowering.h"
+#include "cost/leaf.h"
 #include "ir/op.h"
 #include "ir/rewrite.h"
 
@@ -16,7 +16,7 @@ bool may_be_view(const Expr& value) {
   if (value.arguments.empty()) return false;
   std::vector<ir::TensorType> types;
   for (const Expr* argument : value.arguments) types.push_back(argument->type());
-  return cost::lowering(*value.op, types, value.attributes, value.type()) == cost::Lowering::kView;
+  return cost::is_view(*value.op, types, value.attributes, value.type());
 }
 
 const Expr* memory_of(const Expr* value);

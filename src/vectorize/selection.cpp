@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "cost/leaf.h"
 #include "extract/greedy.h"
 
 namespace strata::vectorize {
@@ -27,7 +28,7 @@ bool is_view(const rules::TensorGraph& tensors, const ENode& node, ClassId id) {
   if (op == nullptr || node.children.size() != 1) return false;
   const ir::TensorType operand = tensors.type(node.children[0]);
   const auto& attributes = tensors.operator_of(node).attributes;
-  return cost::lowering(*op, {&operand, 1}, attributes, tensors.type(id)) == cost::Lowering::kView;
+  return cost::is_view(*op, {&operand, 1}, attributes, tensors.type(id));
 }
 
 }  // namespace

@@ -26,13 +26,13 @@ void expect_views(const ViewCase& c, const std::string& functions = "") {
   int copies = 0;
   std::string text;
   for (const auto& function : planned[0].schedule) {
-    text += schedule::to_text(function);
+    text += schedule::to_text(function, machine);
     for (const schedule::ScheduledOp& op : function.ops) {
       if (op.value->kind != ir::Expr::Kind::kOp) continue;
       const std::string& name = op.value->op->name();
       const bool moves = kMovements.contains(name) || name == "pack" || name == "unpack";
-      if (op.form == schedule::Form::kView && kMovements.contains(name)) ++views;
-      if (op.form == schedule::Form::kLoops && moves) ++copies;
+      if (op.is_view() && kMovements.contains(name)) ++views;
+      if (op.leaf != nullptr && op.leaf->domain == cost::Leaf::Domain::kOwn && moves) ++copies;
     }
   }
   EXPECT_EQ(views, c.views) << c.op.name << "\n" << text;

@@ -4,80 +4,112 @@
 #include "ir/text.h"
 #include "ops/register.h"
 #include "schedule/schedule.h"
+#include "schedule/verify.h"
 
 namespace strata::schedule {
 namespace {
 
-std::string scheduled(const std::string& function, const std::string& machine = "avx512-zen5") {
+const machine::Machine& zen5() {
+  static const machine::Machine kMachine = machine::load("avx512-zen5");
+  return kMachine;
+}
+
+// The trees of @f's ops, on one line: "parallel i0 by 1 { ... }".
+std::string trees(const std::string& function, const machine::Machine& machine = zen5()) {
   ops::register_all();
-  const ir::Module module = ir::parse_module("module m {\n  symbol seq in 1..32\n" + function + "}\n", "test");
-  std::string text = to_text(default_schedule(module, machine::load(machine))[0]);
-  // Times belong to the cost model's tests.
-  std::string lines;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = text.find('\n', begin);
-    std::string line = text.substr(begin, end - begin);
-    if (line.ends_with(" us")) line.erase(line.rfind("  "));
-    lines += line + "\n";
-    begin = end + 1;
+  const ir::Module module = ir::parse_module("module m {\n  symbol seq in 1..512\n" + function + "}\n", "test");
+  std::string text;
+  for (const auto& scheduled : default_schedule(module, machine)) {
+    for (const ScheduledOp& op : scheduled.ops) {
+      verify(op, machine);
+      text += to_text(op.tree, machine);
+    }
   }
-  return lines;
+  std::string line;
+  for (const char c : text) {
+    if (c == '\n' && !line.ends_with(' ')) line += ' ';
+    if (c != '\n' && !(c == ' ' && line.ends_with(' '))) line += c;
+  }
+  while (line.ends_with(' ')) line.pop_back();
+  return line;
 }
 
 // Operands packed along the last axis run in vector lanes; where the lanes don't divide it, the last group is ragged.
 TEST(DefaultSchedule, MergesTheLoopsOfAnElementwiseOp) {
-  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 4, 8]<8@2>) {\n    %0 = exp(%x) : f32[seq, 4, 8]<8@2>\n    return %0\n  "
-                      "}\n"),
-            "@f\n  exp -> f32[seq, 4, 8]<8@2> vector(i0i1i2 in 32*seq by 8)\n");
-  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 4, 9]<16~@2>) {\n    %0 = exp(%x) : f32[seq, 4, 9]<16~@2>\n    return "
-                      "%0\n  }\n"),
-            "@f\n  exp -> f32[seq, 4, 9]<16~@2> vector(i0i1i2 in 36*seq by 16)\n");
+  EXPECT_EQ(trees("  func @f(%x: f32[seq, 4, 8]<8@2>) {\n    %0 = exp(%x) : f32[seq, 4, 8]<8@2>\n    return %0\n  }\n"),
+            "parallel i0i1i2 by 4096 { vector i0i1i2 by 8 { stage 0 } }");
+  EXPECT_EQ(
+      trees("  func @f(%x: f32[seq, 4, 9]<16~@2>) {\n    %0 = exp(%x) : f32[seq, 4, 9]<16~@2>\n    return %0\n  }\n"),
+      "parallel i0i1i2 by 4096 { vector i0i1i2 by 16 { stage 0 } }");
 }
 
-// One lane at a time: no "by".
 TEST(DefaultSchedule, ARowMajorOperandGivesScalarCode) {
-  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 4, 8]) {\n    %0 = exp(%x) : f32[seq, 4, 8]\n    return %0\n  }\n"),
-            "@f\n  exp -> f32[seq, 4, 8] vector(i0i1i2 in 32*seq)\n");
+  EXPECT_EQ(trees("  func @f(%x: f32[seq, 4, 8]) {\n    %0 = exp(%x) : f32[seq, 4, 8]\n    return %0\n  }\n"),
+            "parallel i0i1i2 by 4096 { vector i0i1i2 by 1 { stage 0 } }");
 }
 
 // The second operand repeats along seq, so that axis stays a loop of its own.
 TEST(DefaultSchedule, KeepsALoopThatABroadcastNeeds) {
-  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 4, 8]<8@2>, %b: f32[4, 8]<8@1>) {\n    %0 = add(%x, %b) : f32[seq, 4, "
-                      "8]<8@2>\n    return %0\n  }\n"),
-            "@f\n  add -> f32[seq, 4, 8]<8@2> parallel(i0 in seq) vector(i1i2 in 32 by 8)\n");
+  EXPECT_EQ(trees("  func @f(%x: f32[seq, 4, 8]<8@2>, %b: f32[4, 8]<8@1>) {\n    %0 = add(%x, %b) : f32[seq, 4, "
+                  "8]<8@2>\n    return %0\n  }\n"),
+            "parallel i0 by 1 { serial i0 by 1 { vector i1i2 by 8 { stage 0 } } }");
 }
 
 TEST(DefaultSchedule, DividesTheRowsOfANorm) {
-  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 64]<16@1>, %w: f32[64]<16@0>) {\n    %0 = rms_norm(%x, %w) {eps = "
-                      "1e-06} : f32[seq, 64]<16@1>\n    return %0\n  }\n"),
-            "@f\n  rms_norm -> f32[seq, 64]<16@1> parallel(i0 in seq) vector(k in 64 by 16)\n");
+  EXPECT_EQ(trees("  func @f(%x: f32[seq, 64]<16@1>, %w: f32[64]<16@0>) {\n    %0 = rms_norm(%x, %w) {eps = "
+                  "1e-06} : f32[seq, 64]<16@1>\n    return %0\n  }\n"),
+            "parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } vector k by 16 { stage 1 } } }");
 }
 
-TEST(DefaultSchedule, DividesThePanelsOfAPackedMatmul) {
-  EXPECT_EQ(scheduled("  func @f(%x: f32[1, 64]) {\n    %0 = weight \"w\" : f32[96, 64]<16@0>\n    %1 = matmul_nt(%x, "
-                      "%0) : f32[1, 96]\n    return %1\n  }\n"),
-            "@f\n  matmul_nt -> f32[1, 96] parallel(n in 96 by 64) serial(m in 1) micro-kernel(k in 64)\n");
+TEST(DefaultSchedule, AScalarPerRowHasNoVectorLoopOfItsOwn) {
+  EXPECT_EQ(trees("  func @f(%x: f32[seq, 64]) {\n    %0 = reduce_sum(%x) : f32[seq]\n    return %0\n  }\n"),
+            "parallel i0 by 1 { serial i0 by 1 { vector k by 1 { stage 0 } } }");
+}
+
+TEST(DefaultSchedule, OneThreadMakesWhatHasNoLoopToDivide) {
+  EXPECT_EQ(trees("  func @f(%x: f32[1, 64]) {\n    %0 = reduce_sum(%x) : f32[1]\n    return %0\n  }\n"),
+            "once { serial i0 by 1 { vector k by 1 { stage 0 } } }");
 }
 
 // As many panels side by side as the machine streams fastest: 4 of f32 on a Zen 5, 1 on a Zen 4.
-TEST(DefaultSchedule, StreamsAsTheMachineDoes) {
+TEST(DefaultSchedule, OneRowStreamsAsTheMachineDoes) {
   const std::string function =
       "  func @f(%x: f32[1, 64]) {\n    %0 = weight \"w\" : f32[96, 64]<16@0>\n    %1 = "
       "matmul_nt(%x, %0) : f32[1, 96]\n    return %1\n  }\n";
-  EXPECT_NE(scheduled(function, "avx512-zen5").find("(n in 96 by 64)"), std::string::npos);
-  EXPECT_NE(scheduled(function, "avx512-zen4").find("(n in 96 by 16)"), std::string::npos);
+  EXPECT_EQ(trees(function).substr(0, 55), "parallel n by 64 { leaf stream panels 4 ahead 0 localit");
+  EXPECT_EQ(trees(function, machine::load("avx512-zen4")).substr(0, 41), "parallel n by 16 { leaf stream panels 1 a");
 }
 
-TEST(DefaultSchedule, AScalarPerRowHasNoVectorLoop) {
-  EXPECT_EQ(scheduled("  func @f(%x: f32[seq, 64]) {\n    %0 = reduce_mean(%x) : f32[seq]\n    return %0\n  }\n"),
-            "@f\n  reduce_mean -> f32[seq] parallel(i0 in seq)\n");
+std::string many_rows(const std::string& rows, const std::string& weights, const machine::Machine& machine = zen5()) {
+  return trees("  func @f(%x: " + rows + ") {\n    %0 = weight \"w\" : " + weights +
+                   "\n    %1 = matmul_nt(%x, %0) : f32[seq, 96]\n    return %1\n  }\n",
+               machine);
 }
 
-TEST(DefaultSchedule, AViewCostsNothing) {
-  const std::string text = scheduled(
-      "  func @f(%x: f32[4, 8]) {\n    %0 = exp(%x) : f32[4, 8]\n    %1 = reshape(%0) {shape = [32]} : f32[32]\n    "
-      "return %1\n  }\n");
-  EXPECT_NE(text.find("reshape -> f32[32]\n"), std::string::npos) << text;
+// A block of rows stays in the L2 cache (1 MiB): 288 x 512 of f32, twice as deep of bf16.
+TEST(DefaultSchedule, BlocksAreWhatTheCacheHolds) {
+  EXPECT_EQ(many_rows("f32[seq, 2048]<6@0>", "f32[96, 2048]<16@0>"),
+            "parallel n by 64 { serial i0 by 288 { serial k by 512 in L2 { leaf tile panels 4 } } }");
+  EXPECT_EQ(many_rows("bf16[seq, 2048]<6@0, 2@1>", "bf16[96, 2048]<16@0, 2@1>"),
+            "parallel n by 64 { serial i0 by 288 { serial k by 1024 in L2 { leaf tile panels 4 } } }");
+  machine::Machine small = zen5();
+  for (machine::MemoryLevel& level : small.memory) {
+    if (level.name == "L2") level.capacity_bytes /= 4;
+  }
+  EXPECT_EQ(many_rows("f32[seq, 2048]<6@0>", "f32[96, 2048]<16@0>", small),
+            "parallel n by 64 { serial i0 by 288 { serial k by 128 in L2 { leaf tile panels 4 } } }");
+}
+
+TEST(DefaultSchedule, FewRowsHaveALeafOfTheirOwn) {
+  EXPECT_EQ(many_rows("f32[seq, 64]<6@0>", "f16[96, 64]<16@0>"),
+            "parallel n by 64 { when i0 <= 24 { serial i0 by 288 { serial k by 512 in L2 { leaf tile panels 4 } } } "
+            "else { serial i0 by 288 { serial k by 512 in L2 { leaf tile-widened panels 4 } } } }");
+}
+
+TEST(DefaultSchedule, AViewHasNoTree) {
+  EXPECT_EQ(trees("  func @f(%x: f32[4, 8]) {\n    %0 = exp(%x) : f32[4, 8]\n    %1 = reshape(%0) {shape = [32]} : "
+                  "f32[32]\n    return %1\n  }\n"),
+            "parallel i0i1 by 4096 { vector i0i1 by 1 { stage 0 } }");
 }
 
 // Strides and offset of the last op of @f, "copy" where it is none.
@@ -88,7 +120,7 @@ std::string view(const std::string& parameters, const std::string& body) {
       "test");
   const auto scheduled = default_schedule(module, machine::load("avx512-zen5"));
   const ScheduledOp& op = scheduled[0].ops[scheduled[0].ops.size() - 2];  // the last one uses it
-  return op.form == Form::kView ? to_text(op.view) : "copy";
+  return op.is_view() ? to_text(op.view) : "copy";
 }
 
 TEST(Views, ComposeStrides) {
@@ -122,10 +154,9 @@ TEST(Views, MergeOnlyAxesThatRunAsOne) {
 
 // What comes after an axis of one element decides nothing: one row of a slice is contiguous.
 TEST(Views, OfOneRowRunAsOneLoop) {
-  const std::string text = scheduled(
-      "  func @f(%x: f32[1, 48]<16@1>) {\n    %0 = slice(%x) {axis = 1, begin = 16, end = 48} : f32[1, 32]<16@1>\n    "
-      "%1 = exp(%0) : f32[1, 32]<16@1>\n    return %1\n  }\n");
-  EXPECT_NE(text.find("exp -> f32[1, 32]<16@1> vector(i0i1 in 32 by 16)\n"), std::string::npos) << text;
+  EXPECT_EQ(trees("  func @f(%x: f32[1, 48]<16@1>) {\n    %0 = slice(%x) {axis = 1, begin = 16, end = 48} : f32[1, "
+                  "32]<16@1>\n    %1 = exp(%0) : f32[1, 32]<16@1>\n    return %1\n  }\n"),
+            "parallel i0i1 by 4096 { vector i0i1 by 16 { stage 0 } }");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "blocked_gemm.h"
 #include "matmul_problem.h"
 #include "tensor/encoding/bf16_12.h"
 #include "tensor/encoding/f16_15.h"
@@ -141,15 +142,19 @@ void check_rows() {
 }
 
 template <int L, int MR, int NV, class E, class TA>
-void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k, const Case& test) {
+void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k, const Case& test, Blocks blocks = {}) {
   const auto problem = problem_of<typename E::Number>(m, n, k, test);
   const auto b = encoded<L, E>(problem.b, n, k, test.exponents);
   const auto a = tiles_of<L, MR>(problem, TA{});
-  std::vector<TA> scratch(encoded_scratch_elements<L, NV, E>(k));
+  std::vector<TA> scratch(decoded_elements<L, NV, E>(k));
   auto c = problem.untouched();
   const std::int64_t panels = div_up(n, L), middle = panels / 3;
   const auto run = [&](std::int64_t begin, std::int64_t end) {
-    gemm_encoded<L, MR, NV>(a.data(), m, b.data(), k, n, c.data(), problem.ldc(), begin, end, scratch.data());
+    const GemmTarget out{c.data(), problem.ldc(), m, n};
+    if (m <= MR) return gemm_few_encoded<L, MR>(a.data(), b.data(), out, k, begin, end);
+    for_each_block<MR>(m, k, blocks, [&](Range rows, Range depth) {
+      gemm_block_encoded<L, MR, NV>(a.data(), b.data(), out, k, rows, depth, begin, end, scratch.data());
+    });
   };
   run(0, middle);
   run(middle, panels);
@@ -206,12 +211,14 @@ TEST(Encoded, ManyRowsInLanes16) { check_many_rows<16, 6, 4>(); }
 TEST(Encoded, ManyRowsInLanes8) { check_many_rows<8, 6, 2>(); }
 TEST(Encoded, ManyRowsInLanes4) { check_many_rows<4, 5, 3>(); }
 
-// Beyond kGemmDepth the panels are decoded in several passes.
-TEST(Encoded, LongSumsAreSplit) {
-  for (const std::int64_t k : {1024, 1025, 2051, 3072}) {
-    check_tiles<8, 6, 2, Bf16In12, bf16>(7, 33, k, kCases[1]);
-    check_tiles<8, 6, 2, Bf16In12, float>(7, 33, k, kCases[1]);
-    check_tiles<8, 6, 2, F16In15, float>(7, 33, k, kCases[1]);
+// Panels are decoded block by block of k.
+TEST(Encoded, BlocksMakeTheWhole) {
+  for (const std::int64_t k : {1024, 1025, 2051}) {
+    for (const Blocks blocks : {Blocks{6, 512}, Blocks{12, 1024}}) {
+      check_tiles<8, 6, 2, Bf16In12, bf16>(19, 33, k, kCases[1], blocks);
+      check_tiles<8, 6, 2, Bf16In12, float>(19, 33, k, kCases[1], blocks);
+      check_tiles<8, 6, 2, F16In15, float>(19, 33, k, kCases[1], blocks);
+    }
   }
 }
 

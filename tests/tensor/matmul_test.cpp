@@ -3,6 +3,7 @@
 
 #include <tuple>
 
+#include "blocked_gemm.h"
 #include "matmul_problem.h"
 
 namespace strata::tensor {
@@ -64,9 +65,9 @@ TEST(Gemv, Lanes16) { check_gemv_types<16>(); }
 TEST(Gemv, Lanes8) { check_gemv_types<8>(); }
 TEST(Gemv, Lanes4) { check_gemv_types<4>(); }
 
-template <int L, int MR, int NV, BLayout Layout, class TA, class T>
-void check_gemm_size(const Problem<T>& problem) {
-  const auto [m, n, k] = std::tuple(problem.m, problem.n, problem.k);
+template <int L, int MR, int NV, BLayout Layout, class TA, bool Widened, class T>
+void check_gemm_size(const Problem<T>& problem, Blocks blocks = {}) {
+  const std::int64_t m = problem.m, n = problem.n, k = problem.k;
   const auto b = packed<L, Layout>(problem);
   std::vector<TA> a;
   if constexpr (std::is_same_v<TA, float>) {
@@ -76,12 +77,18 @@ void check_gemm_size(const Problem<T>& problem) {
     a.resize(packed_row_pairs_elements(MR, m, k));
     pack_rows_pairs<L, MR>(problem.a.data(), k, m, k, a.data());
   }
-  std::vector<float> scratch(gemm_scratch_floats<L, NV, Layout, TA, T>(k));
+  std::vector<float> scratch(widened_elements<L, NV>(k));
   auto c = problem.untouched();
   const std::int64_t panels = div_up(n, L), middle = panels / 3;
+  const GemmTarget out{c.data(), problem.ldc(), m, n};
   const auto run = [&](std::int64_t begin, std::int64_t end) {
-    gemm_panels<L, MR, NV, Layout>(a.data(), problem.m, b.data(), problem.k, problem.n, c.data(), problem.ldc(), begin,
-                                   end, scratch.data());
+    for_each_block<MR>(m, k, blocks, [&](Range rows, Range depth) {
+      if constexpr (Widened) {
+        gemm_block_widened<L, MR, NV, Layout>(a.data(), b.data(), out, k, rows, depth, begin, end, scratch.data());
+      } else {
+        gemm_block<L, MR, NV, Layout>(a.data(), b.data(), out, k, rows, depth, begin, end);
+      }
+    });
   };
   run(0, middle);
   run(middle, panels);
@@ -89,12 +96,12 @@ void check_gemm_size(const Problem<T>& problem) {
   ASSERT_TRUE(problem.check(c, problem.describe(kernel, L, Layout), !std::is_same_v<TA, float>));
 }
 
-template <int L, int MR, int NV, BLayout Layout, class TA, class T>
+template <int L, int MR, int NV, BLayout Layout, class TA, class T, bool Widened = false>
 void check_gemm() {
   for (std::int64_t m = 1; m <= 17; ++m) {
     for (const std::int64_t n : kColumns) {
       for (const std::int64_t k : kDepths) {
-        check_gemm_size<L, MR, NV, Layout, TA, T>({m, n, k});
+        check_gemm_size<L, MR, NV, Layout, TA, Widened>(Problem<T>{m, n, k});
         if (testing::Test::HasFatalFailure()) return;
       }
     }
@@ -105,8 +112,9 @@ template <int L, int MR, int NV>
 void check_gemm_types() {
   check_gemm<L, MR, NV, BLayout::kLanes, float, float>();
   check_gemm<L, MR, NV, BLayout::kLanes, float, f16>();
-  check_gemm<L, MR, NV, BLayout::kLanes, float, bf16>();
-  check_gemm<L, MR, NV, BLayout::kPairs, float, bf16>();
+  check_gemm<L, MR, NV, BLayout::kLanes, float, f16, true>();
+  check_gemm<L, MR, NV, BLayout::kLanes, float, bf16, true>();
+  check_gemm<L, MR, NV, BLayout::kPairs, float, bf16, true>();
   check_gemm<L, MR, NV, BLayout::kPairs, bf16, bf16>();
 }
 
@@ -114,28 +122,31 @@ TEST(Gemm, Lanes16) { check_gemm_types<16, 6, 4>(); }
 TEST(Gemm, Lanes8) { check_gemm_types<8, 6, 2>(); }
 TEST(Gemm, Lanes4) { check_gemm_types<4, 5, 3>(); }
 
-// Beyond kGemmDepth the sum over k is made in several passes over C.
-TEST(Gemm, LongSumsAreSplit) {
-  for (const std::int64_t k : {1024, 1025, 2051, 3072}) {
-    check_gemm_size<8, 6, 2, BLayout::kLanes, float, float>({7, 33, k});
-    check_gemm_size<8, 6, 2, BLayout::kLanes, float, f16>({7, 33, k});
-    check_gemm_size<8, 6, 2, BLayout::kPairs, float, bf16>({7, 33, k});
-    check_gemm_size<8, 6, 2, BLayout::kPairs, bf16, bf16>({7, 33, k});
+// Blocks of k add to what the earlier ones have left, blocks of rows stand side by side.
+TEST(Gemm, BlocksMakeTheWhole) {
+  for (const std::int64_t k : {64, 1024, 1025, 2051}) {
+    for (const Blocks blocks : {Blocks{6, 512}, Blocks{12, 32}, Blocks{264, 1024}}) {
+      check_gemm_size<8, 6, 2, BLayout::kLanes, float, false>(Problem<float>{19, 33, k}, blocks);
+      check_gemm_size<8, 6, 2, BLayout::kLanes, float, true>(Problem<f16>{19, 33, k}, blocks);
+      check_gemm_size<8, 6, 2, BLayout::kPairs, float, true>(Problem<bf16>{19, 33, k}, blocks);
+      check_gemm_size<8, 6, 2, BLayout::kPairs, bf16, false>(Problem<bf16>{19, 33, k}, blocks);
+    }
   }
 }
 
-TEST(Gemm, AccumulateAddsToC) {
-  const Problem<float> problem{5, 33, 64};
-  const auto b = packed<8, BLayout::kLanes>(problem);
-  std::vector<float> a(packed_rows_elements(4, problem.m, problem.k));
-  pack_rows<8, 4>(problem.a.data(), problem.k, problem.m, problem.k, a.data());
-  std::vector<float> c(problem.m * problem.n, 2.0f);
-  gemm_panels<8, 4, 2, BLayout::kLanes>(a.data(), problem.m, b.data(), problem.k, problem.n, c.data(), problem.n, 0, 5,
-                                        nullptr, Accumulate{});
-  for (std::int64_t i = 0; i < problem.m * problem.n; ++i) {
-    Dot expected = problem.dot(i / problem.n, i % problem.n);
-    expected.add(2.0, 1.0);
-    ASSERT_TRUE(near_dot(expected, c[i], "element " + std::to_string(i)));
+TEST(Parts, CoverTheRangeInEqualUnits) {
+  for (std::int64_t n = 0; n <= 70; ++n) {
+    for (const std::int64_t limit : {6, 12, 30}) {
+      std::int64_t at = 5;
+      for (const Range part : Parts({5, 5 + n}, limit, 6)) {
+        ASSERT_EQ(part.begin, at);
+        ASSERT_GT(part.size(), 0);
+        ASSERT_LE(part.size(), limit);
+        ASSERT_TRUE(part.size() % 6 == 0 || part.end == 5 + n);
+        at = part.end;
+      }
+      ASSERT_EQ(at, 5 + n);
+    }
   }
 }
 

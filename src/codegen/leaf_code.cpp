@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codegen/leaf_code.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/error.h"
+#include "codegen/code_writer.h"
+#include "ir/op.h"
+#include "machine/cost.h"
+
+namespace strata::codegen {
+namespace {
+
+using ir::TensorType;
+
+std::string number(std::int64_t value) { return std::to_string(value); }
+
+bool is_name(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
+  });
+}
+
+// "0.dim.1": the parts before and behind the first dot.
+std::pair<std::string_view, std::string_view> split(std::string_view name) {
+  const std::size_t dot = name.find('.');
+  return dot == std::string_view::npos ? std::pair{name, std::string_view{}}
+                                       : std::pair{name.substr(0, dot), name.substr(dot + 1)};
+}
+
+int integer(std::string_view text) {
+  int value = -1;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+std::string layout_text(const TensorType& type) {
+  return type.layout.packs.size() == 2 ? "tensor::BLayout::kPairs" : "tensor::BLayout::kLanes";
+}
+
+std::string stream_text(const schedule::TileNode& node) {
+  return "tensor::Stream{" + number(node.panels) + ", " + number(node.stream.ahead_bytes) + ", " +
+         number(node.stream.locality) + "}";
+}
+
+}  // namespace
+
+LeafCode::LeafCode(const schedule::ScheduledOp& op, std::vector<std::string> operands, std::string destination,
+                   const machine::Machine& machine)
+    : op_(op), operands_(std::move(operands)), destination_(std::move(destination)), machine_(machine) {
+  if (op.leaf->domain != cost::Leaf::Domain::kContraction) return;
+  left_ = op.contraction->left;
+  right_ = op.contraction->right;
+}
+
+std::string LeafCode::expand(std::string_view text, const LeafPlace& place) const {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::size_t end = text[i] == '{' ? text.find('}', i) : std::string_view::npos;
+    const std::string_view name = end == std::string_view::npos ? "" : text.substr(i + 1, end - i - 1);
+    if (!is_name(name)) {
+      out += text[i];
+      continue;
+    }
+    out += value(name, place);
+    i = end;
+  }
+  return out;
+}
+
+std::string LeafCode::value(std::string_view name, const LeafPlace& place) const {
+  const auto [first, rest] = split(name);
+  if (first == "out" && rest.empty()) return destination_;
+  if (first == "out") return tensor_property(destination_, op_.value->type(), -1, rest);
+  if (first == "lanes") return number(machine::vector_lanes(machine_, DType::kF32));
+  if (first == "rows") {
+    const bool is_left = op_.contraction.has_value();
+    return number(
+        (is_left ? op_.value->arguments[static_cast<std::size_t>(left_)] : op_.value)->type().layout.lanes(0));
+  }
+  if (first == "panels") return number(place.node->panels);
+  if (first == "stream") return stream_text(*place.node);
+  if (first == "scratch") return "scratch";
+  if (first == "begin") return place.ranges[0].begin;
+  if (first == "end") return place.ranges[0].end;
+  if (first == "count") return place.ranges[0].end + " - " + place.ranges[0].begin;
+  if (first == "attribute") {
+    return cpp_float(ir::float_attribute(*op_.value->op, op_.value->attributes, std::string(rest)));
+  }
+  if (first == "m" || first == "n" || first == "k") return range_property(std::string(first), rest, place);
+  const int operand = first == "left" ? left_ : first == "right" ? right_ : integer(first);
+  STRATA_CHECK(operand >= 0 && operand < static_cast<int>(operands_.size()),
+               "leaf " + std::string(place.node->leaf->name) + " has no {" + std::string(name) + "}");
+  const std::string& pointer = operands_[static_cast<std::size_t>(operand)];
+  if (rest.empty()) return pointer;
+  return tensor_property(pointer, op_.value->arguments[static_cast<std::size_t>(operand)]->type(), operand, rest);
+}
+
+std::string LeafCode::tensor_property(const std::string& pointer, const TensorType& type, int operand,
+                                      std::string_view property) const {
+  const auto [kind, axis] = split(property);
+  const auto& packs = type.layout.packs;
+  if (kind == "dim") return cpp_size(type.shape.at(static_cast<std::size_t>(integer(axis))));
+  if (kind == "max") return number(type.shape.at(static_cast<std::size_t>(integer(axis))).max());
+  if (kind == "stride") return stride(type, operand);
+  if (kind == "type") return cpp_type(type.dtype);
+  if (kind == "encoding") return cpp_encoding(*type.layout.encoding);
+  if (kind == "lanes") return number(packs.empty() ? machine::vector_lanes(machine_, DType::kF32) : packs[0].lanes);
+  if (kind == "own_lanes") return number(packs.empty() ? 1 : packs[0].lanes);
+  if (kind == "layout") return layout_text(type);
+  if (kind == "outer") return run(type, false);
+  if (kind == "inner") return run(type, true);
+  STRATA_CHECK(false, "a leaf asks for " + pointer + "." + std::string(property));
+  return "";
+}
+
+// Of a row in pairs, which has no strides: its elements.
+std::string LeafCode::stride(const TensorType& type, int operand) const {
+  const auto& strides = op_.operands[static_cast<std::size_t>(operand)].strides;
+  return cpp_size(strides.empty() ? type.shape.back() : strides[0]);
+}
+
+std::string LeafCode::run(const TensorType& type, bool is_inner) const {
+  const auto axis = static_cast<std::ptrdiff_t>(ir::int_attribute(*op_.value->op, op_.value->attributes, "axis"));
+  const auto at = type.shape.begin() + axis;
+  return cpp_size(ir::element_count(is_inner ? ir::Shape(at, type.shape.end()) : ir::Shape(type.shape.begin(), at)));
+}
+
+std::string LeafCode::range_property(const std::string& name, std::string_view property, const LeafPlace& place) const {
+  using Class = ir::IteratorClass;
+  const int iterator = *op_.contraction->only(name == "m" ? Class::kM : name == "n" ? Class::kN : Class::kK);
+  const ir::Dim& extent = op_.tree.iterators[static_cast<std::size_t>(iterator)].extent;
+  const RangeCode& range = place.ranges[static_cast<std::size_t>(iterator)];
+  if (property.empty()) return cpp_size(extent);
+  if (property == "step") {
+    const auto step = place.block_steps.find(iterator);
+    return number(step == place.block_steps.end() ? extent.max() : std::min(extent.max(), step->second));
+  }
+  if (property == "range") return range.name.empty() ? "{" + range.begin + ", " + range.end + "}" : range.name;
+  if (property == "panels") {
+    const auto& packs = op_.value->arguments[static_cast<std::size_t>(right_)]->type().layout.packs;
+    const std::string lanes = number(packs.at(0).lanes);
+    return range.begin + " / " + lanes + ", tensor::div_up(" + range.end + ", " + lanes + ")";
+  }
+  STRATA_CHECK(false, "a leaf asks for " + name + "." + std::string(property));
+  return "";
+}
+
+}  // namespace strata::codegen

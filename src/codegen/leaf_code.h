@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "machine/machine.h"
+#include "schedule/schedule.h"
+
+namespace strata::codegen {
+
+// C++ expressions of an iterator's range where a node stands.
+struct RangeCode {
+  std::string begin = "0";
+  std::string end;
+  std::string name;  // of a tensor::Range that is both; empty where there is none
+};
+
+// Where a leaf of a tile tree stands.
+struct LeafPlace {
+  const schedule::TileNode* node = nullptr;
+  std::vector<RangeCode> ranges = {};            // by iterator
+  std::map<int, std::int64_t> block_steps = {};  // by iterator: of the innermost serial loop around it
+};
+
+// Writes the code of leaves. In a leaf's `code`, `extent` and scratch texts these names in braces are replaced:
+//
+//   {0} {1} ... {out}      pointers; {left} {right}: the operands of a contraction
+//   {0.dim.1} {0.max.1}    size of an axis, and its upper bound; {out.dim.0}
+//   {0.stride}             elements between the neighbours of its outermost axis
+//   {0.type} {0.encoding}  element type, and type of its encoding
+//   {0.lanes} {0.layout}   lanes of its first pack (the machine's where it has none), and its tensor::BLayout
+//   {0.own_lanes}          the same, 1 where it has none
+//   {0.outer} {0.inner}    elements before the axis of attribute "axis", and from it on
+//   {lanes}                f32 lanes of the machine's vectors
+//   {rows} {panels}        register tile: rows of the packed activations, and vectors of the right operand
+//   {stream}               how one row reads the right operand: a tensor::Stream
+//   {m} {n} {k}            extents of a contraction's iterators; {m.range}: their tensor::Range here, {n.panels}: the
+//                          first panel and the one behind the last, {k.step}: the largest size of the range
+//   {begin} {end} {count}  range of the leaf's own loop
+//   {attribute.scale}      a number
+//   {scratch}              this thread's scratch memory
+class LeafCode {
+ public:
+  LeafCode(const schedule::ScheduledOp& op, std::vector<std::string> operands, std::string destination,
+           const machine::Machine& machine);
+
+  // Every name in braces replaced.
+  std::string expand(std::string_view text, const LeafPlace& place) const;
+
+ private:
+  std::string value(std::string_view name, const LeafPlace& place) const;
+  std::string tensor_property(const std::string& pointer, const ir::TensorType& type, int operand,
+                              std::string_view property) const;
+  std::string range_property(const std::string& iterator, std::string_view property, const LeafPlace& place) const;
+  std::string stride(const ir::TensorType& type, int operand) const;
+  std::string run(const ir::TensorType& type, bool is_inner) const;
+
+  const schedule::ScheduledOp& op_;
+  std::vector<std::string> operands_;
+  std::string destination_;
+  const machine::Machine& machine_;
+  int left_ = 0;
+  int right_ = 0;
+};
+
+}  // namespace strata::codegen

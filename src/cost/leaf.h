@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ir/contraction.h"
+#include "ir/op.h"
+
+namespace strata::cost {
+
+class WorkCounter;
+
+// An op on operands of given types and layouts, as leaves are asked whether they make code for it.
+struct Signature {
+  Signature(const ir::Op& op, std::span<const ir::TensorType> operands, const ir::Attributes& attributes,
+            const ir::TensorType& result);
+
+  const ir::Op& op;
+  std::span<const ir::TensorType> operands;
+  const ir::Attributes& attributes;
+  const ir::TensorType& result;
+  std::optional<ir::LoopNest> nest;  // of a structured op
+  std::optional<ir::Contraction> contraction;
+  bool is_in_memory_order = false;  // no operand, and not the result, is rearranged by its layout
+};
+
+// A loop around a leaf that is not one of the op's own: its extent in the leaf's notation (`Leaf::code`).
+struct LeafLoop {
+  std::string_view name;
+  std::string_view extent;
+  bool takes_row_tiles = false;  // threads share it in units of the result's row tile
+};
+
+// What the innermost tile of a tile tree is computed by: a micro-kernel of the tensor library. A row of the table is
+// all that is known of it: which operands it takes, what it costs, and how it is called. The search, the cost model,
+// the schedule and the code generator read the same row.
+struct Leaf {
+  // Whose loops stand around it.
+  enum class Domain {
+    kView,         // no code: the result is another value's memory
+    kOwn,          // the op's own loops, each stage's scalar body at the innermost one
+    kContraction,  // m, n and k of a sum of products
+    kLoop,         // `loop`: divided among the threads
+    kOnce,         // none: one thread does all of it
+  };
+
+  std::string_view name;
+  Domain domain = Domain::kOwn;
+  bool (*takes)(const Signature&) = nullptr;
+  void (*count)(WorkCounter&) = nullptr;
+  LeafLoop loop = {};
+
+  // Of a contraction: whether it takes any block of m and k, adding to what earlier blocks of k have left.
+  bool takes_blocks = false;
+  // Of a contraction: what does better for few rows, and for how many tiles of rows at most.
+  std::string_view few = {};
+  int few_tiles = 0;
+
+  // Operands whose outermost axis may have any distance in memory; the axes inside of it are contiguous.
+  std::vector<std::size_t> strided = {};
+
+  // Scratch memory of each thread: element type and count, in the notation of `code`; empty: none.
+  std::string_view scratch_type = {};
+  std::string_view scratch_count = {};
+
+  // The call, in C++ with names in braces that the code generator replaces (codegen/leaf_code.h).
+  std::string_view code = {};
+};
+
+// The first leaf that takes the op; nullptr: there is no code for it, and no plan may hold it.
+const Leaf* find_leaf(const Signature& signature);
+const Leaf* find_leaf(const ir::Op& op, std::span<const ir::TensorType> operands, const ir::Attributes& attributes,
+                      const ir::TensorType& result);
+
+// Whether the result can be another value's memory: an op that only names elements of its operand.
+bool is_view(const ir::Op& op, std::span<const ir::TensorType> operands, const ir::Attributes& attributes,
+             const ir::TensorType& result);
+
+// By its name, which must be one.
+const Leaf& leaf(std::string_view name);
+
+std::span<const Leaf> all_leaves();
+
+// The lanes of the op's own loops: those of the operands' pack; 1 for scalar code.
+std::int64_t loop_lanes(std::span<const ir::TensorType> operands);
+
+}  // namespace strata::cost

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cost/leaf_cost.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "encoding/encoding.h"
+#include "ir/contraction.h"
+#include "tensor/attention.h"
+
+namespace strata::cost {
+namespace {
+
+using ir::IteratorClass;
+using ir::TensorType;
+
+double round_up(double value, double unit) { return std::ceil(value / unit) * unit; }
+
+// Instructions that turn one vector of elements to f32.
+double conversions(DType dtype) { return dtype == DType::kF32 ? 0 : 1; }
+
+// A product with panels, by its iterators.
+struct Product {
+  std::size_t left, right;
+  double rows, columns, depth;  // columns with the padding of the last panel
+  double lanes;                 // of a panel
+
+  explicit Product(const WorkCounter& counter) {
+    const ir::LoopNest nest = *counter.op().loops(counter.types(), counter.attributes());
+    const auto found = ir::contraction(nest);
+    STRATA_CHECK(found.has_value(), counter.op().name() + " is no contraction");
+    const auto extent = [&](IteratorClass of) { return size_of(nest.iterators[*found->only(of)].extent); };
+    left = static_cast<std::size_t>(found->left);
+    right = static_cast<std::size_t>(found->right);
+    lanes = static_cast<double>(counter.type(right).layout.packs[0].lanes);
+    rows = extent(IteratorClass::kM);
+    columns = round_up(extent(IteratorClass::kN), lanes);
+    depth = extent(IteratorClass::kK);
+  }
+};
+
+// Products of pairs: of the dot-product unit, or two multiply-adds and the splitting of both operands. The result is
+// how many products one instruction makes per lane.
+double add_pairs(WorkCounter& counter, const Product& product, double products) {
+  const machine::Unit* const unit = machine::dot_unit(counter.machine(), counter.type(product.left).dtype);
+  if (unit == nullptr) {
+    counter.add_instructions(products, 2.0 * 3, product.lanes);
+    return 1;
+  }
+  counter.use_unit(*unit, 2 * products * counter.lanes() / product.lanes);
+  return unit->k;
+}
+
+void add_decoding(WorkCounter& counter, const Product& product, double times) {
+  const encoding::Encoding* const encoding = counter.type(product.right).layout.encoding;
+  if (encoding == nullptr) return;
+  times *= counter.lanes() / product.lanes;
+  counter.add_beside(machine::fma_unit(counter.machine(), DType::kF32),
+                     times * product.columns * product.depth * encoding->decode_slots);
+}
+
+void move_product(WorkCounter& counter, const Product& product) {
+  for (const std::size_t operand : {product.left, product.right})
+    counter.read(operand, bytes_of(counter.type(operand)));
+  counter.write(bytes_of(counter.result()));
+}
+
+// Elements of rows of a tensor that lies packed across the rows: neighbours of a row are apart, each moved by itself.
+void count_scattered(WorkCounter& counter, const TensorType& type, double elements) {
+  const double row = size_of(type.shape.back());
+  const double line = counter.line_bytes();
+  const auto element = static_cast<double>(dtype_size(type.dtype));
+  if (type.layout.is_row_major()) {
+    counter.walk_pages(elements / row);
+    return counter.touch_scattered(elements / row * std::min(row * element / line, 2.0));
+  }
+  // Distance in memory from one to the next of what lies together of a row.
+  const auto& packs = type.layout.packs;
+  const int last = type.rank() - 1;
+  const double together = packs.back().axis == last ? static_cast<double>(packs.back().lanes) : 1;
+  double distance = 1;
+  for (auto pack = packs.rbegin(); pack != packs.rend() && (pack->axis != last || pack == packs.rbegin()); ++pack) {
+    distance *= static_cast<double>(pack->lanes);
+  }
+  const double apart = distance * element;
+  // Rows that follow one another share the lines.
+  const double rows = elements / row / (type.rank() > 2 ? size_of(type.shape[0]) : 1);
+  const double shared = type.rank() > 2 ? std::min(rows, static_cast<double>(type.layout.lanes(1))) : 1;
+  counter.touch_scattered(elements / together * std::min(1.0, apart / line) / shared);
+  if (type.rank() > 2) counter.walk_pages(size_of(type.shape[0]));
+  // Beside a neighbour they are merged in vectors, which takes a shift and a mask.
+  const bool is_dense = apart <= 2 * element;
+  counter.add_instructions(elements / together, is_dense ? 8.0 : 4.0, is_dense ? counter.lanes() : 1);
+}
+
+void move_copied(WorkCounter& counter, std::size_t source) {
+  const ir::Work work = counter.op().work(counter.types(), counter.attributes(), counter.result());
+  counter.read(source, work.read_bytes);
+  counter.write(work.written_bytes);
+}
+
+// Multiply-adds with a cache: of pairs on the unit that takes them.
+void add_cache_products(WorkCounter& counter, const TensorType& cache, double products, double lanes) {
+  const bool is_dot = cache.layout.packs.size() == 2;
+  const machine::Unit* const unit = is_dot ? machine::dot_unit(counter.machine(), cache.dtype) : nullptr;
+  if (unit != nullptr) {
+    counter.add_beside(unit, 2 * products);
+  } else {
+    counter.add_instructions(products, 2 * (1 + conversions(cache.dtype) / 2), lanes);
+  }
+}
+
+}  // namespace
+
+void count_stream(WorkCounter& counter) {
+  const Product product(counter);
+  const double products = product.columns * product.depth;
+  if (counter.type(product.left).layout.is_row_major()) {
+    const double widening = conversions(ir::stored_dtype(counter.type(product.right)));
+    counter.add_instructions(products, 2 * (1 + widening), product.lanes);
+  } else {
+    add_pairs(counter, product, products);
+  }
+  add_decoding(counter, product, 1);
+  move_product(counter, product);
+}
+
+// C in tiles of `tile` rows by `panels` vectors, whose accumulators stay in registers along k.
+void count_tile(WorkCounter& counter) {
+  const Product product(counter);
+  const TensorType& left = counter.type(product.left);
+  const TensorType& right = counter.type(product.right);
+  const machine::Machine& machine = counter.machine();
+  const double tile = static_cast<double>(left.layout.packs[0].lanes);
+  const double panels = machine::register_tile(machine).panels;
+  const double padded_rows = round_up(product.rows, tile);
+  const bool is_dot = left.layout.packs.size() == 2;
+  const double products = padded_rows * product.columns * product.depth;
+  double per_step = 1;
+  if (is_dot) {
+    per_step = add_pairs(counter, product, products);
+  } else {
+    counter.add_instructions(products, 2.0, product.lanes);
+  }
+  const bool widens = !is_dot && ir::stored_dtype(right) != DType::kF32;
+  if (widens) counter.add_beside(machine::fma_unit(machine, DType::kF32), 2 * product.columns * product.depth);
+  const auto block = machine::cache_block(machine, static_cast<int>(dtype_size(left.dtype)));
+  add_decoding(counter, product, std::ceil(padded_rows / static_cast<double>(block.rows)));
+  // Every step loads `panels` vectors and broadcasts `tile` values, each a slot as wide as a vector.
+  const double vector_bytes = machine.vector_registers.bytes;
+  counter.add_level_bytes(0, products / (tile * panels * product.lanes * per_step) * (panels + tile) * vector_bytes);
+  counter.add_level_bytes(std::min<std::size_t>(1, counter.last_level()), padded_rows / tile * bytes_of(right));
+  move_product(counter, product);
+}
+
+// Vectors are transposed to row tiles by about three shuffles each; rounding two of them to pairs takes 9.
+void count_pack(WorkCounter& counter) {
+  const bool is_rounded = counter.result().dtype != counter.type(0).dtype;
+  const bool is_transposed = counter.result().layout.lanes(0) > 1;
+  counter.add_instructions(elements_of(counter.result()), 2.0 * ((is_rounded ? 4.5 : 0) + (is_transposed ? 3 : 0)),
+                           counter.lanes());
+  counter.read(0, bytes_of(counter.type(0)));
+  counter.write(bytes_of(counter.result()));
+}
+
+void count_gather(WorkCounter& counter) {
+  count_scattered(counter, counter.type(0), elements_of(counter.result()));
+  move_copied(counter, 1);
+}
+
+void count_append(WorkCounter& counter) {
+  count_scattered(counter, counter.type(0), elements_of(counter.type(1)));
+  move_copied(counter, 1);
+}
+
+void count_concat(WorkCounter& counter) { move_copied(counter, 1); }
+
+// Two products per score and value, and an exponential per score; the cache is read once per group of query heads and
+// block of rows. Without lanes along the context the scores are scalar sums.
+void count_attention(WorkCounter& counter) {
+  const TensorType& query = counter.type(0);
+  const auto& packs = counter.type(1).layout.packs;
+  const double used = packs.empty() ? 1 : static_cast<double>(packs[0].lanes);
+  const double context = round_up(size_of(counter.type(1).shape[1]), used);
+  const double queries = size_of(query.shape[0]) * size_of(query.shape[1]);
+  const double dim = size_of(query.shape[2]);
+  const double scores = queries * context;
+  add_cache_products(counter, counter.type(1), scores * dim, used);
+  add_cache_products(counter, counter.type(2), scores * dim, counter.lanes());
+  // Weights that meet pairs are rounded.
+  const double rounding = counter.type(2).layout.is_row_major() ? 0 : 2 * 6;
+  const double exponential = machine::scalar_operations("exp", static_cast<int>(counter.lanes()));
+  counter.add_instructions(scores, exponential + 8 + rounding, used);
+  counter.read(0, bytes_of(query));
+  for (const std::size_t cache : {1, 2}) {
+    const TensorType& type = counter.type(cache);
+    counter.read(cache, elements_of(type) * static_cast<double>(dtype_size(type.dtype)));
+  }
+  counter.write(bytes_of(counter.result()));
+  // Queries are rearranged element by element, or pair by pair.
+  const double together = packs.size() == 2 ? static_cast<double>(packs[1].lanes) : 1;
+  counter.add_instructions(queries * dim / together, 2.0, 1);
+  // The largest score and the sum of every row and block of keys.
+  counter.add_reductions(queries * std::ceil(context / static_cast<double>(tensor::kKeyBlock)) * 2, used);
+  // The keys and the values of every head begin at a page of their own.
+  counter.walk_pages(2 * size_of(counter.type(1).shape[0]));
+}
+
+}  // namespace strata::cost

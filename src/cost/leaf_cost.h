@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cost/work_counter.h"
+
+namespace strata::cost {
+
+// What the leaves of the table do and move.
+
+// A contraction of one row; in register tiles.
+void count_stream(WorkCounter& counter);
+void count_tile(WorkCounter& counter);
+
+void count_pack(WorkCounter& counter);
+void count_gather(WorkCounter& counter);
+void count_append(WorkCounter& counter);
+void count_attention(WorkCounter& counter);
+void count_concat(WorkCounter& counter);
+
+}  // namespace strata::cost

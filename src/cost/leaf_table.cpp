@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+// All leaves, and what they take; what they cost is in leaf_cost.cpp.
+#include <algorithm>
+
+#include "cost/leaf.h"
+#include "cost/leaf_cost.h"
+#include "cost/loops_cost.h"
+#include "cost/operand_layouts.h"
+
+namespace strata::cost {
+namespace {
+
+using ir::IteratorClass;
+using ir::TensorType;
+
+bool is_op(const Signature& s, std::string_view name) { return s.op.name() == name; }
+bool is_row_major(const TensorType& type) { return type.layout.is_row_major(); }
+bool all_row_major(std::span<const TensorType> types) { return std::ranges::all_of(types, is_row_major); }
+
+// Whether the result's elements are some of the first operand's, a run of its last axis staying a run.
+bool is_part(const ir::LoopNest& nest, const TensorType& operand) {
+  const ir::Stage& stage = nest.result();
+  if (nest.stages.size() != 1 || stage.combiner != ir::Combiner::kNone || stage.target.empty()) return false;
+  if (stage.body.kind != ir::ScalarExpr::Kind::kOperand || stage.body.number != 0 || operand.rank() == 0) return false;
+  const ir::AffineIndex& last = stage.body.index.back();
+  return last.coefficients[static_cast<std::size_t>(stage.target.back())] == 1 &&
+         std::ranges::all_of(stage.body.index, [](const ir::AffineIndex& index) { return index.constant >= 0; }) &&
+         std::ranges::all_of(stage.body.index, [](const ir::AffineIndex& index) {
+           return std::ranges::all_of(index.coefficients, [](std::int64_t c) { return c >= 0; });
+         });
+}
+
+bool takes_view(const Signature& s) {
+  if (is_op(s, "pack")) return s.operands[0].dtype == s.result.dtype && ir::is_row_major_in_memory(s.result);
+  if (is_op(s, "unpack")) return ir::is_row_major_in_memory(s.operands[0]);
+  if (s.op.aliased_operand() && !s.op.writes_alias()) return true;
+  return s.nest && s.is_in_memory_order && s.operands[0].dtype == s.result.dtype && is_part(*s.nest, s.operands[0]);
+}
+
+bool takes_own_loops(const Signature& s) {
+  return s.nest && s.is_in_memory_order && std::ranges::all_of(s.operands, is_in_vector_lanes);
+}
+
+// A product with weights in panels: the right operand has n outside and k inside, and so has the left one m and k.
+struct PanelProduct {
+  const TensorType* rows = nullptr;
+  const TensorType* panels = nullptr;
+
+  explicit PanelProduct(const Signature& s) {
+    if (!s.contraction) return;
+    const auto& c = *s.contraction;
+    const auto m = c.only(IteratorClass::kM);
+    const auto n = c.only(IteratorClass::kN);
+    const auto k = c.only(IteratorClass::kK);
+    if (!m || !n || !k) return;
+    const bool fits = c.left_axes == std::vector{*m, *k} && c.right_axes == std::vector{*n, *k};
+    const TensorType& right = s.operands[static_cast<std::size_t>(c.right)];
+    if (!fits || !is_panels(right)) return;
+    rows = &s.operands[static_cast<std::size_t>(c.left)];
+    panels = &right;
+  }
+
+  bool is_encoded() const { return panels->layout.encoding != nullptr; }
+  bool are_pairs() const { return panels->layout.packs.size() == 2; }
+
+  // Activations are rounded to bf16 only for weights that are.
+  bool multiplies_pairs() const { return panels->dtype == DType::kBF16 && are_pairs(); }
+
+  bool is_one_row() const {
+    if (rows == nullptr || rows->shape[0].max() != 1) return false;
+    const bool is_plain = is_row_major(*rows) && rows->dtype == DType::kF32;
+    return is_plain || (is_row_in_pairs(*rows, 1) && multiplies_pairs());
+  }
+  bool are_rows_in_f32() const {
+    return rows != nullptr && rows->dtype == DType::kF32 && is_packed_along(rows->layout, 0);
+  }
+  bool are_rows_in_pairs() const { return rows != nullptr && is_packed_in_pairs(*rows, 0, 1) && multiplies_pairs(); }
+};
+
+bool takes_stream(const Signature& s) {
+  const PanelProduct product(s);
+  return product.is_one_row() && !product.is_encoded();
+}
+bool takes_encoded_stream(const Signature& s) {
+  const PanelProduct product(s);
+  return product.is_one_row() && product.is_encoded();
+}
+bool takes_encoded_tile(const Signature& s) {
+  const PanelProduct product(s);
+  return (product.are_rows_in_f32() || product.are_rows_in_pairs()) && product.is_encoded();
+}
+// Of the type that the rows have.
+bool takes_tile(const Signature& s) {
+  const PanelProduct product(s);
+  if (product.rows == nullptr || product.is_encoded()) return false;
+  return product.are_rows_in_pairs() || (product.are_rows_in_f32() && product.panels->dtype == DType::kF32);
+}
+bool takes_widened_lanes(const Signature& s) {
+  const PanelProduct product(s);
+  return product.are_rows_in_f32() && !product.is_encoded() && !product.are_pairs();
+}
+bool takes_widened_pairs(const Signature& s) {
+  const PanelProduct product(s);
+  return product.are_rows_in_f32() && !product.is_encoded() && product.are_pairs();
+}
+
+bool is_packing_rows(const Signature& s) {
+  return is_op(s, "pack") && s.operands[0].rank() == 2 && s.operands[0].dtype == DType::kF32;
+}
+bool takes_pack_rows(const Signature& s) {
+  return is_packing_rows(s) && s.result.dtype == DType::kF32 && is_row_tiles(s.result);
+}
+bool takes_pack_pairs(const Signature& s) {
+  return is_packing_rows(s) && (is_packed_in_pairs(s.result, 0, 1) || is_row_in_pairs(s.result, 1));
+}
+
+bool is_gather(const Signature& s) { return is_op(s, "gather") && is_row_major(s.operands[1]); }
+bool takes_gather_rows(const Signature& s) { return is_gather(s) && is_row_major(s.operands[0]); }
+bool takes_gather_panels(const Signature& s) {
+  return is_gather(s) && is_panels(s.operands[0]) && s.operands[0].layout.encoding == nullptr;
+}
+bool takes_gather_encoded(const Signature& s) {
+  return is_gather(s) && is_panels(s.operands[0]) && s.operands[0].layout.encoding != nullptr;
+}
+
+bool is_append(const Signature& s) { return is_op(s, "cache_append") && all_row_major(s.operands.subspan(1)); }
+bool takes_append_keys(const Signature& s) { return is_append(s) && is_packed_keys(s.operands[0]); }
+bool takes_append_values(const Signature& s) {
+  return is_append(s) && (is_row_major(s.operands[0]) || is_packed_values(s.operands[0]));
+}
+
+// Both products of the attention have the same lanes.
+bool takes_attention(const Signature& s) {
+  if (!is_op(s, "attention") || !is_row_major(s.operands[0]) || !is_row_major(s.operands[3])) return false;
+  const TensorType& keys = s.operands[1];
+  const TensorType& values = s.operands[2];
+  if (is_row_major(values)) return is_row_major(keys) || is_packed_keys(keys);
+  return is_packed_keys(keys) && is_packed_values(values) && keys.layout.packs[0].lanes == values.layout.packs[0].lanes;
+}
+
+bool takes_concat(const Signature& s) { return is_op(s, "concat") && all_row_major(s.operands); }
+
+// Rows of activations, shared out by whole row tiles.
+constexpr LeafLoop kRowLoop = {"m", "{0.dim.0}", true};
+
+using Domain = Leaf::Domain;
+
+// The first that takes an op makes it. Names in braces are explained in codegen/leaf_code.h.
+const std::vector<Leaf>& table() {
+  static const std::vector<Leaf> kTable = {
+      {.name = "view", .domain = Domain::kView, .takes = takes_view},
+      {.name = "loops", .domain = Domain::kOwn, .takes = takes_own_loops, .count = count_loops},
+
+      // One row: the panels are streamed once.
+      {.name = "stream",
+       .domain = Domain::kContraction,
+       .takes = takes_stream,
+       .count = count_stream,
+       .strided = {0},
+       .code = "tensor::gemv_panels<{right.lanes}, {stream}, {right.layout}>({left}, {left.stride}, {right}, {k}, {n}, "
+               "{out}, {n}, {n.panels});"},
+      {.name = "stream-encoded",
+       .domain = Domain::kContraction,
+       .takes = takes_encoded_stream,
+       .count = count_stream,
+       .strided = {0},
+       .code = "tensor::gemv_encoded<{right.lanes}, {stream}>({left}, {right}, {k}, {n}, {out}, {n.panels});"},
+
+      // Many rows, in register tiles.
+      {.name = "tile",
+       .domain = Domain::kContraction,
+       .takes = takes_tile,
+       .count = count_tile,
+       .takes_blocks = true,
+       .code = "tensor::gemm_block<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, {n}, {m}, "
+               "{n}}, {k}, {m.range}, {k.range}, {n.panels});"},
+      {.name = "tile-widened",
+       .domain = Domain::kContraction,
+       .takes = takes_widened_lanes,
+       .count = count_tile,
+       .takes_blocks = true,
+       // With few row tiles widening the panels first costs more than widening them in every tile.
+       .few = "tile",
+       .few_tiles = 4,
+       .scratch_type = "float",
+       .scratch_count = "tensor::widened_elements<{right.lanes}, {panels}>({k.step})",
+       .code = "tensor::gemm_block_widened<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, "
+               "{n}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {scratch});"},
+      {.name = "tile-widened-pairs",
+       .domain = Domain::kContraction,
+       .takes = takes_widened_pairs,
+       .count = count_tile,
+       .takes_blocks = true,
+       .scratch_type = "float",
+       .scratch_count = "tensor::widened_elements<{right.lanes}, {panels}>({k.step})",
+       .code = "tensor::gemm_block_widened<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, "
+               "{n}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {scratch});"},
+      {.name = "tile-encoded",
+       .domain = Domain::kContraction,
+       .takes = takes_encoded_tile,
+       .count = count_tile,
+       .takes_blocks = true,
+       // A single tile of rows reads the panels once, and decodes them in registers.
+       .few = "stream-tile-encoded",
+       .few_tiles = 1,
+       .scratch_type = "{left.type}",
+       .scratch_count = "tensor::decoded_elements<{right.lanes}, {panels}, {right.encoding}>({k.step})",
+       .code =
+           "tensor::gemm_block_encoded<{right.lanes}, {rows}, {panels}>({left}, {right}, {{out}, {n}, {m}, {n}}, {k}, "
+           "{m.range}, {k.range}, {n.panels}, {scratch});"},
+      {.name = "stream-tile-encoded",
+       .domain = Domain::kContraction,
+       .code = "tensor::gemm_few_encoded<{right.lanes}, {rows}>({left}, {right}, {{out}, {n}, {m}, {n}}, {k}, "
+               "{n.panels});"},
+
+      // Activations into row tiles, or rounded to pairs.
+      {.name = "pack-rows",
+       .domain = Domain::kLoop,
+       .takes = takes_pack_rows,
+       .count = count_pack,
+       .loop = kRowLoop,
+       .strided = {0},
+       .code = "tensor::pack_rows<{lanes}, {rows}>({0} + {begin} * {0.stride}, {0.stride}, {count}, {0.dim.1}, "
+               "{out} + {begin} * {0.dim.1});"},
+      {.name = "pack-pairs",
+       .domain = Domain::kLoop,
+       .takes = takes_pack_pairs,
+       .count = count_pack,
+       .loop = kRowLoop,
+       .strided = {0},
+       .code = "tensor::pack_rows_pairs<{lanes}, {rows}>({0} + {begin} * {0.stride}, {0.stride}, {count}, {0.dim.1}, "
+               "{out} + {begin} * (tensor::div_up({0.dim.1}, 2) * 2));"},
+
+      {.name = "gather-rows",
+       .domain = Domain::kLoop,
+       .takes = takes_gather_rows,
+       .count = count_gather,
+       .loop = {"row", "{out.dim.0}"},
+       .code = "tensor::gather_rows<{lanes}>({0}, {1} + {begin}, {count}, {0.dim.1}, {out} + {begin} * {0.dim.1}, "
+               "{0.dim.1});"},
+      {.name = "gather-panels",
+       .domain = Domain::kLoop,
+       .takes = takes_gather_panels,
+       .count = count_gather,
+       .loop = {"row", "{out.dim.0}"},
+       .code = "tensor::gather_packed_rows<{0.lanes}, {0.layout}>({0}, {1} + {begin}, {count}, {0.dim.1}, "
+               "{out} + {begin} * {0.dim.1}, {0.dim.1});"},
+      {.name = "gather-encoded",
+       .domain = Domain::kLoop,
+       .takes = takes_gather_encoded,
+       .count = count_gather,
+       .loop = {"row", "{out.dim.0}"},
+       .code = "tensor::gather_encoded_rows<{0.lanes}>({0}, {1} + {begin}, {count}, {0.dim.1}, "
+               "{out} + {begin} * {0.dim.1}, {0.dim.1});"},
+
+      {.name = "append-keys",
+       .domain = Domain::kLoop,
+       .takes = takes_append_keys,
+       .count = count_append,
+       .loop = {"head", "{0.dim.0}"},
+       .strided = {1},
+       .code = "tensor::cache_append_k<{0.lanes}, {0.layout}>({1}, {1.stride}, {2}, {1.dim.0}, {0.dim.2}, {0.dim.1}, "
+               "{out}, {begin}, {end});"},
+      {.name = "append-values",
+       .domain = Domain::kLoop,
+       .takes = takes_append_values,
+       .count = count_append,
+       .loop = {"head", "{0.dim.0}"},
+       .strided = {1},
+       .code = "tensor::cache_append_v<{0.lanes}, {0.layout}>({1}, {1.stride}, {2}, {1.dim.0}, {0.dim.2}, {0.dim.1}, "
+               "{out}, {begin}, {end});"},
+
+      {.name = "attention",
+       .domain = Domain::kLoop,
+       .takes = takes_attention,
+       .count = count_attention,
+       .loop = {"item", "tensor::attention_work_items({0.dim.0}, {0.dim.1}, {1.dim.0})"},
+       .strided = {0},
+       .scratch_type = "float",
+       .scratch_count = "tensor::attention_scratch_floats({0.max.0}, {0.dim.1}, {1.dim.0}, {0.dim.2})",
+       .code = "tensor::attention<{1.own_lanes}, {1.layout}, {2.layout}>({0}, {0.stride}, {1}, {2}, {3}, {0.dim.0}, "
+               "{0.dim.1}, {1.dim.0}, {0.dim.2}, {1.dim.1}, {attribute.scale}, {out}, {scratch}, {begin}, {end});"},
+
+      {.name = "concat",
+       .domain = Domain::kOnce,
+       .takes = takes_concat,
+       .count = count_concat,
+       .code = "tensor::concat({0}, {0.inner}, {1}, {1.inner}, {0.outer}, {out});"},
+  };
+  return kTable;
+}
+
+}  // namespace
+
+std::span<const Leaf> all_leaves() { return table(); }
+
+}  // namespace strata::cost

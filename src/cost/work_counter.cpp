@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cost/work_counter.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace strata::cost {
+namespace {
+
+using ir::TensorType;
+
+// Of the share of a cache that one core has, what an op finds there of what another one wrote: the rest is taken by
+// what streams past between them.
+constexpr double kReusedShare = 0.125;
+
+// Lines of code that an op waits for when it starts: streams of weights push them out of the core's own caches from one
+// use to the next.
+constexpr double kColdLines = 2;
+
+// Cache misses that a core keeps in flight: what one scattered line costs is this part of the latency.
+constexpr double kMissesInFlight = 40;
+
+// Rows far from one another whose pages are looked up anew, some at a time; more of them follow a pattern.
+constexpr double kPageWalks = 64;
+constexpr double kWalksAtATime = 2;
+
+}  // namespace
+
+double size_of(const ir::Dim& dim) { return static_cast<double>(dim.max()); }
+double bytes_of(const TensorType& type) { return static_cast<double>(ir::max_bytes(type)); }
+double elements_of(const TensorType& type) { return static_cast<double>(ir::max_element_count(type.shape)); }
+
+TensorType sized(const TensorType& type, const Sizes& sizes) {
+  TensorType result = type;
+  for (ir::Dim& dim : result.shape) {
+    if (dim.is_constant()) continue;
+    const auto value = sizes.find(dim.symbol()->name);
+    dim = dim.factor() * (value == sizes.end() ? dim.symbol()->max : value->second);
+  }
+  return result;
+}
+
+WorkCounter::WorkCounter(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
+                         const TensorType& result, const Sizes& sizes, const machine::Machine& machine, int threads)
+    : op_(op), attributes_(attributes), machine_(machine), result_(sized(result, sizes)) {
+  for (const Operand& operand : operands) {
+    operands_.push_back(
+        {sized(operand.type, sizes), operand.residence, sized(operand.whole.value_or(operand.type), sizes)});
+    types_.push_back(operands_.back().type);
+  }
+  work_.bytes.assign(machine.memory.size(), 0.0);
+  work_.written.assign(machine.memory.size(), 0.0);
+  work_.unit = machine::fma_unit(machine, DType::kF32);
+  work_.starts = 1;
+  extra_s_ = kColdLines * shared_level().latency_s;
+  work_.threads = threads;
+  work_.barriers = threads > 1 ? 1 : 0;
+}
+
+// The innermost level outside of a core's own caches.
+const machine::MemoryLevel& WorkCounter::shared_level() const {
+  const auto shared = std::ranges::find_if(machine_.memory, [](const auto& level) { return level.shared_by > 1; });
+  return shared == machine_.memory.end() ? machine_.memory.back() : *shared;
+}
+
+void WorkCounter::touch_scattered(double lines) {
+  extra_s_ += lines * machine_.memory.back().latency_s / kMissesInFlight / work_.threads;
+}
+
+void WorkCounter::walk_pages(double pages) {
+  extra_s_ += std::min(pages, kPageWalks) * machine_.memory.back().latency_s / kWalksAtATime;
+}
+
+void WorkCounter::add_instructions(double elements, double operations, double lanes_used) {
+  work_.ops += elements * operations * lanes() / lanes_used;
+}
+
+void WorkCounter::use_unit(const machine::Unit& unit, double operations) {
+  work_.unit = &unit;
+  work_.ops += operations;
+}
+
+// The end of a reduction: its lanes combined pairwise, each step waiting for the one before (about four cycles, in
+// which the unit could have started eight vector instructions; half of them are of the rows before and after).
+void WorkCounter::add_reductions(double count, double lanes_used) {
+  constexpr double kInstructionsPerStep = 4;
+  add_instructions(count * (2 + std::log2(lanes_used)) * kInstructionsPerStep * lanes(), 2.0, lanes());
+}
+
+void WorkCounter::read(std::size_t operand, double bytes) {
+  if (operands_[operand].residence == Residence::kStream) {
+    work_.bytes[last_level()] += bytes;
+  } else {
+    add_activation_bytes(work_.bytes, bytes);
+  }
+}
+
+// A line is read before it is written, and written back later; a measured rate of writing says both.
+void WorkCounter::write(double bytes) {
+  add_activation_bytes(work_.written, bytes);
+  std::vector<double> lines(work_.bytes.size(), 0.0);
+  add_activation_bytes(lines, bytes);
+  for (std::size_t level = 1; level < lines.size(); ++level) {
+    if (machine_.memory[level].write_bytes_per_s.empty()) work_.bytes[level] += lines[level];
+  }
+}
+
+void WorkCounter::read_again(double bytes, double times) {
+  work_.bytes[static_cast<std::size_t>(machine::level_holding(machine_, bytes, work_.threads))] += times * bytes;
+}
+
+void WorkCounter::add_activation_bytes(std::vector<double>& levels, double bytes) const {
+  const double footprint = activation_bytes();
+  double found = 0;  // part of the bytes that inner levels hold
+  for (std::size_t level = 0; level <= last_level() && found < 1; ++level) {
+    const machine::MemoryLevel& cache = machine_.memory[level];
+    const double share = static_cast<double>(cache.capacity_bytes) / std::max(cache.shared_by, 1) * work_.threads;
+    const double here = level == last_level() ? 1 : std::min(1.0, kReusedShare * share / footprint);
+    // What doesn't fit whole is passed over in order, and each line is gone before it is used again.
+    const bool holds = here == 1 || level + 1 == last_level();
+    if (!holds) continue;
+    levels[level] += bytes * (here - found);
+    found = here;
+  }
+}
+
+double WorkCounter::activation_bytes() const {
+  double bytes = bytes_of(result_);
+  for (const Operand& operand : operands_) {
+    if (operand.residence == Residence::kActivation) bytes += bytes_of(*operand.whole);
+  }
+  return bytes;
+}
+
+// The slowest level or unit, by name.
+std::string WorkCounter::bound() const {
+  std::string slowest = work_.unit == nullptr ? "" : work_.unit->name;
+  double longest = work_.unit == nullptr ? 0 : work_.ops / work_.unit->ops_per_s;
+  for (std::size_t level = 0; level < work_.bytes.size(); ++level) {
+    const double time = work_.bytes[level] / machine::bandwidth(machine_.memory[level], 1) +
+                        work_.written[level] / machine::write_bandwidth(machine_.memory[level], 1);
+    if (time <= longest) continue;
+    longest = time;
+    slowest = machine_.memory[level].name;
+  }
+  return slowest;
+}
+
+OpCost WorkCounter::cost() const {
+  const ir::Work work = op_.work(types_, attributes_, result_);
+  return {machine::seconds(machine_, work_) + extra_s_, work.flops, work.read_bytes + work.written_bytes, bound()};
+}
+
+}  // namespace strata::cost

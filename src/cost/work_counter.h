@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "cost/op_cost.h"
+#include "ir/op.h"
+#include "machine/cost.h"
+
+namespace strata::cost {
+
+// Symbols at the value that the cost is wanted for.
+ir::TensorType sized(const ir::TensorType& type, const Sizes& sizes);
+
+double size_of(const ir::Dim& dim);
+double bytes_of(const ir::TensorType& type);
+double elements_of(const ir::TensorType& type);
+
+// Adds up what one op does on a machine: arithmetic by unit, bytes by memory level, and what nothing overlaps.
+class WorkCounter {
+ public:
+  WorkCounter(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
+              const ir::TensorType& result, const Sizes& sizes, const machine::Machine& machine, int threads);
+
+  // The op, with its run-time sizes in place of symbols.
+  const ir::Op& op() const { return op_; }
+  const ir::Attributes& attributes() const { return attributes_; }
+  const machine::Machine& machine() const { return machine_; }
+  std::span<const ir::TensorType> types() const { return types_; }
+  const ir::TensorType& type(std::size_t operand) const { return types_[operand]; }
+  const ir::TensorType& result() const { return result_; }
+
+  // Lanes of f32 in one of the machine's vectors.
+  double lanes() const { return machine::vector_lanes(machine_, DType::kF32); }
+
+  // Operations of the multiply-add unit when one vector instruction does `lanes_used` elements' worth.
+  void add_instructions(double elements, double operations, double lanes_used);
+
+  // Multiply-adds of another unit, the slowest one that the op waits for, or beside it.
+  void use_unit(const machine::Unit& unit, double operations);
+  void add_beside(const machine::Unit* unit, double operations) { work_.more.push_back({unit, operations}); }
+
+  // `count` reductions of `lanes_used` lanes each to one value.
+  void add_reductions(double count, double lanes_used);
+
+  // Streams come from the outermost level. Activations are found in a cache as far as they fit the part of it that they
+  // can count on, and the rest comes from the level behind it.
+  void read(std::size_t operand, double bytes);
+  void write(double bytes);
+  void add_level_bytes(std::size_t level, double bytes) { work_.bytes[level] += bytes; }
+
+  // What is read again and again, from the innermost level that holds it.
+  void read_again(double bytes, double times);
+
+  // Lines of the outermost level that are touched each by itself, and pages whose addresses are looked up.
+  void touch_scattered(double lines);
+  void walk_pages(double pages);
+  double line_bytes() const { return static_cast<double>(machine_.memory.back().line_bytes); }
+
+  std::size_t last_level() const { return machine_.memory.size() - 1; }
+
+  OpCost cost() const;
+
+ private:
+  const machine::MemoryLevel& shared_level() const;
+  void add_activation_bytes(std::vector<double>& levels, double bytes) const;
+  double activation_bytes() const;
+  std::string bound() const;
+
+  const ir::Op& op_;
+  const ir::Attributes& attributes_;
+  const machine::Machine& machine_;
+  ir::TensorType result_;
+  std::vector<Operand> operands_;
+  std::vector<ir::TensorType> types_;
+  machine::Work work_;
+  double extra_s_ = 0;  // what nothing overlaps
+};
+
+}  // namespace strata::cost

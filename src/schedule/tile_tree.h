@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cost/leaf.h"
+#include "machine/machine.h"
+#include "schedule/strided_nest.h"
+
+namespace strata::schedule {
+
+// A node of a tile tree. Where it stands, every iterator of the region has a range: at the root all of its extent, and
+// inside a loop a part of what it had outside.
+struct TileNode {
+  enum class Kind {
+    kParallel,  // this thread's contiguous share of the range, in units of `step`
+    kSerial,    // the range in equal parts of at most `step`, in units of the next inner step of the same iterator
+    kVector,    // `step` lanes at a time; one is scalar code
+    kOnce,      // by one thread alone
+    kWhen,      // `body` where the extent is at most `step`, `otherwise` where it is more
+    kCompute,   // the ranges as they are, by a leaf
+  };
+
+  Kind kind = Kind::kCompute;
+  int iterator = -1;      // kParallel, kSerial, kVector, kWhen: of TileTree::iterators
+  std::int64_t step = 1;  // the same
+  int level = -1;         // kSerial: of the memory level that holds what the loops inside read again; -1: not said
+  std::vector<TileNode> body = {};
+  std::vector<TileNode> otherwise = {};  // kWhen
+
+  const cost::Leaf* leaf = nullptr;  // kCompute
+  int stage = -1;                    // of an op's own loops: which one
+  std::int64_t panels = 1;           // of a contraction: vectors of the right operand side by side
+  machine::Stream stream = {};       // of a contraction of one row: how the right operand is read
+};
+
+// A loop that a region has: its name and number of steps.
+struct TileIterator {
+  std::string name;
+  ir::Dim extent;
+  std::string_view code = {};  // of a leaf's own loop: the extent in the leaf's notation
+};
+
+// How one op is computed: loops down to leaves. The default schedule, a search's plan and one written by hand are all
+// this and nothing else; the code generator walks it.
+struct TileTree {
+  std::vector<TileIterator> iterators;
+  std::vector<TileNode> body = {};
+};
+
+// The tree as text, which parse_tile_tree reads:
+//
+//   parallel n by 64 {
+//     serial m by 288 {
+//       serial k by 512 in L2 {
+//         leaf tile panels 4
+//       }
+//     }
+//   }
+std::string to_text(const TileTree& tree, const machine::Machine& machine, int indent = 0);
+
+// The nodes of a text, for a region with the iterators of `region`. Throws Error (model) naming origin:line:column.
+std::vector<TileNode> parse_tile_tree(std::string_view text, const std::string& origin, const TileTree& region,
+                                      const machine::Machine& machine);
+
+}  // namespace strata::schedule

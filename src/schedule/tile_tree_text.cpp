@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "base/error.h"
+#include "ir/text_scanner.h"
+#include "schedule/tile_tree.h"
+
+namespace strata::schedule {
+namespace {
+
+using Kind = TileNode::Kind;
+
+std::string list_text(const std::vector<TileNode>& nodes, const TileTree& tree, const machine::Machine& machine,
+                      int indent);
+
+std::string compute_text(const TileNode& node) {
+  if (node.stage >= 0) return "stage " + std::to_string(node.stage);
+  std::string text = "leaf " + std::string(node.leaf->name);
+  if (node.leaf->domain != cost::Leaf::Domain::kContraction) return text;
+  text += " panels " + std::to_string(node.panels);
+  if (node.stream.element_bits == 0) return text;
+  return text + " ahead " + std::to_string(node.stream.ahead_bytes) + " locality " +
+         std::to_string(node.stream.locality);
+}
+
+const char* loop_text(Kind kind) {
+  switch (kind) {
+    case Kind::kParallel:
+      return "parallel";
+    case Kind::kSerial:
+      return "serial";
+    case Kind::kVector:
+      return "vector";
+    case Kind::kOnce:
+    case Kind::kWhen:
+    case Kind::kCompute:
+      break;
+  }
+  return "";
+}
+
+std::string node_text(const TileNode& node, const TileTree& tree, const machine::Machine& machine, int indent) {
+  const std::string margin(static_cast<std::size_t>(indent), ' ');
+  if (node.kind == Kind::kCompute) return margin + compute_text(node) + "\n";
+  const std::string body = " {\n" + list_text(node.body, tree, machine, indent + 2) + margin + "}";
+  if (node.kind == Kind::kOnce) return margin + "once" + body + "\n";
+  const TileIterator& iterator = tree.iterators[static_cast<std::size_t>(node.iterator)];
+  if (node.kind == Kind::kWhen) {
+    return margin + "when " + iterator.name + " <= " + std::to_string(node.step) + body + " else {\n" +
+           list_text(node.otherwise, tree, machine, indent + 2) + margin + "}\n";
+  }
+  std::string text = margin + loop_text(node.kind) + " " + iterator.name + " by " + std::to_string(node.step);
+  if (node.level >= 0) text += " in " + machine.memory[static_cast<std::size_t>(node.level)].name;
+  return text + body + "\n";
+}
+
+std::string list_text(const std::vector<TileNode>& nodes, const TileTree& tree, const machine::Machine& machine,
+                      int indent) {
+  std::string text;
+  for (const TileNode& node : nodes) text += node_text(node, tree, machine, indent);
+  return text;
+}
+
+// Deeper than any tree that is of use, and shallow enough for the stack.
+constexpr int kMaxDepth = 64;
+
+class Parser {
+ public:
+  Parser(std::string_view text, const std::string& origin, const TileTree& region, const machine::Machine& machine)
+      : in_(text, origin), region_(region), machine_(machine) {}
+
+  std::vector<TileNode> run() {
+    std::vector<TileNode> nodes;
+    while (!in_.at_end()) nodes.push_back(node());
+    return nodes;
+  }
+
+ private:
+  std::vector<TileNode> body() {
+    if (++depth_ > kMaxDepth) in_.fail("loops are nested too deep", "nest at most " + std::to_string(kMaxDepth));
+    std::vector<TileNode> nodes;
+    in_.expect("{");
+    while (!in_.accept("}")) nodes.push_back(node());
+    --depth_;
+    return nodes;
+  }
+
+  TileNode node() {
+    const std::size_t at = in_.position();
+    const std::string word = in_.identifier("a loop, 'once', 'when', 'stage' or 'leaf'");
+    if (word == "stage") return stage();
+    if (word == "leaf") return leaf();
+    if (word == "once") {
+      TileNode once{.kind = Kind::kOnce};
+      once.body = body();
+      return once;
+    }
+    if (word == "when") return when();
+    for (const Kind kind : {Kind::kParallel, Kind::kSerial, Kind::kVector}) {
+      if (word == loop_text(kind)) return loop(kind);
+    }
+    in_.fail_at(at, "'" + word + "' is no node of a tile tree",
+                "write parallel, serial, vector, once, when, stage or leaf");
+  }
+
+  int iterator() {
+    const std::size_t at = in_.position();
+    const std::string name = in_.identifier("an iterator");
+    const auto found = std::ranges::find(region_.iterators, name, &TileIterator::name);
+    if (found == region_.iterators.end()) in_.fail_at(at, "the region has no iterator " + name);
+    return static_cast<int>(found - region_.iterators.begin());
+  }
+
+  std::int64_t positive(const std::string& what) {
+    const std::size_t at = in_.position();
+    const std::int64_t value = in_.integer(what);
+    if (value < 1) in_.fail_at(at, what + " is less than 1");
+    return value;
+  }
+
+  TileNode loop(Kind kind) {
+    TileNode node{.kind = kind, .iterator = iterator()};
+    in_.expect_word("by");
+    node.step = positive("a step");
+    if (in_.accept_word("in")) node.level = level();
+    node.body = body();
+    return node;
+  }
+
+  int level() {
+    const std::size_t at = in_.position();
+    const std::string name = in_.identifier("a memory level");
+    const auto found = std::ranges::find(machine_.memory, name, &machine::MemoryLevel::name);
+    if (found == machine_.memory.end()) in_.fail_at(at, "the machine has no memory level " + name);
+    return static_cast<int>(found - machine_.memory.begin());
+  }
+
+  TileNode when() {
+    TileNode node{.kind = Kind::kWhen, .iterator = iterator()};
+    in_.expect("<=");
+    node.step = positive("a size");
+    node.body = body();
+    in_.expect_word("else");
+    node.otherwise = body();
+    return node;
+  }
+
+  TileNode stage() {
+    TileNode node;
+    node.leaf = &cost::leaf("loops");
+    node.stage = static_cast<int>(std::min<std::int64_t>(in_.integer("a stage's number"), 1 << 20));
+    if (node.stage < 0) in_.fail("a stage's number is negative", "count from 0");
+    return node;
+  }
+
+  TileNode leaf() {
+    const std::size_t at = in_.position();
+    std::string name = in_.identifier("a leaf");
+    while (in_.accept("-")) name += "-" + in_.identifier("a leaf");
+    const auto leaves = cost::all_leaves();
+    const auto found = std::ranges::find(leaves, name, &cost::Leaf::name);
+    if (found == leaves.end()) in_.fail_at(at, "there is no leaf " + name);
+    TileNode node;
+    node.leaf = &*found;
+    if (in_.accept_word("panels")) node.panels = positive("a number of panels");
+    if (in_.accept_word("ahead")) {
+      node.stream = {1, static_cast<int>(node.panels), static_cast<int>(in_.integer("bytes")), 0};
+      in_.expect_word("locality");
+      node.stream.locality = static_cast<int>(in_.integer("a locality"));
+    }
+    return node;
+  }
+
+  ir::TextScanner in_;
+  const TileTree& region_;
+  const machine::Machine& machine_;
+  int depth_ = 0;
+};
+
+}  // namespace
+
+std::string to_text(const TileTree& tree, const machine::Machine& machine, int indent) {
+  return list_text(tree.body, tree, machine, indent);
+}
+
+std::vector<TileNode> parse_tile_tree(std::string_view text, const std::string& origin, const TileTree& region,
+                                      const machine::Machine& machine) {
+  return Parser(text, origin, region, machine).run();
+}
+
+}  // namespace strata::schedule

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "schedule/schedule.h"
+
+namespace strata::schedule {
+
+// Checks what every schedule must leave behind; throws std::logic_error naming the op and the node.
+//
+// Every point of every stage is computed once: loops of an iterator grow finer inwards, and end at single elements,
+// vector lanes, or what the leaf takes. Nothing is written by two threads: an op's points are divided by one parallel
+// loop, over an iterator that nothing reduces, or belong to one thread. A stage is computed behind those that it reads.
+// Blocks are cut where the leaf can be cut. A block that a loop keeps in a memory level fits into it.
+void verify(const ScheduledOp& op, const machine::Machine& machine);
+
+}  // namespace strata::schedule

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cost/op_cost.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ir/text.h"
+#include "ops/register.h"
+
+namespace strata::cost {
+namespace {
+
+const machine::Machine& zen4() {
+  static const machine::Machine kMachine = machine::load("avx512-zen4");
+  return kMachine;
+}
+
+// The last op of @f, its second operand being weights that stream from memory.
+OpCost cost_of(const std::string& parameters, const std::string& op, const machine::Machine& machine = zen4(),
+               int threads = 1, const Sizes& sizes = {}) {
+  ops::register_all();
+  const ir::Module module = ir::parse_module("module m {\n  symbol seq in 1..512\n  func @f(" + parameters +
+                                                 ") {\n    %0 = " + op + "\n    return %0\n  }\n}\n",
+                                             "test");
+  const ir::Expr& value = *module.functions()[0]->results[0];
+  std::vector<Operand> operands;
+  for (const ir::Expr* argument : value.arguments) {
+    operands.push_back({argument->type(), operands.size() == 1 ? Residence::kStream : Residence::kActivation});
+  }
+  return op_cost(*value.op, operands, value.attributes, value.type(), sizes, machine, threads);
+}
+
+OpCost row(const std::string& weights, const machine::Machine& machine = zen4(), int threads = 1) {
+  return cost_of("%a: f32[1, 4096], %b: " + weights, "matmul_nt(%a, %b) : f32[1, 4096]", machine, threads);
+}
+
+// Floor: the bytes of the weights over the bandwidth.
+TEST(OpCost, OneRowWaitsForTheWeights) {
+  const double bandwidth = zen4().memory.back().read_bytes_per_s.at(1);
+  for (const auto& [type, bytes] : {std::pair{"f32[4096, 4096]<16@0>", 4.0}, {"f16[4096, 4096]<16@0>", 2.0}}) {
+    const OpCost cost = row(type);
+    const double floor = 4096.0 * 4096.0 * bytes / bandwidth;
+    EXPECT_EQ(cost.bound, zen4().memory.back().name);
+    EXPECT_GE(cost.seconds, floor);
+    EXPECT_LE(cost.seconds, 1.2 * floor);
+    EXPECT_DOUBLE_EQ(cost.flops, 2.0 * 4096 * 4096);
+  }
+}
+
+TEST(OpCost, ThreadsShareTheOutermostLevelAsItWasMeasured) {
+  machine::Machine machine = zen4();
+  const double alone = row("f32[4096, 4096]<16@0>", machine, 1).seconds;
+  const auto& rates = machine.memory.back().read_bytes_per_s;
+  EXPECT_NEAR(alone / row("f32[4096, 4096]<16@0>", machine, 2).seconds, rates.at(2) / rates.at(1), 0.02);
+}
+
+OpCost tile(const machine::Machine& machine, const Sizes& sizes = {}) {
+  return cost_of("%a: f32[seq, 4096]<6@0>, %b: f32[4096, 4096]<16@0>", "matmul_nt(%a, %b) : f32[seq, 4096]", machine, 1,
+                 sizes);
+}
+
+TEST(OpCost, ManyRowsWaitForTheUnit) {
+  machine::Machine machine = zen4();
+  const OpCost before = tile(machine);
+  EXPECT_EQ(before.bound, "f32-fma");
+  for (machine::Unit& unit : machine.units) unit.ops_per_s *= 0.5;
+  EXPECT_NEAR(tile(machine).seconds / before.seconds, 2, 0.2);
+}
+
+TEST(OpCost, RunTimeSizesReplaceSymbols) {
+  EXPECT_NEAR(tile(zen4(), {{"seq", 256}}).flops / tile(zen4()).flops, 0.5, 1e-9);
+  // A tile of six rows computes its padding.
+  EXPECT_DOUBLE_EQ(tile(zen4(), {{"seq", 7}}).flops, 2.0 * 7 * 4096 * 4096);
+}
+
+TEST(OpCost, ViewsAreFreeAndWhatHasNoCodeIsInfinite) {
+  EXPECT_EQ(cost_of("%a: f32[seq, 64]", "reshape(%a) {shape = [-1, 8, 8]} : f32[seq, 8, 8]").seconds, 0);
+  EXPECT_TRUE(
+      std::isinf(cost_of("%a: f32[seq, 64], %b: f32[32, 64]<16@0>", "matmul_nt(%a, %b) : f32[seq, 32]").seconds));
+}
+
+// Lanes are worth what they are wide.
+TEST(OpCost, LanesDivideTheWorkOfAnElementwiseOp) {
+  const double scalar = cost_of("%a: f32[512, 4096]", "exp(%a) : f32[512, 4096]").seconds;
+  const double vector = cost_of("%a: f32[512, 4096]<16@1>", "exp(%a) : f32[512, 4096]<16@1>").seconds;
+  EXPECT_GT(scalar / vector, 8);
+}
+
+}  // namespace
+}  // namespace strata::cost
