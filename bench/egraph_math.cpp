@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Speed of the e-graph: the algebra of bench/math_rules.h on integrals, derivatives and sums, until a limit.
 //
-//   build/release/bench/egraph_math [--nodes N] [--iterations N] [--seconds S] [--explanations] [--json]
+//   build/release/bench/egraph_math [--nodes N] [--iterations N] [--steps N] [--explanations] [--json]
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -45,6 +45,7 @@ nlohmann::ordered_json to_json(const RunReport& report) {
           {"nodes", report.nodes},
           {"classes", report.classes},
           {"matches", matches},
+          {"steps", report.steps},
           {"seconds", report.seconds()},
           {"search_seconds", report.search_seconds},
           {"apply_seconds", report.apply_seconds},
@@ -73,12 +74,12 @@ void print(const nlohmann::ordered_json& figures) {
 
 int main(int argc, char** argv) {
   CLI::App app("Speed of the e-graph on computer algebra");
-  RunnerLimits limits{.iterations = 60, .nodes = 1'000'000, .seconds = 60};
+  RunnerLimits limits{.iterations = 60, .nodes = 1'000'000, .steps = 100'000'000'000};
   bool json = false;
   bool explanations = false;
   app.add_option("--iterations", limits.iterations, "Most iterations")->capture_default_str();
   app.add_option("--nodes", limits.nodes, "Most e-nodes")->capture_default_str();
-  app.add_option("--seconds", limits.seconds, "Longest time")->capture_default_str();
+  app.add_option("--steps", limits.steps, "Most steps of matching and applying")->capture_default_str();
   app.add_flag("--explanations", explanations, "Remember why terms are equal");
   app.add_flag("--json", json, "Print JSON");
   CLI11_PARSE(app, argc, argv);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write a Hugging Face folder with a published model's exact geometry and random weights.
 
-    make_checkpoint.py OUT_DIR --preset qwen3-0.6b [--dtype bf16] [--layers N] [--shards K] [--seed 1] [--tokenizer DIR]
+    make_checkpoint.py OUT_DIR --preset qwen3-0.6b [--dtype bf16] [--layers N] [--distinct N] [--shards K] [--seed 1]
+                       [--tokenizer DIR]
 
 Speed does not depend on what the weights say, so such a folder serves benchmarks; the small presets serve numerical
 tests. One preset, dtype and seed give the same bytes on every machine. Needs numpy only.
@@ -54,6 +55,8 @@ PRESETS = {  # name: (family, geometry in GEOMETRY's order, further keys)
 }
 DTYPES = {"f32": ("F32", "float32"), "f16": ("F16", "float16"), "bf16": ("BF16", "bfloat16")}
 ITEM_SIZE = {"f32": 4, "f16": 2, "bf16": 2}
+MIXED = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+MOST_DISTINCT = len(DTYPES) ** len(MIXED)
 CHUNK = 1 << 24  # elements drawn at a time: bounds memory
 
 
@@ -92,6 +95,15 @@ def tensors_of(config):
     return tensors
 
 
+def mixed_dtype(name, dtype, distinct):
+    """Of a tensor where layers are of `distinct` kinds: those of layer i are the digits of a number that i gives."""
+    parts = name.split(".")
+    if distinct == 1 or parts[-1] != "weight" or parts[-2] not in MIXED:
+        return dtype
+    number = int(parts[2]) % distinct * (MOST_DISTINCT // distinct)
+    return list(DTYPES)[number // len(DTYPES) ** MIXED.index(parts[-2]) % len(DTYPES)]
+
+
 def encode(values, dtype):
     """float32 -> little-endian bytes of dtype, rounded to nearest even."""
     if dtype != "bf16":
@@ -126,36 +138,38 @@ def draw(rng, name, shape):
         left -= count
 
 
-def write_safetensors(path, tensors, rng, dtype, numbers):
+def write_safetensors(path, tensors, rng, dtype, numbers, distinct=1):
     header, end = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in tensors:
-        begin, end = end, end + int(np.prod(shape)) * ITEM_SIZE[dtype]
-        header[name] = {"dtype": DTYPES[dtype][0], "shape": list(shape), "data_offsets": [begin, end]}
+        own = mixed_dtype(name, dtype, distinct)
+        begin, end = end, end + int(np.prod(shape)) * ITEM_SIZE[own]
+        header[name] = {"dtype": DTYPES[own][0], "shape": list(shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for name, shape in tensors:
             for values in draw(rng, name, shape):
-                file.write(encode(rounded(values, numbers), dtype))
+                file.write(encode(rounded(values, numbers), mixed_dtype(name, dtype, distinct)))
     return end
 
 
-def write_weights(folder, tensors, rng, dtype, numbers, shards):
+def write_weights(folder, tensors, rng, dtype, numbers, shards, distinct=1):
     if shards == 1:
-        return write_safetensors(folder / "model.safetensors", tensors, rng, dtype, numbers)
+        return write_safetensors(folder / "model.safetensors", tensors, rng, dtype, numbers, distinct)
     total, weight_map = 0, {}
     for shard, part in enumerate(np.array_split(np.arange(len(tensors)), shards), 1):
         name = f"model-{shard:05d}-of-{shards:05d}.safetensors"
         chosen = [tensors[i] for i in part]
-        total += write_safetensors(folder / name, chosen, rng, dtype, numbers)
+        total += write_safetensors(folder / name, chosen, rng, dtype, numbers, distinct)
         weight_map |= {tensor: name for tensor, _ in chosen}
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
     return total
 
 
-def write_checkpoint(folder, preset, dtype="bf16", layers=None, shards=1, seed=1, tokenizer=None, numbers=None):
+def write_checkpoint(folder, preset, dtype="bf16", layers=None, shards=1, seed=1, tokenizer=None, numbers=None,
+                     distinct=1):
     """Write the folder; returns the number of bytes of weights."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -166,7 +180,7 @@ def write_checkpoint(folder, preset, dtype="bf16", layers=None, shards=1, seed=1
     for name in ("tokenizer.json", "tokenizer_config.json") if tokenizer else ():
         shutil.copy(Path(tokenizer) / name, folder)
     rng = np.random.Generator(np.random.PCG64(seed))
-    return write_weights(folder, tensors_of(config), rng, dtype, numbers or "f32", shards)
+    return write_weights(folder, tensors_of(config), rng, dtype, numbers or "f32", shards, distinct)
 
 
 def positive(text):
@@ -184,12 +198,16 @@ def main(arguments=None):
     parser.add_argument("--numbers", choices=DTYPES, help="round the weights to it first, like a checkpoint that was "
                         "converted from it")
     parser.add_argument("--layers", type=positive, help="instead of the published number")
+    parser.add_argument("--distinct", type=positive, default=1, help="kinds of layers, which differ in the types of "
+                        f"their matrices: f32, f16 and bf16 mixed (at most {MOST_DISTINCT})")
     parser.add_argument("--shards", type=positive, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tokenizer", help="folder whose tokenizer files are copied")
     options = parser.parse_args(arguments)
+    if options.distinct > MOST_DISTINCT:
+        parser.error(f"there are {MOST_DISTINCT} kinds of layers at most")
     size = write_checkpoint(options.out, options.preset, options.dtype, options.layers, options.shards, options.seed,
-                            options.tokenizer, options.numbers)
+                            options.tokenizer, options.numbers, options.distinct)
     print(f"{options.out}: {options.preset} {options.dtype}, {size / 1e6:.1f} MB of weights", file=sys.stderr)
 
 

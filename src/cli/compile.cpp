@@ -25,6 +25,7 @@ struct CompileCommandOptions {
 
 void report(Console& console, const compile::CompileReport& report, bool verify) {
   auto size = static_cast<std::int64_t>(fs::file_size(report.package));
+  warn_of_limit(console, report.search_limit);
   console.info("strata: " + report.package.string() + ", " + format_bytes(size) + " (" + describe(report) + ")");
   auto package = package::Package::open(report.package, verify);
   for (const auto& entry : package.manifest().entries) {
@@ -66,7 +67,8 @@ Action declare_compile(CLI::App& app, Console& console) {
   app.add_option("--without", compile.without, "Switch a decision off by its name; may be given again")
       ->allow_extra_args(false);
   app.add_option("--dump", options->dump, "Write the IR after each pass and the generated C++ into this folder");
-  app.add_option("--time-limit", compile.time_limit_s, "Seconds that the searches may take")->check(finite_above(0));
+  app.add_option("--time-limit", compile.work, "Work that the searches may do, in parts of their own limits (1)")
+      ->check(finite_above(0));
   return [options, &console] { compile_model(*options, console); };
 }
 

@@ -30,6 +30,8 @@ struct ExplainOptions {
   std::string model, op, html, format = "md";
   std::int64_t rows = 1;
   int threads = 0;
+  double work = 1;
+  std::vector<std::string> without;
   bool measure = false, verify = false;
 };
 
@@ -44,6 +46,8 @@ plan::Plan plan_of(const ExplainOptions& options) {
   if (package::Package::is_package(options.model)) return package_plan(options.model, options.verify);
   compile::CompileOptions compile_options;
   compile_options.threads = options.threads;
+  compile_options.work = options.work;
+  compile_options.without = options.without;
   return compile::plan_model(options.model, compile_options);
 }
 
@@ -120,6 +124,8 @@ std::string plain_lines(const std::string& text) {
 void explain(const ExplainOptions& options, Console& console) {
   auto plan = plan_of(options);
   fs::path package;
+  const plan::SearchStats& stats = plan.specialisations.front().stats;
+  if (stats.is_limited) warn_of_limit(console, stats.stop_reason);
   if (options.measure) {
     package = package_of(options, plan, console);
     check_rows(options, package);
@@ -150,6 +156,10 @@ Action declare_explain(CLI::App& app, Console& console) {
   app.add_option("-o,--output", options->format, "Format: md or json")->check(one_of({"md", "json"}));
   add_threads(app, options->threads);
   add_verify(app, options->verify);
+  app.add_option("--without", options->without, "Switch a decision off by its name; may be given again")
+      ->allow_extra_args(false);
+  app.add_option("--time-limit", options->work, "Work that the searches may do, in parts of their own limits (1)")
+      ->check(finite_above(0));
   return [options, &console] { explain(*options, console); };
 }
 

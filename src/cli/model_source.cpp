@@ -74,6 +74,7 @@ fs::path compiled_package(Console& console, const fs::path& model, int threads, 
   auto report = compile::compile_cached(model, options,
                                         [&](std::string_view stage, double done) { progress.update(stage, done); });
   warn(console, report);
+  warn_of_limit(console, report.search_limit);
   console.detail("package: " + report.package.string() + " (" + describe(report) + ")");
   return report.package;
 }
@@ -89,6 +90,12 @@ std::unique_ptr<runtime::Session> open_session(Console& console, const fs::path&
   console.detail("context: " + std::to_string(session->context()) +
                  " tokens, threads: " + std::to_string(session->threads()));
   return session;
+}
+
+void warn_of_limit(Console& console, const std::string& limit) {
+  if (limit.empty()) return;
+  console.info("strata: warning: the search for a plan ended early (" + limit +
+               "), there may be a faster one; give it more work: compile --time-limit");
 }
 
 std::string describe(const compile::CompileReport& report) {

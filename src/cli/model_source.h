@@ -34,4 +34,7 @@ void warn(Console& console, const compile::CompileReport& report);
 // A sentence on a finished compilation: the seconds of its stages, or that it came from the cache.
 std::string describe(const compile::CompileReport& report);
 
+// Says that a search met a limit; nothing where `limit` is empty.
+void warn_of_limit(Console& console, const std::string& limit);
+
 }  // namespace strata::cli

@@ -127,6 +127,13 @@ class Compilation {
     return report_;
   }
 
+  // Whether a limit ended the search.
+  bool is_limited() {
+    import();
+    plan();
+    return !report_.search_limit.empty();
+  }
+
   plan::Plan plan_only() {
     import();
     plan();
@@ -143,6 +150,7 @@ class Compilation {
     hasher.field(program_hash()).field(checkpoint_->identity(options_.verify)).field(options_.dtype);
     hasher.field(machine::to_json(machine_)).field(tensor_library_hash());
     for (const std::string& name : options_.without) hasher.field(name);
+    hasher.field(std::to_string(options_.work));
     return hasher.digest128().hex();
   }
 
@@ -177,6 +185,7 @@ class Compilation {
   }
 
   void plan() {
+    if (!planned_.empty()) return;
     const auto start = Clock::now();
     progress("planning", 0);
     const importer::ModelConfig& config = checkpoint_->config();
@@ -190,8 +199,10 @@ class Compilation {
     specialisations_ = default_specialisations(decoder_->module);
     weight_source_.emplace(*checkpoint_, decoder_->computed);
     const encoding::WeightStatistics statistics = count_elements();
-    planned_ =
-        plan_modules(decoder_->module, specialisations_, {machine_, options_.without, options_.dump, statistics});
+    planned_ = plan_modules(decoder_->module, specialisations_,
+                            {machine_, options_.without, options_.dump, statistics, options_.work});
+    const plan::SearchStats& stats = planned_.front().stats;
+    if (stats.is_limited) report_.search_limit = stats.stop_reason;
     const auto fit_of = [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors()); };
     for (std::size_t i = 0; i < planned_.size(); ++i) {
       weights_.add(planned_[i].module, specialisations_[i].entries, fit_of);
@@ -342,12 +353,18 @@ std::optional<PackageKey> key_of(Compilation& compilation, const std::string& in
   }
 }
 
+// One whose search met a limit lies under a name that no key finds, nor the beginning of one.
+fs::path place_of(const PackageCache& cache, const std::string& key, Compilation& compilation) {
+  return cache.path_of(compilation.is_limited() ? "limited-" + key : key);
+}
+
 CompileReport compile_into(const PackageCache& cache, const std::string& key, Compilation& compilation) {
   cache.make_room(compilation.checkpoint_bytes());
+  const fs::path package = place_of(cache, key, compilation);
   std::error_code ignored;
-  fs::remove(cache.path_of(key), ignored);
+  fs::remove(package, ignored);
   const PrivateFiles for_this_user_alone;
-  return compilation.run(cache.path_of(key), Compilation::Contents::kWithoutTexts);
+  return compilation.run(package, Compilation::Contents::kWithoutTexts);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ struct CompileOptions {
   std::filesystem::path dump;        // folder for the IR after each pass and the generated C++; empty: none
   bool verify = false;               // read again what was read and remembered: weights, and the cached package
   int threads = 0;                   // compile jobs and packing threads; 0: all allowed
-  double time_limit_s = 0;           // for searches; 0: their own defaults
+  double work = 1;                   // times the searches' limits
 };
 
 // Called with a stage's name and the fraction done in [0, 1].
@@ -30,6 +30,7 @@ struct CompileReport {
   std::filesystem::path package;
   bool from_cache = false;
   std::string warning = {};  // of the model; empty: none, and where the package was in the cache
+  std::string search_limit = {};  // why the search ended early: the package isn't kept in the cache; empty: it didn't
   double import_s = 0, plan_s = 0, codegen_s = 0, toolchain_s = 0, pack_s = 0, total_s = 0;
 };
 
@@ -43,8 +44,8 @@ plan::Plan plan_model(const std::filesystem::path& model, const CompileOptions& 
 
 // Compiles into the cache, or finds there what was compiled from the same weights and geometry, options, machine and
 // compiler, wherever the model lies; without any compiler, what another one made. Such a package has no texts and no
-// name: they are the folder's. One that is damaged is made again. A path that is a package already is returned as it
-// is.
+// name: they are the folder's. One that is damaged is made again, and one whose search met a limit always:
+// with more work there may be a better plan tomorrow. A path that is a package already is returned as it is.
 CompileReport compile_cached(const std::filesystem::path& model, const CompileOptions& options,
                              const Progress& progress = {});
 

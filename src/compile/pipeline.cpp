@@ -182,6 +182,7 @@ std::vector<codegen::PlannedModule> plan_modules(const ir::Module& module,
     vectorize::SearchOptions options;
     options.without.insert(context.without.begin(), context.without.end());
     options.statistics = context.statistics;
+    options.work = context.work;
     vectorize::SearchResult found = vectorize::search(std::move(versions), context.machine, options);
     for (std::size_t i = 0; i < modules.size(); ++i) {
       vectorize::PlannedVersion& version = found.versions[i];

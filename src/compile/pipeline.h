@@ -20,6 +20,7 @@ struct PassContext {
   std::vector<std::string> without;            // passes, searches and rules that are switched off
   std::filesystem::path dump;                  // folder; empty: no dumps
   encoding::WeightStatistics statistics = {};  // of the weights whose contents are known
+  double work = 1;                             // times the searches' limits
 };
 
 // A version of the program for a range of run-time sizes.

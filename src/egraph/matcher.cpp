@@ -65,9 +65,10 @@ class Machine {
 
   void scan(std::span<const ClassId> classes, const Instruction& step, std::size_t at) {
     for (const ClassId id : classes) {
+      count_step();
+      if (stopped_) return;
       registers_[step.target] = id;
       run_from(at + 1);
-      if (stopped_) return;
     }
   }
 
@@ -79,6 +80,7 @@ class Machine {
     auto id = ids.begin();
     if (ids.size() > kFew) id = std::ranges::lower_bound(ids, step.op, {}, [&](NodeId n) { return graph_.node(n).op; });
     for (; id != ids.end() && !stopped_; ++id) {
+      count_step();
       const ENode node = graph_.node(*id);
       if (node.op > step.op) return;
       if (node.op != step.op || node.children.size() != step.arity || !accept_payload(node, step)) continue;
@@ -90,18 +92,18 @@ class Machine {
   void bind_parent(const Instruction& step, std::size_t at) {
     const ClassId child = registers_[step.source];
     for (const NodeId id : graph_.parent_ids(child)) {
+      count_step();
+      if (stopped_) return;
       const ENode node = graph_.node(id);
       if (node.op != step.op || node.children.size() != step.arity || node.children[step.child] != child) continue;
       if (!accept_payload(node, step)) continue;
       registers_[step.target] = graph_.find(id);
       std::ranges::copy(node.children, registers_.begin() + step.target + 1);
       run_from(at + 1);
-      if (stopped_) return;
     }
   }
 
   bool accept_payload(const ENode& node, const Instruction& step) {
-    check_time();
     if (step.payload_mode == Instruction::PayloadMode::kFixed) return node.payload == step.payload;
     Payload& place = payloads_[step.payload];
     if (step.payload_mode == Instruction::PayloadMode::kCompare) return node.payload == place;
@@ -109,10 +111,12 @@ class Machine {
     return true;
   }
 
-  void check_time() {
-    constexpr std::uint32_t kStepsPerLook = 1 << 14;
-    if (++steps_ % kStepsPerLook != 0) return;
-    if (std::chrono::steady_clock::now() >= limits_.deadline) stopped_ = result_.deadline_hit = true;
+  void count_step() {
+    if (result_.steps == limits_.steps) {
+      stopped_ = result_.step_limit_hit = true;
+    } else {
+      ++result_.steps;
+    }
   }
 
   void emit() {
@@ -134,7 +138,6 @@ class Machine {
   std::vector<ClassId> registers_;
   std::vector<Payload> payloads_;
   std::vector<ClassId> terms_;
-  std::uint32_t steps_ = 0;
   bool stopped_ = false;
 };
 

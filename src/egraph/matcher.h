@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -60,13 +59,14 @@ struct MatchTable {
 
 struct SearchLimits {
   std::size_t matches = std::numeric_limits<std::size_t>::max();
-  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+  std::size_t steps = std::numeric_limits<std::size_t>::max();  // classes and nodes looked at
 };
 
 struct SearchResult {
   MatchTable matches;
   bool match_limit_hit = false;
-  bool deadline_hit = false;
+  bool step_limit_hit = false;
+  std::size_t steps = 0;
 };
 
 // All matches in a clean graph, or the first limits.matches of them, in an order that depends only on the graph.

@@ -14,13 +14,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// Far-off deadlines would overflow the clock.
-Clock::time_point deadline_in(double seconds) {
-  constexpr double kForever = 1e9;
-  if (!(seconds < kForever)) return Clock::time_point::max();
-  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-}
-
 class BackOff {
  public:
   BackOff(const SchedulerOptions& options, std::span<const Rewrite> rules) : options_(options), rules_(rules.size()) {
@@ -72,12 +65,7 @@ class BackOff {
 class Runner {
  public:
   Runner(EGraph& graph, std::span<const Rewrite> rules, const RunnerLimits& limits, const SchedulerOptions& scheduler)
-      : graph_(graph),
-        rules_(rules),
-        limits_(limits),
-        back_off_(scheduler, rules),
-        deadline_(deadline_in(limits.seconds)),
-        applied_(rules.size()) {
+      : graph_(graph), rules_(rules), limits_(limits), back_off_(scheduler, rules), applied_(rules.size()) {
     for (const Rewrite& rule : rules) report_.rules.push_back({.name = rule.name});
   }
 
@@ -94,7 +82,7 @@ class Runner {
   StopReason iterate() {
     for (std::size_t iteration = 0;; ++iteration) {
       if (graph_.node_count() > limits_.nodes) return StopReason::kNodeLimit;
-      if (Clock::now() >= deadline_) return StopReason::kTimeLimit;
+      if (report_.steps >= limits_.steps) return StopReason::kStepLimit;
       if (iteration == limits_.iterations) return StopReason::kIterationLimit;
       const Clock::time_point start = Clock::now();
       const std::size_t before = graph_.id_count() + graph_.merge_count();
@@ -123,9 +111,9 @@ class Runner {
     matches_.assign(rules_.size(), {});
     for (std::size_t i = 0; i < rules_.size(); ++i) {
       if (back_off_.is_banned(i, iteration)) continue;
-      if (Clock::now() >= deadline_) return StopReason::kTimeLimit;
-      SearchResult found = search(graph_, rules_[i].program, {back_off_.match_limit(i), deadline_});
-      if (found.deadline_hit) return StopReason::kTimeLimit;
+      SearchResult found = search(graph_, rules_[i].program, {back_off_.match_limit(i), limits_.steps - report_.steps});
+      report_.steps += found.steps;
+      if (found.step_limit_hit) return StopReason::kStepLimit;
       report_.rules[i].matches += found.matches.size();
       row.matches += found.matches.size();
       if (found.match_limit_hit) {
@@ -142,8 +130,8 @@ class Runner {
     for (std::size_t i = 0; i < rules_.size(); ++i) {
       for (std::size_t k = 0; k < matches_[i].size(); ++k) {
         if (graph_.node_count() > limits_.nodes) return StopReason::kNodeLimit;
-        constexpr std::size_t kApplicationsPerLook = 256;
-        if (k % kApplicationsPerLook == 0 && Clock::now() >= deadline_) return StopReason::kTimeLimit;
+        if (report_.steps >= limits_.steps) return StopReason::kStepLimit;
+        ++report_.steps;
         if (!apply_match(i, matches_[i][k])) continue;
         ++report_.rules[i].applications;
         ++row.applications;
@@ -172,7 +160,6 @@ class Runner {
   std::span<const Rewrite> rules_;
   RunnerLimits limits_;
   BackOff back_off_;
-  Clock::time_point deadline_;
   std::vector<MatchTable> matches_;                         // by rule
   std::vector<std::unordered_set<std::uint64_t>> applied_;  // by guarded rule, never iterated
   Match match_;
@@ -189,8 +176,8 @@ std::string_view to_string(StopReason reason) {
       return "iteration limit";
     case StopReason::kNodeLimit:
       return "node limit";
-    case StopReason::kTimeLimit:
-      return "time limit";
+    case StopReason::kStepLimit:
+      return "step limit";
   }
   return "unknown";
 }

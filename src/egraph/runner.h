@@ -16,15 +16,15 @@ enum class StopReason {
   kSaturated,  // no rule has anything to add
   kIterationLimit,
   kNodeLimit,
-  kTimeLimit,
+  kStepLimit,
 };
 
 std::string_view to_string(StopReason reason);
 
 struct RunnerLimits {
   std::size_t iterations = 30;
-  std::size_t nodes = 10'000;  // reached at most by one application more
-  double seconds = 5;          // of the wall clock; a run that ends by it isn't reproducible
+  std::size_t nodes = 10'000;         // reached at most by one application more
+  std::size_t steps = 1'000'000'000;  // of matching: classes and nodes looked at; and applications
 };
 
 // The back-off scheduler of egg: a rule with more than match_limit << (number of its bans so far) matches applies none
@@ -56,6 +56,7 @@ struct RunReport {
   std::size_t nodes = 0;
   std::size_t classes = 0;
   std::size_t memory_bytes = 0;
+  std::size_t steps = 0;
   double search_seconds = 0;
   double apply_seconds = 0;
   double rebuild_seconds = 0;
@@ -65,8 +66,9 @@ struct RunReport {
   double seconds() const { return search_seconds + apply_seconds + rebuild_seconds; }
 };
 
-// Equality saturation. Each iteration finds the matches of all rules in the same clean graph, applies them, and
-// rebuilds once. Afterwards the graph is clean. A match of a guarded rule that has been applied isn't applied again.
+// Equality saturation, bounded by work and never by a clock: the same graph and rules give the same graph. Each
+// iteration finds the matches of all rules in the same clean graph, applies them, and rebuilds once. Afterwards the
+// graph is clean. A match of a guarded rule that has been applied isn't applied again.
 RunReport run(EGraph& graph, std::span<const Rewrite> rules, const RunnerLimits& limits = {},
               const SchedulerOptions& scheduler = {});
 

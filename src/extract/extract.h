@@ -5,6 +5,11 @@
 // needed" are its rows, limits too. Cycles are forbidden by cuts added when a solution violates them, never by listing
 // cycles: of a set L of classes, one is needed only if a node of L without a child in L is chosen (the loop formulas
 // of Lin and Zhao, ASSAT, 2004, as linear inequalities).
+//
+// Parts of the problem that have no class in common are solved alone, equal ones once. A limit that ties them together,
+// such as a memory that all must fit, is left out at first. Where the choice exceeds it, it gets a price per amount (a
+// Lagrange multiplier; Everett, 1963), which leaves the parts apart: the prices give a bound and choices that keep the
+// limit, and only what gap is left between them is for one integer program of all parts.
 #pragma once
 
 #include <string>
@@ -16,13 +21,13 @@ namespace strata::extract {
 
 enum class Method {
   kOptimal,   // proven, to 1e-9 of the objective or Options::relative_gap
-  kFeasible,  // the time ran out: the integer program's best, better than the greedy one
+  kFeasible,  // the work was spent: the integer program's best, better than the greedy one
   kGreedy,
 };
 
 struct Options {
-  double time_limit_s = 5;
-  bool exact = true;  // false: greedy only
+  long work = 50'000;  // iterations of the simplex method; hard problems take some 300 a second
+  bool exact = true;   // false: greedy only
   // A choice this near to the bound, in parts of the objective, is good enough: among choices that cost almost the same
   // the proof takes most of the time.
   double relative_gap = 0;
@@ -35,9 +40,13 @@ struct Solution {
   double bound = 0;
   double gap = 0;  // (objective - bound) / objective
   double seconds = 0;
+  long work = 0;  // done
   Method method = Method::kGreedy;
-  std::string reason;  // of kFeasible and kGreedy: why not better
-  // Of the integer program, after presolve; 0 if none was needed.
+  bool is_limited = false;  // more work might have found a better choice
+  std::string reason;       // of kFeasible and kGreedy: why not better
+  int parts = 0;            // that have no class in common and were solved alone
+  int different_parts = 0;
+  // Of the integer programs, after presolve; 0 if none was needed.
   int variables = 0;
   int constraints = 0;
   int cuts = 0;    // that forbid cycles
@@ -50,8 +59,8 @@ struct Solution {
 // limits where it can; see `exceeded`. std::logic_error if no acyclic choice covers the roots.
 Solution greedy(const Problem& problem);
 
-// One thread; deterministic unless the time limit strikes. Throws a strata::Error (kResource) that names the limits if
-// no choice keeps them, or none was found in time; std::logic_error if no acyclic choice covers the roots.
+// One thread; reads a clock for Solution::seconds only. Throws a strata::Error (kResource) that names the limits if no
+// choice keeps them, or none was found with so much work; std::logic_error if no acyclic choice covers the roots.
 Solution solve(const Problem& problem, const Options& options = {});
 
 const char* method_name(Method method);

@@ -118,15 +118,6 @@ void raise_prices(const Problem& problem, const std::vector<int>& choice, double
   }
 }
 
-// Whether the limit has room for any one of its uses, but not for two.
-bool holds_one_use(const Limit& limit) {
-  std::vector<double> amounts;
-  for (const Use& use : limit.uses) amounts.push_back(use.amount);
-  if (amounts.size() < 2) return false;
-  std::ranges::sort(amounts);
-  return amounts.back() <= allowed(limit) && amounts[0] + amounts[1] > allowed(limit);
-}
-
 Costs with_one_use(const Costs& costs, const Limit& limit, const Use& kept) {
   Costs only = costs;
   for (const Use& use : limit.uses) {
@@ -156,6 +147,14 @@ void agree_on_uses(const Problem& problem, LocalSearch& search, std::vector<int>
 }
 
 }  // namespace
+
+bool holds_one_use(const Limit& limit) {
+  std::vector<double> amounts;
+  for (const Use& use : limit.uses) amounts.push_back(use.amount);
+  if (amounts.size() < 2) return false;
+  std::ranges::sort(amounts);
+  return amounts.back() <= allowed(limit) && amounts[0] + amounts[1] > allowed(limit);
+}
 
 Costs own_costs(const Problem& problem) {
   Costs costs(problem.classes.size());

@@ -45,6 +45,9 @@ class LocalSearch {
   long steps_ = 0;
 };
 
+// Whether the limit has room for any one of its uses, but not for two: they exclude each other.
+bool holds_one_use(const Limit& limit);
+
 // The best of several greedy choices, for all classes that can be built; the last ones price the limits.
 std::vector<int> greedy_choice(const Problem& problem);
 

@@ -35,9 +35,8 @@ constexpr int kPrimingRounds = 40;
 
 using Values = std::vector<std::vector<double>>;
 
-double seconds_until(Clock::time_point deadline) {
-  return std::chrono::duration<double>(deadline - Clock::now()).count();
-}
+// The solvers count in int; below their "no limit".
+int iterations(long work) { return static_cast<int>(std::min(work, 2'000'000'000L)); }
 
 struct Term {
   int column = 0;
@@ -106,13 +105,8 @@ std::vector<int> nearest_choice(const Values& values) {
 
 class Program {
  public:
-  Program(const Problem& problem, const std::vector<int>& start, Clock::time_point deadline, double allowed_gap)
-      : problem_(problem),
-        columns_(problem),
-        cuts_(problem),
-        search_(problem),
-        deadline_(deadline),
-        allowed_gap_(allowed_gap) {
+  Program(const Problem& problem, const std::vector<int>& start, Work& work, double allowed_gap)
+      : problem_(problem), columns_(problem), cuts_(problem), search_(problem), work_(work), allowed_gap_(allowed_gap) {
     offer(start);
   }
 
@@ -299,11 +293,9 @@ class Program {
       if (!of_class.empty()) most = std::max(most, std::ranges::max(of_class));
     load_columns(solver, costs, most > 0 ? kScaledCost / most : 1, true);
     add_rows(solver, choice_rows(true));
-    const double left = seconds_until(deadline_);
-    for (int round = 0; round < kPrimingRounds && seconds_until(deadline_) > left / 2; ++round) {
-      solver.getModelPtr()->setMaximumWallSeconds(left / 2);
-      round == 0 ? solver.initialSolve() : solver.resolve();
-      if (!solver.isProvenOptimal()) return;
+    const long kept = work_.left() / 2;
+    for (int round = 0; round < kPrimingRounds && work_.left() > kept; ++round) {
+      if (!solve_relaxation(solver, work_.left() - kept, round == 0)) return;
       const std::vector<Row> rows = cut_rows(columns_.node_values(solver.getColSolution()));
       if (rows.empty()) return;
       add_rows(solver, rows);
@@ -349,23 +341,23 @@ class Program {
     return !rows.empty();
   }
 
-  bool solve_relaxation(bool is_first) {
-    const double left = seconds_until(deadline_);
-    if (left <= 0) return false;
-    solver_.getModelPtr()->setMaximumWallSeconds(left);
-    if (is_first)
-      solver_.initialSolve();
-    else
-      solver_.resolve();
-    if (solver_.isProvenPrimalInfeasible()) outcome_.is_proven = true, outcome_.bound = kInfinity;
-    return solver_.isProvenOptimal();
+  // Whether the optimum was reached.
+  bool solve_relaxation(OsiClpSolverInterface& solver, long work, bool is_first) {
+    solver.getModelPtr()->setMaximumIterations(iterations(work));
+    is_first ? solver.initialSolve() : solver.resolve();
+    work_.spend(1 + solver.getIterationCount());
+    return solver.isProvenOptimal();
   }
 
-  // The linear relaxation and its violated loop cuts, in turns. False if that answers the question or takes too long.
+  // The linear relaxation and its violated loop cuts, in turns. False if that answers the question or the work is
+  // spent.
   bool relax(bool is_first) {
     double last = -kInfinity;
     for (int slow = 0; slow < kSlowRounds; is_first = false) {
-      if (!solve_relaxation(is_first)) return false;
+      if (work_.is_spent()) return false;
+      const bool is_solved = solve_relaxation(solver_, work_.left(), is_first);
+      if (solver_.isProvenPrimalInfeasible()) outcome_.is_proven = true, outcome_.bound = kInfinity;
+      if (!is_solved) return false;
       ++outcome_.rounds;
       const double value = solver_.getObjValue();
       raise_bound(value);
@@ -383,8 +375,7 @@ class Program {
   void configure(CbcModel& model) {
     model.setLogLevel(0);
     model.messageHandler()->setLogLevel(0);
-    model.setUseElapsedTime(true);
-    model.setMaximumSeconds(std::max(0.01, seconds_until(deadline_)));
+    model.setMaximumNumberIterations(iterations(work_.left()));
     model.setAllowableGap(scale_ * allowed_gap_);
     model.setAllowableFractionGap(0);
     model.setIntegerTolerance(1e-7);
@@ -413,7 +404,9 @@ class Program {
 
   // Branch and bound over the rows so far. True if its solution breaks a row that is added then.
   bool branch() {
-    if (seconds_until(deadline_) <= 0) return false;
+    if (work_.is_spent()) return false;
+    // A relaxation that ends early would count as infeasible: the limit is the whole model's, between its nodes.
+    solver_.getModelPtr()->setMaximumIterations(std::numeric_limits<int>::max());
     CbcModel model(solver_);
     configure(model);
     if (!outcome_.choice.empty()) {
@@ -421,6 +414,7 @@ class Program {
       model.setBestSolution(start.data(), columns_.count(), scale_ * best_.cost);
     }
     model.branchAndBound();
+    work_.spend(1 + model.getIterationCount());
     if (model.isProvenInfeasible() && outcome_.choice.empty()) {
       outcome_.is_proven = true, outcome_.bound = kInfinity;
       return false;
@@ -464,7 +458,7 @@ class Program {
   const Columns columns_;
   LoopCuts cuts_;
   LocalSearch search_;
-  const Clock::time_point deadline_;
+  Work& work_;
   const double allowed_gap_;
   OsiClpSolverInterface solver_;
   double scale_ = 1;
@@ -474,11 +468,10 @@ class Program {
 
 }  // namespace
 
-Outcome solve_program(const Problem& problem, const std::vector<int>& start, Clock::time_point deadline,
-                      double allowed_gap) {
+Outcome solve_program(const Problem& problem, const std::vector<int>& start, Work& work, double allowed_gap) {
   // Clp's and Cbc's objects assert in their destructors what an exception has left undone.
   const AllocationsMustSucceed solver_does_not_unwind;
-  return Program(problem, start, deadline, allowed_gap).run();
+  return Program(problem, start, work, allowed_gap).run();
 }
 
 }  // namespace strata::extract

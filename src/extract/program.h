@@ -2,14 +2,12 @@
 // The integer program of a (presolved) problem, solved by CBC.
 #pragma once
 
-#include <chrono>
 #include <vector>
 
 #include "extract/problem.h"
+#include "extract/work.h"
 
 namespace strata::extract {
-
-using Clock = std::chrono::steady_clock;
 
 struct Outcome {
   std::vector<int> choice;  // the best one found, acyclic and within the limits; empty: none
@@ -23,7 +21,6 @@ struct Outcome {
 
 // `start` is empty or a choice as it is to be returned. The roots are the classes that every choice needs.
 // `allowed_gap` is a cost: a choice that is no farther from the bound counts as proven.
-Outcome solve_program(const Problem& problem, const std::vector<int>& start, Clock::time_point deadline,
-                      double allowed_gap = 0);
+Outcome solve_program(const Problem& problem, const std::vector<int>& start, Work& work, double allowed_gap = 0);
 
 }  // namespace strata::extract

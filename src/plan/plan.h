@@ -50,7 +50,8 @@ struct SearchStats {
   std::string method = "default";  // how the plan was chosen: "ilp", "greedy", "default" (no search)
   std::int64_t egraph_nodes = 0;
   std::int64_t egraph_classes = 0;
-  std::string stop_reason = "none";  // why saturation ended
+  std::string stop_reason = "none";  // why saturation ended, and the limit that extraction met, if it did
+  bool is_limited = false;           // a limit ended the search: more work might have found a better plan
   double objective_s = 0;            // predicted time of the plan as the search saw it
   double bound_s = 0;                // no plan in the e-graph is faster
   double gap = 0;                    // (objective - bound) / objective

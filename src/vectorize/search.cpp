@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vectorize/search.h"
 
-#include <chrono>
+#include <algorithm>
 
 #include "rules/algebra.h"
 #include "vectorize/layout_rules.h"
@@ -26,12 +26,26 @@ std::vector<Rewrite> active_rules(rules::TensorGraph& tensors, const machine::Ma
   return all;
 }
 
+// A share of a limit.
+template <class Count>
+Count scaled(Count limit, double work) {
+  constexpr double kMost = 1e15;
+  return static_cast<Count>(std::min(kMost, static_cast<double>(limit) * work));
+}
+
+egraph::RunnerLimits saturation_limits(const SearchOptions& options) {
+  return {scaled(options.limits.iterations, options.work), scaled(options.limits.nodes, options.work),
+          scaled(options.limits.steps, options.work)};
+}
+
 plan::SearchStats stats_of(const egraph::RunReport& saturation, const extract::Solution& solution) {
   plan::SearchStats stats;
   stats.method = extract::method_name(solution.method);
   stats.egraph_nodes = static_cast<std::int64_t>(saturation.nodes);
   stats.egraph_classes = static_cast<std::int64_t>(saturation.classes);
+  stats.is_limited = saturation.stop_reason != egraph::StopReason::kSaturated || solution.is_limited;
   stats.stop_reason = egraph::to_string(saturation.stop_reason);
+  if (solution.is_limited) stats.stop_reason += "; extraction: work limit";
   stats.objective_s = solution.objective;
   stats.bound_s = solution.bound;
   stats.gap = solution.gap;
@@ -54,9 +68,9 @@ std::vector<std::string> search_names() {
 SearchResult search(std::vector<Version> versions, const machine::Machine& machine, const SearchOptions& options) {
   ProgramGraph program(std::move(versions), options.statistics);
   const std::vector<Rewrite> rules = active_rules(program.tensors(), machine, options.without);
-  const egraph::RunReport saturation = egraph::run(program.tensors().graph(), rules, options.limits);
+  const egraph::RunReport saturation = egraph::run(program.tensors().graph(), rules, saturation_limits(options));
   const Selection selection(program, machine,
-                            {.time_limit_s = options.extraction_seconds,
+                            {.work = scaled(options.extraction_work, options.work),
                              .exact = !options.without.contains("exact"),
                              .relative_gap = kExtractionGap});
   SearchResult result{{}, stats_of(saturation, selection.solution()), saturation};

@@ -18,8 +18,9 @@ struct SearchOptions {
   // extraction decides).
   std::set<std::string> without;
   encoding::WeightStatistics statistics;  // of the weights whose contents are known: encodings are for them
-  egraph::RunnerLimits limits = {.iterations = 30, .nodes = 100'000, .seconds = 30};
-  double extraction_seconds = 20;
+  egraph::RunnerLimits limits = {.iterations = 30, .nodes = 100'000, .steps = 1'000'000'000};
+  long extraction_work = 50'000;  // extract::Options::work; a distinct layer takes some 300
+  double work = 1;                // times all of these limits
 };
 
 struct SearchResult {
@@ -32,7 +33,8 @@ struct SearchResult {
 std::vector<std::string> search_names();
 
 // Decides algebra and layout of all versions of a program together: one e-graph (ProgramGraph), saturated by the rules,
-// one extraction (Selection), and the chosen expressions as modules again.
+// one extraction (Selection), and the chosen expressions as modules again. Reads no clock but for the seconds that it
+// reports: the same versions give the same plan. A search that met a limit says so in SearchStats::stop_reason.
 SearchResult search(std::vector<Version> versions, const machine::Machine& machine, const SearchOptions& options);
 
 }  // namespace strata::vectorize

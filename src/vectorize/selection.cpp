@@ -39,7 +39,7 @@ Selection::Selection(const ProgramGraph& program, const machine::Machine& machin
       {"memory for constants", kMemoryShare * static_cast<double>(machine.memory.back().capacity_bytes), {}});
   for (const FunctionGraph& function : program.functions()) add_function(function);
   check_code();
-  solve(options);
+  solution_ = extract::solve(problem_, options);
 }
 
 // A text of the IR may hold ops on operands that lie as no kernel takes them.
@@ -58,17 +58,6 @@ void Selection::check_code() const {
                       "function @" + lacking.function->function->name,
                       "unpack its operands, or switch rules on that find another form");
   }
-}
-
-// The memory limit touches every constant, which makes the programme hard to solve, and seldom matters: it is left out
-// where the optimum without it keeps it.
-void Selection::solve(const extract::Options& options) {
-  const extract::Limit memory = problem_.limits[kMemoryLimit];
-  problem_.limits[kMemoryLimit].uses.clear();
-  solution_ = extract::solve(problem_, options);
-  if (extract::usage(memory, solution_.choice) <= extract::allowed(memory)) return;
-  problem_.limits[kMemoryLimit] = memory;
-  solution_ = extract::solve(problem_, options);
 }
 
 void Selection::add_node(int cls, double cost, std::vector<int> children, Option option) {

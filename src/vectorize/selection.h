@@ -35,6 +35,7 @@ class Selection {
  public:
   Selection(const ProgramGraph& program, const machine::Machine& machine, const extract::Options& options);
 
+  const extract::Problem& problem() const { return problem_; }
   const extract::Solution& solution() const { return solution_; }
 
   // Of a class where a running op needs it.
@@ -75,7 +76,6 @@ class Selection {
   void add_state_forms(egraph::ClassId result);
   void add_stored(egraph::ClassId id, int cls);
   void check_code() const;
-  void solve(const extract::Options& options);
   double load_seconds(const ir::TensorType& type) const;
 
   const rules::TensorGraph& tensors_;

@@ -55,6 +55,16 @@ class ExplainTest(StrataTest):
             counts = {op["name"]: op["count"] for op in document["ops"]}
             self.assertEqual((counts["layer.down_proj"], counts["head.embed_tokens"]), (LAYERS, 1))
 
+    def test_limits_are_of_work_and_said(self):
+        result = self.strata("explain", self.model, "-o", "json", "--time-limit", "0.000001")
+        self.assertEqual(result.code, 0, result)
+        stats = json.loads(result.text)["stats"]
+        self.assertEqual(stats["stop_reason"], "node limit; extraction: work limit")
+        self.assertRegex(result.err, "strata: warning: the search for a plan ended early .node limit")
+        result = self.strata("explain", self.model, "-o", "json", "--without", "exact")
+        self.assertEqual(json.loads(result.text)["stats"]["method"], "greedy")
+        self.assertNotIn("warning", result.err)
+
     def test_package_shows_the_same_plan(self):
         for rows in (1, 64):
             model, package = self.explain("-n", rows), self.explain("-n", rows, model=self.package)

@@ -80,7 +80,7 @@ TEST(Explain, EveryEqualityOfARunHasAValidProof) {
   const ClassId goal = language.add(graph, "add(add(mul(y, x), -3), mul(x, 2))");
   language.add(graph, "mul(add(z, 4), add(w, mul(x, 2)))");
   const auto rules = ring(language, fold);
-  run(graph, rules, {.iterations = 12, .nodes = 3'000, .seconds = 1e10});
+  run(graph, rules, {.iterations = 12, .nodes = 3'000});
   EXPECT_TRUE(graph.same(start, goal));
   ASSERT_GT(graph.id_count(), 500u);
   std::size_t guarded = 0;

@@ -14,7 +14,7 @@ bool proves(std::string_view start, std::string_view goal) {
   EGraph graph(language.symbols, &analysis);
   const ClassId from = language.add(graph, start);
   const ClassId to = language.add(graph, goal);
-  run(graph, math_rules(language, analysis), {.iterations = 30, .nodes = 20'000, .seconds = 1e10});
+  run(graph, math_rules(language, analysis), {.iterations = 30, .nodes = 20'000});
   return graph.same(from, to);
 }
 

@@ -2,59 +2,30 @@
 #include <gtest/gtest.h>
 
 #include <limits>
-#include <stdexcept>
 
+#include "../base/wild_clock.h"
 #include "base/error.h"
+#include "every_choice.h"
 #include "extract/extract.h"
 #include "random_problem.h"
 
 namespace strata::extract {
 namespace {
 
+using testing::least_cost;
 using testing::random_problem;
 using testing::Shape;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// Extends the choice, class by class as they are needed, in every way.
-void try_all(const Problem& problem, std::vector<int>& choice, std::vector<int> open, double& best) {
-  while (!open.empty() && choice[open.back()] != -1) open.pop_back();
-  if (open.empty()) {
-    const double cost = dag_cost(problem, choice);
-    if (cost >= best) return;
-    try {
-      check(problem, choice);
-      best = cost;
-    } catch (const std::logic_error&) {
-    }
-    return;
-  }
-  const int cls = open.back();
-  for (int node = 0; node < std::ssize(problem.classes[cls]); ++node) {
-    choice[cls] = node;
-    std::vector<int> more = open;
-    const auto& children = problem.classes[cls][node].children;
-    more.insert(more.end(), children.begin(), children.end());
-    try_all(problem, choice, more, best);
-  }
-  choice[cls] = -1;
-}
-
-double least_cost(const Problem& problem) {
-  std::vector<int> choice(problem.classes.size(), -1);
-  double best = kInfinity;
-  try_all(problem, choice, problem.roots, best);
-  return best;
-}
-
 void expect_optimal(const Problem& problem, int& infeasible) {
   const double least = least_cost(problem);
   if (least == kInfinity) {
     ++infeasible;
-    EXPECT_THROW(solve(problem, {60}), Error);
+    EXPECT_THROW(solve(problem), Error);
     return;
   }
-  const Solution solution = solve(problem, {60});
+  const Solution solution = solve(problem);
   EXPECT_EQ(solution.method, Method::kOptimal);
   EXPECT_NO_THROW(check(problem, solution.choice));
   EXPECT_NEAR(solution.objective, least, 1e-9 * least);
@@ -86,7 +57,7 @@ TEST(RandomProblems, BoundsAreInOrder) {
     shape.mixed_magnitudes = seed % 3 == 0;
     const Problem problem = random_problem(shape, seed);
     const Solution start = greedy(problem);
-    const Solution solution = solve(problem, {0.3});
+    const Solution solution = solve(problem, {.work = 2000});
     EXPECT_NO_THROW(check(problem, solution.choice));
     EXPECT_LE(solution.bound, solution.objective);
     EXPECT_GE(solution.gap, 0);
@@ -100,20 +71,41 @@ TEST(RandomProblems, BoundsAreInOrder) {
 
 TEST(RandomProblems, SameProblemSameChoice) {
   const Problem problem = random_problem({.classes = 200, .most_nodes = 5, .leaves = 0.02, .window = 10}, 7);
-  const Solution first = solve(problem, {60});
+  const Solution first = solve(problem);
   EXPECT_EQ(first.method, Method::kOptimal);
-  EXPECT_EQ(first.choice, solve(problem, {60}).choice);
+  EXPECT_EQ(first.choice, solve(problem).choice);
 }
 
-TEST(RandomProblems, NoTimeStillGivesAValidChoice) {
-  for (const double time_limit_s : {0.0, 1e-3, 0.1}) {
+// Branching, and a search that spends its work: neither it nor the solver asks what time it is.
+TEST(RandomProblems, TheClockDecidesNothing) {
+  for (const long work : {2'000L, 1'000'000L}) {
+    for (unsigned seed = 0; seed < 4; ++seed) {
+      SCOPED_TRACE(seed);
+      const Problem problem = random_problem(
+          {.classes = 150, .most_nodes = 5, .leaves = 0.02, .window = 8, .limits = static_cast<int>(seed % 2)}, seed);
+      const Solution calm = solve(problem, {.work = work});
+      const ::strata::testing::WildClock wild;
+      const Solution hurried = solve(problem, {.work = work});
+      EXPECT_EQ(calm.choice, hurried.choice);
+      EXPECT_EQ(calm.bound, hurried.bound);
+      EXPECT_EQ(calm.rounds, hurried.rounds);
+      EXPECT_EQ(calm.method, hurried.method);
+      EXPECT_GT(hurried.seconds, 100) << "the clocks did run wild";
+    }
+  }
+}
+
+TEST(RandomProblems, NoWorkStillGivesAValidChoice) {
+  for (const long work : {0L, 50L, 500L}) {
     const Problem problem = random_problem({.classes = 1500, .most_nodes = 5, .leaves = 0.02, .window = 20}, 3);
-    const Solution solution = solve(problem, {time_limit_s});
+    const Solution solution = solve(problem, {.work = work});
     EXPECT_NO_THROW(check(problem, solution.choice));
     EXPECT_LE(solution.bound, solution.objective);
-    if (time_limit_s > 0) continue;
+    EXPECT_EQ(solution.choice, solve(problem, {.work = work}).choice);
+    if (work > 0) continue;
     EXPECT_NE(solution.method, Method::kOptimal);
-    EXPECT_NE(solution.reason.find("time limit"), std::string::npos) << solution.reason;
+    EXPECT_TRUE(solution.is_limited);
+    EXPECT_NE(solution.reason.find("work of 0"), std::string::npos) << solution.reason;
     EXPECT_GT(solution.gap, 0);
   }
 }

@@ -51,6 +51,18 @@ class MakeCheckpointTest(unittest.TestCase):
         for name, values in whole.items():
             np.testing.assert_array_equal(values, parts[name], name)
 
+    def test_distinct_layers_differ_in_the_types_of_their_matrices(self):
+        self.write("mixed", "qwen3-nano", "bf16", layers=5, distinct=4)
+        with open(self.folder / "mixed" / "model.safetensors", "rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        kinds = []
+        for layer in range(5):
+            names = [name for name in header if name.startswith(f"model.layers.{layer}.")]
+            kinds.append(tuple(header[name]["dtype"] for name in names))
+        self.assertEqual(kinds[4], kinds[0])
+        self.assertEqual(len(set(kinds)), 4)
+        self.assertEqual({dtype for kind in kinds for dtype in kind}, {"F32", "F16", "BF16"})
+
     def test_bf16_rounds_to_nearest_even(self):
         bits = np.array([0x3F800000, 0x3F808000, 0x3F818000, 0x3F808001, 0xBF80FFFF], "<u4")
         out = np.frombuffer(make_checkpoint.encode(bits.view("<f4"), "bf16"), "<u2")
