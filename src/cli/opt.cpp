@@ -4,6 +4,7 @@
 #include <memory>
 #include <sstream>
 
+#include "base/error.h"
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/options.h"
@@ -14,6 +15,7 @@ namespace {
 
 struct OptOptions {
   std::string file, passes, machine = "native";
+  bool bisect = false;
 };
 
 std::vector<std::string> split_names(const std::string& names) {
@@ -26,6 +28,17 @@ std::vector<std::string> split_names(const std::string& names) {
   return list;
 }
 
+void bisect(const OptOptions& options, Console& console) {
+  if (!options.passes.empty()) throw usage_error("--bisect tries all rules", "leave --passes out");
+  const std::string origin = options.file == "-" ? "standard input" : options.file;
+  const auto found = compile::bisect_text(read_input(options.file), origin, options.machine);
+  console.out(found.text);
+  if (!found.rule.empty()) {
+    throw Error(ExitCode::kRuntime, "the rule '" + found.rule + "' makes the result wrong", origin,
+                "the proof shows the step; --without " + found.rule + " leaves it out");
+  }
+}
+
 }  // namespace
 
 Action declare_opt(CLI::App& app, Console& console) {
@@ -33,7 +46,9 @@ Action declare_opt(CLI::App& app, Console& console) {
   reads(app.add_option("FILE", options->file, "IR in its text form; -: standard input"))->required();
   app.add_option("--passes", options->passes, "Passes to run, in order, such as a,b,c (default: all)");
   reads(app.add_option("--machine", options->machine, "Machine to plan for: a name, a file, or native"));
+  app.add_flag("--bisect", options->bisect, "Find the rule that makes the result wrong, if one does");
   return [options, &console] {
+    if (options->bisect) return bisect(*options, console);
     std::string origin = options->file == "-" ? "standard input" : options->file;
     console.out(
         compile::optimise_text(read_input(options->file), origin, split_names(options->passes), options->machine));

@@ -13,4 +13,11 @@ namespace strata::compile {
 std::string optimise_text(const std::string& ir_text, const std::string& origin, const std::vector<std::string>& passes,
                           const std::string& machine);
 
+// Which rule makes the result wrong (vectorize::bisect): its proof for people, and its name, empty where all hold.
+struct OptBisection {
+  std::string rule;
+  std::string text;
+};
+OptBisection bisect_text(const std::string& ir_text, const std::string& origin, const std::string& machine);
+
 }  // namespace strata::compile

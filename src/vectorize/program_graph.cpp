@@ -11,8 +11,8 @@ using egraph::ClassId;
 using ir::Expr;
 using rules::LeafKind;
 
-ProgramGraph::ProgramGraph(std::vector<Version> versions, encoding::WeightStatistics statistics)
-    : versions_(std::move(versions)), statistics_(std::move(statistics)) {
+ProgramGraph::ProgramGraph(std::vector<Version> versions, encoding::WeightStatistics statistics, bool explanations)
+    : versions_(std::move(versions)), statistics_(std::move(statistics)), tensors_(explanations) {
   for (const Version& version : versions_) {
     bind_arguments(*version.module);
     roles_[&version] = ir::find_roles(*version.module);

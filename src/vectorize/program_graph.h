@@ -39,7 +39,9 @@ struct FunctionGraph {
 class ProgramGraph {
  public:
   // `statistics` of the weights that encodings may hold.
-  explicit ProgramGraph(std::vector<Version> versions, encoding::WeightStatistics statistics = {});
+  // With explanations the e-graph remembers why terms are equal.
+  explicit ProgramGraph(std::vector<Version> versions, encoding::WeightStatistics statistics = {},
+                        bool explanations = false);
 
   rules::TensorGraph& tensors() { return tensors_; }
   const rules::TensorGraph& tensors() const { return tensors_; }
