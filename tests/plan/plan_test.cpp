@@ -35,12 +35,12 @@ Plan example() {
   op.operands = {"f32[seq, 32]", "bf16[64, 32]<16@0, 2@1>"};
   op.layout = "b<16@0, 2@1>";
   op.placement = "{core: S(1)}";
-  op.form = "contract";
+  op.form = "tile";
   op.fused_into = "layer.rope";
   op.cost = bilinear();
   op.alternatives = {{"row-major", 3e-6}};
   Specialisation chunk{"chunk", {{"seq", {2, 512}}}, 9, {}, {{"forward", "strata_forward_chunk", {op}}}};
-  chunk.stats = {"ilp", 100, 40, "saturated", 4e-6, 3.5e-6, 0.125, 0.5, 0.25};
+  chunk.stats = {"ilp", 100, 40, "saturated", false, 4e-6, 3.5e-6, 0.125, 0.5, 0.25};
   Specialisation one{"seq1", {{"seq", {1, 1}}}, 1, {}, {{"forward", "f1", {}}, {"head", "h1", {}}}};
   plan.specialisations = {one, chunk};
   return plan;
