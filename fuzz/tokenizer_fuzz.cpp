@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const std::int32_t id : ids) {
       if (id < 0 || id >= tokenizer.vocab_size()) std::abort();
     }
-    if (!strata::text::is_valid_utf8(tokenizer.decode(ids))) std::abort();
+    if (!strata::is_valid_utf8(tokenizer.decode(ids))) std::abort();
     (void)tokenizer.encode(text, false, false);
   } catch (const strata::Error&) {
   }

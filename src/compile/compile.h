@@ -29,7 +29,7 @@ using Progress = std::function<void(std::string_view stage, double done)>;
 struct CompileReport {
   std::filesystem::path package;
   bool from_cache = false;
-  std::string warning = {};  // of the model; empty: none, and where the package was in the cache
+  std::string warning = {};       // of the model; empty: none, and where the package was in the cache
   std::string search_limit = {};  // why the search ended early: the package isn't kept in the cache; empty: it didn't
   double import_s = 0, plan_s = 0, codegen_s = 0, toolchain_s = 0, pack_s = 0, total_s = 0;
 };

@@ -12,6 +12,9 @@ constexpr std::size_t kMaxWord = 64;
 constexpr std::array<std::string_view, 7> kFlagsWithWord = {
     "-march=", "-mcpu=", "-mtune=", "-mabi=", "-mprefer-vector-width=", "-msve-vector-bits=", "-mrvv-vector-bits="};
 
+// Scalar code where no vector is asked for.
+constexpr std::array<std::string_view, 2> kWholeFlags = {"-fno-vectorize", "-fno-slp-vectorize"};
+
 // How the names of x86 extensions begin.
 constexpr std::array<std::string_view, 16> kExtensions = {"sse",  "ssse",       "avx", "amx-",  "fma",    "bmi",
                                                           "f16c", "lzcnt",      "abm", "movbe", "popcnt", "gfni",
@@ -41,6 +44,7 @@ bool is_triple(std::string_view text) {
 }
 
 bool is_target_flag(std::string_view flag) {
+  if (std::ranges::find(kWholeFlags, flag) != kWholeFlags.end()) return true;
   for (const std::string_view form : kFlagsWithWord) {
     if (flag.starts_with(form)) return is_word(flag.substr(form.size()));
   }

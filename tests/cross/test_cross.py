@@ -154,11 +154,12 @@ class CrossTest:
         self.assertIn(f"the package needs {self.lacking}", process.stderr.decode())
 
     def test_missing_cross_library(self):
-        target = self.content()["target"]
-        flags = target["clang_flags"] + ["--sysroot=/nonexistent", "--gcc-toolchain=/nonexistent"]
-        machine = self.machine("bare", target=target | {"clang_flags": flags})
+        compiler = self.work / "bare-clang++"
+        real = shutil.which("clang++-19") or shutil.which("clang++")
+        compiler.write_text(f'#!/bin/sh\nexec {real} "$@" --sysroot=/nonexistent --gcc-toolchain=/nonexistent\n')
+        compiler.chmod(0o755)
         result = self.strata("compile", self.checkpoint("qwen3-nano"), "-o", self.work / "bare.strata", "--machine",
-                             machine)
+                             self.machine_name, env={"STRATA_CXX": str(compiler), "STRATA_CACHE": str(self.work / "bare")})
         self.assert_error(result, 4, "file not found", f"install libstdc++-12-dev-{self.debian_name}-cross and lld-19")
         self.assertFalse((self.work / "bare.strata").exists())
 
