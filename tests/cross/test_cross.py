@@ -158,8 +158,9 @@ class CrossTest:
         real = shutil.which("clang++-19") or shutil.which("clang++")
         compiler.write_text(f'#!/bin/sh\nexec {real} "$@" --sysroot=/nonexistent --gcc-toolchain=/nonexistent\n')
         compiler.chmod(0o755)
+        environment = {"STRATA_CXX": str(compiler), "STRATA_CACHE": str(self.work / "bare")}
         result = self.strata("compile", self.checkpoint("qwen3-nano"), "-o", self.work / "bare.strata", "--machine",
-                             self.machine_name, env={"STRATA_CXX": str(compiler), "STRATA_CACHE": str(self.work / "bare")})
+                             self.machine_name, env=environment)
         self.assert_error(result, 4, "file not found", f"install libstdc++-12-dev-{self.debian_name}-cross and lld-19")
         self.assertFalse((self.work / "bare.strata").exists())
 
