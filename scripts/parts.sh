@@ -6,6 +6,7 @@
 #   try_part NAME COMMAND...  runs it; a failure sets $failed to 1
 
 jobs=$(nproc)
+export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp"
 running=""
 
 # Seconds of processor time that all ended children took.

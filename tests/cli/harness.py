@@ -23,6 +23,10 @@ MAX_MESSAGE = 400  # bytes of an error line
 TIMEOUT_S = 300
 
 
+def is_sanitized():
+    return b"__asan_init" in Path(STRATA).read_bytes()
+
+
 def load_module(path):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)

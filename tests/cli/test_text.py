@@ -10,7 +10,7 @@ import unittest
 from types import SimpleNamespace
 
 import numpy as np
-from harness import DEMO, Result, StrataTest, edit_tensor, read_safetensors, reference
+from harness import DEMO, Result, StrataTest, edit_tensor, is_sanitized, read_safetensors, reference
 
 TEXTS = ["", "Hello, world", "  two  spaces ", "line\nline\r\n", "naïve café", "e\u0301", "日本語 🙂👨‍👩‍👧", "a\x00b",
          "<|im_start|>user", "1234567 x=1;", "\u202eright to left", "tab\there"]
@@ -208,7 +208,9 @@ class HostileTemplateTest(StrataTest):
                        "{{ ('a,' * 4000000).split(',')|length }}", "{{ ('a' * 8000000)|list|length }}"):
             result, peak = self.render(source)
             self.assert_error(result, 3, "limit of memory")
-            self.assertLess(peak - plain, 64, source)
+            # A sanitizer keeps what is freed.
+            if not is_sanitized():
+                self.assertLess(peak - plain, 64, source)
 
     def test_work_is_bounded(self):
         result, _ = self.render("{% set s=' '*800000 %}{% for i in range(90000) %}{% if s.strip() %}{% endif %}"
