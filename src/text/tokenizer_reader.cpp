@@ -282,7 +282,11 @@ class TokenizerReader {
     const json& token = tokens.is_object() ? member(tokens, name.c_str()) : tokens;
     const json& ids = token.is_object() ? member(token, "ids") : token;
     if (!ids.is_array()) fail("post_processor does not define " + shown(name));
-    for (const json& id : ids) out.push_back(checked_id(id, "special token " + shown(name)));
+    for (const json& id : ids) {
+      out.push_back(checked_id(id, "special token " + shown(name)));
+      const bool is_known = out.back() < state_->encoder.vocabulary.size();
+      if (!is_known) fail("post_processor puts in " + shown(name) + ", whose id the vocabulary does not have");
+    }
     if (out.size() > kMaxTemplateTokens) fail("post_processor adds too many tokens");
   }
 

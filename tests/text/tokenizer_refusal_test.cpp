@@ -91,6 +91,10 @@ const Mistake kMistakes[] = {
      [](json& f) { f["post_processor"] = {{"type", "BertProcessing"}}; }},
     {"TemplateWithoutItsToken", "does not define",
      [](json& f) { f["post_processor"]["processors"][1]["special_tokens"] = json::object(); }},
+    {"TemplateTokenBeyondTheVocabulary", "whose id the vocabulary does not have",
+     [](json& f) {
+       for (json& token : f["post_processor"]["processors"][1]["special_tokens"]) token["ids"] = {100'000};
+     }},
     {"TemplateWithoutText", "leaves the text out",
      [](json& f) { f["post_processor"]["processors"][1]["single"] = json::array(); }},
 };
