@@ -40,6 +40,7 @@ void compile_model(CompileCommandOptions& options, Console& console) {
     throw model_error("this is compiled already", options.model, "give the folder that it was made from");
   }
   options.compile.dump = options.dump;
+  options.compile.team = options.compile.threads;
   warn_of_threads(console, options.compile.threads);
   compile::CompileReport done;
   {
@@ -62,6 +63,7 @@ Action declare_compile(CLI::App& app, Console& console) {
   app.add_option("--dtype", compile.dtype, "Type of the weights; keep: as in the model")
       ->check(one_of({"f32", "f16", "bf16", "keep"}));
   add_threads(app, compile.threads);
+  add_workload(app, compile.workload);
   add_verify(app, compile.verify);
   app.add_option("--nodes", options->nodes, "Nodes to compile for")->check(integer_in(1));
   app.add_option("--without", compile.without, "Switch a decision off by its name; may be given again")

@@ -29,7 +29,9 @@ using Clock = std::chrono::steady_clock;
 struct ExplainOptions {
   std::string model, op, html, format = "md";
   std::int64_t rows = 1;
+  std::string machine = "native";
   int threads = 0;
+  compile::Workload workload;
   double work = 1;
   std::vector<std::string> without;
   bool measure = false, verify = false;
@@ -45,7 +47,9 @@ constexpr auto kMeasuringTime = std::chrono::seconds(1);
 plan::Plan plan_of(const ExplainOptions& options) {
   if (package::Package::is_package(options.model)) return package_plan(options.model, options.verify);
   compile::CompileOptions compile_options;
-  compile_options.threads = options.threads;
+  compile_options.machine = options.machine;
+  compile_options.threads = compile_options.team = options.threads;
+  compile_options.workload = options.workload;
   compile_options.work = options.work;
   compile_options.without = options.without;
   return compile::plan_model(options.model, compile_options);
@@ -122,6 +126,9 @@ std::string plain_lines(const std::string& text) {
 }
 
 void explain(const ExplainOptions& options, Console& console) {
+  if (options.measure && options.machine != "native") {
+    throw usage_error("--measure is of this machine, not of '" + options.machine + "'", "leave one of them out");
+  }
   auto plan = plan_of(options);
   fs::path package;
   const plan::SearchStats& stats = plan.specialisations.front().stats;
@@ -130,7 +137,7 @@ void explain(const ExplainOptions& options, Console& console) {
     package = package_of(options, plan, console);
     check_rows(options, package);
   }
-  int threads = options.threads > 0 ? options.threads : machine::allowed_threads();
+  int threads = options.threads > 0 ? options.threads : std::min(machine::allowed_threads(), plan.machine.cores);
   auto explanation = explain_plan(plan, fs::path(options.model).filename().string(), options.rows, threads);
   if (!options.op.empty()) {
     auto checked = explanation;
@@ -154,7 +161,9 @@ Action declare_explain(CLI::App& app, Console& console) {
       ->check(integer_in(1));
   writes(app.add_option("--html", options->html, "Also write a page with the plan and the roofline plot"));
   app.add_option("-o,--output", options->format, "Format: md or json")->check(one_of({"md", "json"}));
+  reads(app.add_option("--machine", options->machine, "Machine to plan for: a name, a file, or native"));
   add_threads(app, options->threads);
+  add_workload(app, options->workload);
   add_verify(app, options->verify);
   app.add_option("--without", options->without, "Switch a decision off by its name; may be given again")
       ->allow_extra_args(false);

@@ -103,6 +103,12 @@ CLI::Option* add_threads(CLI::App& app, int& threads) {
       ->check(integer_in(1, 4096));
 }
 
+CLI::Option* add_workload(CLI::App& app, compile::Workload& workload) {
+  return app.add_option_function<std::string>(
+      "--workload", [&workload](const std::string& text) { workload = compile::parse_workload(text); },
+      "What the plan is to be fast for: prompt=512,generate=128,batch=1");
+}
+
 // For measurements and tests, which want to know what a team of a given size does.
 CLI::Option* add_fixed_team(CLI::App& app, bool& fixed_team) {
   return app.add_flag("--fixed-team", fixed_team, "All threads in every step, however busy the machine is")->group("");

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "compile/workload.h"
+
 namespace strata::cli {
 
 // Validators. Their messages say what was given and what is allowed.
@@ -20,6 +22,7 @@ CLI::Validator one_of(std::vector<std::string> names);
 CLI::Option* add_model(CLI::App& app, std::string& model);
 CLI::Option* add_verify(CLI::App& app, bool& verify);
 CLI::Option* add_threads(CLI::App& app, int& threads);
+CLI::Option* add_workload(CLI::App& app, compile::Workload& workload);
 CLI::Option* add_fixed_team(CLI::App& app, bool& fixed_team);
 CLI::Option* add_context(CLI::App& app, std::int64_t& context);
 

@@ -150,14 +150,14 @@ class Compilation {
     hasher.field(program_hash()).field(checkpoint_->identity(options_.verify)).field(options_.dtype);
     hasher.field(machine::to_json(machine_)).field(tensor_library_hash());
     for (const std::string& name : options_.without) hasher.field(name);
-    hasher.field(std::to_string(options_.work));
+    hasher.field(std::to_string(options_.work)).field(to_text(options_.workload));
     return hasher.digest128().hex();
   }
 
   // Throws toolchain_error when there is no compiler.
-  std::string compiler_key() {
+  std::string making_key() {
     find_toolchain();
-    return Hasher().field(toolchain_->description()).digest128().hex();
+    return Hasher().field(toolchain_->description()).field(std::to_string(team())).digest128().hex();
   }
 
   // About the size of the package.
@@ -196,11 +196,11 @@ class Compilation {
     decoder_ = importer::import_decoder(*checkpoint_, decoder_options);
     if (!options_.dump.empty()) fs::create_directories(options_.dump);
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
-    specialisations_ = default_specialisations(decoder_->module);
+    specialisations_ = default_specialisations(decoder_->module, options_.workload);
     weight_source_.emplace(*checkpoint_, decoder_->computed);
     const encoding::WeightStatistics statistics = count_elements();
     planned_ = plan_modules(decoder_->module, specialisations_,
-                            {machine_, options_.without, options_.dump, statistics, options_.work});
+                            {machine_, options_.without, options_.dump, statistics, options_.work, team()});
     const plan::SearchStats& stats = planned_.front().stats;
     if (stats.is_limited) report_.search_limit = stats.stop_reason;
     const auto fit_of = [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors()); };
@@ -208,6 +208,12 @@ class Compilation {
       weights_.add(planned_[i].module, specialisations_[i].entries, fit_of);
     }
     report_.plan_s = seconds_since(start);
+  }
+
+  // Threads that the plan is for: those of another machine are all its cores.
+  int team() const {
+    const int allowed = options_.machine == "native" ? machine::allowed_threads() : machine_.cores;
+    return std::clamp(options_.team > 0 ? options_.team : allowed, 1, machine_.cores);
   }
 
   // For encodings.
@@ -297,6 +303,8 @@ class Compilation {
     manifest.features = machine_.target.features;
     manifest.compiler = toolchain_->description();
     for (const std::string& name : options_.without) manifest.options.push_back("--without=" + name);
+    manifest.options.push_back("--threads=" + std::to_string(team()));
+    manifest.options.push_back("--workload=" + to_text(options_.workload));
     manifest.symbols = symbols_;
     for (const auto& symbol : decoder_->module.symbols()) manifest.symbol_ranges[symbol->name] = package_range(*symbol);
     for (std::size_t i = 0; i < planned_.size(); ++i) {
@@ -346,7 +354,7 @@ namespace {
 // Nothing where there is no compiler to make a key with.
 std::optional<PackageKey> key_of(Compilation& compilation, const std::string& inputs) {
   try {
-    return PackageKey{inputs, compilation.compiler_key()};
+    return PackageKey{inputs, compilation.making_key()};
   } catch (const Error& error) {
     if (error.code() != ExitCode::kToolchain) throw;
     return std::nullopt;
@@ -386,9 +394,17 @@ CompileReport compile_cached(const fs::path& model, const CompileOptions& option
     return report;
   };
   if (const auto package = find()) return from_cache(*package);
-  if (!key) compilation.compiler_key();  // says what is missing
-  cache.create();
-  const FileLock lock(cache.lock_of(key->text()));
+  if (!key) compilation.making_key();  // says what is missing
+  std::optional<FileLock> lock;
+  try {
+    cache.create();
+    lock.emplace(cache.lock_of(key->text()));
+  } catch (const Error& error) {
+    // In a cache that is read-only there may be one that was planned for another team.
+    const auto other = cache.find_any(inputs, options.verify);
+    if (!other) throw;
+    return from_cache(*other);
+  }
   if (const auto package = find()) return from_cache(*package);
   return compile_into(cache, key->text(), compilation);
 }

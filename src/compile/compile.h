@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compile/workload.h"
 #include "plan/plan.h"
 
 namespace strata::compile {
@@ -20,6 +21,8 @@ struct CompileOptions {
   std::filesystem::path dump;        // folder for the IR after each pass and the generated C++; empty: none
   bool verify = false;               // read again what was read and remembered: weights, and the cached package
   int threads = 0;                   // compile jobs and packing threads; 0: all allowed
+  int team = 0;                      // threads that the plan is for; 0: all allowed, at most the machine's cores
+  Workload workload = {};            // that the plan is for
   double work = 1;                   // times the searches' limits
 };
 

@@ -9,11 +9,11 @@
 
 namespace strata::compile {
 
-// What a cached package was made from. Code of the same inputs that another compiler made computes the same.
+// What a cached package was made from. Of the same inputs another package runs as well, if not as fast.
 struct PackageKey {
-  std::string inputs;    // the model, the options, the machine, this program
-  std::string compiler;  // and its flags
-  std::string text() const { return inputs + "-" + compiler; }
+  std::string inputs;  // the model, the options, the machine, this program
+  std::string making;  // the compiler and its flags, the team that the plan is for
+  std::string text() const { return inputs + "-" + making; }
 };
 
 // Compiled packages of other runs, in a folder, by what they were made from. They take at most half of the space that
@@ -28,7 +28,7 @@ class PackageCache {
   // Throws resource_error for one that others could have written.
   std::optional<std::filesystem::path> find(const std::string& key, bool always) const;
 
-  // Of these inputs, made by whatever compiler, the one that was used last.
+  // Of these inputs, made by whatever compiler for whatever team, the one that was used last.
   std::optional<std::filesystem::path> find_any(const std::string& inputs, bool always) const;
 
   // Makes the folder. Throws resource_error when it can't be written.

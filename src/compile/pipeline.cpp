@@ -19,8 +19,10 @@ namespace strata::compile {
 namespace {
 
 constexpr std::int64_t kMaxHeadRows = 64;
-constexpr std::int64_t kPromptTokens = 512;
-constexpr std::int64_t kGeneratedTokens = 128;
+
+// Runs of what the workload doesn't have.
+constexpr double kRare = 0.01;
+constexpr std::int64_t kRareRows = 64;
 
 // A range of one value is a constant.
 std::map<std::string, ir::SymbolValue> symbol_values(const Specialisation& specialisation) {
@@ -54,7 +56,7 @@ bool is_without(const PassContext& context, std::string_view name) {
 }
 
 void schedule_and_buffer(codegen::PlannedModule& planned, const PassContext& context, Dumper& dumper) {
-  planned.schedule = schedule::default_schedule(planned.module, context.machine);
+  planned.schedule = schedule::default_schedule(planned.module, context.machine, context.threads);
   for (const auto& function : planned.schedule) {
     for (const schedule::ScheduledOp& op : function.ops) schedule::verify(op, context.machine);
   }
@@ -101,6 +103,31 @@ std::vector<std::string> nearest(const std::vector<std::string>& names, const st
   return found;
 }
 
+const ir::Symbol* find_symbol(const ir::Module& module, std::string_view name) {
+  const auto found = std::ranges::find_if(module.symbols(), [&](const auto& symbol) { return symbol->name == name; });
+  return found == module.symbols().end() ? nullptr : found->get();
+}
+
+// The program's runs: whole chunks of every prompt, what is left of it, and the rows of all sequences for each token.
+// The context is what a row sees of it on average.
+std::vector<vectorize::Step> steps_of(const Workload& workload, std::int64_t chunk, const ir::Symbol* ctx) {
+  const auto step = [&](std::int64_t runs, std::int64_t rows, std::int64_t context) -> vectorize::Step {
+    const std::int64_t held = ctx == nullptr ? context : std::clamp(context, ctx->min, ctx->max);
+    return {static_cast<double>(runs), {{"seq", rows}, {"ctx", held}}};
+  };
+  const std::int64_t whole = workload.prompt / chunk;
+  const std::int64_t rest = workload.prompt % chunk;
+  std::vector<vectorize::Step> steps;
+  if (whole > 0) steps.push_back(step(whole * workload.batch, chunk, whole * chunk / 2));
+  if (rest > 0) steps.push_back(step(workload.batch, rest, workload.prompt - rest / 2));
+  if (workload.generate > 0) {
+    const std::int64_t rows = std::min(workload.batch, chunk);
+    const std::int64_t runs = workload.generate * ((workload.batch + rows - 1) / rows);
+    steps.push_back(step(runs, rows, workload.prompt + workload.generate / 2));
+  }
+  return steps;
+}
+
 // One module by itself, all its functions as entries.
 ir::Module search_one(const ir::Module& module, const machine::Machine& machine, std::set<std::string> without) {
   std::vector<std::string> entries;
@@ -110,38 +137,32 @@ ir::Module search_one(const ir::Module& module, const machine::Machine& machine,
   }
   vectorize::SearchOptions options;
   options.without = std::move(without);
-  auto result = vectorize::search({{"module", &module, entries, 1, {}}}, machine, options);
+  auto result = vectorize::search({{"module", &module, entries}}, machine, options);
   return std::move(result.versions[0].module);
 }
 
 }  // namespace
 
-std::vector<Specialisation> default_specialisations(const ir::Module& module) {
-  const auto range = [&](const std::string& name) -> const ir::Symbol* {
-    const auto found = std::ranges::find_if(module.symbols(), [&](const auto& symbol) { return symbol->name == name; });
-    return found == module.symbols().end() ? nullptr : found->get();
-  };
-  const ir::Symbol* const seq = range("seq");
+std::vector<Specialisation> default_specialisations(const ir::Module& module, const Workload& workload) {
+  const ir::Symbol* const seq = find_symbol(module, "seq");
   if (seq == nullptr) return {{"all", {}, {}}};
-  const ir::Symbol* const ctx = range("ctx");
-  const auto context = [&](std::int64_t positions) -> std::int64_t {
-    return ctx == nullptr ? positions : std::clamp(positions, ctx->min, ctx->max);
-  };
   const auto up_to = [&](std::int64_t rows) { return ir::Symbol{"seq", 2, std::min(rows, seq->max), 1}; };
-  std::vector<Specialisation> all = {{"seq1",
-                                      {{"seq", {"seq", 1, 1, 1}}},
-                                      {"forward", "head"},
-                                      static_cast<double>(kGeneratedTokens),
-                                      {{"ctx", context(kPromptTokens + kGeneratedTokens / 2)}}}};
+  std::vector<Specialisation> all = {{"seq1", {{"seq", {"seq", 1, 1, 1}}}, {"forward", "head"}, {}}};
+  if (seq->max > 1) all.push_back({"chunk", {{"seq", up_to(seq->max)}}, {"forward"}, {}});
+  for (vectorize::Step& step : steps_of(workload, seq->max, find_symbol(module, "ctx"))) {
+    const auto holds = [&](const Specialisation& version) {
+      const ir::Symbol& range = version.symbols.at("seq");
+      return range.min <= step.sizes.at("seq") && step.sizes.at("seq") <= range.max;
+    };
+    std::ranges::find_if(all, holds)->steps.push_back(std::move(step));
+  }
+  for (Specialisation& version : all) {
+    if (!version.steps.empty()) continue;
+    version.steps = {{kRare, {{"seq", std::min(kRareRows, version.symbols.at("seq").max)}}}};
+  }
   if (seq->max == 1) return all;
-  const std::int64_t chunk = std::min(kPromptTokens, seq->max);
-  const double chunks = static_cast<double>(kPromptTokens) / static_cast<double>(chunk);
-  all.push_back({"chunk",
-                 {{"seq", up_to(seq->max)}},
-                 {"forward"},
-                 chunks,
-                 {{"seq", chunk}, {"ctx", context(kPromptTokens / 2)}}});
-  all.push_back({"rows", {{"seq", up_to(kMaxHeadRows)}}, {"head"}, 0.01, {{"seq", std::min(kMaxHeadRows, seq->max)}}});
+  const ir::Symbol rows = up_to(kMaxHeadRows);
+  all.push_back({"rows", {{"seq", rows}}, {"head"}, {{kRare, {{"seq", rows.max}}}}});
   return all;
 }
 
@@ -171,7 +192,7 @@ std::vector<codegen::PlannedModule> plan_modules(const ir::Module& module,
   }
   for (std::size_t i = 0; i < modules.size(); ++i) {
     const Specialisation& from = specialisations[i];
-    versions.push_back({from.tag, &modules[i], from.entries, from.runs, from.sizes});
+    versions.push_back({from.tag, &modules[i], from.entries, from.steps});
   }
   std::vector<codegen::PlannedModule> planned;
   if (is_without(context, "egraph")) {
@@ -183,6 +204,7 @@ std::vector<codegen::PlannedModule> plan_modules(const ir::Module& module,
     options.without.insert(context.without.begin(), context.without.end());
     options.statistics = context.statistics;
     options.work = context.work;
+    options.threads = context.threads;
     vectorize::SearchResult found = vectorize::search(std::move(versions), context.machine, options);
     for (std::size_t i = 0; i < modules.size(); ++i) {
       vectorize::PlannedVersion& version = found.versions[i];

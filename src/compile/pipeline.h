@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "codegen/program.h"
-#include "cost/op_cost.h"
+#include "compile/workload.h"
 #include "encoding/statistics.h"
 #include "ir/expr.h"
 #include "machine/machine.h"
+#include "vectorize/program_graph.h"
 
 namespace strata::compile {
 
@@ -21,6 +22,7 @@ struct PassContext {
   std::filesystem::path dump;                  // folder; empty: no dumps
   encoding::WeightStatistics statistics = {};  // of the weights whose contents are known
   double work = 1;                             // times the searches' limits
+  int threads = 1;                             // of the team that the plan is for
 };
 
 // A version of the program for a range of run-time sizes.
@@ -28,13 +30,12 @@ struct Specialisation {
   std::string tag;                            // "seq1"
   std::map<std::string, ir::Symbol> symbols;  // replaces the symbols of these names
   std::vector<std::string> entries;           // functions that it is made for
-  double runs = 1;                            // of each entry in the workload that is planned for
-  cost::Sizes sizes = {};                     // of a typical run
+  std::vector<vectorize::Step> steps = {{}};  // its part in the workload that is planned for
 };
 
-// The default plan: one token (decoding), and up to a whole chunk (prefill); for logits of many rows, 64 at a time. The
-// workload is llama-bench's: a prompt of 512 tokens and 128 generated ones.
-std::vector<Specialisation> default_specialisations(const ir::Module& module);
+// The default plan: one token (decoding), and up to a whole chunk (prefill); for logits of many rows, 64 at a time.
+// What the workload doesn't run counts a little, so that it is planned well too.
+std::vector<Specialisation> default_specialisations(const ir::Module& module, const Workload& workload = {});
 
 // Names that --without takes: "egraph" (no search at all), and those of vectorize::search_names().
 // Throws usage_error with the nearest ones when one of `names` is none of them.

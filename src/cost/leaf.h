@@ -32,6 +32,8 @@ struct LeafLoop {
   std::string_view name;
   std::string_view extent;
   bool takes_row_tiles = false;  // threads share it in units of the result's row tile
+  // The extent in figures; null: the result's first axis.
+  double (*items)(const WorkCounter&) = nullptr;
 };
 
 // What the innermost tile of a tile tree is computed by: a micro-kernel of the tensor library. A row of the table is

@@ -176,6 +176,13 @@ void count_append(WorkCounter& counter) {
 
 void count_concat(WorkCounter& counter) { move_copied(counter, 1); }
 
+double attention_items(const WorkCounter& counter) {
+  const auto extent = [&](std::size_t operand, std::size_t axis) {
+    return static_cast<std::int64_t>(size_of(counter.type(operand).shape[axis]));
+  };
+  return static_cast<double>(tensor::attention_work_items(extent(0, 0), extent(0, 1), extent(1, 0)));
+}
+
 // Two products per score and value, and an exponential per score; the cache is read once per group of query heads and
 // block of rows. Without lanes along the context the scores are scalar sums.
 void count_attention(WorkCounter& counter) {

@@ -274,7 +274,7 @@ const std::vector<Leaf>& table() {
        .domain = Domain::kLoop,
        .takes = takes_attention,
        .count = count_attention,
-       .loop = {"item", "tensor::attention_work_items({0.dim.0}, {0.dim.1}, {1.dim.0})"},
+       .loop = {"item", "tensor::attention_work_items({0.dim.0}, {0.dim.1}, {1.dim.0})", false, attention_items},
        .strided = {0},
        .scratch_type = "float",
        .scratch_count = "tensor::attention_scratch_floats({0.max.0}, {0.dim.1}, {1.dim.0}, {0.dim.2})",

@@ -3,34 +3,36 @@
 
 #include <limits>
 
+#include "cost/division.h"
 #include "cost/leaf.h"
 #include "cost/work_counter.h"
 
 namespace strata::cost {
 
 OpCost op_cost(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
-               const ir::TensorType& result, const Sizes& sizes, const machine::Machine& machine, int threads) {
+               const ir::TensorType& result, const machine::Machine& machine, const Run& run) {
   std::vector<ir::TensorType> types;
   for (const Operand& operand : operands) types.push_back(operand.type);
   const Leaf* const leaf = find_leaf(op, types, attributes, result);
   if (leaf == nullptr) return {std::numeric_limits<double>::infinity(), 0, 0, "no code"};
   if (leaf->domain == Leaf::Domain::kView) return {};
-  WorkCounter counter(op, operands, attributes, result, sizes, machine, threads);
+  WorkCounter counter(op, operands, attributes, result, machine, run);
+  if (run.threads > 1) counter.divide(pieces(counter, *leaf));
   leaf->count(counter);
   return counter.cost();
 }
 
-OpCost copy_cost(const ir::TensorType& result, const Sizes& sizes, const machine::Machine& machine, int threads) {
-  const double bytes = bytes_of(sized(result, sizes));
-  const int level = machine::level_holding(machine, 2 * bytes, threads);
+OpCost copy_cost(const ir::TensorType& result, const machine::Machine& machine, const Run& run) {
+  const double bytes = bytes_of(sized(result, run.sizes));
+  const int level = machine::level_holding(machine, 2 * bytes, run.threads);
   machine::Work work;
   work.bytes.assign(machine.memory.size(), 0.0);
   work.written = work.bytes;
   work.bytes[static_cast<std::size_t>(level)] = bytes;
   work.written[static_cast<std::size_t>(level)] = bytes;
   work.starts = 1;
-  work.threads = threads;
-  work.barriers = threads > 1 ? 1 : 0;
+  work.threads = run.threads;
+  work.barriers = run.threads > 1 ? 1 : 0;
   return {machine::seconds(machine, work), 0, 2 * bytes, machine.memory[static_cast<std::size_t>(level)].name};
 }
 

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,12 +22,18 @@ enum class Residence {
 struct Operand {
   ir::TensorType type;
   Residence residence = Residence::kActivation;
-  std::optional<ir::TensorType> whole = {};  // what was written together with it, where it is a part of that
 };
 
 // Values for symbolic sizes; a symbol that is not named counts with its largest value. Attention is causal: its context
 // is the number of positions that a row sees, on average.
 using Sizes = std::map<std::string, std::int64_t>;
+
+// A run of an op.
+struct Run {
+  Sizes sizes = {};
+  int threads = 1;
+  bool is_only_one = false;  // of its code in a step, which comes from memory then; that of a layer from a cache
+};
 
 // What one op does and takes.
 struct OpCost {
@@ -40,11 +45,11 @@ struct OpCost {
 
 // Predicted from the op's loops, the layouts and the machine alone (roofline of Williams, Waterman and Patterson 2009,
 // with the caches' traffic of the tiles that the leaves use). Infinite when no leaf (cost/leaf.h) takes
-// the op.
+// the op. The search and the plan's report both call this one.
 OpCost op_cost(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
-               const ir::TensorType& result, const Sizes& sizes, const machine::Machine& machine, int threads = 1);
+               const ir::TensorType& result, const machine::Machine& machine, const Run& run);
 
 // The cost of a view that must be a copy after all.
-OpCost copy_cost(const ir::TensorType& result, const Sizes& sizes, const machine::Machine& machine, int threads = 1);
+OpCost copy_cost(const ir::TensorType& result, const machine::Machine& machine, const Run& run);
 
 }  // namespace strata::cost

@@ -41,20 +41,19 @@ TensorType sized(const TensorType& type, const Sizes& sizes) {
 }
 
 WorkCounter::WorkCounter(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
-                         const TensorType& result, const Sizes& sizes, const machine::Machine& machine, int threads)
-    : op_(op), attributes_(attributes), machine_(machine), result_(sized(result, sizes)) {
+                         const TensorType& result, const machine::Machine& machine, const Run& run)
+    : op_(op), attributes_(attributes), machine_(machine), result_(sized(result, run.sizes)) {
   for (const Operand& operand : operands) {
-    operands_.push_back(
-        {sized(operand.type, sizes), operand.residence, sized(operand.whole.value_or(operand.type), sizes)});
+    operands_.push_back({sized(operand.type, run.sizes), operand.residence});
     types_.push_back(operands_.back().type);
   }
   work_.bytes.assign(machine.memory.size(), 0.0);
   work_.written.assign(machine.memory.size(), 0.0);
   work_.unit = machine::fma_unit(machine, DType::kF32);
   work_.starts = 1;
-  extra_s_ = kColdLines * shared_level().latency_s;
-  work_.threads = threads;
-  work_.barriers = threads > 1 ? 1 : 0;
+  extra_s_ = kColdLines * shared_level().latency_s + (run.is_only_one ? machine.memory.back().latency_s : 0);
+  work_.threads = std::clamp(run.threads, 1, machine.cores);
+  work_.barriers = work_.threads > 1 ? 1 : 0;
 }
 
 // The innermost level outside of a core's own caches.
@@ -64,7 +63,7 @@ const machine::MemoryLevel& WorkCounter::shared_level() const {
 }
 
 void WorkCounter::touch_scattered(double lines) {
-  extra_s_ += lines * machine_.memory.back().latency_s / kMissesInFlight / work_.threads;
+  extra_s_ += lines * machine_.memory.back().latency_s / kMissesInFlight / busy_threads();
 }
 
 void WorkCounter::walk_pages(double pages) {
@@ -106,7 +105,7 @@ void WorkCounter::write(double bytes) {
 }
 
 void WorkCounter::read_again(double bytes, double times) {
-  work_.bytes[static_cast<std::size_t>(machine::level_holding(machine_, bytes, work_.threads))] += times * bytes;
+  work_.bytes[static_cast<std::size_t>(machine::level_holding(machine_, bytes, busy_threads()))] += times * bytes;
 }
 
 void WorkCounter::add_activation_bytes(std::vector<double>& levels, double bytes) const {
@@ -114,7 +113,7 @@ void WorkCounter::add_activation_bytes(std::vector<double>& levels, double bytes
   double found = 0;  // part of the bytes that inner levels hold
   for (std::size_t level = 0; level <= last_level() && found < 1; ++level) {
     const machine::MemoryLevel& cache = machine_.memory[level];
-    const double share = static_cast<double>(cache.capacity_bytes) / std::max(cache.shared_by, 1) * work_.threads;
+    const double share = static_cast<double>(cache.capacity_bytes) / std::max(cache.shared_by, 1) * busy_threads();
     const double here = level == last_level() ? 1 : std::min(1.0, kReusedShare * share / footprint);
     // What doesn't fit whole is passed over in order, and each line is gone before it is used again.
     const bool holds = here == 1 || level + 1 == last_level();
@@ -127,7 +126,7 @@ void WorkCounter::add_activation_bytes(std::vector<double>& levels, double bytes
 double WorkCounter::activation_bytes() const {
   double bytes = bytes_of(result_);
   for (const Operand& operand : operands_) {
-    if (operand.residence == Residence::kActivation) bytes += bytes_of(*operand.whole);
+    if (operand.residence == Residence::kActivation) bytes += bytes_of(operand.type);
   }
   return bytes;
 }
@@ -135,10 +134,11 @@ double WorkCounter::activation_bytes() const {
 // The slowest level or unit, by name.
 std::string WorkCounter::bound() const {
   std::string slowest = work_.unit == nullptr ? "" : work_.unit->name;
-  double longest = work_.unit == nullptr ? 0 : work_.ops / work_.unit->ops_per_s;
+  const int threads = busy_threads();
+  double longest = work_.unit == nullptr ? 0 : work_.ops / work_.unit->ops_per_s / threads;
   for (std::size_t level = 0; level < work_.bytes.size(); ++level) {
-    const double time = work_.bytes[level] / machine::bandwidth(machine_.memory[level], 1) +
-                        work_.written[level] / machine::write_bandwidth(machine_.memory[level], 1);
+    const double time = work_.bytes[level] / machine::bandwidth(machine_.memory[level], threads) +
+                        work_.written[level] / machine::write_bandwidth(machine_.memory[level], threads);
     if (time <= longest) continue;
     longest = time;
     slowest = machine_.memory[level].name;

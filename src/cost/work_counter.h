@@ -21,7 +21,7 @@ double elements_of(const ir::TensorType& type);
 class WorkCounter {
  public:
   WorkCounter(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
-              const ir::TensorType& result, const Sizes& sizes, const machine::Machine& machine, int threads);
+              const ir::TensorType& result, const machine::Machine& machine, const Run& run);
 
   // The op, with its run-time sizes in place of symbols.
   const ir::Op& op() const { return op_; }
@@ -33,6 +33,9 @@ class WorkCounter {
 
   // Lanes of f32 in one of the machine's vectors.
   double lanes() const { return machine::vector_lanes(machine_, DType::kF32); }
+
+  // Into so many equal pieces among the threads, before anything is counted.
+  void divide(double pieces) { work_.pieces = pieces; }
 
   // Operations of the multiply-add unit when one vector instruction does `lanes_used` elements' worth.
   void add_instructions(double elements, double operations, double lanes_used);
@@ -63,6 +66,7 @@ class WorkCounter {
   OpCost cost() const;
 
  private:
+  int busy_threads() const { return machine::busy_threads(work_.pieces, work_.threads); }
   const machine::MemoryLevel& shared_level() const;
   void add_activation_bytes(std::vector<double>& levels, double bytes) const;
   double activation_bytes() const;

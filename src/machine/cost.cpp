@@ -2,6 +2,7 @@
 #include "machine/cost.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "base/error.h"
@@ -60,22 +61,29 @@ double write_bandwidth(const MemoryLevel& level, int threads) {
 double seconds(const Machine& machine, const Work& work) {
   STRATA_CHECK(std::max(work.bytes.size(), work.written.size()) <= machine.memory.size(),
                "work names more memory levels than the machine has");
-  const int threads = std::clamp(work.threads, 1, machine.cores);
+  const int team = std::clamp(work.threads, 1, machine.cores);
+  const int threads = busy_threads(work.pieces, team);
+  // Of the thread with the most pieces, in parts of an equal share.
+  const double load = work.pieces > 0 ? std::ceil(work.pieces / team) * threads / work.pieces : 1;
   double arithmetic = unit_seconds(work.unit, work.ops);
   for (const UnitWork& part : work.more) arithmetic += unit_seconds(part.unit, part.ops);
-  double slowest = arithmetic / threads;
+  double slowest = arithmetic / threads * load;
   double sum = slowest;
   for (std::size_t level = 0; level < machine.memory.size(); ++level) {
     const double read = level < work.bytes.size() ? work.bytes[level] : 0;
     const double written = level < work.written.size() ? work.written[level] : 0;
     if (read == 0 && written == 0) continue;
-    const double time =
-        read / bandwidth(machine.memory[level], threads) + written / write_bandwidth(machine.memory[level], threads);
+    const double time = load * (read / bandwidth(machine.memory[level], threads) +
+                                written / write_bandwidth(machine.memory[level], threads));
     slowest = std::max(slowest, time);
     sum += time;
   }
   return slowest + machine.contention * (sum - slowest) + work.starts * machine.op_overhead_s +
-         (threads > 1 ? work.barriers * machine.barrier_s : 0.0);
+         (team > 1 ? work.barriers * machine.barrier_s : 0.0);
+}
+
+int busy_threads(double pieces, int team) {
+  return pieces > 0 && pieces < team ? std::max(1, static_cast<int>(pieces)) : team;
 }
 
 double scalar_operations(const std::string& function, int lanes) {

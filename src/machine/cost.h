@@ -20,7 +20,8 @@ struct Work {
   double ops = 0;                  // on `unit`; a multiply-add counts as two
   const Unit* unit = nullptr;      // may be null when ops is 0
   std::vector<double> bytes = {};  // read at each level, as Machine::memory; missing ones are 0
-  int threads = 1;
+  int threads = 1;                 // of the team; all wait at barriers
+  double pieces = 0;               // equal ones that it is divided into among the threads; 0: as many as one likes
   int barriers = 0;
   std::vector<UnitWork> more = {};   // on other units, or what doesn't count as a multiply-add, such as an epilogue
   std::vector<double> written = {};  // bytes written at each level, which may take longer; missing ones are 0
@@ -30,8 +31,11 @@ struct Work {
 // Roofline (Williams, Waterman, Patterson 2009): arithmetic and memory levels work at the same time, so the slowest of
 // them is the time, and Machine::contention of the others; barriers and the overhead of starting come on top. A core's
 // units are different instructions of the same pipes, so their times add up, as do reading and writing at one level.
-// Seconds.
+// The thread with the most pieces is waited for, and threads without a piece fetch nothing. Seconds.
 double seconds(const Machine& machine, const Work& work);
+
+// How many threads of a team have work that is divided into so many pieces; 0: into as many as one likes.
+int busy_threads(double pieces, int team);
 
 // Bytes per second that `threads` threads read together. Between the measured counts it is interpolated; beyond the
 // last one, a level that each core has for itself grows with the threads and a shared one stays.

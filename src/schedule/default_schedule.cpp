@@ -16,8 +16,11 @@ namespace {
 
 using ir::Expr;
 
+using Constants = std::unordered_set<const Expr*>;
+
 // Weights and caches stream; what other ops have written is near.
-cost::Residence residence(const Expr& value, const ir::Function& function, const ir::FunctionRoles& roles) {
+cost::Residence residence(const Expr& value, const ir::Function& function, const ir::FunctionRoles& roles,
+                          const Constants& constants) {
   switch (value.kind) {
     case Expr::Kind::kWeight:
       return cost::Residence::kStream;
@@ -27,11 +30,9 @@ cost::Residence residence(const Expr& value, const ir::Function& function, const
       return role == ir::Role::kActivation ? cost::Residence::kActivation : cost::Residence::kStream;
     }
     case Expr::Kind::kOp: {
-      const bool is_constant =
-          std::ranges::all_of(value.arguments, [](const Expr* a) { return a->kind == Expr::Kind::kWeight; });
-      if (is_constant && !value.arguments.empty()) return cost::Residence::kStream;
+      if (constants.contains(&value)) return cost::Residence::kStream;
       const bool keeps_memory = value.op->aliased_operand().has_value() || ir::changes_lanes_only(value);
-      return keeps_memory ? residence(*value.arguments[0], function, roles) : cost::Residence::kActivation;
+      return keeps_memory ? residence(*value.arguments[0], function, roles, constants) : cost::Residence::kActivation;
     }
     case Expr::Kind::kScalar:
     case Expr::Kind::kCall:
@@ -39,12 +40,6 @@ cost::Residence residence(const Expr& value, const ir::Function& function, const
       break;
   }
   return cost::Residence::kActivation;
-}
-
-// The value whose memory this one lies in, as far as this function shows.
-const Expr& owner(const Expr* value, const ViewPlan& views) {
-  while (views.find(value) != nullptr) value = value->arguments[0];
-  return *value;
 }
 
 // How the operands lie, and so the addresses of the op's own loops.
@@ -76,13 +71,13 @@ void choose_leaf(ScheduledOp& op, const ViewPlan& views) {
 }
 
 ScheduledOp schedule_op(const Expr& value, const ViewPlan& views, const ir::Function& function,
-                        const ir::FunctionRoles& roles, const machine::Machine& machine) {
+                        const ir::FunctionRoles& roles, const Constants& constants, const machine::Machine& machine) {
   ScheduledOp op;
   op.value = &value;
   if (value.kind == Expr::Kind::kCall) return op;
   for (const Expr* argument : value.arguments) {
     op.operands.push_back(views.of(argument));
-    op.sources.push_back({argument->type(), residence(*argument, function, roles), owner(argument, views).type()});
+    op.sources.push_back({argument->type(), residence(*argument, function, roles, constants)});
   }
   choose_leaf(op, views);
   op.tree = default_tree(op, machine);
@@ -115,7 +110,8 @@ std::string to_text(const ScheduledFunction& function, const machine::Machine& m
   return out;
 }
 
-std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine) {
+std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine,
+                                                int threads) {
   std::vector<ScheduledFunction> functions;
   std::map<const ir::Function*, double> seconds;
   MemorySummaries summaries;
@@ -129,10 +125,10 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
     for (const Expr* value : ir::topological_order(*function)) {
       if (value->kind != Expr::Kind::kOp && value->kind != Expr::Kind::kCall) continue;
       if (constants.contains(value)) continue;
-      scheduled.ops.push_back(schedule_op(*value, views, *function, roles.at(function.get()), machine));
+      scheduled.ops.push_back(schedule_op(*value, views, *function, roles.at(function.get()), constants, machine));
       ScheduledOp& op = scheduled.ops.back();
       op.runs_once = !calls.contains(function.get()) || calls.at(function.get()) == 1;
-      op.predicted_s = op.is_call() ? seconds.at(value->callee) : op_cost(op, machine).seconds;
+      op.predicted_s = op.is_call() ? seconds.at(value->callee) : op_cost(op, machine, {}, threads).seconds;
       scheduled.predicted_s += op.predicted_s;
     }
     seconds[function.get()] = scheduled.predicted_s;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "cost/division.h"
 #include "ir/op.h"
 #include "machine/cost.h"
 #include "schedule/schedule.h"
@@ -12,10 +13,6 @@ namespace {
 using Kind = TileNode::Kind;
 using Nodes = std::vector<TileNode>;
 using Domain = cost::Leaf::Domain;
-
-// An elementwise op is divided in pieces of so many elements, so that small ones stay on one thread. The figure is a
-// guess, not a measurement.
-constexpr std::int64_t kElementGrain = 4096;
 
 TileNode loop(Kind kind, int iterator, std::int64_t step, Nodes body) {
   TileNode node{.kind = kind, .iterator = iterator, .step = step};
@@ -87,7 +84,7 @@ class OwnLoops {
         outer, [&](int iterator) { return nest_.iterators[static_cast<std::size_t>(iterator)].extent.max() != 1; });
     const bool is_flat = outer.empty() && inside.size() == 1 && inside[0].kind == Kind::kVector &&
                          nest_.result().combiner == ir::Combiner::kNone;
-    if (is_flat) return {loop(Kind::kParallel, inside[0].iterator, kElementGrain, std::move(inside))};
+    if (is_flat) return {loop(Kind::kParallel, inside[0].iterator, cost::kElementGrain, std::move(inside))};
     for (std::size_t i = outer.size(); i-- > 0;) {
       inside = {loop(Kind::kSerial, outer[i], 1, std::move(inside))};
       if (divided == outer.begin() + static_cast<std::ptrdiff_t>(i)) {

@@ -9,10 +9,9 @@ cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, con
   const ir::Expr& value = *op.value;
   if (op.is_view()) return {};
   const bool is_copied_view = leaf_of(value)->domain == cost::Leaf::Domain::kView;
-  if (is_copied_view) return cost::copy_cost(value.type(), sizes, machine, threads);
-  cost::OpCost cost = cost::op_cost(*value.op, op.sources, value.attributes, value.type(), sizes, machine, threads);
-  if (op.runs_once) cost.seconds += machine.memory.back().latency_s;
-  return cost;
+  const cost::Run run = {sizes, threads, op.runs_once};
+  if (is_copied_view) return cost::copy_cost(value.type(), machine, run);
+  return cost::op_cost(*value.op, op.sources, value.attributes, value.type(), machine, run);
 }
 
 }  // namespace strata::schedule

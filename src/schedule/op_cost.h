@@ -5,7 +5,8 @@
 
 namespace strata::schedule {
 
-// What an op costs where it is scheduled, for run-time sizes by symbol.
+// What an op costs where it is scheduled, for run-time sizes by symbol. Of values that the search has planned it is
+// what the search took them to cost.
 cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, const cost::Sizes& sizes = {},
                      int threads = 1);
 

@@ -22,7 +22,7 @@ struct ScheduledOp {
   std::optional<ir::Contraction> contraction;  // where the leaf is of one
   TileTree tree;                               // empty for views and calls
   std::vector<cost::Operand> sources;          // the operands as the cost model takes them
-  double predicted_s = 0;                      // by one thread, from the machine's roofline
+  double predicted_s = 0;                      // from the machine's roofline, at the largest sizes
   bool runs_once = false;                      // in a step: its code comes from memory, that of a layer from a cache
   View view;                                   // of a view
   std::vector<View> operands;                  // how each lies in memory; none for calls
@@ -48,7 +48,9 @@ std::string to_text(const ScheduledFunction& function, const machine::Machine& m
 // lanes. A contraction divides the right operand's panels among the threads, so that each streams a contiguous share of
 // the weights, in register tiles that the machine's registers hold, inside of blocks that its caches hold. Slices,
 // transposes and reshapes are views where everything that reads them can read with strides, and copies otherwise.
-std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine);
+// Times are predicted for a team of `threads`.
+std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine,
+                                                int threads = 1);
 
 // What blocks of a contraction's iterator are multiples of: row tiles of m, whole groups of every encoding along k.
 std::int64_t block_unit(const ScheduledOp& op, int iterator);

@@ -137,7 +137,7 @@ RuleSource all_rules(const machine::Machine& machine) {
 
 Bisection bisect(const ir::Module& module, const RuleSource& rules, const egraph::RunnerLimits& limits) {
   const ir::Module numbers = with_numbers(module);
-  ProgramGraph program({{"module", &numbers, entries_of(numbers), 1, {}}}, {}, true);
+  ProgramGraph program({{"module", &numbers, entries_of(numbers)}}, {}, true);
   rules::TensorGraph& tensors = program.tensors();
   const std::vector<egraph::Rewrite> all = rules(tensors);
   egraph::run(tensors.graph(), all, limits);

@@ -19,7 +19,7 @@ ProgramGraph::ProgramGraph(std::vector<Version> versions, encoding::WeightStatis
     const auto calls_of = ir::call_counts(*version.module, version.entries);
     for (const auto& function : version.module->functions()) {
       const double calls = calls_of.at(function.get());
-      if (calls > 0) add(version, *function, calls * version.runs, calls);
+      if (calls > 0) add(version, *function, calls);
     }
   }
   tensors_.graph().rebuild();
@@ -53,9 +53,9 @@ rules::Elements ProgramGraph::elements_of(const Expr& weight) const {
   return rules::if_encodable(sum);
 }
 
-void ProgramGraph::add(const Version& version, const ir::Function& function, double runs, double copies) {
+void ProgramGraph::add(const Version& version, const ir::Function& function, double copies) {
   const ir::FunctionRoles& roles = roles_.at(&version).at(&function);
-  FunctionGraph added{&version, &function, &roles, runs, copies, {}, {}, {}};
+  FunctionGraph added{&version, &function, &roles, copies, {}, {}, {}};
   for (std::size_t i = 0; i < function.results.size(); ++i) {
     const Expr* const result = function.results[i];
     const bool is_from_call = result->kind == Expr::Kind::kGet || result->kind == Expr::Kind::kCall;

@@ -12,13 +12,18 @@
 
 namespace strata::vectorize {
 
+// Runs of one size, a part of the workload.
+struct Step {
+  double runs = 1;  // of each entry
+  cost::Sizes sizes = {};
+};
+
 // A version of the program for a range of run-time sizes, and its part in the workload that the search plans for.
 struct Version {
   std::string tag;  // "seq1"
   const ir::Module* module = nullptr;
   std::vector<std::string> entries;  // functions that are called from outside
-  double runs = 1;                   // how often each entry runs in the workload
-  cost::Sizes sizes;                 // of a typical run
+  std::vector<Step> steps = {{}};
 };
 
 // One function of one version in the graph.
@@ -26,8 +31,7 @@ struct FunctionGraph {
   const Version* version = nullptr;
   const ir::Function* function = nullptr;
   const ir::FunctionRoles* roles = nullptr;
-  double runs = 0;    // in the workload
-  double copies = 0;  // calls in the program's text: each has weights of its own
+  double copies = 0;  // calls in a run of the program, and in its text: each has weights of its own
   // Of results: nothing for a state that a callee updates.
   std::vector<std::optional<egraph::ClassId>> results;
   std::vector<egraph::ClassId> updates;  // calls that return such a state
@@ -51,7 +55,7 @@ class ProgramGraph {
   const ir::Roles& roles(const Version& version) const { return roles_.at(&version); }
 
  private:
-  void add(const Version& version, const ir::Function& function, double runs, double copies);
+  void add(const Version& version, const ir::Function& function, double copies);
   egraph::ClassId add_value(FunctionGraph& function, const ir::Expr& value);
   void bind_arguments(const ir::Module& module);
   rules::Elements elements_of(const ir::Expr& weight) const;

@@ -226,7 +226,7 @@ class VersionBuilder {
   void add_alternatives(ClassId id, const ir::Op& op, std::vector<plan::Alternative>& all) const {
     for (const ENode node : tensors_.graph().nodes(id)) {
       if (tensors_.op_of(node) != &op) continue;
-      const double seconds = selection_.node_seconds(node, id, version_.sizes);
+      const double seconds = selection_.node_seconds(node, id, *current_, version_.steps.front().sizes);
       if (seconds == std::numeric_limits<double>::infinity()) continue;
       std::vector<ir::TensorType> operands;
       for (const ClassId child : node.children) operands.push_back(tensors_.type(child));

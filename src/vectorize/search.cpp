@@ -69,10 +69,10 @@ SearchResult search(std::vector<Version> versions, const machine::Machine& machi
   ProgramGraph program(std::move(versions), options.statistics);
   const std::vector<Rewrite> rules = active_rules(program.tensors(), machine, options.without);
   const egraph::RunReport saturation = egraph::run(program.tensors().graph(), rules, saturation_limits(options));
-  const Selection selection(program, machine,
-                            {.work = scaled(options.extraction_work, options.work),
-                             .exact = !options.without.contains("exact"),
-                             .relative_gap = kExtractionGap});
+  Selection selection(program, machine, options.threads);
+  selection.solve({.work = scaled(options.extraction_work, options.work),
+                   .exact = !options.without.contains("exact"),
+                   .relative_gap = kExtractionGap});
   SearchResult result{{}, stats_of(saturation, selection.solution()), saturation};
   for (const Version& version : program.versions()) result.versions.push_back(rebuild(program, selection, version));
   return result;

@@ -21,6 +21,7 @@ struct SearchOptions {
   egraph::RunnerLimits limits = {.iterations = 30, .nodes = 100'000, .steps = 1'000'000'000};
   long extraction_work = 50'000;  // extract::Options::work; a distinct layer takes some 300
   double work = 1;                // times all of these limits
+  int threads = 1;                // of the team that the plan is for
 };
 
 struct SearchResult {

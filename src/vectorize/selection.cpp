@@ -33,13 +33,22 @@ bool is_view(const rules::TensorGraph& tensors, const ENode& node, ClassId id) {
 
 }  // namespace
 
-Selection::Selection(const ProgramGraph& program, const machine::Machine& machine, const extract::Options& options)
-    : tensors_(program.tensors()), machine_(machine) {
+Selection::Selection(const ProgramGraph& program, const machine::Machine& machine, int threads)
+    : tensors_(program.tensors()), machine_(machine), threads_(threads) {
   problem_.limits.push_back(
       {"memory for constants", kMemoryShare * static_cast<double>(machine.memory.back().capacity_bytes), {}});
   for (const FunctionGraph& function : program.functions()) add_function(function);
+  exclude_parts();
   check_code();
-  solution_ = extract::solve(problem_, options);
+}
+
+void Selection::solve(const extract::Options& options) { solution_ = extract::solve(problem_, options); }
+
+void Selection::choose(std::vector<int> choice) {
+  extract::check(problem_, choice);
+  solution_ = {};
+  solution_.objective = extract::dag_cost(problem_, choice);
+  solution_.choice = std::move(choice);
 }
 
 // A text of the IR may hold ops on operands that lie as no kernel takes them.
@@ -108,17 +117,64 @@ void Selection::add_running_nodes(ClassId id, int cls) {
       }
       continue;
     }
-    const double seconds = node_seconds(node, id, function_->version->sizes);
-    if (!std::isfinite(seconds)) {
-      without_code_.push_back({cls, id, i, function_});
-      continue;
+    add_node_of(id, i, cls);
+  }
+}
+
+void Selection::add_node_of(ClassId id, std::size_t number, int cls) {
+  const ENode node = tensors_.graph().nodes(id)[number];
+  const double seconds = workload_seconds(node, id);
+  if (!std::isfinite(seconds)) {
+    without_code_.push_back({cls, id, number, function_});
+    return;
+  }
+  std::vector<int> children;
+  for (const ClassId child : node.children) {
+    const rules::Facts& facts = tensors_.facts(child);
+    if (!facts.scalar) children.push_back(facts.is_constant ? stored(child) : running(child));
+  }
+  const bool is_shared = is_result(*function_, id) && is_view(tensors_, node, id) && !is_part(node, id);
+  if (is_shared && may_be_part(node.children[0])) {
+    const int copied = static_cast<int>(problem_.classes[static_cast<std::size_t>(cls)].size());
+    free_views_.push_back({cls, copied + 1, node.children[0]});
+    add_node(cls, copy_seconds(id) + kStepSeconds, children, {{Choice::Kind::kNode, number}});
+  }
+  add_node(cls, seconds + kStepSeconds, std::move(children), {{Choice::Kind::kNode, number}});
+}
+
+// A view of some of its operand's elements.
+bool Selection::is_part(const ENode& node, ClassId id) const {
+  const ir::Op* const op = tensors_.op_of(node);
+  const bool is_all_of_it = op == &ir::get_op("pack") || op == &ir::get_op("unpack") || op->aliased_operand();
+  return !is_all_of_it && is_view(tensors_, node, id);
+}
+
+// Whether a choice for the class may be a part of another value, or a view of one.
+bool Selection::may_be_part(ClassId id) {
+  id = tensors_.graph().find(id);
+  const auto [known, is_new] = may_be_part_.try_emplace(id, false);
+  if (!is_new) return known->second;
+  for (const ENode node : tensors_.graph().nodes(id)) {
+    if (!is_view(tensors_, node, id)) continue;
+    if (is_part(node, id) || may_be_part(node.children[0])) return may_be_part_[id] = true;
+  }
+  return false;
+}
+
+// A result that is a view of a part is copied: the view is free only where its operand is no part.
+void Selection::exclude_parts() {
+  for (const FreeView& view : free_views_) {
+    const ClassId of = tensors_.graph().find(view.of);
+    const int cls = running_.at(of);
+    extract::Limit limit{"a result that is a part", 1, {{view.cls, view.node, 1}}};
+    const auto& options = options_[static_cast<std::size_t>(cls)];
+    for (std::size_t i = 0; i < options.size(); ++i) {
+      if (options[i].choice.kind != Choice::Kind::kNode) continue;
+      const ENode node = tensors_.graph().nodes(of)[options[i].choice.node];
+      const bool is_of_part = is_view(tensors_, node, of) && (is_part(node, of) || may_be_part(node.children[0]));
+      if (is_of_part) limit.uses.push_back({cls, static_cast<int>(i), 1});
     }
-    std::vector<int> children;
-    for (const ClassId child : node.children) {
-      const rules::Facts& facts = tensors_.facts(child);
-      if (!facts.scalar) children.push_back(facts.is_constant ? stored(child) : running(child));
-    }
-    add_node(cls, seconds * function_->runs + kStepSeconds, std::move(children), {{Choice::Kind::kNode, i}});
+    problem_.limits.push_back(std::move(limit));
   }
 }
 
@@ -219,17 +275,43 @@ void Selection::add_state_forms(ClassId result) {
   }
 }
 
-double Selection::node_seconds(const ENode& node, ClassId id, const cost::Sizes& sizes) const {
+double Selection::workload_seconds(const ENode& node, ClassId id) const {
+  double seconds = 0;
+  for (const Step& step : function_->version->steps) {
+    seconds += step.runs * function_->copies * node_seconds(node, id, *function_, step.sizes);
+  }
+  return seconds;
+}
+
+double Selection::copy_seconds(ClassId id) const {
+  double seconds = 0;
+  for (const Step& step : function_->version->steps) {
+    const cost::Run run = {step.sizes, threads_, function_->copies == 1};
+    seconds += step.runs * function_->copies * cost::copy_cost(tensors_.type(id), machine_, run).seconds;
+  }
+  return seconds;
+}
+
+bool Selection::is_result(const FunctionGraph& function, ClassId id) const {
+  return std::ranges::any_of(function.results, [&](const std::optional<ClassId>& result) {
+    return result && tensors_.graph().find(*result) == tensors_.graph().find(id);
+  });
+}
+
+double Selection::node_seconds(const ENode& node, ClassId id, const FunctionGraph& function,
+                               const cost::Sizes& sizes) const {
   const ir::Op* const op = tensors_.op_of(node);
   if (op == nullptr) return 0;
+  const cost::Run run = {sizes, threads_, function.copies == 1};
+  // A result is memory of its own: what is a part of another value's is copied there.
+  if (is_result(function, id) && is_part(node, id)) return cost::copy_cost(tensors_.type(id), machine_, run).seconds;
   std::vector<cost::Operand> operands;
   for (const ClassId child : node.children) {
     const rules::Facts& facts = tensors_.facts(child);
     const bool streams = facts.is_state || (facts.is_constant && !facts.scalar);
     operands.push_back({tensors_.type(child), streams ? cost::Residence::kStream : cost::Residence::kActivation});
   }
-  return cost::op_cost(*op, operands, tensors_.operator_of(node).attributes, tensors_.type(id), sizes, machine_)
-      .seconds;
+  return cost::op_cost(*op, operands, tensors_.operator_of(node).attributes, tensors_.type(id), machine_, run).seconds;
 }
 
 Choice Selection::of(ClassId id) const {

@@ -25,15 +25,20 @@ struct Choice {
 
 // The extraction problem of a saturated ProgramGraph, its solution, and what it says of each class.
 //
-// The objective is the predicted time of the workload: every op's cost times its function's runs, and the time to load
-// each stored constant once from storage, so that a second packed copy of a weight must earn what it costs. What is
-// computed from constants alone is free: it happens when the package is written. The stored constants and states fit
-// the outermost memory; of a state exactly one layout exists.
+// The objective is the predicted time of the workload by a team of threads: every op's cost, as the plan reports it
+// (cost::op_cost), times its function's runs, and the time to load each stored constant once from storage, so that a
+// second packed copy of a weight must earn what it costs. What is computed from constants alone is free: it happens
+// when the package is written. The stored constants and states fit the outermost memory; of a state exactly one layout
+// exists.
 //
 // Throws model_error that names the op where the machine has code for no form of it that is in the graph.
 class Selection {
  public:
-  Selection(const ProgramGraph& program, const machine::Machine& machine, const extract::Options& options);
+  Selection(const ProgramGraph& program, const machine::Machine& machine, int threads = 1);
+
+  void solve(const extract::Options& options);
+  // Another choice than the cheapest one, of problem()'s classes.
+  void choose(std::vector<int> choice);
 
   const extract::Problem& problem() const { return problem_; }
   const extract::Solution& solution() const { return solution_; }
@@ -45,8 +50,9 @@ class Selection {
   // The class that a state's result is kept as: the result itself, or a packed form of it.
   egraph::ClassId state_form(egraph::ClassId result) const;
 
-  // Predicted seconds of one run of a node in a function of these sizes; infinite where there is no code.
-  double node_seconds(const egraph::ENode& node, egraph::ClassId id, const cost::Sizes& sizes) const;
+  // Predicted seconds of one run of a node in a function; infinite where there is no code.
+  double node_seconds(const egraph::ENode& node, egraph::ClassId id, const FunctionGraph& function,
+                      const cost::Sizes& sizes) const;
 
  private:
   struct Option {
@@ -75,15 +81,30 @@ class Selection {
   void add_running_nodes(egraph::ClassId id, int cls);
   void add_state_forms(egraph::ClassId result);
   void add_stored(egraph::ClassId id, int cls);
+  double workload_seconds(const egraph::ENode& node, egraph::ClassId id) const;
+  double copy_seconds(egraph::ClassId id) const;  // in the workload
+  bool is_result(const FunctionGraph& function, egraph::ClassId id) const;
+  bool is_part(const egraph::ENode& node, egraph::ClassId id) const;
+  bool may_be_part(egraph::ClassId id);
+  void add_node_of(egraph::ClassId id, std::size_t number, int cls);
+  void exclude_parts();
   void check_code() const;
   double load_seconds(const ir::TensorType& type) const;
 
   const rules::TensorGraph& tensors_;
   const machine::Machine& machine_;
+  const int threads_;
   const FunctionGraph* function_ = nullptr;  // whose nodes are being added
   extract::Problem problem_;
   std::vector<std::vector<Option>> options_;  // as problem_.classes
   std::vector<NodeWithoutCode> without_code_;
+  std::map<egraph::ClassId, bool> may_be_part_;
+  // Nodes of results (of the problem) that need no copy where the value of this class is memory of its own.
+  struct FreeView {
+    int cls, node;
+    egraph::ClassId of;
+  };
+  std::vector<FreeView> free_views_;
   std::map<egraph::ClassId, int> running_;
   std::map<egraph::ClassId, int> constant_;
   std::map<egraph::ClassId, int> stored_;

@@ -98,6 +98,8 @@ class UsageTest(StrataTest):
         self.refuse("compile", DEMO, *output, "--nodes", "2", words=["--nodes 1"])
         self.refuse("compile", DEMO, *output, "--time-limit", "0")
         self.refuse("compile", DEMO, *output, "--time-limit", "nan")
+        for workload in ("", "prompt=x", "promt=1", "batch=0", "prompt=0,generate=0"):
+            self.refuse("compile", DEMO, *output, "--workload", workload)
 
     def test_output_that_can_not_be_written(self):
         folder = self.checkpoint("qwen3-nano")

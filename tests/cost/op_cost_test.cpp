@@ -28,7 +28,7 @@ OpCost cost_of(const std::string& parameters, const std::string& op, const machi
   for (const ir::Expr* argument : value.arguments) {
     operands.push_back({argument->type(), operands.size() == 1 ? Residence::kStream : Residence::kActivation});
   }
-  return op_cost(*value.op, operands, value.attributes, value.type(), sizes, machine, threads);
+  return op_cost(*value.op, operands, value.attributes, value.type(), machine, {sizes, threads});
 }
 
 OpCost row(const std::string& weights, const machine::Machine& machine = zen4(), int threads = 1) {

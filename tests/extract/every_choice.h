@@ -9,17 +9,20 @@
 
 namespace strata::extract::testing {
 
-// Extends the choice, class by class as they are needed, in every way that is not dearer than the best one.
-inline void try_all(const Problem& problem, std::vector<int>& choice, std::vector<int> open, double cost,
-                    double& best) {
+// Extends the choice, class by class as they are needed, in every way that costs less than `limit`, which `visit` may
+// lower: it is called with each choice that is valid, and its cost.
+template <class Visit>
+void try_all(const Problem& problem, std::vector<int>& choice, std::vector<int> open, double cost, double& limit,
+             const Visit& visit) {
   while (!open.empty() && choice[open.back()] != -1) open.pop_back();
-  if (cost >= best) return;
+  if (cost >= limit) return;
   if (open.empty()) {
     try {
       check(problem, choice);
-      best = cost;
     } catch (const std::logic_error&) {
+      return;
     }
+    visit(choice, cost);
     return;
   }
   const int cls = open.back();
@@ -28,7 +31,7 @@ inline void try_all(const Problem& problem, std::vector<int>& choice, std::vecto
     std::vector<int> more = open;
     const auto& children = problem.classes[cls][node].children;
     more.insert(more.end(), children.begin(), children.end());
-    try_all(problem, choice, more, cost + problem.classes[cls][node].cost, best);
+    try_all(problem, choice, more, cost + problem.classes[cls][node].cost, limit, visit);
   }
   choice[cls] = -1;
 }
@@ -37,7 +40,7 @@ inline void try_all(const Problem& problem, std::vector<int>& choice, std::vecto
 inline double least_cost(const Problem& problem) {
   std::vector<int> choice(problem.classes.size(), -1);
   double best = std::numeric_limits<double>::infinity();
-  try_all(problem, choice, problem.roots, 0, best);
+  try_all(problem, choice, problem.roots, 0, best, [&](const std::vector<int>&, double cost) { best = cost; });
   return best;
 }
 

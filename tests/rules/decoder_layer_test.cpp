@@ -123,9 +123,8 @@ TEST(DecoderLayer, IsSaturatedByAllRules) {
     const ir::Module one = ir::specialise(module, {{"seq", std::int64_t{1}}});
     const ir::Module chunk = ir::specialise(module, {{"seq", ir::Symbol{"seq", 2, 512, 1}}});
     const ir::Module rows = ir::specialise(module, {{"seq", ir::Symbol{"seq", 2, 64, 1}}});
-    vectorize::ProgramGraph program({{"seq1", &one, {"forward", "head"}, 1, {}},
-                                     {"chunk", &chunk, {"forward"}, 1, {}},
-                                     {"rows", &rows, {"head"}, 1, {}}});
+    vectorize::ProgramGraph program(
+        {{"seq1", &one, {"forward", "head"}}, {"chunk", &chunk, {"forward"}}, {"rows", &rows, {"head"}}});
     const auto rules = all_rules(program.tensors(), machine);
     const auto report = egraph::run(program.tensors().graph(), rules, {.iterations = 60, .nodes = 100'000});
     EXPECT_EQ(report.stop_reason, egraph::StopReason::kSaturated);
@@ -135,7 +134,7 @@ TEST(DecoderLayer, IsSaturatedByAllRules) {
 
 TEST(DecoderLayer, ProjectionsWithBiasesBecomeOne) {
   const ir::Module module = ir::parse_module(kQwen2, "the test");
-  vectorize::ProgramGraph program({{"all", &module, {"main"}, 1, {}}});
+  vectorize::ProgramGraph program({{"all", &module, {"main"}, {{1}}}});
   const auto rules = algebra_rules(program.tensors());
   const auto report = egraph::run(program.tensors().graph(), rules);
   EXPECT_EQ(report.stop_reason, egraph::StopReason::kSaturated);

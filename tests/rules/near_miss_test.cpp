@@ -61,7 +61,7 @@ void check_row(const Row& row, Covered& covered) {
     const auto ops = family(family_of(row.name));
     for (std::size_t i = 0; i < rules.size(); ++i) {
       const ir::Module module = module_of(miss, ops.empty() ? "" : ops[i]);
-      vectorize::ProgramGraph program({{"all", &module, {"main"}, 1, {}}});
+      vectorize::ProgramGraph program({{"all", &module, {"main"}, {{1}}}});
       expect_silent(miss, make_rules(program.tensors(), {rules[i]})[0], program);
       covered.insert(rules[i].name);
     }
@@ -101,7 +101,7 @@ TEST(NearMiss, LayoutIsSilent) {
     const auto miss = std::ranges::find(near_misses(), rules[i].name, &NearMiss::rule);
     ASSERT_NE(miss, near_misses().end()) << rules[i].name;
     const ir::Module module = module_of(*miss, "");
-    vectorize::ProgramGraph program({{"all", &module, {"main"}, 1, {}}});
+    vectorize::ProgramGraph program({{"all", &module, {"main"}, {{1}}}});
     expect_silent(*miss, vectorize::layout_rules(program.tensors(), machine)[i], program);
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include "cost/division.h"
 #include "ir/text.h"
 #include "ops/register.h"
 #include "schedule/schedule.h"
@@ -69,6 +70,50 @@ TEST(DefaultSchedule, AScalarPerRowHasNoVectorLoopOfItsOwn) {
 TEST(DefaultSchedule, OneThreadMakesWhatHasNoLoopToDivide) {
   EXPECT_EQ(trees("  func @f(%x: f32[1, 64]) {\n    %0 = reduce_sum(%x) : f32[1]\n    return %0\n  }\n"),
             "once { serial i0 by 1 { vector k by 1 { stage 0 } } }");
+}
+
+// The parts of a tree's parallel loop; 1: it has none.
+double parallel_parts(const TileTree& tree) {
+  for (const TileNode& node : tree.body) {
+    if (node.kind != TileNode::Kind::kParallel) continue;
+    const std::int64_t extent = tree.iterators[static_cast<std::size_t>(node.iterator)].extent.max();
+    return static_cast<double>((extent + node.step - 1) / node.step);
+  }
+  return 1;
+}
+
+// The search has no tree yet, and must know how many threads find work.
+TEST(DefaultSchedule, DividesAnOpAsItsCostSays) {
+  ops::register_all();
+  const char* const functions[] = {
+      "%x: f32[seq, 4, 8]<8@2>) {\n %0 = exp(%x) : f32[seq, 4, 8]<8@2>",
+      "%x: f32[1, 3072]<16@1>) {\n %0 = silu(%x) : f32[1, 3072]<16@1>",
+      "%x: f32[1, 8192]) {\n %0 = silu(%x) : f32[1, 8192]",
+      "%x: f32[seq, 4, 8]<8@2>, %b: f32[4, 8]<8@1>) {\n %0 = add(%x, %b) : f32[seq, 4, 8]<8@2>",
+      "%x: f32[seq, 64]<16@1>, %w: f32[64]<16@0>) {\n %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[seq, 64]<16@1>",
+      "%x: f32[1, 64]<16@1>, %w: f32[64]<16@0>) {\n %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[1, 64]<16@1>",
+      "%x: f32[seq, 4, 64]<16@2>, %w: f32[64]<16@0>) {\n %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[seq, 4, 64]<16@2>",
+      "%x: f32[1, 4, 64]<16@2>, %w: f32[64]<16@0>) {\n %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[1, 4, 64]<16@2>",
+      "%x: f32[seq, 4, 2, 8], %c: f32[seq, 8], %s: f32[seq, 8]) {\n %0 = rope(%x, %c, %s) : f32[seq, 4, 2, 8]",
+      "%x: f32[5, 7]) {\n %0 = softmax(%x) : f32[5, 7]",
+      "%x: f32[seq, 64]) {\n %0 = reduce_sum(%x) : f32[seq]",
+      "%x: f32[1, 64]) {\n %0 = reduce_sum(%x) : f32[1]",
+      "%x: f32[seq, 64]) {\n %0 = pack(%x) {layout = <6@0>} : f32[seq, 64]<6@0>",
+      "%x: f32[1, 64], %w: f32[96, 64]<16@0>) {\n %0 = matmul_nt(%x, %w) : f32[1, 96]",
+      "%x: f32[seq, 64]<6@0>, %w: f32[96, 64]<16@0>) {\n %0 = matmul_nt(%x, %w) : f32[seq, 96]",
+      "%x: f32[512, 64], %t: i32[seq]) {\n %0 = gather(%x, %t) : f32[seq, 64]",
+      "%x: f32[2, 64, 8], %y: f32[seq, 2, 8], %p: i32[seq]) {\n %0 = cache_append(%x, %y, %p) : f32[2, 64, 8]",
+      "%x: f32[3, 8], %y: f32[5, 8]) {\n %0 = concat(%x, %y) {axis = 0} : f32[8, 8]",
+  };
+  for (const std::string function : functions) {
+    SCOPED_TRACE(function);
+    const ir::Module module = ir::parse_module(
+        "module m {\n  symbol seq in 1..512\n  func @f(" + function + "\n return %0\n  }\n}\n", "test");
+    const auto scheduled = default_schedule(module, zen5());
+    const ScheduledOp& op = scheduled[0].ops[0];
+    const cost::WorkCounter counter(*op.value->op, op.sources, op.value->attributes, op.value->type(), zen5(), {});
+    EXPECT_EQ(cost::pieces(counter, *op.leaf), parallel_parts(op.tree));
+  }
 }
 
 // As many panels side by side as the machine streams fastest: 4 of f32 on a Zen 5, 1 on a Zen 4.

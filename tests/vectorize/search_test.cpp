@@ -71,9 +71,9 @@ Planned plan(const Machine& machine, const std::set<std::string>& without = {}, 
   SearchOptions options;
   options.without = without;
   options.work = work;
-  const SearchResult found = search(
-      {{"one", &one, {"forward"}, 128, {{"ctx", 512}}}, {"many", &many, {"forward"}, 8, {{"seq", 64}, {"ctx", 256}}}},
-      machine, options);
+  const SearchResult found = search({{"one", &one, {"forward"}, {{128, {{"ctx", 512}}}}},
+                                     {"many", &many, {"forward"}, {{8, {{"seq", 64}, {"ctx", 256}}}}}},
+                                    machine, options);
   for (const PlannedVersion& version : found.versions) ir::verify(version.module);
   return {ir::to_text(found.versions[0].module), ir::to_text(found.versions[1].module), found.stats};
 }
@@ -95,8 +95,8 @@ std::string row_tile(const Machine& machine) {
 }
 
 // The three products of the norm are one, its weights are joined and packed outside of the layer, keys lie packed along
-// the context and values along their own axis, both in pairs, and elementwise work runs in 16 lanes. The larger product
-// meets its weights in pairs; for the smaller one rounding the row would take longer than it saves.
+// the context and values along their own axis, both in pairs, and elementwise work runs in 16 lanes. Rounding a row
+// would take longer than it saves: there are few weights, and the code of a layer that runs once comes from memory.
 TEST(Search, PlansALayer) {
   EXPECT_EQ(plan(zen5()).one, R"(module decoder {
   symbol ctx in 64..512 multiple 64
@@ -105,23 +105,22 @@ TEST(Search, PlansALayer) {
     %0 = pack(%x) {layout = <16@1>} : f32[1, 128]<16@1>
     %1 = rms_norm(%0, %norm.weight) {eps = 1e-06} : f32[1, 128]<16@1>
     %2 = unpack(%1) : f32[1, 128]
-    %3 = pack(%2) {dtype = bf16, layout = <2@1>} : bf16[1, 128]<2@1>
-    %4 = matmul_nt(%3, %q_and_k_and_v.weight) : f32[1, 512]
-    %5 = slice(%4) {axis = 1, begin = 0, end = 256} : f32[1, 256]
-    %6 = reshape(%5) {shape = [-1, 4, 64]} : f32[1, 4, 64]
-    %7 = slice(%4) {axis = 1, begin = 256, end = 384} : f32[1, 128]
-    %8 = reshape(%7) {shape = [-1, 2, 64]} : f32[1, 2, 64]
-    %9 = cache_append(%k, %8, %p) : bf16[2, ctx, 64]<16@1, 2@2>
-    %10 = slice(%4) {axis = 1, begin = 384, end = 512} : f32[1, 128]
-    %11 = reshape(%10) {shape = [-1, 2, 64]} : f32[1, 2, 64]
-    %12 = cache_append(%v, %11, %p) : bf16[2, ctx, 64]<16@2, 2@1>
-    %13 = attention(%6, %9, %12, %p) {scale = 0.125} : f32[1, 4, 64]
-    %14 = reshape(%13) {shape = [-1, 256]} : f32[1, 256]
-    %15 = matmul_nt(%14, %o.weight) : f32[1, 128]
-    %16 = pack(%15) {layout = <16@1>} : f32[1, 128]<16@1>
-    %17 = add(%0, %16) : f32[1, 128]<16@1>
-    %18 = unpack(%17) : f32[1, 128]
-    return %18, %9, %12
+    %3 = matmul_nt(%2, %q_and_k_and_v.weight) : f32[1, 512]
+    %4 = slice(%3) {axis = 1, begin = 0, end = 256} : f32[1, 256]
+    %5 = reshape(%4) {shape = [-1, 4, 64]} : f32[1, 4, 64]
+    %6 = slice(%3) {axis = 1, begin = 256, end = 384} : f32[1, 128]
+    %7 = reshape(%6) {shape = [-1, 2, 64]} : f32[1, 2, 64]
+    %8 = cache_append(%k, %7, %p) : bf16[2, ctx, 64]<16@1, 2@2>
+    %9 = slice(%3) {axis = 1, begin = 384, end = 512} : f32[1, 128]
+    %10 = reshape(%9) {shape = [-1, 2, 64]} : f32[1, 2, 64]
+    %11 = cache_append(%v, %10, %p) : bf16[2, ctx, 64]<16@2, 2@1>
+    %12 = attention(%5, %8, %11, %p) {scale = 0.125} : f32[1, 4, 64]
+    %13 = reshape(%12) {shape = [-1, 256]} : f32[1, 256]
+    %14 = matmul_nt(%13, %o.weight) : f32[1, 128]
+    %15 = pack(%14) {layout = <16@1>} : f32[1, 128]<16@1>
+    %16 = add(%0, %15) : f32[1, 128]<16@1>
+    %17 = unpack(%16) : f32[1, 128]
+    return %17, %8, %11
   }
   func @forward(%x: f32[1, 128], %p: i32[1], %k: bf16[2, ctx, 64]<16@1, 2@2>, %v: bf16[2, ctx, 64]<16@2, 2@1>) {
     %0 = weight "norm.weight" : f32[128]
@@ -233,7 +232,7 @@ TEST(Search, LanesAreKeptThroughMovement) {
 }
 )",
                                                "test");
-    return ir::to_text(search({{"all", &module, {"main"}, 1, {}}}, zen5(), {}).versions[0].module);
+    return ir::to_text(search({{"all", &module, {"main"}, {{1}}}}, zen5(), {}).versions[0].module);
   };
   for (const char* movement :
        {"transpose(%0) {perm = [1, 0, 2]} : f32[4, 3, 33]", "reshape(%0) {shape = [4, 3, 33]} : f32[4, 3, 33]"}) {
@@ -263,7 +262,7 @@ std::string plan_table(const Machine& machine) {
 }
 )",
                                              "test");
-  const SearchResult found = search({{"all", &module, {"look_up", "multiply"}, 1e9, {}}}, machine, {});
+  const SearchResult found = search({{"all", &module, {"look_up", "multiply"}, {{1e9}}}}, machine, {});
   return ir::to_text(found.versions[0].module);
 }
 
@@ -282,7 +281,7 @@ TEST(Search, OneRowMeetsManyWeightsInPairs) {
 }
 )",
                                                "test");
-    return ir::to_text(search({{"all", &module, {"main"}, 1, {}}}, machine, {}).versions[0].module);
+    return ir::to_text(search({{"all", &module, {"main"}, {{1}}}}, machine, {}).versions[0].module);
   };
   const std::string rounded = "pack(%x) {dtype = bf16, layout = <2@1>} : bf16[1, 1024]<2@1>";
   EXPECT_TRUE(contains(planned(4096, zen5()), rounded));
@@ -344,7 +343,7 @@ std::string plan_known_table(const encoding::WeightStatistics& statistics, const
   SearchOptions options;
   options.statistics = statistics;
   options.without = without;
-  const SearchResult found = search({{"all", &module, {"main"}, 1e6, {}}}, machine, options);
+  const SearchResult found = search({{"all", &module, {"main"}, {{1e6}}}}, machine, options);
   ir::verify(found.versions[0].module);
   return ir::to_text(found.versions[0].module);
 }
@@ -423,7 +422,7 @@ TEST(Search, WeightsOfDifferentExponentsAreNotEncodedTogether) {
     SearchOptions options;
     options.statistics = {{"a", exponents_between(110, 124, 1 << 17)},
                           {"b", exponents_between(first_of_b, first_of_b + 14, 1 << 17)}};
-    return ir::to_text(search({{"all", &module, {"main"}, 1e6, {}}}, zen5(), options).versions[0].module);
+    return ir::to_text(search({{"all", &module, {"main"}, {{1e6}}}}, zen5(), options).versions[0].module);
   };
   EXPECT_FALSE(contains(planned(90), "bf16[4096, 1024]<16@0, 2@1, bf16_12>")) << planned(90);
   EXPECT_TRUE(contains(planned(90), "bf16[2048, 1024]<16@0, 2@1, bf16_12>")) << planned(90);
@@ -441,8 +440,8 @@ TEST(Search, ASecondCopyOfAWeightMustFitTheMemory) {
   // A third of the memory is left to the system: two copies fit just not.
   const std::string tight = plan_table(with_memory(2 * kTable * 3 / 2 - 64));
   EXPECT_TRUE(contains(tight, "gather(%1, %tokens)")) << tight;
-  const std::string packed = "pack(%1) {layout = <16@0, 2@1>} : bf16[512, 64]<16@0, 2@1>\n    %";
-  EXPECT_TRUE(contains(tight, packed + "3 = matmul_nt(%0, %2)")) << tight;
+  const std::string packed = "pack(%0) {layout = <16@0, 2@1>} : bf16[512, 64]<16@0, 2@1>\n    %";
+  EXPECT_TRUE(contains(tight, packed + "2 = matmul_nt(%x, %1)")) << tight;
 }
 
 TEST(Search, WeightsThatDontFitAreRefusedByName) {
@@ -459,7 +458,7 @@ TEST(Search, WeightsThatDontFitAreRefusedByName) {
 std::string planned_main(const std::string& text, const Machine& machine = zen5()) {
   ops::register_all();
   const ir::Module module = ir::parse_module(text, "test");
-  SearchResult result = search({{"all", &module, {"main"}, 1, {}}}, machine, {});
+  SearchResult result = search({{"all", &module, {"main"}, {{1}}}}, machine, {});
   ir::verify(result.versions[0].module);
   return ir::to_text(result.versions[0].module);
 }
@@ -545,7 +544,7 @@ TEST(Search, ValuesReshapedToOneAnotherHaveFewForms) {
     SearchOptions options;
     options.without = without;
     options.limits.nodes = 2000;
-    return search({{"all", &module, {"main"}, 1, {}}}, zen5(), options).saturation;
+    return search({{"all", &module, {"main"}, {{1}}}}, zen5(), options).saturation;
   };
   EXPECT_EQ(saturation({}).stop_reason, egraph::StopReason::kSaturated);
   EXPECT_LT(saturation({}).nodes, 500U);

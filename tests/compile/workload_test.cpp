@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compile/workload.h"
+
+#include <gtest/gtest.h>
+
+#include "../base/expect_error.h"
+#include "compile/pipeline.h"
+#include "ir/text.h"
+
+namespace strata::compile {
+namespace {
+
+TEST(Workload, IsWrittenAsItIsRead) {
+  EXPECT_EQ(parse_workload("prompt=4096"), (Workload{4096, 128, 1}));
+  EXPECT_EQ(parse_workload("batch=4,generate=0,prompt=7"), (Workload{7, 0, 4}));
+  EXPECT_EQ(to_text(parse_workload("generate=1")), "prompt=512,generate=1,batch=1");
+}
+
+TEST(Workload, MistakesAreNamed) {
+  for (const auto& [text, named] : {std::pair{"", "no ''"},
+                                    {"promt=1", "'promt'"},
+                                    {"prompt", "prompt can't be ''"},
+                                    {"prompt=-1", "'-1'"},
+                                    {"prompt=1e3", "'1e3'"},
+                                    {"batch=0", "batch can't be '0'"},
+                                    {"prompt=99999999999999999999", "can't be"},
+                                    {"prompt=1,prompt=2", "given twice"},
+                                    {"prompt=1,", "no ''"},
+                                    {"prompt=0,generate=0", "both 0"}}) {
+    SCOPED_TRACE(text);
+    strata::testing::expect_error(ExitCode::kUsage, {"--workload", named}, [&] { parse_workload(text); });
+  }
+}
+
+// "seq1: 128 x 1 at 576; ..."
+std::string steps(const Workload& workload) {
+  const ir::Module module =
+      ir::parse_module("module m {\n  symbol seq in 1..512\n  symbol ctx in 64..4096 multiple 64\n}\n", "test");
+  std::string text;
+  for (const Specialisation& version : default_specialisations(module, workload)) {
+    text += (text.empty() ? "" : "; ") + version.tag + ":";
+    for (const vectorize::Step& step : version.steps) {
+      char line[80];
+      const auto ctx = step.sizes.find("ctx");
+      std::snprintf(line, sizeof line, " %g x %d", step.runs, static_cast<int>(step.sizes.at("seq")));
+      text += line;
+      if (ctx != step.sizes.end()) text += " at " + std::to_string(ctx->second);
+    }
+  }
+  return text;
+}
+
+TEST(Workload, WeighsTheVersionsThatRunIt) {
+  EXPECT_EQ(steps({}), "seq1: 128 x 1 at 576; chunk: 1 x 512 at 256; rows: 0.01 x 64");
+  EXPECT_EQ(steps({1300, 10, 1}), "seq1: 10 x 1 at 1305; chunk: 2 x 512 at 512 1 x 276 at 1162; rows: 0.01 x 64");
+  EXPECT_EQ(steps({512, 128, 4}), "seq1: 0.01 x 1; chunk: 4 x 512 at 256 128 x 4 at 576; rows: 0.01 x 64");
+  EXPECT_EQ(steps({0, 128, 1}), "seq1: 128 x 1 at 64; chunk: 0.01 x 64; rows: 0.01 x 64");
+}
+
+}  // namespace
+}  // namespace strata::compile
