@@ -38,10 +38,8 @@ function(strata_library name)
   endif()
 endfunction()
 
-# Test code itself is not hot, and under sanitizers optimising it takes longer than running it.
-if(STRATA_SANITIZE)
-  set(STRATA_TEST_OPTIONS -O0)
-endif()
+# Test code itself is not hot: optimising it takes longer than running it. What of it is under test says so.
+set(STRATA_TEST_OPTIONS -O0)
 
 # strata_test(NAME deps... [OPTIONS flags...] [THREADS names...]): tests/NAME/*_test.cpp as one GoogleTest program, each
 # case known to ctest. ThreadSanitizer's build has only the files NAME_test.cpp that THREADS names.
@@ -59,7 +57,7 @@ function(strata_test name)
   endif()
   add_executable(test_${name} ${sources})
   target_link_libraries(test_${name} PRIVATE ${arg_UNPARSED_ARGUMENTS} strata_options GTest::gtest_main)
-  target_compile_options(test_${name} PRIVATE ${arg_OPTIONS} ${STRATA_TEST_OPTIONS})
+  target_compile_options(test_${name} PRIVATE ${STRATA_TEST_OPTIONS} ${arg_OPTIONS})
   target_precompile_headers(test_${name} PRIVATE <gtest/gtest.h> <filesystem> <map> <string> <vector>)
   target_compile_definitions(test_${name} PRIVATE STRATA_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   # Longest first, so that no processor waits for the last ones.

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the end-to-end tests share: the program under test, random checkpoints, a cache of their own.
 
-STRATA_BIN names the program. Each test class has a folder and a compile cache that vanish with it.
+STRATA_BIN names the program. Each test class has a folder and a compile cache that vanish with it. STRATA_TEST_OBJECTS
+names a folder in which the objects that one class compiled wait for the next, and for the next build: most of the tests'
+time would be the compiler's, for the same code.
 """
+import contextlib
 import importlib.util
 import json
 import os
@@ -19,6 +22,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 STRATA = os.environ.get("STRATA_BIN", str(ROOT / "build/release/strata"))
 DEMO = ROOT / "models/demo"
+OBJECTS = Path(os.environ["STRATA_TEST_OBJECTS"]) if "STRATA_TEST_OBJECTS" in os.environ else None
+MOST_OBJECTS = 1000  # kept there
 MAX_MESSAGE = 400  # bytes of an error line
 TIMEOUT_S = 300
 
@@ -35,6 +40,24 @@ def load_module(path):
 
 
 reference = load_module(ROOT / "tests/tools/reference_logits.py")
+
+
+def copy_objects(source, target):
+    """Those that `target` lacks; each appears there whole."""
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in source.glob("*.o"):
+        if not (target / path.name).exists():
+            with contextlib.suppress(FileNotFoundError):
+                half = shutil.copy(path, target / f"{path.name}.{os.getpid()}")
+                os.replace(half, target / path.name)
+
+
+def keep_objects(source):
+    copy_objects(source, OBJECTS)
+    with contextlib.suppress(FileNotFoundError):  # another class removes them too
+        newest_first = sorted(OBJECTS.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in newest_first[MOST_OBJECTS:]:
+            path.unlink()
 
 
 class Result:
@@ -55,11 +78,17 @@ class Result:
 
 
 class StrataTest(unittest.TestCase):
+    takes_objects = True  # that an earlier class compiled
+
     @classmethod
     def setUpClass(cls):
         cls.work = Path(tempfile.mkdtemp(prefix="strata-test-"))
         cls.cache = cls.work / "cache"
         cls.addClassCleanup(shutil.rmtree, cls.work, ignore_errors=True)
+        if OBJECTS and cls.takes_objects:
+            copy_objects(OBJECTS, cls.cache / "objects")
+            cls.cache.chmod(0o700)
+            cls.addClassCleanup(keep_objects, cls.cache / "objects")
 
     @classmethod
     def environment(cls, **more):

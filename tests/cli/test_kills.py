@@ -17,6 +17,8 @@ KILLS = 120 if os.environ.get("STRATA_SOAK") else 3
 
 
 class KillsTest(StrataTest):
+    takes_objects = False
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

@@ -7,6 +7,8 @@ from harness import StrataTest
 
 
 class ToolchainTest(StrataTest):
+    takes_objects = False
+
     def compile_with(self, script, on_version="echo a clang of the tests; exit 0"):
         """A compiler that answers --version and otherwise runs the script."""
         compiler = self.work / "compiler"
