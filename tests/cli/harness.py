@@ -2,8 +2,8 @@
 """What the end-to-end tests share: the program under test, random checkpoints, a cache of their own.
 
 STRATA_BIN names the program. Each test class has a folder and a compile cache that vanish with it. STRATA_TEST_OBJECTS
-names a folder in which the objects that one class compiled wait for the next, and for the next build: most of the tests'
-time would be the compiler's, for the same code.
+names a folder in which the objects that one class compiled wait for the next, and for the next build: most of the time
+would be the compiler's, for the same code.
 """
 import contextlib
 import importlib.util
