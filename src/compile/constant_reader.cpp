@@ -300,9 +300,9 @@ class Builder {
     if (value.kind == Expr::Kind::kWeight) return std::make_unique<TensorElements>(value, tensors_(value.name));
     if (value.kind == Expr::Kind::kScalar) return std::make_unique<ScalarElement>(value.value);
     STRATA_CHECK(value.kind == Expr::Kind::kOp, "a constant is made of weights and ops");
-    const std::string& name = value.op->name();
-    if (name == "pack" || name == "unpack" || name == "reshape" || name == "cast") return converted(value);
-    if (name == "concat") return joined(value);
+    const bool is_reshaped = value.op->aliased_operand() && !value.op->writes_alias();
+    if (value.op->changes_layout() || is_reshaped) return converted(value);
+    if (value.op->name() == "concat") return joined(value);
     if (auto mapped = try_map(value)) return mapped;
     return std::make_unique<EvaluatedElements>(value, operands(value));
   }
@@ -340,6 +340,7 @@ class Builder {
     }
     const auto loops = value.op->loops(types, value.attributes);
     if (!loops || loops->stages.size() != 1 || loops->result().combiner != ir::Combiner::kNone) return nullptr;
+    if (keeps_elements(*loops, value)) return converted(value);
     auto nest = schedule::strided_nest(*loops, strides);
     if (!nest) return nullptr;
     std::vector<Source> sources = operands(value);
@@ -351,6 +352,19 @@ class Builder {
           std::make_unique<WholeElements>(std::move(sources[number]), elements_of(*value.arguments[number]));
     }
     return std::make_unique<MappedElements>(value, std::move(*nest), std::move(sources));
+  }
+
+  // Whether every element is the first operand's in its place, perhaps of another type.
+  static bool keeps_elements(const ir::LoopNest& nest, const Expr& value) {
+    const ir::Stage& stage = nest.result();
+    const bool is_copy = stage.body.kind == ir::ScalarExpr::Kind::kOperand && stage.body.number == 0;
+    if (!is_copy || value.arguments[0]->type().shape != value.type().shape) return false;
+    for (std::size_t axis = 0; axis < stage.target.size(); ++axis) {
+      ir::AffineIndex own{std::vector<std::int64_t>(nest.iterators.size(), 0), 0};
+      own.coefficients[static_cast<std::size_t>(stage.target[axis])] = 1;
+      if (stage.body.index[axis] != own) return false;
+    }
+    return nest.iterators.size() == stage.target.size();
   }
 
   static bool reads_across(const schedule::StridedNest& nest, const schedule::StridedAccess& access) {

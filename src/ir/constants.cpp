@@ -11,8 +11,7 @@ namespace strata::ir {
 bool changes_lanes_only(const Expr& value) {
   if (value.kind != Expr::Kind::kOp || value.arguments.size() != 1) return false;
   const TensorType& from = value.arguments[0]->type();
-  const bool is_conversion = value.op->name() == "pack" || value.op->name() == "unpack";
-  return is_conversion && from.dtype == value.type().dtype && is_row_major_in_memory(from) &&
+  return value.op->changes_layout() && from.dtype == value.type().dtype && is_row_major_in_memory(from) &&
          is_row_major_in_memory(value.type());
 }
 

@@ -58,6 +58,9 @@ class Op {
   // Whether the result holds every element of the operands once, and nothing else, if its element type is theirs.
   virtual bool permutes_elements() const { return false; }
 
+  // Whether the result is the operand, lying otherwise in memory: from row-major to packed, or back.
+  virtual bool changes_layout() const { return false; }
+
   // For an aliased result: whether the operand's content changes.
   virtual bool writes_alias() const { return false; }
 };

@@ -291,6 +291,7 @@ class PackOp : public NamedOp {
     return copy_work(operands, result);
   }
   bool permutes_elements() const override { return true; }
+  bool changes_layout() const override { return true; }
 };
 
 // Back to row-major.
@@ -314,6 +315,7 @@ class UnpackOp : public NamedOp {
     return copy_work(operands, result);
   }
   bool permutes_elements() const override { return true; }
+  bool changes_layout() const override { return true; }
 };
 
 }  // namespace

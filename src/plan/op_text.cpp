@@ -12,8 +12,6 @@ namespace {
 
 using ir::Expr;
 
-constexpr std::string_view kPack = "pack";
-
 // "model.layers.0.self_attn.q_proj.weight" -> "q_proj"; empty for a name that is no weight's.
 std::string role_of(const std::string& name) {
   constexpr std::string_view kWeight = ".weight";
@@ -22,6 +20,10 @@ std::string role_of(const std::string& name) {
   if (!is_bias && !name.ends_with(kWeight)) return "";
   const std::string stem = name.substr(0, name.size() - (is_bias ? kBias : kWeight).size());
   return stem.substr(stem.rfind('.') + 1) + (is_bias ? std::string(kBias) : "");
+}
+
+bool is_pack(const Expr& value) {
+  return value.kind == Expr::Kind::kOp && value.op->changes_layout() && !value.type().layout.is_row_major();
 }
 
 // The weights that a value is made of, if it is made of nothing else.
@@ -105,7 +107,7 @@ std::map<const Expr*, std::string> op_names(const ir::Function& function) {
   for (const Expr* value : order) {
     std::string& name = names[value];
     if (name == value->op->name() && uses[name] > 1) {
-      const std::string user = name == kPack ? weights_of_user(*value, order) : "";
+      const std::string user = is_pack(*value) ? weights_of_user(*value, order) : "";
       const std::string weights = user.empty() ? nearest_weights(*value) : user;
       if (!weights.empty()) name += "." + weights;
     }

@@ -145,7 +145,7 @@ Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
   for (const ClassId child : node.children) facts.is_constant = facts.is_constant && this->facts(child).is_constant;
   if (op->permutes_elements()) facts.elements = joint_elements(node, facts.types[0].dtype);
   const auto aliased = op->aliased_operand();
-  const bool keeps_memory = aliased || op->name() == "pack" || op->name() == "unpack";
+  const bool keeps_memory = aliased || op->changes_layout();
   facts.is_state = keeps_memory && this->facts(node.children[static_cast<std::size_t>(aliased.value_or(0))]).is_state;
   return facts;
 }

@@ -73,6 +73,8 @@ class TensorGraph : private egraph::Analysis {
   const Operator& operator_of(const egraph::ENode& node) const { return operators_[node.payload]; }
   const ir::Attributes& attributes(egraph::Payload payload) const { return operators_[payload].attributes; }
   egraph::Payload payload(const ir::Attributes& attributes);
+  bool is_pack(const egraph::ENode& node) const { return changes_layout(node) && !is_packed(node.children[0]); }
+  bool is_unpack(const egraph::ENode& node) const { return changes_layout(node) && is_packed(node.children[0]); }
   bool is_leaf(const egraph::ENode& node) const { return node.op == leaf_symbol_; }
   bool is_scalar(const egraph::ENode& node) const { return node.op == scalar_symbol_; }
   bool is_call(const egraph::ENode& node) const { return node.op == call_symbol_; }
@@ -88,6 +90,10 @@ class TensorGraph : private egraph::Analysis {
   bool make(const egraph::EGraph& graph, egraph::ClassId id, const egraph::ENode& node) override;
   egraph::AnalysisMerge merge(const egraph::EGraph& graph, egraph::ClassId into, egraph::ClassId from) override;
 
+  bool changes_layout(const egraph::ENode& node) const {
+    return op_of(node) != nullptr && op_of(node)->changes_layout();
+  }
+  bool is_packed(egraph::ClassId id) const { return !type(id).layout.is_row_major(); }
   egraph::Payload intern(Operator record, const std::string& key);
   Facts facts_of(const egraph::EGraph& graph, const egraph::ENode& node) const;
   Elements joint_elements(const egraph::ENode& node, DType dtype) const;

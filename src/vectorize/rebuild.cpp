@@ -171,7 +171,7 @@ class VersionBuilder {
   const Expr* leaf(ClassId id) {
     for (const ENode node : tensors_.graph().nodes(id)) {
       if (tensors_.is_leaf(node)) return parameter_of(node);
-      if (tensors_.op_of(node) != &ir::get_op("pack")) continue;
+      if (!tensors_.is_pack(node)) continue;
       for (const ENode source : tensors_.graph().nodes(node.children[0])) {
         if (tensors_.is_leaf(source)) return parameter_of(source);
       }
@@ -207,14 +207,13 @@ class VersionBuilder {
   // All forms of the op that stand in the class, or in the classes that are it packed.
   std::vector<plan::Alternative> alternatives(ClassId id, const ir::Op& op) const {
     std::set<ClassId> family = {id};
-    const ir::Op* const unpack = &ir::get_op("unpack");
     const auto parents = tensors_.graph().parent_ids(id);
     for (const egraph::NodeId parent : parents) {
-      if (tensors_.op_of(tensors_.graph().node(parent)) == unpack) family.insert(tensors_.graph().find(parent));
+      if (tensors_.is_unpack(tensors_.graph().node(parent))) family.insert(tensors_.graph().find(parent));
     }
     for (const ClassId member : std::vector<ClassId>(family.begin(), family.end())) {
       for (const ENode node : tensors_.graph().nodes(member)) {
-        if (tensors_.op_of(node) == unpack) family.insert(node.children[0]);
+        if (tensors_.is_unpack(node)) family.insert(node.children[0]);
       }
     }
     std::vector<plan::Alternative> all;

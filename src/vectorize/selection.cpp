@@ -108,7 +108,7 @@ void Selection::add_running_nodes(ClassId id, int cls) {
       continue;
     }
     // A packed state is not computed by packing: it is kept so.
-    const bool is_packed_state = tensors_.facts(id).is_state && tensors_.op_of(node) == &ir::get_op("pack");
+    const bool is_packed_state = tensors_.facts(id).is_state && tensors_.is_pack(node);
     if (is_packed_state) {
       const egraph::NodeRange sources = tensors_.graph().nodes(node.children[0]);
       const bool is_leaf = std::ranges::any_of(sources, [&](const ENode& source) { return tensors_.is_leaf(source); });
@@ -145,7 +145,7 @@ void Selection::add_node_of(ClassId id, std::size_t number, int cls) {
 // A view of some of its operand's elements.
 bool Selection::is_part(const ENode& node, ClassId id) const {
   const ir::Op* const op = tensors_.op_of(node);
-  const bool is_all_of_it = op == &ir::get_op("pack") || op == &ir::get_op("unpack") || op->aliased_operand();
+  const bool is_all_of_it = op->changes_layout() || op->aliased_operand();
   return !is_all_of_it && is_view(tensors_, node, id);
 }
 
@@ -268,7 +268,7 @@ void Selection::add_state_forms(ClassId result) {
   add_node(cls, 0, {running(result), state_memory(*leaf, {})}, {{}, result});
   for (const egraph::NodeId parent : tensors_.graph().parent_ids(result)) {
     const ENode node = tensors_.graph().node(parent);
-    if (tensors_.op_of(node) != &ir::get_op("pack")) continue;
+    if (!tensors_.is_pack(node)) continue;
     const ClassId packed = tensors_.graph().find(parent);
     if (tensors_.type(packed).dtype != tensors_.type(result).dtype) continue;
     add_node(cls, 0, {running(packed), state_memory(*leaf, tensors_.type(packed).layout)}, {{}, packed});
