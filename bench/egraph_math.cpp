@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Speed of the e-graph: the algebra of bench/math_rules.h on integrals, derivatives and sums, until a limit.
 //
-//   build/release/bench/egraph_math [--nodes N] [--iterations N] [--steps N] [--explanations] [--json]
+//   build/release/bench/egraph_math [--nodes N] [--iterations N] [--steps N] [--sum N] [--explanations] [--full]
+//   [--json]
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "bench/math_rules.h"
 #include "egraph/runner.h"
@@ -37,8 +40,12 @@ nlohmann::ordered_json to_json(const RunReport& report) {
   nlohmann::ordered_json rules = nlohmann::ordered_json::array();
   for (const RuleReport& rule : report.rules) {
     matches += rule.matches;
-    rules.push_back(
-        {{"name", rule.name}, {"matches", rule.matches}, {"applications", rule.applications}, {"bans", rule.bans}});
+    rules.push_back({{"name", rule.name},
+                     {"matches", rule.matches},
+                     {"applications", rule.applications},
+                     {"nodes", rule.nodes},
+                     {"seconds", rule.seconds},
+                     {"bans", rule.bans}});
   }
   return {{"stop_reason", to_string(report.stop_reason)},
           {"iterations", report.iterations.size()},
@@ -63,11 +70,33 @@ void print(const nlohmann::ordered_json& figures) {
     std::cout << name << std::string(28 - name.size(), ' ')
               << (value.is_string() ? value.get<std::string>() : value.dump()) << "\n";
   }
-  std::printf("\n%-24s %12s %12s %6s\n", "rule", "matches", "applications", "bans");
+  std::printf("\n%-24s %12s %12s %12s %10s %6s\n", "rule", "matches", "applications", "nodes", "seconds", "bans");
   for (const auto& rule : figures["rules"]) {
-    std::printf("%-24s %12zu %12zu %6zu\n", rule["name"].get<std::string>().c_str(), rule["matches"].get<std::size_t>(),
-                rule["applications"].get<std::size_t>(), rule["bans"].get<std::size_t>());
+    std::printf("%-24s %12zu %12zu %12zu %10.3f %6zu\n", rule["name"].get<std::string>().c_str(),
+                rule["matches"].get<std::size_t>(), rule["applications"].get<std::size_t>(),
+                rule["nodes"].get<std::size_t>(), rule["seconds"].get<double>(), rule["bans"].get<std::size_t>());
   }
+}
+
+// All orders and groupings of a sum: 2^n - 1 classes, 3^n - 2^(n + 1) + 1 sums and n leaves, reached in few iterations.
+RunReport saturate_sum(int summands, const RunnerLimits& limits, bool explanations, bool full) {
+  MathLanguage language;
+  MathAnalysis analysis(language);
+  EGraph graph(language.symbols, nullptr, explanations);
+  std::string sum = "x0";
+  for (int i = 1; i < summands; ++i) sum = "add(x" + std::to_string(i) + ", " + sum + ")";
+  language.add(graph, sum);
+  std::vector<Rewrite> rules = math_rules(language, analysis);
+  std::erase_if(rules, [](const Rewrite& rule) { return rule.name != "commute-add" && rule.name != "associate-add"; });
+  return run(graph, rules, limits, {.back_off = false, .incremental = !full});
+}
+
+RunReport explore_algebra(const RunnerLimits& limits, bool explanations, bool full) {
+  MathLanguage language;
+  MathAnalysis analysis(language);
+  EGraph graph(language.symbols, &analysis, explanations);
+  for (const char* term : kTerms) language.add(graph, term);
+  return run(graph, math_rules(language, analysis), limits, {.incremental = !full});
 }
 
 }  // namespace
@@ -77,18 +106,19 @@ int main(int argc, char** argv) {
   RunnerLimits limits{.iterations = 60, .nodes = 1'000'000, .steps = 100'000'000'000};
   bool json = false;
   bool explanations = false;
+  bool full = false;
+  int summands = 0;
   app.add_option("--iterations", limits.iterations, "Most iterations")->capture_default_str();
   app.add_option("--nodes", limits.nodes, "Most e-nodes")->capture_default_str();
   app.add_option("--steps", limits.steps, "Most steps of matching and applying")->capture_default_str();
   app.add_flag("--explanations", explanations, "Remember why terms are equal");
+  app.add_option("--sum", summands, "In place of the algebra, all forms of a sum of so many numbers");
+  app.add_flag("--full", full, "Match the whole graph in every iteration");
   app.add_flag("--json", json, "Print JSON");
   CLI11_PARSE(app, argc, argv);
 
-  MathLanguage language;
-  MathAnalysis analysis(language);
-  EGraph graph(language.symbols, &analysis, explanations);
-  for (const char* term : kTerms) language.add(graph, term);
-  const nlohmann::ordered_json figures = to_json(run(graph, math_rules(language, analysis), limits));
+  const nlohmann::ordered_json figures = to_json(summands > 0 ? saturate_sum(summands, limits, explanations, full)
+                                                              : explore_algebra(limits, explanations, full));
   if (json) {
     std::cout << figures.dump(2) << "\n";
   } else {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "base/error.h"
 #include "egraph/explain.h"
 
 namespace strata::egraph {
@@ -69,8 +70,29 @@ class Checker {
     Bindings bound{std::vector<std::optional<TermId>>(rule.variables.classes.size()),
                    std::vector<std::optional<Payload>>(rule.variables.payloads.size())};
     bound.terms[rule.rhs.roots[index]] = left;
-    return match_roots(rule, bound) && match(rule.rhs.patterns[index], right, bound) && match_roots(rule, bound) &&
+    return match_roots(rule, bound) && match_right(rule, index, right, bound) && match_roots(rule, bound) &&
            match_conditions(rule, step.premises, bound);
+  }
+
+  // Where a rule has choices, an operator whose payload one of them binds may be the identity.
+  bool match_right(const Rewrite& rule, std::size_t index, TermId right, Bindings& bound) const {
+    const Pattern& pattern = rule.rhs.patterns[index];
+    if (!rule.choices) return match(pattern, right, bound);
+    std::vector<std::uint32_t> chosen;
+    for (std::uint32_t payload = 0; payload < bound.payloads.size(); ++payload) {
+      if (!bound.payloads[payload]) chosen.push_back(payload);
+    }
+    STRATA_CHECK(chosen.size() < 20, "a rule with so many choices can't be checked");
+    for (std::uint32_t subset = 0; subset < 1u << chosen.size(); ++subset) {
+      Bindings trial = bound;
+      for (std::size_t i = 0; i < chosen.size(); ++i) {
+        if ((subset >> i & 1) != 0) trial.payloads[chosen[i]] = kIdentity;
+      }
+      if (!match(pattern, right, trial)) continue;
+      bound = std::move(trial);
+      return true;
+    }
+    return false;
   }
 
   // Roots that stand for a known term must be instances of their patterns.
@@ -102,6 +124,9 @@ class Checker {
   bool match(const Pattern& pattern, std::uint32_t index, TermId id, Bindings& bound) const {
     const PatternNode& node = pattern.nodes[index];
     if (node.kind == PatternNode::Kind::kVariable) return agree(bound.terms[node.variable], id);
+    if (!node.fixed_payload && bound.payloads[node.payload] == kIdentity) {
+      return match(pattern, node.children.at(0), id, bound);
+    }
     const Term& term = terms_[id];
     if (term.op != node.op || term.children.size() != node.children.size()) return false;
     const bool payload_fits =

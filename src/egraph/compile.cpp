@@ -8,7 +8,14 @@ namespace {
 
 class Compiler {
  public:
-  Compiler(const MultiPattern& patterns, const Variables& variables) : patterns_(patterns) {
+  Compiler(const MultiPattern& patterns, const Variables& variables, int guard_depth)
+      : patterns_(patterns), guard_depth_(guard_depth), uses_(variables.classes.size(), 0) {
+    for (const Pattern& pattern : patterns.patterns) {
+      for (const PatternNode& node : pattern.nodes) {
+        if (node.kind == PatternNode::Kind::kVariable) ++uses_[node.variable];
+      }
+    }
+    for (const std::uint32_t root : patterns.roots) ++uses_[root];
     program_.class_registers.assign(variables.classes.size(), kNoId);
     program_.payload_count = variables.payloads.size();
     payload_bound_.assign(variables.payloads.size(), false);
@@ -20,8 +27,9 @@ class Compiler {
     while (!left.empty()) {
       const auto next = std::ranges::find_if(left, [&](std::size_t i) { return is_connected(i); });
       const auto chosen = next == left.end() ? left.begin() : next;
-      enter(*chosen);
+      const std::size_t index = *chosen;
       left.erase(chosen);
+      enter(index, left.empty());
     }
     return std::move(program_);
   }
@@ -49,7 +57,34 @@ class Compiler {
     return is_bound(patterns_.roots[index]) || bound_child(patterns_.patterns[index]) != kNoId;
   }
 
-  void enter(std::size_t index) {
+  // How far below a pattern's root something must change to bring a match: as far as its operators lie, and the
+  // variables that are compared or looked at.
+  std::uint32_t depth_of(const Pattern& pattern, std::uint32_t index) const {
+    const PatternNode& node = pattern.nodes[index];
+    if (node.kind == PatternNode::Kind::kVariable) return static_cast<std::uint32_t>(std::max(0, guard_depth_));
+    std::uint32_t depth = 0;
+    for (const std::uint32_t child : node.children) {
+      const PatternNode& below = pattern.nodes[child];
+      const bool is_looked_at =
+          below.kind == PatternNode::Kind::kOperator || guard_depth_ != kNoGuard || uses_[below.variable] > 1;
+      if (is_looked_at) depth = std::max(depth, 1 + depth_of(pattern, child));
+    }
+    return depth;
+  }
+
+  void enter_root(std::size_t index, bool is_last) {
+    const Pattern& pattern = patterns_.patterns[index];
+    Instruction step;
+    step.kind = Instruction::Kind::kRoot;
+    step.source = program_.class_registers[patterns_.roots[index]];
+    const auto root = static_cast<std::uint32_t>(pattern.nodes.size() - 1);
+    step.depth = std::max(depth_of(pattern, root), static_cast<std::uint32_t>(std::max(0, guard_depth_)));
+    step.is_last = is_last;
+    program_.code.push_back(step);
+    program_.depth = std::max(program_.depth, step.depth);
+  }
+
+  void enter(std::size_t index, bool is_last) {
     const Pattern& pattern = patterns_.patterns[index];
     const std::uint32_t root_variable = patterns_.roots[index];
     const auto root = static_cast<std::uint32_t>(pattern.nodes.size() - 1);
@@ -60,9 +95,11 @@ class Compiler {
       step.child = child;
       const std::uint32_t out = emit_bind(step, pattern.root().children.size() + 1);
       assign(root_variable, out);
+      enter_root(index, is_last);
       push_children(pattern, pattern.root(), out + 1);
     } else {
       if (!is_bound(root_variable)) scan(pattern.root(), root_variable);
+      enter_root(index, is_last);
       push({&pattern, root, program_.class_registers[root_variable]});
     }
     solve();
@@ -86,9 +123,18 @@ class Compiler {
       const Goal goal = *chosen;
       goals_.erase(chosen);
       const PatternNode& node = goal.pattern->nodes[goal.node];
-      push_children(*goal.pattern, node,
-                    emit_bind(bind_step(Instruction::Kind::kBind, node, goal.source), node.children.size()));
+      Instruction step = bind_step(Instruction::Kind::kBind, node, goal.source);
+      if (goal.node + 1 == goal.pattern->nodes.size()) mark_root_bind(step);
+      push_children(*goal.pattern, node, emit_bind(step, node.children.size()));
     }
+  }
+
+  // What a guard looks at below the root's class need not be below the matched node.
+  void mark_root_bind(Instruction& step) const {
+    if (patterns_.patterns.size() != 1 || guard_depth_ > 0) return;
+    step.is_root_bind = true;
+    step.depth = program_.depth == 0 ? kNoId : program_.depth - 1;
+    step.class_matters = guard_depth_ != kNoGuard || uses_[patterns_.roots[0]] > 1;
   }
 
   bool is_solved(const Goal& goal) const {
@@ -179,6 +225,8 @@ class Compiler {
   }
 
   const MultiPattern& patterns_;
+  int guard_depth_;
+  std::vector<int> uses_;  // by class variable: its places, a root's name among them
   Program program_;
   std::vector<bool> payload_bound_;
   std::vector<Goal> goals_;
@@ -186,8 +234,8 @@ class Compiler {
 
 }  // namespace
 
-Program compile_patterns(const MultiPattern& patterns, const Variables& variables) {
-  return Compiler(patterns, variables).compile();
+Program compile_patterns(const MultiPattern& patterns, const Variables& variables, int guard_depth) {
+  return Compiler(patterns, variables, guard_depth).compile();
 }
 
 }  // namespace strata::egraph

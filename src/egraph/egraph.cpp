@@ -79,6 +79,7 @@ NodeId EGraph::mint(const ENode& canonical, std::uint32_t hash, const ENode& ori
   leaders_.push_back(id);
   classes_.emplace_back();
   op_bits_.push_back(op_bit(canonical.op));
+  changed_at_.push_back(epoch_);
   if (proofs_) proofs_->add_term(original);
   return id;
 }
@@ -123,6 +124,7 @@ void EGraph::unite(ClassId a, ClassId b) {
   other.parents.clear();
   join_data(into, from, own_parents);
   leaders_[from] = into;
+  changed_at_[into] = epoch_;
   untidy_.push_back(into);
   --class_count_;
   ++merge_count_;
@@ -163,6 +165,7 @@ std::size_t EGraph::rebuild() {
   tidy_classes();
   index_classes();
   dirty_ = false;
+  ++epoch_;
   return merge_count_ - before;
 }
 
@@ -194,6 +197,7 @@ void EGraph::remake(NodeId id) {
   if (!nodes_[id].live) return;
   const ClassId home = find(id);
   if (!analysis_->make(*this, home, node(id))) return;
+  changed_at_[home] = epoch_;
   const auto parents = classes_[home].parents.ids();
   analysis_pending_.insert(analysis_pending_.end(), parents.begin(), parents.end());
   modify_pending_.push_back(home);
@@ -251,8 +255,9 @@ std::span<const ClassId> EGraph::classes_with(Symbol op) const {
 std::size_t EGraph::memory_bytes() const {
   const auto bytes_of = [](const auto& list) { return list.capacity() * sizeof(list[0]); };
   std::size_t bytes = arena_.memory_bytes() + table_.memory_bytes() + nodes_.memory_bytes() + bytes_of(leaders_) +
-                      bytes_of(classes_) + bytes_of(op_bits_) + bytes_of(canonical_) + bytes_of(congruence_pending_) +
-                      bytes_of(analysis_pending_) + bytes_of(modify_pending_) + bytes_of(untidy_);
+                      bytes_of(classes_) + bytes_of(op_bits_) + bytes_of(changed_at_) + bytes_of(canonical_) +
+                      bytes_of(congruence_pending_) + bytes_of(analysis_pending_) + bytes_of(modify_pending_) +
+                      bytes_of(untidy_);
   for (const auto& list : classes_with_) bytes += sizeof(list) + bytes_of(list);
   for (const Class& entry : classes_) bytes += entry.nodes.heap_bytes() + entry.parents.heap_bytes();
   return bytes + (proofs_ ? proofs_->memory_bytes() : 0);

@@ -136,6 +136,10 @@ class EGraph {
   std::size_t class_count() const { return class_count_; }
   std::size_t id_count() const { return nodes_.size(); }  // ids ever minted: grows with every new term
   std::size_t merge_count() const { return merge_count_; }
+  // rebuild() ends an epoch, where there was anything to do. The one in which a class last changed: it is new, got a
+  // node or another class's, or its data changed.
+  std::uint32_t epoch() const { return epoch_; }
+  std::uint32_t changed_at(ClassId canonical) const { return changed_at_[canonical]; }
   std::size_t memory_bytes() const;
 
   // Null without explanations.
@@ -191,7 +195,9 @@ class EGraph {
   std::vector<Class> classes_;      // by id, filled for canonical ones
   // By id: a bit per operator among the class's nodes, modulo 64; apart from the lists, to be quick to look at.
   std::vector<std::uint64_t> op_bits_;
-  NodeTable table_;  // live nodes by content
+  NodeTable table_;                        // live nodes by content
+  std::vector<std::uint32_t> changed_at_;  // by id, in epochs
+  std::uint32_t epoch_ = 0;
 
   bool dirty_ = false;
   std::vector<NodeId> congruence_pending_;

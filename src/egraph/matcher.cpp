@@ -10,8 +10,9 @@ namespace {
 
 class Machine {
  public:
-  Machine(const EGraph& graph, const Program& program, const SearchLimits& limits, SearchResult& result)
-      : graph_(graph), program_(program), limits_(limits), result_(result) {
+  Machine(const EGraph& graph, const Program& program, const SearchLimits& limits, const Seen& seen,
+          SearchResult& result)
+      : graph_(graph), program_(program), limits_(limits), seen_(seen), result_(result) {
     registers_.resize(program.register_count);
     payloads_.resize(program.payload_count, kNoId);
     result_.matches.stride = program.class_registers.size() + program.payload_count;
@@ -50,6 +51,9 @@ class Machine {
         case Instruction::Kind::kLookup:
           if (registers_[step.source] != terms_[step.term]) return;
           break;
+        case Instruction::Kind::kRoot:
+          if (seen_.changes == nullptr) break;
+          return root(step, at);
         case Instruction::Kind::kScan:
           return scan(graph_.classes_with(step.op), step, at);
         case Instruction::Kind::kScanAll:
@@ -72,18 +76,36 @@ class Machine {
     }
   }
 
+  bool has_changed(std::uint32_t depth, ClassId id) const { return seen_.changes->within(depth, id) >= seen_.epoch; }
+
+  void root(const Instruction& step, std::size_t at) {
+    const bool before = is_new_;
+    is_new_ = is_new_ || has_changed(step.depth, registers_[step.source]);
+    if (is_new_ || !step.is_last) run_from(at + 1);
+    is_new_ = before;
+  }
+
+  bool may_match_anew(NodeId id, const ENode& node, const Instruction& step) const {
+    if (id >= seen_.ids) return true;
+    return step.depth != kNoId &&
+           std::ranges::any_of(node.children, [&](ClassId child) { return has_changed(step.depth, child); });
+  }
+
   // A class's nodes are sorted by operator.
   void bind(const Instruction& step, std::size_t at) {
     if (!graph_.may_have(registers_[step.source], step.op)) return;
     const std::span<const NodeId> ids = graph_.node_ids(registers_[step.source]);
     constexpr std::size_t kFew = 16;
     auto id = ids.begin();
+    const bool only_new = step.is_root_bind && seen_.changes != nullptr &&
+                          !(step.class_matters && has_changed(0, registers_[step.source]));
     if (ids.size() > kFew) id = std::ranges::lower_bound(ids, step.op, {}, [&](NodeId n) { return graph_.node(n).op; });
     for (; id != ids.end() && !stopped_; ++id) {
       count_step();
       const ENode node = graph_.node(*id);
       if (node.op > step.op) return;
       if (node.op != step.op || node.children.size() != step.arity || !accept_payload(node, step)) continue;
+      if (only_new && !may_match_anew(*id, node, step)) continue;
       std::ranges::copy(node.children, registers_.begin() + step.target);
       run_from(at + 1);
     }
@@ -134,19 +156,21 @@ class Machine {
   const EGraph& graph_;
   const Program& program_;
   const SearchLimits& limits_;
+  const Seen& seen_;
   SearchResult& result_;
   std::vector<ClassId> registers_;
   std::vector<Payload> payloads_;
   std::vector<ClassId> terms_;
   bool stopped_ = false;
+  bool is_new_ = false;  // a root that is bound lies where something changed
 };
 
 }  // namespace
 
-SearchResult search(const EGraph& graph, const Program& program, const SearchLimits& limits) {
+SearchResult search(const EGraph& graph, const Program& program, const SearchLimits& limits, const Seen& seen) {
   STRATA_CHECK(graph.is_clean(), "rebuild() must come before a search");
   SearchResult result;
-  Machine(graph, program, limits, result).run();
+  Machine(graph, program, limits, seen, result).run();
   return result;
 }
 

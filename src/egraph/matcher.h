@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "egraph/changes.h"
 #include "egraph/egraph.h"
 #include "egraph/pattern.h"
 
@@ -22,6 +23,7 @@ struct Instruction {
                   // children
     kCompare,     // source = target
     kLookup,      // source is the class of the ground term `term`
+    kRoot,        // source is a pattern's root: the last one's must be new if no earlier one is
   };
   enum class PayloadMode : std::uint8_t { kStore, kCompare, kFixed };
 
@@ -34,6 +36,13 @@ struct Instruction {
   std::uint32_t child = 0;
   std::uint32_t payload = 0;  // the variable, or the value if it is fixed
   std::uint32_t term = 0;     // an entry of Program::terms
+  // kRoot: how many levels below the class a change may bring a match. kBind of a single pattern's root: the same below
+  // the children, kNoId: none. Only new nodes, those above such a change, and, where the class itself matters, all
+  // nodes of one that changed match anew.
+  std::uint32_t depth = 0;
+  bool is_last = false;        // kRoot: of the last pattern
+  bool is_root_bind = false;   // kBind: of the only pattern's root
+  bool class_matters = false;  // is_root_bind: another place, or the guard, looks at the root's class
 };
 
 // A multi-pattern compiled for an abstract machine (de Moura and Bjørner, "Efficient E-Matching for SMT Solvers",
@@ -44,9 +53,13 @@ struct Program {
   std::vector<std::uint32_t> class_registers;  // where each class variable lies; kNoId: not bound by the pattern
   std::size_t payload_count = 0;
   std::size_t register_count = 0;
+  std::uint32_t depth = 0;  // the largest of all instructions
 };
 
-Program compile_patterns(const MultiPattern& patterns, const Variables& variables);
+inline constexpr int kNoGuard = -1;
+
+// `guard_depth`: how many levels below the variables' classes the rule's guard looks, 0: at their data and nodes.
+Program compile_patterns(const MultiPattern& patterns, const Variables& variables, int guard_depth = kNoGuard);
 
 // The matches of a search, `stride` numbers each: the class variables, then the payload variables.
 struct MatchTable {
@@ -69,7 +82,9 @@ struct SearchResult {
   std::size_t steps = 0;
 };
 
-// All matches in a clean graph, or the first limits.matches of them, in an order that depends only on the graph.
-SearchResult search(const EGraph& graph, const Program& program, const SearchLimits& limits = {});
+// All matches in a clean graph, or the first limits.matches of them, in an order that depends only on the graph. What
+// was there when the graph was as `seen` is left out, but for some that lie where something changed.
+SearchResult search(const EGraph& graph, const Program& program, const SearchLimits& limits = {},
+                    const Seen& seen = {});
 
 }  // namespace strata::egraph

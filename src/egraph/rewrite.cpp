@@ -77,6 +77,10 @@ void check_complete(const Rewrite& rule, const Match& match) {
   }
 }
 
+Payload payload_of(const PatternNode& node, const Match& match) {
+  return node.fixed_payload ? node.payload : match.payloads[node.payload];
+}
+
 // The class of a pattern's term, if all of its nodes are there.
 std::optional<ClassId> look_up(const EGraph& graph, const Pattern& pattern, const Match& match) {
   std::vector<ClassId> ids;
@@ -86,10 +90,14 @@ std::optional<ClassId> look_up(const EGraph& graph, const Pattern& pattern, cons
       ids.push_back(match.classes[node.variable]);
       continue;
     }
+    const Payload payload = payload_of(node, match);
+    if (payload == kIdentity) {
+      ids.push_back(ids[node.children.at(0)]);
+      continue;
+    }
     children.clear();
     for (const std::uint32_t child : node.children) children.push_back(ids[child]);
-    const auto found =
-        graph.lookup({node.op, node.fixed_payload ? node.payload : match.payloads[node.payload], children});
+    const auto found = graph.lookup({node.op, payload, children});
     if (!found) return std::nullopt;
     ids.push_back(*found);
   }
@@ -130,6 +138,12 @@ bool apply_explained(EGraph& graph, const Rewrite& rule, Match match) {
   return unite(graph, rule, match, premises);
 }
 
+bool apply_one(EGraph& graph, const Rewrite& rule, const Match& match) {
+  if (rule.guard) check_complete(rule, match);
+  if (graph.proofs()) return apply_explained(graph, rule, match);
+  return unite(graph, rule, match, {});
+}
+
 }  // namespace
 
 std::uint32_t Match::class_index(std::string_view name) const {
@@ -145,7 +159,7 @@ std::uint32_t Match::payload_index(std::string_view name) const {
 }
 
 Rewrite make_rewrite(Symbols& symbols, std::string name, std::string_view lhs, std::string_view rhs, Guard guard,
-                     const LiteralResolver& literals) {
+                     const LiteralResolver& literals, int guard_depth) {
   Rewrite rule;
   rule.name = std::move(name);
   rule.reason = symbols.intern(rule.name);
@@ -154,7 +168,7 @@ Rewrite make_rewrite(Symbols& symbols, std::string name, std::string_view lhs, s
   rule.rhs =
       parse_patterns(rhs, "rule " + rule.name + ", right side", symbols, rule.variables, BarePayload::kZero, literals);
   rule.guard = std::move(guard);
-  rule.program = compile_patterns(rule.lhs, rule.variables);
+  rule.program = compile_patterns(rule.lhs, rule.variables, rule.guard ? guard_depth : kNoGuard);
   rule.is_condition = find_conditions(rule.lhs);
   pair_roots(rule);
   if (!rule.guard) check_bound(rule, payloads_of(rule.lhs, rule.variables.payloads.size()));
@@ -170,9 +184,13 @@ ClassId instantiate(EGraph& graph, const Pattern& pattern, const Match& match) {
       ids.push_back(match.classes[node.variable]);
       continue;
     }
+    const Payload payload = payload_of(node, match);
+    if (payload == kIdentity) {
+      ids.push_back(ids[node.children.at(0)]);
+      continue;
+    }
     children.clear();
     for (const std::uint32_t child : node.children) children.push_back(ids[child]);
-    const Payload payload = node.fixed_payload ? node.payload : match.payloads[node.payload];
     ids.push_back(graph.add(node.op, payload, children));
   }
   return ids.back();
@@ -189,9 +207,10 @@ void read_match(const EGraph& graph, const Rewrite& rule, const std::uint32_t* r
 }
 
 bool apply(EGraph& graph, const Rewrite& rule, const Match& match) {
-  if (rule.guard) check_complete(rule, match);
-  if (graph.proofs()) return apply_explained(graph, rule, match);
-  return unite(graph, rule, match, {});
+  if (!rule.choices) return apply_one(graph, rule, match);
+  bool changed = false;
+  for (const Match& choice : rule.choices(graph, match)) changed |= apply_one(graph, rule, choice);
+  return changed;
 }
 
 }  // namespace strata::egraph

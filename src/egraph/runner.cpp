@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <unordered_set>
 
 #include "base/hash.h"
@@ -13,6 +14,18 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+double processor_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+std::uint32_t deepest(std::span<const Rewrite> rules) {
+  std::uint32_t depth = 0;
+  for (const Rewrite& rule : rules) depth = std::max(depth, rule.program.depth);
+  return depth;
+}
 
 class BackOff {
  public:
@@ -35,18 +48,15 @@ class BackOff {
     ++state.bans;
   }
 
-  // When only bans keep a run from being saturated: moves the bans forward so that the earliest end now. Returns
-  // whether there was one.
-  bool release(std::size_t iteration) {
+  // When only bans keep a run from being saturated: moves them forward so that the earliest ends now.
+  void release(std::size_t iteration) {
     std::size_t earliest = std::numeric_limits<std::size_t>::max();
     for (const Rule& rule : rules_) {
       if (rule.banned_until > iteration) earliest = std::min(earliest, rule.banned_until);
     }
-    if (earliest == std::numeric_limits<std::size_t>::max()) return false;
     for (Rule& rule : rules_) {
       if (rule.banned_until > iteration) rule.banned_until -= earliest - iteration;
     }
-    return true;
   }
 
  private:
@@ -65,12 +75,19 @@ class BackOff {
 class Runner {
  public:
   Runner(EGraph& graph, std::span<const Rewrite> rules, const RunnerLimits& limits, const SchedulerOptions& scheduler)
-      : graph_(graph), rules_(rules), limits_(limits), back_off_(scheduler, rules), applied_(rules.size()) {
+      : graph_(graph),
+        rules_(rules),
+        limits_(limits),
+        back_off_(scheduler, rules),
+        changes_(graph, deepest(rules)),
+        is_incremental_(scheduler.incremental),
+        seen_(rules.size()),
+        applied_(rules.size()) {
     for (const Rewrite& rule : rules) report_.rules.push_back({.name = rule.name});
   }
 
   RunReport run() {
-    timed(report_.rebuild_seconds, [&] { graph_.rebuild(); });
+    rebuild();
     report_.stop_reason = iterate();
     report_.nodes = graph_.node_count();
     report_.classes = graph_.class_count();
@@ -90,13 +107,15 @@ class Runner {
       std::optional<StopReason> stop;
       timed(report_.search_seconds, [&] { stop = search_all(iteration, row); });
       if (!stop) timed(report_.apply_seconds, [&] { stop = apply_all(row); });
-      timed(report_.rebuild_seconds, [&] { graph_.rebuild(); });
+      rebuild();
       row.nodes = graph_.node_count();
       row.classes = graph_.class_count();
       row.seconds = seconds_since(start);
       if (stop) return *stop;
       const bool changed = graph_.id_count() + graph_.merge_count() != before;
-      if (!changed && !back_off_.release(iteration + 1)) return StopReason::kSaturated;
+      if (changed) continue;
+      if (is_complete_) return StopReason::kSaturated;
+      back_off_.release(iteration + 1);
     }
   }
 
@@ -107,35 +126,71 @@ class Runner {
     seconds += seconds_since(start);
   }
 
+  void rebuild() {
+    timed(report_.rebuild_seconds, [&] {
+      graph_.rebuild();
+      if (is_incremental_) changes_.update();
+    });
+  }
+
   std::optional<StopReason> search_all(std::size_t iteration, IterationReport& row) {
     matches_.assign(rules_.size(), {});
+    is_complete_ = true;
     for (std::size_t i = 0; i < rules_.size(); ++i) {
-      if (back_off_.is_banned(i, iteration)) continue;
-      SearchResult found = search(graph_, rules_[i].program, {back_off_.match_limit(i), limits_.steps - report_.steps});
-      report_.steps += found.steps;
-      if (found.step_limit_hit) return StopReason::kStepLimit;
-      report_.rules[i].matches += found.matches.size();
-      row.matches += found.matches.size();
-      if (found.match_limit_hit) {
-        back_off_.ban(i, iteration);
-        ++report_.rules[i].bans;
-      } else {
-        matches_[i] = std::move(found.matches);
+      if (back_off_.is_banned(i, iteration)) {
+        is_complete_ = false;
+        continue;
       }
+      if (const auto stop = search_rule(i, iteration, row)) return stop;
     }
+    return std::nullopt;
+  }
+
+  std::optional<StopReason> search_rule(std::size_t index, std::size_t iteration, IterationReport& row) {
+    RuleReport& rule = report_.rules[index];
+    const double start = processor_seconds();
+    SearchResult found = search(graph_, rules_[index].program,
+                                {back_off_.match_limit(index), limits_.steps - report_.steps}, seen_[index]);
+    rule.seconds += processor_seconds() - start;
+    rule.steps += found.steps;
+    report_.steps += found.steps;
+    if (found.step_limit_hit) return StopReason::kStepLimit;
+    rule.matches += found.matches.size();
+    row.matches += found.matches.size();
+    if (found.match_limit_hit) {
+      back_off_.ban(index, iteration);
+      is_complete_ = false;
+      ++rule.bans;
+      return std::nullopt;
+    }
+    if (is_incremental_) seen_[index] = {&changes_, graph_.epoch(), graph_.id_count()};
+    matches_[index] = std::move(found.matches);
     return std::nullopt;
   }
 
   std::optional<StopReason> apply_all(IterationReport& row) {
     for (std::size_t i = 0; i < rules_.size(); ++i) {
-      for (std::size_t k = 0; k < matches_[i].size(); ++k) {
-        if (graph_.node_count() > limits_.nodes) return StopReason::kNodeLimit;
-        if (report_.steps >= limits_.steps) return StopReason::kStepLimit;
-        ++report_.steps;
-        if (!apply_match(i, matches_[i][k])) continue;
-        ++report_.rules[i].applications;
-        ++row.applications;
-      }
+      if (matches_[i].size() == 0) continue;
+      RuleReport& rule = report_.rules[i];
+      const double start = processor_seconds();
+      const std::size_t nodes = graph_.node_count();
+      const std::size_t applications = rule.applications;
+      const auto stop = apply_rule(i, rule);
+      rule.seconds += processor_seconds() - start;
+      rule.nodes += graph_.node_count() - nodes;
+      row.applications += rule.applications - applications;
+      if (stop) return stop;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<StopReason> apply_rule(std::size_t index, RuleReport& rule) {
+    for (std::size_t k = 0; k < matches_[index].size(); ++k) {
+      if (graph_.node_count() > limits_.nodes) return StopReason::kNodeLimit;
+      if (report_.steps >= limits_.steps) return StopReason::kStepLimit;
+      ++report_.steps;
+      ++rule.steps;
+      if (apply_match(index, matches_[index][k])) ++rule.applications;
     }
     return std::nullopt;
   }
@@ -160,6 +215,10 @@ class Runner {
   std::span<const Rewrite> rules_;
   RunnerLimits limits_;
   BackOff back_off_;
+  Changes changes_;
+  bool is_incremental_;
+  bool is_complete_ = true;                                 // no rule's matches were left out in this iteration
+  std::vector<Seen> seen_;                                  // by rule: the graph of its last search
   std::vector<MatchTable> matches_;                         // by rule
   std::vector<std::unordered_set<std::uint64_t>> applied_;  // by guarded rule, never iterated
   Match match_;

@@ -34,13 +34,17 @@ struct SchedulerOptions {
   bool back_off = true;  // false: every rule in every iteration
   std::size_t match_limit = 1'000;
   std::size_t ban_length = 5;
+  bool incremental = true;  // false: every search looks at the whole graph, not only at what changed since the last one
 };
 
 struct RuleReport {
   std::string name;
   std::size_t matches = 0;       // found, those that a ban dropped included
   std::size_t applications = 0;  // that taught the graph an equality
+  std::size_t nodes = 0;         // added
+  std::size_t steps = 0;         // of matching and applying
   std::size_t bans = 0;
+  double seconds = 0;  // of processor time, without the rebuilds
 };
 
 struct IterationReport {
@@ -68,7 +72,9 @@ struct RunReport {
 
 // Equality saturation, bounded by work and never by a clock: the same graph and rules give the same graph. Each
 // iteration finds the matches of all rules in the same clean graph, applies them, and rebuilds once. Afterwards the
-// graph is clean. A match of a guarded rule that has been applied isn't applied again.
+// graph is clean. A match of a guarded rule that has been applied isn't applied again. A rule searches what changed
+// since its last search whose matches were applied (as the delta relations of Zhang et al., "Better Together: Unifying
+// Datalog and Equality Saturation", 2023).
 RunReport run(EGraph& graph, std::span<const Rewrite> rules, const RunnerLimits& limits = {},
               const SchedulerOptions& scheduler = {});
 

@@ -14,9 +14,11 @@ bool is_op(const TensorGraph& tensors, const egraph::ENode& node, const char* op
   return tensors.op_of(node) == &ir::get_op(op);
 }
 
+constexpr int kLeafDepth = 4;
+
 // The rank of a constant that isn't joined, by the leaf that it is made of: leaves are numbered as they are first met,
 // and a class keeps its leaf whatever it is merged with. Nothing for a joined one, and far from any leaf.
-std::optional<egraph::Payload> leaf_rank(const TensorGraph& tensors, egraph::ClassId id, int depth = 4) {
+std::optional<egraph::Payload> leaf_rank(const TensorGraph& tensors, egraph::ClassId id, int depth = kLeafDepth) {
   std::optional<egraph::Payload> rank;
   for (const egraph::ENode node : tensors.graph().nodes(id)) {
     if (is_op(tensors, node, "concat")) return std::nullopt;
@@ -79,7 +81,7 @@ Table contraction_table() {
       {"batch-nt-as-matmul", "batch_matmul_nt(?x, transpose{?t}(?w))", "batch_matmul(?x, ?w)", is_axis_swap("?t")},
       {"transpose-of-product", "transpose{?t}(matmul_nt(?x, ?w))", "matmul_nt(?w, ?x)", is_axis_swap("?t")},
 
-      {"slice-of-columns", "slice{?p}(matmul_nt(?x, ?w))", "matmul_nt(?x, slice{?r}(?w))", all({is_constant("?w"), is_not_joined("?w"), on_last_axis("?p", "?x"), let("?r", slice_of("?p", 0))})},
+      {"slice-of-columns", "slice{?p}(matmul_nt(?x, ?w))", "matmul_nt(?x, slice{?r}(?w))", all({is_constant("?w"), is_not_joined("?w"), on_last_axis("?p", "?x"), let("?r", slice_of("?p", 0))}), kLeafDepth},
 
       {"scale-before-MATMUL", "MATMUL(mul(?x, ?s), ?w)", "mul(MATMUL(?x, ?w), ?s)", all({is_moderate("?s"), is_f32("?x"), is_f32("?s")})},
       {"scale-of-matrix-MATMUL", "MATMUL(?x, mul(?w, ?s))", "mul(MATMUL(?x, ?w), ?s)", all({is_moderate("?s"), is_f32("?w"), is_f32("?s")})},
@@ -89,7 +91,7 @@ Table contraction_table() {
       // Two matrices that multiply the same input, as one: it is read once, and their columns are one long stream.
       {"merge-matmuls", "?a = matmul_nt(?x, ?v); ?b = matmul_nt(?x, ?w)",
        "?a = slice{?s}(matmul_nt(?x, concat{?c}(?v, ?w))); ?b = slice{?t}(matmul_nt(?x, concat{?c}(?v, ?w)))",
-       all({may_join("?v", "?w"), let("?c", on_axis(0)), let("?s", first_columns("?x", "?v")), let("?t", second_columns("?x", "?v", "?w"))})},
+       all({may_join("?v", "?w"), let("?c", on_axis(0)), let("?s", first_columns("?x", "?v")), let("?t", second_columns("?x", "?v", "?w"))}), kLeafDepth + 1},
       // What merged matmuls leave of a bias each.
       {"merge-biases", "?a = add(slice{?p}(?m), ?v); ?b = add(slice{?q}(?m), ?w)",
        "?a = slice{?s}(add(slice{?u}(?m), concat{?c}(?v, ?w))); ?b = slice{?t}(add(slice{?u}(?m), concat{?c}(?v, ?w)))",

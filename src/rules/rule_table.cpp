@@ -78,8 +78,10 @@ bool fits(const TensorGraph& tensors, const egraph::MultiPattern& right, const e
 
 egraph::Rewrite make_rule(TensorGraph& tensors, const Row& row) {
   const egraph::Guard placeholder = [](egraph::EGraph&, egraph::Match&) { return false; };
-  egraph::Rewrite rule = egraph::make_rewrite(tensors.symbols(), row.name, row.left, row.right,
-                                              row.condition ? placeholder : egraph::Guard{}, tensors.literals());
+  const bool is_conditional = static_cast<bool>(row.condition);
+  egraph::Rewrite rule =
+      egraph::make_rewrite(tensors.symbols(), row.name, row.left, row.right,
+                           is_conditional ? placeholder : egraph::Guard{}, tensors.literals(), row.condition_depth);
   rule.guard = [&tensors, condition = row.condition, right = rule.rhs, variables = rule.variables](
                    egraph::EGraph&, egraph::Match& match) {
     if (!is_row_major(tensors, match, variables)) return false;
@@ -121,8 +123,8 @@ Table expanded(const Table& table) {
     const std::string_view name = family_of(row.name);
     if (name.empty()) rows.push_back(row);
     for (const std::string& op : name.empty() ? std::vector<std::string>{} : family(name)) {
-      rows.push_back(
-          {instance(row.name, name, op), instance(row.left, name, op), instance(row.right, name, op), row.condition});
+      rows.push_back({instance(row.name, name, op), instance(row.left, name, op), instance(row.right, name, op),
+                      row.condition, row.condition_depth});
     }
   }
   return rows;

@@ -44,6 +44,7 @@ struct Row {
   std::string left;
   std::string right;
   Condition condition;
+  int condition_depth = 0;  // how many levels below the variables the condition looks; 0: at their facts and ops
 };
 
 using Table = std::vector<Row>;

@@ -18,58 +18,66 @@ using rules::TensorGraph;
 
 // Ops that change how a tensor lies, or say how it is read, have no lanes of their own.
 bool is_movement_of_memory(const ir::Op& op) {
-  return op.name() == "pack" || op.name() == "unpack" || (op.aliased_operand() && !op.writes_alias());
+  return op.changes_layout() || (op.aliased_operand() && !op.writes_alias());
 }
 
-ClassId packed(TensorGraph& tensors, ClassId operand, const OperandForm& form) {
-  const ir::TensorType& type = tensors.type(operand);
-  if (form.layout.is_row_major()) return operand;
+std::string number(const char* variable, int i) { return variable + std::to_string(i); }
+
+// "matmul_nt{?p}(?x0, ?x1)", or with each operand as OPERAND{?q0}(?x0).
+std::string op_pattern(const ir::Op& op, const std::string& operand = "") {
+  std::string operands;
+  for (int i = 0; i < op.arity(); ++i) {
+    operands += i == 0 ? "" : ", ";
+    operands += operand.empty() ? number("?x", i) : operand + "{" + number("?q", i) + "}(" + number("?x", i) + ")";
+  }
+  return op.name() + "{?p}(" + operands + ")";
+}
+
+egraph::Payload pack_payload(TensorGraph& tensors, const ir::TensorType& type, const OperandForm& form) {
+  if (form.layout.is_row_major()) return egraph::kIdentity;
   ir::Attributes attributes = {{"layout", form.layout}};
   if (form.dtype != type.dtype) attributes["dtype"] = form.dtype;
-  return tensors.op(ir::get_op("pack"), {operand}, attributes);
+  return tensors.payload(attributes);
 }
 
-ClassId row_major(TensorGraph& tensors, ClassId id) {
-  const bool is_packed = !tensors.type(id).layout.is_row_major();
-  return is_packed ? tensors.op(ir::get_op("unpack"), {id}, {}) : id;
+// Binds the payloads ?q0... of the operands' packs to what a candidate wants, and ?u to whether the result needs
+// unpacking.
+void bind_candidate(TensorGraph& tensors, const ir::Op& op, std::vector<ir::TensorType> types,
+                    const ir::Attributes& attributes, const Candidate& candidate, Match& match) {
+  for (int i = 0; i < op.arity(); ++i) {
+    const OperandForm& form = candidate.operands[i];
+    match.bind_payload(number("?q", i), pack_payload(tensors, types[i], form));
+    types[i].layout = form.layout;
+    types[i].dtype = form.dtype;
+  }
+  const bool is_packed = !op.infer(types, attributes).layout.is_row_major();
+  match.bind_payload("?u", is_packed ? tensors.payload({}) : egraph::kIdentity);
 }
 
-// "?r = matmul_nt{?p}(?x0, ?x1)".
-std::string op_pattern(const ir::Op& op) {
-  std::string operands;
-  for (int i = 0; i < op.arity(); ++i) operands += (i == 0 ? "?x" : ", ?x") + std::to_string(i);
-  return "?r = " + op.name() + "{?p}(" + operands + ")";
-}
-
-// Adds an op's candidates to its class. All are added at once: the right side stays unbuilt.
+// op(x, y) = unpack(op(pack(x), pack(y))), in each of the op's candidates. Of those an operand may stay as it lies, and
+// the result may lie in rows by itself.
 Rewrite vectorize_rule(TensorGraph& tensors, const machine::Machine& machine, const ir::Op& op) {
-  const std::string name = "vectorize-" + op.name();
-  const egraph::Symbol reason = tensors.symbols().intern(name);
-  auto done = std::make_shared<std::set<std::vector<ClassId>>>();
-  const auto guard = [&tensors, &machine, &op, reason, done](EGraph& graph, Match& match) {
+  // The right sides follow from the operands alone: a match whose root has merged has them already.
+  auto done = std::make_shared<std::set<std::pair<std::vector<ClassId>, egraph::Payload>>>();
+  const auto is_running = [&tensors, &op, done](EGraph& graph, Match& match) {
+    if (tensors.facts(match.class_of("?r")).is_constant) return false;
     std::vector<ClassId> operands;
-    std::vector<ir::TensorType> types;
-    for (int i = 0; i < op.arity(); ++i) {
-      operands.push_back(graph.find(match.class_of("?x" + std::to_string(i))));
-      types.push_back(tensors.type(operands.back()));
-    }
-    const ClassId root = match.class_of("?r");
-    if (tensors.facts(root).is_constant) return false;
-    const egraph::Payload payload = match.payload_of("?p");
-    std::vector<ClassId> key = operands;
-    key.push_back(payload);
-    if (!done->insert(key).second) return false;
-    const ir::Attributes attributes = tensors.attributes(payload);
-    for (const Candidate& candidate : candidates(op, types, attributes, machine)) {
-      std::vector<ClassId> arguments;
-      for (std::size_t i = 0; i < operands.size(); ++i) {
-        arguments.push_back(packed(tensors, operands[i], candidate.operands[i]));
-      }
-      graph.merge(root, row_major(tensors, tensors.op(op, arguments, attributes)), reason);
-    }
-    return false;
+    for (int i = 0; i < op.arity(); ++i) operands.push_back(graph.find(match.class_of(number("?x", i))));
+    return done->emplace(std::move(operands), match.payload_of("?p")).second;
   };
-  return egraph::make_rewrite(tensors.symbols(), name, op_pattern(op), "?r = ?none", guard);
+  Rewrite rule = egraph::make_rewrite(tensors.symbols(), "vectorize-" + op.name(), "?r = " + op_pattern(op),
+                                      "?r = unpack{?u}(" + op_pattern(op, "pack") + ")", is_running);
+  rule.choices = [&tensors, &machine, &op](EGraph&, const Match& match) {
+    std::vector<ir::TensorType> types;
+    for (int i = 0; i < op.arity(); ++i) types.push_back(tensors.type(match.class_of(number("?x", i))));
+    const ir::Attributes attributes = tensors.attributes(match.payload_of("?p"));
+    std::vector<Match> ways;
+    for (const Candidate& candidate : candidates(op, types, attributes, machine)) {
+      bind_candidate(tensors, op, types, attributes, candidate, ways.emplace_back(match));
+    }
+    return ways;
+  };
+  return rule;
 }
 
 // Binds ?e to the payload of ?q with the layout of the same lanes in the encoding, where the constant ?w may lie so and

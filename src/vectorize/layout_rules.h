@@ -10,9 +10,9 @@
 
 namespace strata::vectorize {
 
-// The rules of Auto Vectorize (nncase, arXiv 2512.21571, section 3.1.1): "vectorize-OP" adds each candidate of an op
-// between `pack` and `unpack`; the others fold what then stands side by side, so that a chain of ops stays packed. The
-// graph and the machine must outlive the rules.
+// The rules of Auto Vectorize (nncase, arXiv 2512.21571, section 3.1.1): "vectorize-OP" puts each candidate of an op
+// between `pack` and `unpack`, op(x) = unpack(op(pack(x))); the others fold what then stands side by side, so that a
+// chain of ops stays packed. The graph and the machine must outlive the rules.
 std::vector<egraph::Rewrite> layout_rules(rules::TensorGraph& graph, const machine::Machine& machine);
 
 // The encodings that kernels decode in the machine's registers.

@@ -116,6 +116,51 @@ TEST(Rewrite, SeveralRootsAreRewrittenTogether) {
   EXPECT_EQ(graph.nodes(other).size(), 1u);
 }
 
+// split{?p}(?x) into halves of ?p: both ways, and of 0 nothing is left.
+Rewrite halves(Arithmetic& language) {
+  Rewrite rule =
+      language.rule("halves", "split{?p}(?x)", "join{?u}(split{?q}(?x))", [](EGraph&, Match&) { return true; });
+  rule.choices = [](EGraph&, const Match& match) {
+    std::vector<Match> ways;
+    const Payload parts = match.payload_of("?p");
+    for (Payload some = 0; some < parts; ++some) {
+      Match& way = ways.emplace_back(match);
+      way.bind_payload("?q", some == 0 ? kIdentity : some);
+      way.bind_payload("?u", some + 1 == parts ? kIdentity : parts - some);
+    }
+    return ways;
+  };
+  return rule;
+}
+
+TEST(Rewrite, AMatchIsRewrittenInEachOfItsWays) {
+  for (const bool explanations : {false, true}) {
+    Arithmetic language;
+    EGraph graph(language.symbols, nullptr, explanations);
+    const Symbol split = language.symbols.intern("split"), join = language.symbols.intern("join");
+    const ClassId x = language.add(graph, "x");
+    const ClassId whole = graph.add(split, 3, {x});
+    const ClassId other = graph.add(split, 0, {language.add(graph, "y")});
+    const std::vector<Rewrite> rules = {halves(language)};
+    const RunReport report = run(graph, rules);
+    EXPECT_EQ(report.stop_reason, StopReason::kSaturated);
+    EXPECT_EQ(graph.lookup(join, 3, {x}), graph.find(whole)) << "an operator is the identity, within";
+    EXPECT_EQ(graph.lookup(join, 2, {graph.add(split, 1, {x})}), graph.find(whole)) << "neither";
+    EXPECT_EQ(graph.lookup(split, 2, {x}), graph.find(whole)) << "and at the root";
+    EXPECT_EQ(graph.nodes(other).size(), 1u) << "no way at all";
+    if (!explanations) continue;
+    const auto explanation = explain(graph, whole, graph.add(join, 3, {x}));
+    ASSERT_TRUE(explanation);
+    const ProofCheck check = check_proof(*explanation, rules);
+    EXPECT_TRUE(check.valid) << check.message;
+    EXPECT_GT(check.guarded_steps, 0u);
+    // Without choices no operator vanishes.
+    std::vector<Rewrite> strict = {halves(language)};
+    strict[0].choices = {};
+    EXPECT_FALSE(check_proof(*explanation, strict).valid);
+  }
+}
+
 TEST(Rewrite, MistakesNameTheRule) {
   Arithmetic language;
   const auto message = [&](std::string_view lhs, std::string_view rhs) -> std::string {

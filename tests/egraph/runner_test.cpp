@@ -100,6 +100,20 @@ TEST(Runner, BannedRulesReturnBeforeSaturation) {
   EXPECT_TRUE(graph.same(left, language.add(graph, "add(add(d, c), add(b, a))")));
 }
 
+// Also where it ends by itself just when nothing else is left to do.
+TEST(Runner, ABanThatEndsWithTheLastChangeIsNotForgotten) {
+  for (std::size_t length = 0; length < 8; ++length) {
+    Arithmetic language;
+    std::vector<Rewrite> rules = {language.rule("banned", "f(?x)", "g(?x)"), language.rule("count", "s(?x)", "?x")};
+    EGraph graph(language.symbols);
+    const ClassId banned = language.add(graph, "p(f(a), f(b))");
+    language.add(graph, "s(s(s(c)))");
+    const RunReport report = run(graph, rules, {}, {.match_limit = 1, .ban_length = length});
+    EXPECT_EQ(report.stop_reason, StopReason::kSaturated);
+    EXPECT_TRUE(graph.same(banned, language.add(graph, "p(g(a), g(b))"))) << "banned for " << length;
+  }
+}
+
 TEST(Runner, ARuleMayHaveItsOwnMatchLimit) {
   Arithmetic language;
   std::vector<Rewrite> rules = sums(language);

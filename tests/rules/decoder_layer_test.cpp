@@ -2,8 +2,14 @@
 // All rules together on the program of a real geometry: they must come to an end, in a graph of bounded size.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <optional>
+
+#include "base/error.h"
+#include "base/text_file.h"
 #include "egraph/runner.h"
 #include "ir/rewrite.h"
+#include "ir/roles.h"
 #include "ir/text.h"
 #include "machine/machine.h"
 #include "rules/algebra.h"
@@ -130,6 +136,63 @@ TEST(DecoderLayer, IsSaturatedByAllRules) {
     EXPECT_EQ(report.stop_reason, egraph::StopReason::kSaturated);
     EXPECT_LE(report.nodes, 20'000u) << dtype;
   }
+}
+
+// Searching only what changed must miss nothing: afterwards no rule finds anything in the whole graph.
+void expect_closed(egraph::EGraph& graph, const std::vector<egraph::Rewrite>& rules, const std::string& what) {
+  const std::size_t nodes = graph.node_count(), classes = graph.class_count(), merges = graph.merge_count();
+  const auto report = egraph::run(graph, rules, {.iterations = 2, .nodes = 200'000}, {.incremental = false});
+  EXPECT_EQ(report.iterations.size(), 1u) << what;
+  EXPECT_EQ(graph.node_count(), nodes) << what;
+  EXPECT_EQ(graph.class_count(), classes) << what;
+  EXPECT_EQ(graph.merge_count(), merges) << what;
+  for (const egraph::RuleReport& rule : report.rules) EXPECT_EQ(rule.applications, 0u) << what << ": " << rule.name;
+}
+
+// The same with the graph that searching everything always makes.
+void expect_same_saturation(const ir::Module& module, const std::vector<std::string>& entries,
+                            const std::string& what) {
+  const machine::Machine machine = machine::load("avx512-zen5");
+  vectorize::ProgramGraph part({{"all", &module, entries, {{1}}}}), whole({{"all", &module, entries, {{1}}}});
+  const auto rules = all_rules(part.tensors(), machine), whole_rules = all_rules(whole.tensors(), machine);
+  const egraph::RunnerLimits limits = {.iterations = 60, .nodes = 100'000};
+  const auto some = egraph::run(part.tensors().graph(), rules, limits);
+  const auto all = egraph::run(whole.tensors().graph(), whole_rules, limits, {.incremental = false});
+  ASSERT_EQ(some.stop_reason, egraph::StopReason::kSaturated) << what;
+  ASSERT_EQ(all.stop_reason, egraph::StopReason::kSaturated) << what;
+  EXPECT_EQ(some.nodes, all.nodes) << what;
+  EXPECT_EQ(some.classes, all.classes) << what;
+  EXPECT_LE(some.steps, all.steps) << what;
+  expect_closed(part.tensors().graph(), rules, what);
+}
+
+TEST(MatchingChanges, SaturatesADecoderLayerAlike) {
+  for (const std::string dtype : {"f32", "f16", "bf16"}) {
+    const ir::Module module = ir::parse_module(replaced(kQwen3, "T[", dtype + "["), "the test");
+    expect_same_saturation(module, {"forward", "head"}, dtype);
+  }
+  expect_same_saturation(ir::parse_module(kQwen2, "the test"), {"main"}, "biases");
+}
+
+TEST(MatchingChanges, SaturatesTheCorpusAlike) {
+  int modules = 0;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(STRATA_SOURCE_DIR "/fuzz/corpus/ir_text")) {
+    if (!file.is_regular_file()) continue;
+    std::optional<ir::Module> module;
+    try {
+      module = ir::parse_module(read_text_file(file.path(), std::size_t{1} << 20), file.path());
+      std::vector<std::string> entries;
+      const auto counts = ir::call_counts(*module, {});
+      for (const auto& function : module->functions()) {
+        if (counts.at(function.get()) == 0) entries.push_back(function->name);
+      }
+      (void)vectorize::ProgramGraph({{"all", &*module, entries, {{1}}}});
+      ++modules;
+      expect_same_saturation(*module, entries, file.path().filename());
+    } catch (const Error&) {  // of the corpus's many texts, those that are modules
+    }
+  }
+  EXPECT_GE(modules, 2);
 }
 
 TEST(DecoderLayer, ProjectionsWithBiasesBecomeOne) {
