@@ -57,6 +57,10 @@ std::string element(const std::string& name, const std::string& content, const s
   return "<" + name + (css_class.empty() ? "" : " class=\"" + css_class + "\"") + ">" + content + "</" + name + ">";
 }
 
+std::string plural(std::int64_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
 std::string card(const std::string& value, const std::string& label) {
   return "<div class=\"card\"><b>" + html_text(value) + "</b><span>" + html_text(label) + "</span></div>\n";
 }
@@ -85,6 +89,20 @@ std::string search_cards(const plan::SearchStats& stats) {
   return "<div class=\"cards\">\n" + text + "</div>\n";
 }
 
+std::string rules_table(const std::vector<plan::RuleStats>& rules) {
+  if (rules.empty()) return "";
+  std::string rows;
+  for (const plan::RuleStats& rule : by_time(rules)) {
+    rows += "<tr>" + element("td", html_text(rule.name)) + element("td", std::to_string(rule.matches), "n") +
+            element("td", std::to_string(rule.applications), "n") + element("td", std::to_string(rule.nodes), "n") +
+            element("td", milliseconds(rule.seconds), "n") + "</tr>\n";
+  }
+  const std::string head = element("th", "rule") + element("th", "matches", "n") + element("th", "applications", "n") +
+                           element("th", "e-nodes added", "n") + element("th", "processor time", "n");
+  return "<details><summary>" + plural(std::ssize(rules), "rule") + "</summary><table class=\"rules\">\n<thead><tr>" +
+         head + "</tr></thead>\n<tbody>\n" + rows + "</tbody>\n</table></details>\n";
+}
+
 std::string alternatives_cell(const plan::Op& op) {
   if (op.alternatives.empty()) return "<td></td>";
   std::string rows;
@@ -98,10 +116,9 @@ std::string op_row(const ExplainedOp& explained, double total_s, bool is_measure
   const auto& op = explained.op;
   double seconds = is_measured ? explained.measured_s.value_or(0) : explained.cost.predicted_s;
   double share = total_s > 0 ? 100 * seconds * static_cast<double>(op.count) / total_s : 0;
-  std::string form = op.fused_into.empty() ? op.form : "in " + op.fused_into;
   std::string row =
       element("td", html_text(op.name)) + element("td", html_text(op.op)) +
-      element("td", std::to_string(op.count), "n") + element("td", html_text(form)) +
+      element("td", std::to_string(op.count), "n") + element("td", html_text(op.form)) +
       element("td", element("code", html_text(op.layout + (op.placement.empty() ? "" : " ") + op.placement)));
   row += element("td", format_microseconds(explained.cost.predicted_s), "n");
   if (is_measured) {
@@ -125,10 +142,6 @@ std::string plan_table(const Explanation& explanation) {
   for (const auto& op : explanation.ops) rows += op_row(op, total_s, is_measured);
   return "<div class=\"scroll\"><table>\n<thead><tr>" + head + "</tr></thead>\n<tbody>\n" + rows +
          "</tbody>\n</table></div>\n";
-}
-
-std::string plural(std::int64_t count, const std::string& what) {
-  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -165,7 +178,7 @@ std::string explanation_html(const Explanation& explanation) {
       element("p", html_text(explanation.machine.name + ", " + plural(explanation.threads, "thread") +
                              (explanation.machine.description.empty() ? "" : ": ") + explanation.machine.description)) +
       "\n" + total_cards(explanation);
-  page += "<h2>Search</h2>\n" + search_cards(explanation.stats);
+  page += "<h2>Search</h2>\n" + search_cards(explanation.stats) + rules_table(explanation.stats.rules);
   page += "<h2>Roofline</h2>\n" + roofline_svg(explanation);
   page +=
       "<p class=\"key\"><i class=\"m\"></i>measured, as large as its part of the step"

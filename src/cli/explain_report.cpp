@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/explain_report.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "cli/format.h"
 #include "cli/md_table.h"
@@ -43,10 +45,9 @@ std::string op_table(const Explanation& explanation) {
   if (is_measured) table.column("measured µs").column("error %");
   table.column("best alternative", Align::kLeft);
   for (const auto& [op, cost, symbol, measured_s] : explanation.ops) {
-    std::string form = op.fused_into.empty() ? op.form : "in " + op.fused_into;
     std::string layout = op.placement.empty() ? op.layout : op.layout + " " + op.placement;
     std::vector<std::string> cells = {op.name, op.op,  std::to_string(op.count),
-                                      form,    layout, format_microseconds(cost.predicted_s)};
+                                      op.form, layout, format_microseconds(cost.predicted_s)};
     if (is_measured) {
       double measured = measured_s.value_or(0);
       cells.push_back(measured_s ? format_microseconds(measured) : "");
@@ -76,6 +77,39 @@ std::string details_text(const ExplainedOp& explained) {
 
 ordered_json or_null(std::optional<double> value) { return value ? ordered_json(*value) : ordered_json(); }
 
+// The slowest ones: a search has a hundred.
+std::string rule_table(const std::vector<plan::RuleStats>& rules) {
+  constexpr std::size_t kShown = 12;
+  MdTable table;
+  table.column("rule", MdTable::Align::kLeft).column("matches").column("applications").column("e-nodes").column("ms");
+  const std::vector<plan::RuleStats> sorted = by_time(rules);
+  double rest_s = 0;
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    const plan::RuleStats& rule = sorted[i];
+    if (i >= kShown) {
+      rest_s += rule.seconds;
+      continue;
+    }
+    table.row({rule.name, std::to_string(rule.matches), std::to_string(rule.applications), std::to_string(rule.nodes),
+               format_fixed(1e3 * rule.seconds, 2)});
+  }
+  if (sorted.size() <= kShown) return table.text();
+  return table.text() + "\n" + std::to_string(sorted.size() - kShown) + " more rules matched, in " +
+         format_fixed(1e3 * rest_s, 2) + " ms together (all of them: -o json, --html).\n";
+}
+
+ordered_json rules_json(const std::vector<plan::RuleStats>& rules) {
+  auto list = ordered_json::array();
+  for (const plan::RuleStats& rule : by_time(rules)) {
+    list.push_back({{"name", rule.name},
+                    {"matches", rule.matches},
+                    {"applications", rule.applications},
+                    {"nodes", rule.nodes},
+                    {"seconds", rule.seconds}});
+  }
+  return list;
+}
+
 ordered_json stats_json(const plan::SearchStats& stats) {
   return {{"method", stats.method},
           {"egraph_nodes", stats.egraph_nodes},
@@ -85,7 +119,8 @@ ordered_json stats_json(const plan::SearchStats& stats) {
           {"bound_ns", stats.bound_s * 1e9},
           {"gap", stats.gap},
           {"saturate_s", or_null(stats.saturate_s)},
-          {"extract_s", or_null(stats.extract_s)}};
+          {"extract_s", or_null(stats.extract_s)},
+          {"rules", rules_json(stats.rules)}};
 }
 
 ordered_json op_json(const ExplainedOp& explained, bool is_measured) {
@@ -99,7 +134,6 @@ ordered_json op_json(const ExplainedOp& explained, bool is_measured) {
                          {"layout", op.layout},
                          {"placement", op.placement},
                          {"form", op.form},
-                         {"fused_into", op.fused_into.empty() ? ordered_json() : ordered_json(op.fused_into)},
                          {"bytes", explained.cost.bytes},
                          {"flops", explained.cost.flops},
                          {"predicted_ns", explained.cost.predicted_s * 1e9}};
@@ -128,6 +162,11 @@ ordered_json summary_json(const Explanation& explanation) {
 
 }  // namespace
 
+std::vector<plan::RuleStats> by_time(std::vector<plan::RuleStats> rules) {
+  std::ranges::sort(rules, {}, [](const plan::RuleStats& rule) { return std::pair(-rule.seconds, rule.name); });
+  return rules;
+}
+
 std::string search_text(const plan::SearchStats& stats) {
   if (stats.egraph_nodes == 0) return "plan: " + stats.method + ", without an e-graph";
   std::string text = "plan: " + stats.method + "; e-graph of " + std::to_string(stats.egraph_nodes) + " nodes in " +
@@ -149,6 +188,7 @@ std::string explanation_md(const Explanation& explanation, bool details) {
             " runs: median relative error " + format_fixed(100 * accuracy->median_error, 1) + " %, rank correlation " +
             format_fixed(accuracy->rank_correlation, 3) + ".\n";
   }
+  if (!details && !explanation.stats.rules.empty()) text += "\n" + rule_table(explanation.stats.rules);
   if (!details) return text;
   for (const auto* list : {&explanation.ops, &explanation.views}) {
     for (const auto& op : *list) text += details_text(op);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/explanation.h"
 
@@ -13,6 +14,9 @@ std::string explanation_md(const Explanation& explanation, bool details);
 
 // The contract's JSON (docs/cli.md), one object.
 std::string explanation_json(const Explanation& explanation);
+
+// The slowest first.
+std::vector<plan::RuleStats> by_time(std::vector<plan::RuleStats> rules);
 
 // What the search did, in one line.
 std::string search_text(const plan::SearchStats& stats);

@@ -44,8 +44,17 @@ struct Alternative {
   double predicted_s = 0;
 };
 
-// What a search says of itself. Seconds that it took are reported by the run that searched; a package doesn't keep
-// them, or it would differ from run to run.
+// What a rewriting rule did in a search.
+struct RuleStats {
+  std::string name;
+  std::int64_t matches = 0;
+  std::int64_t applications = 0;  // that taught the e-graph an equality
+  std::int64_t nodes = 0;         // e-nodes that it added
+  double seconds = 0;             // of processor time
+};
+
+// What a search says of itself. Seconds that it took, and the rules' part, are reported by the run that searched; a
+// package doesn't keep them, or it would differ from run to run.
 struct SearchStats {
   std::string method = "default";  // how the plan was chosen: "ilp", "greedy", "default" (no search)
   std::int64_t egraph_nodes = 0;
@@ -57,6 +66,7 @@ struct SearchStats {
   double gap = 0;                    // (objective - bound) / objective
   std::optional<double> saturate_s;
   std::optional<double> extract_s;
+  std::vector<RuleStats> rules;  // those that matched anything
 };
 
 // An op of the planned program.
@@ -71,7 +81,6 @@ struct Op {
   std::string layout;                 // "a<6@0, 2@1>, b<16@0, 2@1>"; "row-major" when nothing is packed
   std::string placement;              // "{core: S(1)}", or empty
   std::string form;                   // the leaf that computes it (cost/leaf.h): "loops", "tile", ... "view" for none
-  std::string fused_into;             // name of the op in whose loops it is computed; empty: its own
   CostTable cost;
   std::vector<Alternative> alternatives;
 

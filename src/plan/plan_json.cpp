@@ -42,7 +42,6 @@ Json json(const Op& op) {
           {"layout", op.layout},
           {"placement", op.placement},
           {"form", op.form},
-          {"fused_into", op.fused_into.empty() ? Json() : Json(op.fused_into)},
           {"cost", json(op.cost)},
           {"alternatives", alternatives}};
 }
@@ -149,7 +148,6 @@ Op read_op(const JsonObject& object, int ids) {
   op.layout = object.text("layout");
   op.placement = object.text("placement");
   op.form = object.text("form");
-  op.fused_into = object.text_or("fused_into", "");
   op.cost = read_costs(object.object("cost"));
   for (const Json& element : list(object, "alternatives")) {
     const JsonObject alternative(element, object.origin());

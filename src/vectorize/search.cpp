@@ -51,6 +51,12 @@ plan::SearchStats stats_of(const egraph::RunReport& saturation, const extract::S
   stats.gap = solution.gap;
   stats.saturate_s = saturation.seconds();
   stats.extract_s = solution.seconds;
+  for (const egraph::RuleReport& rule : saturation.rules) {
+    if (rule.matches == 0) continue;
+    stats.rules.push_back({rule.name, static_cast<std::int64_t>(rule.matches),
+                           static_cast<std::int64_t>(rule.applications), static_cast<std::int64_t>(rule.nodes),
+                           rule.seconds});
+  }
   return stats;
 }
 

@@ -36,11 +36,10 @@ Plan example() {
   op.layout = "b<16@0, 2@1>";
   op.placement = "{core: S(1)}";
   op.form = "tile";
-  op.fused_into = "layer.rope";
   op.cost = bilinear();
   op.alternatives = {{"row-major", 3e-6}};
   Specialisation chunk{"chunk", {{"seq", {2, 512}}}, 9, {}, {{"forward", "strata_forward_chunk", {op}}}};
-  chunk.stats = {"ilp", 100, 40, "saturated", false, 4e-6, 3.5e-6, 0.125, 0.5, 0.25};
+  chunk.stats = {"ilp", 100, 40, "saturated", false, 4e-6, 3.5e-6, 0.125, 0.5, 0.25, {}};
   Specialisation one{"seq1", {{"seq", {1, 1}}}, 1, {}, {{"forward", "f1", {}}, {"head", "h1", {}}}};
   plan.specialisations = {one, chunk};
   return plan;
@@ -101,7 +100,6 @@ TEST(PlanJson, RoundTrips) {
   EXPECT_EQ(to_json(back), text);
   const Op& op = back.specialisations[1].entries[0].ops[0];
   EXPECT_EQ(op.cost.axes[1].nodes, (std::vector<std::int64_t>{2, 8}));
-  EXPECT_EQ(op.fused_into, "layer.rope");
   EXPECT_EQ(op.alternatives[0].layout, "row-major");
   EXPECT_EQ(back.machine.name, "avx512-zen5");
   EXPECT_EQ(back.specialisations[1].stats.egraph_nodes, 100);
