@@ -43,7 +43,8 @@ struct Loop {
 // The result's loops. Neighbours are one where every access runs through them as through one (schedule/strided_nest.h).
 class OwnLoops {
  public:
-  OwnLoops(const WorkCounter& counter, const LoopNest& nest) : nest_(nest) {
+  OwnLoops(const WorkCounter& counter, const LoopNest& nest)
+      : nest_(nest), grain_(static_cast<double>(counter.machine().core.grain_elements)) {
     for (const ir::Stage& stage : nest.stages) {
       for (const ScalarExpr* access : ir::operand_accesses(stage.body))
         accesses_.push_back(steps_of(*access, counter.type(access->number), nest.iterators.size()));
@@ -59,7 +60,7 @@ class OwnLoops {
   // in vector lanes, and where it is the only one, pieces of it are shared out.
   double pieces() const {
     const bool is_map = nest_.stages.size() == 1 && nest_.result().combiner == ir::Combiner::kNone;
-    if (is_map && loops_.size() == 1) return std::ceil(loops_[0].extent / static_cast<double>(kElementGrain));
+    if (is_map && loops_.size() == 1) return std::ceil(loops_[0].extent / grain_);
     for (std::size_t i = 0; i + (is_map ? 1 : 0) < loops_.size(); ++i) {
       if (is_everywhere(loops_[i]) && loops_[i].extent > 1) return loops_[i].extent;
     }
@@ -100,6 +101,7 @@ class OwnLoops {
   }
 
   const LoopNest& nest_;
+  const double grain_;
   std::vector<std::vector<double>> accesses_;
   std::vector<Loop> loops_;
 };

@@ -56,8 +56,10 @@ void add_decoding(WorkCounter& counter, const Product& product, double times) {
   const encoding::Encoding* const encoding = counter.type(product.right).layout.encoding;
   if (encoding == nullptr) return;
   times *= counter.lanes() / product.lanes;
-  counter.add_beside(machine::fma_unit(counter.machine(), DType::kF32),
-                     times * product.columns * product.depth * encoding->decode_slots);
+  counter.add_beside(
+      machine::fma_unit(counter.machine(), DType::kF32),
+      times * product.columns * product.depth *
+          machine::decode_slots(counter.machine(), std::string(encoding->name), encoding->decode_instructions));
 }
 
 void move_product(WorkCounter& counter, const Product& product) {
@@ -197,7 +199,7 @@ void count_attention(WorkCounter& counter) {
   add_cache_products(counter, counter.type(2), scores * dim, counter.lanes());
   // Weights that meet pairs are rounded.
   const double rounding = counter.type(2).layout.is_row_major() ? 0 : 2 * 6;
-  const double exponential = machine::scalar_operations("exp", static_cast<int>(counter.lanes()));
+  const double exponential = machine::scalar_operations(counter.machine(), "exp", static_cast<int>(counter.lanes()));
   counter.add_instructions(scores, exponential + 8 + rounding, used);
   counter.read(0, bytes_of(query));
   for (const std::size_t cache : {1, 2}) {

@@ -12,6 +12,7 @@ namespace {
 using ir::LoopNest;
 using ir::ScalarExpr;
 using ir::Stage;
+using machine::Machine;
 
 // The iterator along the packed axis of the first packed operand; -1: none.
 int vector_iterator(const LoopNest& nest, std::span<const ir::TensorType> types) {
@@ -41,27 +42,28 @@ bool varies(const ScalarExpr& body, int iterator) {
 }
 
 // A product that is added at once is one instruction.
-void add_operations(const ScalarExpr& body, int iterator, double used, bool varying, double& sum) {
+void add_operations(const Machine& machine, const ScalarExpr& body, int iterator, double used, bool varying,
+                    double& sum) {
   const bool is_fused = (body.name == "add" || body.name == "sub") && std::ranges::any_of(body.arguments, is_product);
   if (body.kind == ScalarExpr::Kind::kCall && !is_fused && varies(body, iterator) == varying) {
-    sum += machine::scalar_operations(body.name, static_cast<int>(used));
+    sum += machine::scalar_operations(machine, body.name, static_cast<int>(used));
   }
-  for (const ScalarExpr& argument : body.arguments) add_operations(argument, iterator, used, varying, sum);
+  for (const ScalarExpr& argument : body.arguments) add_operations(machine, argument, iterator, used, varying, sum);
 }
 
 // Per point of the stage's innermost loop, and once per run of it.
-double operations(const Stage& stage, double used) {
+double operations(const Machine& machine, const Stage& stage, double used) {
   double sum = 0;
-  add_operations(stage.body, innermost(stage), used, true, sum);
+  add_operations(machine, stage.body, innermost(stage), used, true, sum);
   if (stage.combiner != ir::Combiner::kNone && !is_product(stage.body)) {
-    sum += machine::scalar_operations("add", static_cast<int>(used));
+    sum += machine::scalar_operations(machine, "add", static_cast<int>(used));
   }
   // Loading and storing take slots of their own, and a body without arithmetic is a copy.
   return std::max(sum, 2.0);
 }
-double invariant_operations(const Stage& stage) {
+double invariant_operations(const Machine& machine, const Stage& stage) {
   double sum = 0;
-  add_operations(stage.body, innermost(stage), 1, false, sum);
+  add_operations(machine, stage.body, innermost(stage), 1, false, sum);
   return sum;
 }
 
@@ -79,9 +81,9 @@ void count_stage(WorkCounter& counter, const LoopNest& nest, const Stage& stage,
   double points = 1;
   for (const int i : stage.target) points *= points_along(counter, nest, i, used);
   for (const int i : stage.reduced) points *= points_along(counter, nest, i, used);
-  counter.add_instructions(points, operations(stage, used), used);
+  counter.add_instructions(points, operations(counter.machine(), stage, used), used);
   const double runs = points / points_along(counter, nest, innermost(stage), used);
-  counter.add_instructions(runs * counter.lanes(), invariant_operations(stage), counter.lanes());
+  counter.add_instructions(runs * counter.lanes(), invariant_operations(counter.machine(), stage), counter.lanes());
   if (stage.combiner == ir::Combiner::kNone) return;
   double rows = 1;
   for (const int i : stage.target) rows *= size_of(nest.iterators[i].extent);

@@ -13,17 +13,6 @@ using ir::TensorType;
 // what streams past between them.
 constexpr double kReusedShare = 0.125;
 
-// Lines of code that an op waits for when it starts: streams of weights push them out of the core's own caches from one
-// use to the next.
-constexpr double kColdLines = 2;
-
-// Cache misses that a core keeps in flight: what one scattered line costs is this part of the latency.
-constexpr double kMissesInFlight = 40;
-
-// Rows far from one another whose pages are looked up anew, some at a time; more of them follow a pattern.
-constexpr double kPageWalks = 64;
-constexpr double kWalksAtATime = 2;
-
 }  // namespace
 
 double size_of(const ir::Dim& dim) { return static_cast<double>(dim.max()); }
@@ -51,7 +40,9 @@ WorkCounter::WorkCounter(const ir::Op& op, std::span<const Operand> operands, co
   work_.written.assign(machine.memory.size(), 0.0);
   work_.unit = machine::fma_unit(machine, DType::kF32);
   work_.starts = 1;
-  extra_s_ = kColdLines * shared_level().latency_s + (run.is_only_one ? machine.memory.back().latency_s : 0);
+  // Streams of weights push code out of the core's own caches from one use to the next.
+  extra_s_ =
+      machine.core.cold_lines * shared_level().latency_s + (run.is_only_one ? machine.memory.back().latency_s : 0);
   work_.threads = std::clamp(run.threads, 1, machine.cores);
   work_.barriers = work_.threads > 1 ? 1 : 0;
 }
@@ -63,11 +54,12 @@ const machine::MemoryLevel& WorkCounter::shared_level() const {
 }
 
 void WorkCounter::touch_scattered(double lines) {
-  extra_s_ += lines * machine_.memory.back().latency_s / kMissesInFlight / busy_threads();
+  extra_s_ += lines * machine_.memory.back().latency_s / machine_.core.misses_in_flight / busy_threads();
 }
 
 void WorkCounter::walk_pages(double pages) {
-  extra_s_ += std::min(pages, kPageWalks) * machine_.memory.back().latency_s / kWalksAtATime;
+  const machine::CoreCosts& core = machine_.core;
+  extra_s_ += std::min(pages, core.pages_walked) * machine_.memory.back().latency_s / core.page_walks_in_flight;
 }
 
 void WorkCounter::add_instructions(double elements, double operations, double lanes_used) {
@@ -82,8 +74,8 @@ void WorkCounter::use_unit(const machine::Unit& unit, double operations) {
 // The end of a reduction: its lanes combined pairwise, each step waiting for the one before (about four cycles, in
 // which the unit could have started eight vector instructions; half of them are of the rows before and after).
 void WorkCounter::add_reductions(double count, double lanes_used) {
-  constexpr double kInstructionsPerStep = 4;
-  add_instructions(count * (2 + std::log2(lanes_used)) * kInstructionsPerStep * lanes(), 2.0, lanes());
+  const double slots = machine_.core.reduction_step_slots;
+  add_instructions(count * (2 + std::log2(lanes_used)) * slots * lanes(), 2.0, lanes());
 }
 
 void WorkCounter::read(std::size_t operand, double bytes) {

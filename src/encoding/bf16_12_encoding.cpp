@@ -96,7 +96,7 @@ const Encoding& bf16_12_encoding() {
                                      .matrices = kMatrices,
                                      .is_exact = true,
                                      .looks_up = true,
-                                     .decode_slots = 3,
+                                     .decode_instructions = 3,
                                      .statistics = kStatistics,
                                      .fit = fit,
                                      .select = select,

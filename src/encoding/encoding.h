@@ -60,8 +60,9 @@ struct Encoding {
   // Whether decoding looks bytes up in a table, which takes an instruction that not all machines have.
   bool looks_up;
 
-  // Slots of a vector unit that decoding a vector of words takes beside the multiply-adds.
-  double decode_slots;
+  // Vector instructions that decoding a vector of words takes beside the multiply-adds: where no machine file knows
+  // better, each a slot of a vector unit.
+  double decode_instructions;
 
   // What it must know of the elements, and how it then holds them. Of a part of the elements it says how many
   // exceptions there are at least.

@@ -61,7 +61,7 @@ const Encoding& f16_15_encoding() {
                                      .matrices = kMatrices,
                                      .is_exact = true,
                                      .looks_up = false,
-                                     .decode_slots = 2,
+                                     .decode_instructions = 2,
                                      .statistics = kStatistics,
                                      .fit = fit,
                                      .select = select,

@@ -31,20 +31,9 @@ double unit_seconds(const Unit* unit, double ops) {
   return ops / unit->ops_per_s;
 }
 
-// In slots of the f32 multiply-add unit, measured beside vectors of it on an EPYC (Zen 5), 8 and 16 lanes alike:
-// exp 18 (22 instructions, some on integer pipes), div 5, sqrt 9, rsqrt 14 to 16, sigmoid 17 to 18, tanh 29; per lane
-// log 13, sin and cos 14.5, erf 50. Other processors divide up to three times slower.
-struct ScalarCost {
-  double slots;
-  bool by_lane = false;
-};
-const std::map<std::string, ScalarCost>& scalar_costs() {
-  static const std::map<std::string, ScalarCost> kCosts = {
-      {"add", {1}},        {"sub", {1}},          {"mul", {1}},          {"neg", {1}},       {"abs", {1}},
-      {"max", {1}},        {"min", {1}},          {"lt", {1}},           {"select", {1}},    {"div", {5}},
-      {"sqrt", {9}},       {"rsqrt", {15}},       {"exp", {18}},         {"sigmoid", {17}},  {"tanh", {29}},
-      {"log", {13, true}}, {"sin", {14.5, true}}, {"cos", {14.5, true}}, {"erf", {50, true}}};
-  return kCosts;
+// What the C library computes, one lane at a time.
+bool is_computed_by_lane(const std::string& function) {
+  return function == "log" || function == "sin" || function == "cos" || function == "erf";
 }
 
 }  // namespace
@@ -86,10 +75,15 @@ int busy_threads(double pieces, int team) {
   return pieces > 0 && pieces < team ? std::max(1, static_cast<int>(pieces)) : team;
 }
 
-double scalar_operations(const std::string& function, int lanes) {
-  const auto cost = scalar_costs().find(function);
-  STRATA_CHECK(cost != scalar_costs().end(), "the cost of " + function + " is not known");
-  return 2 * cost->second.slots * (cost->second.by_lane ? lanes : 1);
+double scalar_operations(const Machine& machine, const std::string& function, int lanes) {
+  const auto slots = machine.core.scalar_slots.find(function);
+  STRATA_CHECK(slots != machine.core.scalar_slots.end(), "the cost of " + function + " is not known");
+  return 2 * slots->second * (is_computed_by_lane(function) ? lanes : 1);
+}
+
+double decode_slots(const Machine& machine, const std::string& encoding, double instructions) {
+  const auto slots = machine.core.decode_slots.find(encoding);
+  return slots == machine.core.decode_slots.end() ? instructions : slots->second;
 }
 
 int level_holding(const Machine& machine, double bytes, int threads) {

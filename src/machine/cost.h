@@ -58,7 +58,10 @@ const Unit* dot_unit(const Machine& machine, DType dtype);
 // multiply-add's slot, so 2 for `add`. A product that is added at once is one instruction: count one of the two.
 // `lanes` are those of a vector: what the C library computes (log, sin, cos, erf) is done lane by lane, which keeps the
 // unit as busy as so many vectors would.
-double scalar_operations(const std::string& function, int lanes = 16);
+double scalar_operations(const Machine& machine, const std::string& function, int lanes = 16);
+
+// Slots that decoding a vector of an encoding's words takes beside the multiply-adds; `instructions`: of its decoder.
+double decode_slots(const Machine& machine, const std::string& encoding, double instructions);
 
 // The plain multiply-add unit for operands of this type; nullptr when there is none.
 const Unit* fma_unit(const Machine& machine, DType dtype);

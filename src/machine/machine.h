@@ -54,6 +54,28 @@ struct Stream {
   bool operator==(const Stream&) const = default;
 };
 
+// What instructions and misses cost a core beside what its units and levels say. The defaults were measured on an EPYC
+// (Zen 5), or guessed where that is said.
+struct CoreCosts {
+  // Slots of the f32 multiply-add unit that a vector of a scalar function's results takes (tensor/math.h), by its name
+  // in declarations; log, sin, cos and erf, which the C library computes, per lane. Beside vectors of multiply-adds, 8
+  // and 16 lanes alike: exp 18 (22 instructions, some on integer pipes), rsqrt 14 to 16, sigmoid 17 to 18. Other
+  // processors divide up to three times slower.
+  std::map<std::string, double> scalar_slots = {
+      {"add", 1},   {"sub", 1},  {"mul", 1},    {"neg", 1},    {"abs", 1},    {"max", 1},  {"min", 1},
+      {"lt", 1},    {"div", 5},  {"select", 1}, {"sqrt", 9},   {"rsqrt", 15}, {"exp", 18}, {"sigmoid", 17},
+      {"tanh", 29}, {"log", 13}, {"sin", 14.5}, {"cos", 14.5}, {"erf", 50}};
+  // The same of decoding a vector of an encoding's words; others take as many as the decoder has instructions.
+  std::map<std::string, double> decode_slots = {};
+  double reduction_step_slots = 4;  // of a step in which lanes are combined pairwise, waiting for the one before
+  double misses_in_flight = 40;     // lines of the outermost level that a core waits for at once
+  double cold_lines = 2;            // of an op's code, pushed out of the core's own caches since its last use
+  double page_walks_in_flight = 2;  // addresses of pages looked up at once
+  double pages_walked = 64;         // of rows far apart, those that are looked up anew; more of them follow a pattern
+  std::int64_t grain_elements = 4096;  // an elementwise op is divided among threads in pieces of so many: a guess
+  bool operator==(const CoreCosts&) const = default;
+};
+
 struct VectorRegisters {
   int count = 16;
   int bytes = 16;
@@ -70,13 +92,6 @@ struct Processors {
   int last_model = 0;
 };
 
-// A connection between devices: a message of n bytes takes alpha_s + n * beta_s_per_byte.
-struct Link {
-  std::string name;
-  double alpha_s = 0;
-  double beta_s_per_byte = 0;
-};
-
 // A machine as the compiler sees it. No pass asks which instruction set it is on; it asks these figures.
 struct Machine {
   std::string name;
@@ -87,12 +102,12 @@ struct Machine {
   VectorRegisters vector_registers;
   std::vector<MemoryLevel> memory;
   std::vector<Unit> units;
-  std::vector<Stream> streams;            // by size of the elements; others are read as Stream's defaults say
+  std::vector<Stream> streams;  // by size of the elements; others are read as Stream's defaults say
+  CoreCosts core;
   double barrier_s = 0;                   // one barrier of all cores
   double op_overhead_s = 10e-9;           // what one op costs a thread beside its work: call, addresses, loop set-up
   double contention = 0.1;                // of what overlaps with the slowest unit or level, the part that holds it up
   double storage_read_bytes_per_s = 2e9;  // of what a package lies on, while it isn't in memory
-  std::vector<Link> links;
 };
 
 // "native", a name of machines/, or the path of such a file. Throws usage_error for an unknown name (listing the known

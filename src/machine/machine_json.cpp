@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
-#include <set>
 
-#include "base/error.h"
 #include "base/json.h"
 #include "machine/cost.h"
+#include "machine/file_reader.h"
 #include "machine/machine.h"
-#include "machine/target_words.h"
 
 namespace strata::machine {
 namespace {
@@ -16,182 +12,9 @@ namespace {
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr double kMaxRate = 1e18;
 constexpr double kMaxSeconds = 10;
 
-// One JSON object being read: knows its place for messages, and which keys were asked for.
-class Reader {
- public:
-  Reader(const Json& json, std::string path, const std::string& origin)
-      : json_(json), path_(std::move(path)), origin_(origin) {
-    if (!json.is_object()) fail(path_.empty() ? "the file" : "key '" + path_ + "'", "must be an object");
-  }
-
-  std::string text(const std::string& key) {
-    const Json& value = get(key, "a string");
-    if (!value.is_string()) refuse(key, "a string");
-    return value.get<std::string>();
-  }
-
-  // Text that may reach code, a command line or a terminal.
-  std::string word(const std::string& key) {
-    std::string value = text(key);
-    if (!is_word(value)) refuse(key, "a word of letters, digits, '.', '_', '+' and '-'");
-    return value;
-  }
-
-  std::string plain_text_or(const std::string& key, const std::string& fallback) {
-    if (!json_.contains(key)) return fallback;
-    std::string value = text(key);
-    if (!is_plain_text(value)) refuse(key, "text without control characters");
-    return value;
-  }
-
-  std::string triple(const std::string& key) {
-    std::string value = text(key);
-    if (!is_triple(value)) refuse(key, "a triple such as x86_64-linux-gnu");
-    return value;
-  }
-
-  std::int64_t integer(const std::string& key, std::int64_t min, std::int64_t max) {
-    const std::string kind = "an integer from " + std::to_string(min) + " to " + std::to_string(max);
-    const Json& value = get(key, kind);
-    const bool fits = value.is_number_unsigned() ? value.get<std::uint64_t>() <= static_cast<std::uint64_t>(max)
-                                                 : value.is_number_integer();
-    if (!fits || value.get<std::int64_t>() < min || value.get<std::int64_t>() > max) refuse(key, kind);
-    return value.get<std::int64_t>();
-  }
-
-  int small(const std::string& key, int min, int max) { return static_cast<int>(integer(key, min, max)); }
-
-  double real(const std::string& key, double min, double max) {
-    const Json& value = get(key, "a number");
-    if (!value.is_number() || !(value.get<double>() >= min && value.get<double>() <= max)) {
-      refuse(key, "a number from " + format(min) + " to " + format(max));
-    }
-    return value.get<double>();
-  }
-
-  double real_or(const std::string& key, double fallback, double min, double max) {
-    return json_.contains(key) ? real(key, min, max) : fallback;
-  }
-
-  bool flag_or(const std::string& key, bool fallback) {
-    if (!json_.contains(key)) return fallback;
-    const Json& value = get(key, "true or false");
-    if (!value.is_boolean()) refuse(key, "true or false");
-    return value.get<bool>();
-  }
-
-  double rate(const std::string& key) { return real(key, 1.0, kMaxRate); }
-
-  DType dtype(const std::string& key) {
-    const auto dtype = parse_dtype(text(key));
-    if (!dtype) refuse(key, "one of f32, f16, bf16, i8, i32, i64, u8, bool");
-    return *dtype;
-  }
-
-  std::vector<std::string> texts(const std::string& key) {
-    std::vector<std::string> result;
-    for (const Json& item : array(key)) {
-      if (!item.is_string()) refuse(key, "a list of strings");
-      result.push_back(item.get<std::string>());
-    }
-    return result;
-  }
-
-  std::vector<std::string> words(const std::string& key) {
-    std::vector<std::string> values = texts(key);
-    if (!std::ranges::all_of(values, is_word)) refuse(key, "a list of words of letters, digits, '.', '_', '+' and '-'");
-    return values;
-  }
-
-  std::vector<std::string> target_flags(const std::string& key) {
-    std::vector<std::string> values = texts(key);
-    const auto wrong = std::ranges::find_if_not(values, is_target_flag);
-    if (wrong != values.end()) {
-      refuse(key, "flags that choose instructions, such as -march=, -mtune= and -mavx2, not '" + *wrong + "'");
-    }
-    return values;
-  }
-
-  std::vector<Reader> objects_or_none(const std::string& key) {
-    return json_.contains(key) ? objects(key) : std::vector<Reader>{};
-  }
-
-  std::vector<Reader> objects(const std::string& key) {
-    std::vector<Reader> result;
-    for (const Json& item : array(key)) {
-      result.emplace_back(item, place(key) + "[" + std::to_string(result.size()) + "]", origin_);
-    }
-    return result;
-  }
-
-  Reader object(const std::string& key) { return {get(key, "an object"), place(key), origin_}; }
-
-  std::map<int, double> rates_by_threads_or_none(const std::string& key) {
-    return json_.contains(key) ? rates_by_threads(key) : std::map<int, double>{};
-  }
-
-  // {"1": 38e9, "2": 46e9}; one thread must be there.
-  std::map<int, double> rates_by_threads(const std::string& key) {
-    Reader table = object(key);
-    std::map<int, double> result;
-    for (const auto& [name, value] : table.json_.items()) {
-      int threads = 0;
-      const auto parsed = std::from_chars(name.data(), name.data() + name.size(), threads);
-      if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size() || threads < 1 || threads > 4096) {
-        table.refuse(name, "named by a number of threads from 1 to 4096");
-      }
-      result[threads] = table.rate(name);
-    }
-    if (!result.contains(1)) table.refuse("1", "there: the rate of one thread");
-    return result;
-  }
-
-  // Refuses keys that nobody asked for.
-  void finish() const {
-    for (const auto& [key, value] : json_.items()) {
-      if (!known_.contains(key)) fail("key '" + place(key) + "'", "is not known");
-    }
-  }
-
-  [[noreturn]] void refuse(const std::string& key, const std::string& wanted) const {
-    fail("key '" + place(key) + "'", "must be " + wanted);
-  }
-
- private:
-  const Json& get(const std::string& key, const std::string& wanted) {
-    known_.insert(key);
-    const auto found = json_.find(key);
-    if (found == json_.end()) fail("key '" + place(key) + "'", "is missing; it must be " + wanted);
-    return *found;
-  }
-
-  const Json& array(const std::string& key) {
-    const Json& value = get(key, "a list");
-    if (!value.is_array()) refuse(key, "a list");
-    return value;
-  }
-
-  std::string place(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
-
-  static std::string format(double value) {
-    char buffer[32];
-    return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
-  }
-
-  [[noreturn]] void fail(const std::string& what, const std::string& why) const {
-    throw model_error("machine file: " + what + " " + why, origin_);
-  }
-
-  const Json& json_;
-  std::string path_;
-  const std::string& origin_;
-  std::set<std::string> known_;
-};
-
-Target read_target(Reader reader) {
+Target read_target(FileReader reader) {
   Target target;
   target.arch = reader.word("arch");
   target.triple = reader.triple("triple");
@@ -202,7 +25,7 @@ Target read_target(Reader reader) {
   return target;
 }
 
-MemoryLevel read_level(Reader& reader) {
+MemoryLevel read_level(FileReader& reader) {
   MemoryLevel level;
   level.name = reader.word("name");
   level.capacity_bytes = reader.integer("capacity_bytes", 1024, std::int64_t{1} << 50);
@@ -215,7 +38,7 @@ MemoryLevel read_level(Reader& reader) {
   return level;
 }
 
-Unit read_unit(Reader& reader) {
+Unit read_unit(FileReader& reader) {
   Unit unit;
   unit.name = reader.word("name");
   unit.dtype = reader.dtype("dtype");
@@ -227,7 +50,7 @@ Unit read_unit(Reader& reader) {
   return unit;
 }
 
-Processors read_processors(Reader& reader) {
+Processors read_processors(FileReader& reader) {
   constexpr int kMax = 1 << 16;
   Processors processors;
   processors.vendor = reader.word("vendor");
@@ -238,7 +61,7 @@ Processors read_processors(Reader& reader) {
   return processors;
 }
 
-Stream read_stream(Reader& reader) {
+Stream read_stream(FileReader& reader) {
   Stream stream;
   stream.element_bits = reader.small("element_bits", 1, 64);
   stream.panels = reader.small("panels", 1, 8);
@@ -248,16 +71,22 @@ Stream read_stream(Reader& reader) {
   return stream;
 }
 
-Link read_link(Reader& reader) {
-  Link link;
-  link.name = reader.word("name");
-  link.alpha_s = reader.real("alpha_s", 0, kMaxSeconds);
-  link.beta_s_per_byte = reader.real("beta_s_per_byte", 0, 1);
+CoreCosts read_core(FileReader reader) {
+  constexpr double kMostSlots = 1e5;
+  CoreCosts core;
+  reader.take_reals("scalar_slots", core.scalar_slots, true, 0.01, kMostSlots);
+  reader.take_reals("decode_slots", core.decode_slots, false, 0, kMostSlots);
+  core.reduction_step_slots = reader.real_or("reduction_step_slots", core.reduction_step_slots, 0, kMostSlots);
+  core.misses_in_flight = reader.real_or("misses_in_flight", core.misses_in_flight, 1, 1e6);
+  core.cold_lines = reader.real_or("cold_lines", core.cold_lines, 0, 1e6);
+  core.page_walks_in_flight = reader.real_or("page_walks_in_flight", core.page_walks_in_flight, 1, 1e6);
+  core.pages_walked = reader.real_or("pages_walked", core.pages_walked, 0, 1e9);
+  core.grain_elements = reader.integer_or("grain_elements", core.grain_elements, 1, std::int64_t{1} << 30);
   reader.finish();
-  return link;
+  return core;
 }
 
-VectorRegisters read_registers(Reader reader) {
+VectorRegisters read_registers(FileReader reader) {
   VectorRegisters registers;
   registers.count = reader.small("count", 4, 1024);
   registers.bytes = reader.small("bytes", 4, 8192);
@@ -268,23 +97,24 @@ VectorRegisters read_registers(Reader reader) {
   return registers;
 }
 
-Machine read_machine(Reader reader) {
+Machine read_machine(FileReader reader) {
   Machine machine;
   machine.name = reader.word("name");
   machine.description = reader.plain_text_or("description", "");
   machine.target = read_target(reader.object("target"));
-  for (Reader& entry : reader.objects_or_none("processors")) machine.processors.push_back(read_processors(entry));
+  for (FileReader& entry : reader.objects_or_none("processors")) machine.processors.push_back(read_processors(entry));
   machine.cores = reader.small("cores", 1, 4096);
   machine.vector_registers = read_registers(reader.object("vector_registers"));
-  for (Reader& level : reader.objects("memory")) machine.memory.push_back(read_level(level));
-  for (Reader& unit : reader.objects("units")) machine.units.push_back(read_unit(unit));
-  for (Reader& stream : reader.objects_or_none("streams")) machine.streams.push_back(read_stream(stream));
+  for (FileReader& level : reader.objects("memory")) machine.memory.push_back(read_level(level));
+  for (FileReader& unit : reader.objects("units")) machine.units.push_back(read_unit(unit));
+  for (FileReader& stream : reader.objects_or_none("streams")) machine.streams.push_back(read_stream(stream));
+  if (const auto core = reader.object_or_none("core")) machine.core = read_core(*core);
   machine.barrier_s = reader.real("barrier_s", 0, kMaxSeconds);
   machine.op_overhead_s = reader.real_or("op_overhead_s", machine.op_overhead_s, 0, kMaxSeconds);
   machine.contention = reader.real_or("contention", machine.contention, 0, 1);
   machine.storage_read_bytes_per_s =
-      reader.real_or("storage_read_bytes_per_s", machine.storage_read_bytes_per_s, 1, kMaxRate);
-  for (Reader& link : reader.objects("links")) machine.links.push_back(read_link(link));
+      reader.real_or("storage_read_bytes_per_s", machine.storage_read_bytes_per_s, 1, FileReader::kMaxRate);
+  reader.pass_over("links");  // of files that earlier versions wrote
   if (machine.memory.empty()) reader.refuse("memory", "a list of at least one level");
   if (fma_unit(machine, DType::kF32) == nullptr) reader.refuse("units", "a list with an f32 unit of k = 1");
   reader.finish();
@@ -296,7 +126,7 @@ Machine read_machine(Reader reader) {
 Machine machine_from_json(std::string_view json, const std::string& origin) {
   const Json parsed =
       parse_json(json, origin, {.max_bytes = std::size_t{1} << 20, .max_depth = 16, .unique_keys = true});
-  return read_machine(Reader(parsed, "", origin));
+  return read_machine(FileReader(parsed, "", origin));
 }
 
 std::string to_json(const Machine& machine) {
@@ -353,15 +183,19 @@ std::string to_json(const Machine& machine) {
                                {"ahead_bytes", stream.ahead_bytes},
                                {"locality", stream.locality}});
   }
+  const CoreCosts& core = machine.core;
+  json["core"] = {{"scalar_slots", core.scalar_slots},
+                  {"decode_slots", core.decode_slots},
+                  {"reduction_step_slots", core.reduction_step_slots},
+                  {"misses_in_flight", core.misses_in_flight},
+                  {"cold_lines", core.cold_lines},
+                  {"page_walks_in_flight", core.page_walks_in_flight},
+                  {"pages_walked", core.pages_walked},
+                  {"grain_elements", core.grain_elements}};
   json["barrier_s"] = machine.barrier_s;
   json["op_overhead_s"] = machine.op_overhead_s;
   json["contention"] = machine.contention;
   json["storage_read_bytes_per_s"] = machine.storage_read_bytes_per_s;
-  json["links"] = OrderedJson::array();
-  for (const Link& link : machine.links) {
-    json["links"].push_back(
-        {{"name", link.name}, {"alpha_s", link.alpha_s}, {"beta_s_per_byte", link.beta_s_per_byte}});
-  }
   return json.dump(2) + "\n";
 }
 

@@ -229,6 +229,7 @@ void take_core_rates(Machine& machine, const Machine& known) {
   machine.streams = known.streams;
   machine.op_overhead_s = known.op_overhead_s;
   machine.contention = known.contention;
+  machine.core = known.core;
 }
 
 namespace {
@@ -316,6 +317,7 @@ Machine native(const std::filesystem::path& calibration) {
   machine.barrier_s = measured.barrier_s;
   machine.op_overhead_s = measured.op_overhead_s;
   machine.contention = measured.contention;
+  machine.core = std::move(measured.core);
   machine.storage_read_bytes_per_s = measured.storage_read_bytes_per_s;
   return machine;
 }

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "cost/division.h"
 #include "ir/op.h"
 #include "machine/cost.h"
 #include "schedule/schedule.h"
@@ -26,7 +25,9 @@ bool contains(const std::vector<int>& list, int item) { return std::ranges::find
 // one step divided among the threads; in them a loop nest for each stage, the innermost loop in vector lanes.
 class OwnLoops {
  public:
-  OwnLoops(const StridedNest& nest, std::int64_t lanes) : nest_(nest), lanes_(lanes) {}
+  // An elementwise op is divided in pieces of `grain` elements, so that small ones stay on one thread.
+  OwnLoops(const StridedNest& nest, std::int64_t lanes, std::int64_t grain)
+      : nest_(nest), lanes_(lanes), grain_(grain) {}
 
   TileTree run() {
     TileTree tree;
@@ -84,7 +85,7 @@ class OwnLoops {
         outer, [&](int iterator) { return nest_.iterators[static_cast<std::size_t>(iterator)].extent.max() != 1; });
     const bool is_flat = outer.empty() && inside.size() == 1 && inside[0].kind == Kind::kVector &&
                          nest_.result().combiner == ir::Combiner::kNone;
-    if (is_flat) return {loop(Kind::kParallel, inside[0].iterator, cost::kElementGrain, std::move(inside))};
+    if (is_flat) return {loop(Kind::kParallel, inside[0].iterator, grain_, std::move(inside))};
     for (std::size_t i = outer.size(); i-- > 0;) {
       inside = {loop(Kind::kSerial, outer[i], 1, std::move(inside))};
       if (divided == outer.begin() + static_cast<std::ptrdiff_t>(i)) {
@@ -99,6 +100,7 @@ class OwnLoops {
 
   const StridedNest& nest_;
   const std::int64_t lanes_;
+  const std::int64_t grain_;
 };
 
 std::vector<ir::TensorType> operand_types(const ScheduledOp& op) {
@@ -201,7 +203,7 @@ TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine) {
     case Domain::kView:
       return {};
     case Domain::kOwn:
-      return OwnLoops(*op.nest, cost::loop_lanes(operand_types(op))).run();
+      return OwnLoops(*op.nest, cost::loop_lanes(operand_types(op)), machine.core.grain_elements).run();
     case Domain::kContraction:
       return ContractionTree(op, machine).run();
     case Domain::kLoop:

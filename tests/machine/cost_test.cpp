@@ -80,17 +80,27 @@ TEST(Seconds, StartingComesOnTop) {
 TEST(ScalarOperations, KnowsEveryFunctionOfADeclaration) {
   for (const char* name : {"add", "sub", "mul", "div", "neg", "exp", "log", "sqrt", "rsqrt", "sin", "cos", "tanh",
                            "sigmoid", "erf", "abs", "max", "min", "select", "lt"}) {
-    EXPECT_GE(scalar_operations(name), 2) << name;
-    EXPECT_GE(scalar_operations(name, 4), 2) << name;
+    EXPECT_GE(scalar_operations(toy(), name), 2) << name;
+    EXPECT_GE(scalar_operations(toy(), name, 4), 2) << name;
   }
-  EXPECT_THROW(scalar_operations("gamma"), std::logic_error);
+  EXPECT_THROW(scalar_operations(toy(), "gamma"), std::logic_error);
 }
 
 TEST(ScalarOperations, ALibraryCallPerLaneCostsMoreTheWiderTheVectors) {
-  EXPECT_EQ(scalar_operations("add"), 2);
-  EXPECT_EQ(scalar_operations("exp", 4), scalar_operations("exp", 16));
-  EXPECT_EQ(4 * scalar_operations("sin", 4), scalar_operations("sin", 16));
-  EXPECT_GT(scalar_operations("tanh"), scalar_operations("exp"));
+  EXPECT_EQ(scalar_operations(toy(), "add"), 2);
+  EXPECT_EQ(scalar_operations(toy(), "exp", 4), scalar_operations(toy(), "exp", 16));
+  EXPECT_EQ(4 * scalar_operations(toy(), "sin", 4), scalar_operations(toy(), "sin", 16));
+  EXPECT_GT(scalar_operations(toy(), "tanh"), scalar_operations(toy(), "exp"));
+}
+
+TEST(ScalarOperations, AreTheMachinesOwn) {
+  Machine machine = toy();
+  const double before = scalar_operations(machine, "div");
+  machine.core.scalar_slots["div"] *= 3;
+  EXPECT_DOUBLE_EQ(scalar_operations(machine, "div"), 3 * before);
+  EXPECT_DOUBLE_EQ(decode_slots(machine, "some", 5), 5) << "as many as the decoder has instructions";
+  machine.core.decode_slots["some"] = 2.5;
+  EXPECT_DOUBLE_EQ(decode_slots(machine, "some", 5), 2.5);
 }
 
 TEST(Seconds, RefusesOperationsWithoutAUnit) {

@@ -57,7 +57,6 @@ TEST(MachineFile, IsRead) {
   EXPECT_EQ(machine.target.clang_flags, std::vector<std::string>{"-march=x86-64"});
   EXPECT_EQ(machine.memory.at(0).read_bytes_per_s.at(2), 1.5e9);
   EXPECT_EQ(machine.units.at(0).dtype, DType::kF32);
-  EXPECT_EQ(machine.links.at(0).beta_s_per_byte, 1e-9);
 }
 
 TEST(MachineFile, RoundTrips) {
@@ -97,6 +96,40 @@ TEST(MachineFile, StreamsAndProcessorsAreReadAndWritten) {
   ASSERT_EQ(machine.processors.size(), 1u);
   EXPECT_EQ(machine.processors[0].vendor, "Maker");
   EXPECT_EQ(machine.processors[0].last_model, 3);
+}
+
+TEST(MachineFile, CostsOfACoreAreReadAndWritten) {
+  EXPECT_EQ(machine_from_json(kSmall, "here.json").core, CoreCosts()) << "older files have none";
+  const std::string text = replaced("\"cores\": 2", R"("cores": 2, "core": {
+      "scalar_slots": {"exp": 11.5}, "decode_slots": {"bf16_12": 4.5}, "reduction_step_slots": 3, "misses_in_flight": 20,
+      "cold_lines": 1, "page_walks_in_flight": 4, "pages_walked": 128, "grain_elements": 1024})");
+  const Machine machine = machine_from_json(to_json(machine_from_json(text, "here.json")), "again");
+  EXPECT_EQ(machine.core.scalar_slots.at("exp"), 11.5);
+  EXPECT_EQ(machine.core.scalar_slots.at("div"), CoreCosts().scalar_slots.at("div")) << "the others stay";
+  EXPECT_EQ(machine.core.decode_slots, (std::map<std::string, double>{{"bf16_12", 4.5}}));
+  EXPECT_EQ(machine.core.reduction_step_slots, 3);
+  EXPECT_EQ(machine.core.misses_in_flight, 20);
+  EXPECT_EQ(machine.core.cold_lines, 1);
+  EXPECT_EQ(machine.core.page_walks_in_flight, 4);
+  EXPECT_EQ(machine.core.pages_walked, 128);
+  EXPECT_EQ(machine.core.grain_elements, 1024);
+}
+
+TEST(MachineFile, RefusesCostsOfACoreOutOfRange) {
+  const auto with = [](const std::string& core) {
+    return refusal(replaced("\"cores\": 2", "\"cores\": 2, \"core\": " + core));
+  };
+  EXPECT_EQ(with("{}"), "");
+  EXPECT_TRUE(says(with("[]"), "'core' must be an object"));
+  EXPECT_TRUE(says(with("{\"scalar_slots\": {\"gamma\": 3}}"), "'core.scalar_slots.gamma' is not known"));
+  EXPECT_TRUE(says(with("{\"scalar_slots\": {\"exp\": 0}}"), "'core.scalar_slots.exp' must be a number from"));
+  EXPECT_TRUE(says(with("{\"scalar_slots\": 3}"), "'core.scalar_slots' must be an object"));
+  EXPECT_TRUE(says(with("{\"decode_slots\": {\"a b\": 3}}"), "is not known"));
+  EXPECT_TRUE(says(with("{\"decode_slots\": {\"bf16_12\": -1}}"), "'core.decode_slots.bf16_12'"));
+  EXPECT_TRUE(says(with("{\"misses_in_flight\": 0}"), "'core.misses_in_flight' must be a number from 1"));
+  EXPECT_TRUE(says(with("{\"page_walks_in_flight\": \"2\"}"), "'core.page_walks_in_flight'"));
+  EXPECT_TRUE(says(with("{\"grain_elements\": 0}"), "'core.grain_elements' must be an integer from 1"));
+  EXPECT_TRUE(says(with("{\"grain\": 1}"), "'core.grain' is not known"));
 }
 
 TEST(MachineFile, RefusesOptionalFiguresOutOfRange) {
@@ -167,7 +200,6 @@ TEST(MachineFile, RefusesWhatIsNotAnObject) {
   EXPECT_NE(refusal("[]"), "");
   EXPECT_NE(refusal("{"), "");
   EXPECT_NE(refusal(""), "");
-  EXPECT_TRUE(says(refusal(replaced("\"links\": [", "\"links\": [3, ")), "'links[0]' must be an object"));
 }
 
 TEST(Load, KnowsEveryEmbeddedMachineByItsOwnName) {
