@@ -144,6 +144,15 @@ TEST(Jinja, WorkIsChargedByWhatItTouches) {
   }
 }
 
+// Work in proportion to the list: the square of it would be past the limit.
+TEST(Jinja, UniqueLooksEachItemUpOnce) {
+  EXPECT_EQ(render("{{ range(50000)|unique|list|length }}"), "50000");
+  EXPECT_EQ(render("{{ ['a', 'A', 'b', 'a']|unique|list }}{{ ['a', 'A']|unique(case_sensitive=true)|list }}"),
+            "['a', 'b']['a', 'A']");
+  EXPECT_EQ(render("{{ [1, 1.0, true, '1', none, (1, 2), (1, 2.0), none]|unique|list }}"), "[1, '1', None, (1, 2)]");
+  expect_error(Fault::kData, "unhashable type: 'list'", "{{ [[1], [1]]|unique|list }}");
+}
+
 TEST(Jinja, MemoryThatIsHeldIsBounded) {
   const auto grown = [](const std::string& first, const std::string& next) {
     return "{% set ns = namespace(a=" + first + ") %}{% for i in range(99) %}{% set ns.a = " + next + " %}{% endfor %}";

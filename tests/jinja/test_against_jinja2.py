@@ -11,13 +11,18 @@ import json
 import os
 import re
 import subprocess
+import sys
 import unittest
 from datetime import datetime
 
-import jinja2
-import jinja2.ext
-import jinja2.sandbox
 from snippets import Grammar
+
+try:
+    import jinja2
+    import jinja2.ext
+    import jinja2.sandbox
+except ImportError:
+    sys.exit(f"{sys.executable} has no jinja2 to compare with: scripts/setup.sh --tests installs python3-jinja2")
 
 ENGINE = os.environ.get("STRATA_JINJA", "build/release/tests/jinja_render_lines")
 SEED = int(os.environ.get("STRATA_SEED", "1"))
