@@ -46,7 +46,6 @@ class SafetensorsFile {
 
   // The tensor's bytes in the mapping; they may lie at any address, so elements are to be read with memcpy.
   std::span<const std::byte> bytes(const SafetensorsEntry& entry) const;
-  std::span<const std::byte> header_bytes() const { return file_.bytes().first(header_.data_offset); }
   const MappedFile& file() const { return file_; }
 
  private:

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <string>
 
-#include "base/error.h"
 #include "ir/structured.h"
 
 namespace strata::ir {
@@ -75,13 +74,6 @@ double evaluate_scalar(ScalarFunction function, double a, double b, double c) {
       return a < b ? 1 : 0;
   }
   return 0;
-}
-
-double apply_scalar(const std::string& function, const std::vector<double>& arguments) {
-  const std::optional<ScalarFunction> known = find_scalar_function(function);
-  STRATA_CHECK(known && arity_of(*known) == static_cast<int>(arguments.size()), "no such scalar function: " + function);
-  const auto at = [&arguments](std::size_t i) { return i < arguments.size() ? arguments[i] : 0.0; };
-  return evaluate_scalar(*known, at(0), at(1), at(2));
 }
 
 int scalar_arity(const std::string& function) {

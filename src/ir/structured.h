@@ -41,9 +41,8 @@ struct ScalarExpr {
   std::vector<ScalarExpr> arguments;  // kCall
 };
 
-// Scalar functions: add sub mul div neg exp log sqrt rsqrt sin cos tanh sigmoid erf abs max min select lt.
-// Evaluates one on doubles.
-double apply_scalar(const std::string& function, const std::vector<double>& arguments);
+// Scalar functions: add sub mul div neg exp log sqrt rsqrt sin cos tanh sigmoid erf abs max min select lt
+// (ir/scalar.h).
 int scalar_arity(const std::string& function);  // -1: no such function
 
 struct Iterator {
