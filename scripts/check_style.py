@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Check what clang-format doesn't: the licence line, the length of files, words that stand for unfinished work, and
-the length of lines where no formatter looks after it.
+"""Check what clang-format doesn't: the licence line, the length of files, words that stand for unfinished work, the
+length of lines where no formatter looks after it, and that ThreadSanitizer's build has every test with threads.
 
     check_style.py [--self-test]
 """
@@ -9,6 +9,7 @@ import argparse
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,6 +17,12 @@ LICENCE = "SPDX-License-Identifier: Apache-2.0"
 CPP = {".h", ".cpp"}
 CODE = CPP | {".py", ".sh", ".cmake"}
 MAX_LINES, MAX_COLUMNS = 800, 120
+# What a test with threads, or with locks, includes. Tests that run generated code by a header of their own have none
+# that ThreadSanitizer sees into.
+THREADS = re.compile(r'^#include (<(?:atomic|barrier|condition_variable|future|latch|mutex|semaphore|shared_mutex|'
+                     r'stop_token|thread)>|"(?:runtime/(?:session|thread_team)|tensor/team|compile/parallel_for|'
+                     r'calibrate/(?:calibrate|windows))\.h")', re.MULTILINE)
+LISTED = re.compile(r"strata_test\((\w+)[^)]*?THREADS([^)]*)\)")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 
@@ -48,7 +55,40 @@ def problems(name, text):
             yield f"{name}:{number}: white space at the end"
 
 
+def thread_problems(tests):
+    """Tests with threads that ThreadSanitizer's build would leave out."""
+    for folder in sorted(path.parent for path in tests.glob("*/CMakeLists.txt")):
+        listed = {name for target, names in LISTED.findall((folder / "CMakeLists.txt").read_text())
+                  if target == folder.name for name in names.split()}
+        files = {path.name.removesuffix("_test.cpp"): path for path in sorted(folder.glob("*_test.cpp"))}
+        for name, path in files.items():
+            match = THREADS.search(path.read_text())
+            if match and name not in listed:
+                yield f"{path.relative_to(tests.parent)}: includes {match.group(1)}: list it in THREADS of {folder.name}"
+        for name in sorted(listed - set(files)):
+            yield f"{folder.relative_to(tests.parent)}/CMakeLists.txt: THREADS names {name}, which is no test"
+
+
+def threads_self_test():
+    with tempfile.TemporaryDirectory() as folder:
+        tests = Path(folder) / "tests"
+        for name, text in {"a/CMakeLists.txt": "strata_test(a strata_a THREADS one\n  two)\n",
+                           "a/one_test.cpp": "#include <thread>\n", "a/two_test.cpp": "",
+                           "a/plain_test.cpp": "#include <string>\n",
+                           "b/CMakeLists.txt": "strata_test(b strata_b)\n"}.items():
+            (tests / name).parent.mkdir(parents=True, exist_ok=True)
+            (tests / name).write_text(text)
+        assert list(thread_problems(tests)) == [], list(thread_problems(tests))
+        for text in ("#include <mutex>\n", '#include "runtime/session.h"\n'):
+            (tests / "a/plain_test.cpp").write_text(text)
+            assert len(list(thread_problems(tests))) == 1, text
+        (tests / "a/plain_test.cpp").unlink()
+        (tests / "a/two_test.cpp").unlink()
+        assert len(list(thread_problems(tests))) == 1
+
+
 def self_test():
+    threads_self_test()
     good = f"// {LICENCE}\nint x;\n"
     assert list(problems("a.cpp", good)) == []
     for bad in ("int x;\n", good + "// TODO\n", good + "int y; \n", good + "\n" * 900, good + "int y;"):
@@ -65,6 +105,7 @@ def main():
         return self_test()
     found = [problem for name in tracked_files() if is_code(name)
              for problem in problems(name, (ROOT / name).read_text())]
+    found += thread_problems(ROOT / "tests")
     print("\n".join(found) or "check_style: nothing to say")
     sys.exit(1 if found else 0)
 
