@@ -39,7 +39,7 @@ need() {  # file
   [ -e "$1" ] || { echo "soak: $1 is missing: without it this part cannot run" >&2; return 1; }
 }
 
-release() { configure_and_build release; }
+release() { configure_and_build release "$@"; }
 
 end_to_end() {  # tests/cli/test_NAME.py ...
   for name in "$@"; do need "tests/cli/test_$name.py"; done
