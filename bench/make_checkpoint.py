@@ -36,6 +36,8 @@ LLAMA3_ROPE = {"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "h
                "original_max_position_embeddings": 8192}
 # The wave lengths of head_dim 16 at theta 500000 fall on both sides of, and into, this smoothing band.
 LLAMA3_ROPE_NANO = LLAMA3_ROPE | {"factor": 8.0, "original_max_position_embeddings": 256}
+# The second layer's queries see 9 tokens, the first one's all.
+WINDOWS_NANO = {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1}
 
 GEOMETRY = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
             "intermediate_size", "vocab_size", "tie_word_embeddings", "max_position_embeddings")
@@ -48,6 +50,7 @@ PRESETS = {  # name: (family, geometry in GEOMETRY's order, further keys)
     "qwen3-4b": ("qwen3", (2560, 36, 32, 8, 128, 9728, 151936, True, 40960), {}),
     "qwen3-8b": ("qwen3", (4096, 36, 32, 8, 128, 12288, 151936, False, 40960), {}),
     "qwen2-nano": ("qwen2", (64, 2, 4, 2, None, 192, 512, True, 512), {}),
+    "qwen2-nano-windows": ("qwen2", (64, 2, 4, 2, None, 192, 512, True, 512), WINDOWS_NANO),
     "qwen2.5-0.5b": ("qwen2", (896, 24, 14, 2, None, 4864, 151936, True, 32768), {}),
     "llama-nano": ("llama", (96, 2, 6, 2, 16, 256, 640, False, 512), {}),
     "llama-nano-rope3": ("llama", (96, 2, 6, 2, 16, 256, 640, False, 512), {"rope_scaling": LLAMA3_ROPE_NANO}),

@@ -9,42 +9,57 @@
 //            [kv_heads][ctx_capacity / 2][dim][2]         pairs of keys, bf16; dim is a multiple of L
 //   q:       [seq][heads][dim] f32, ldq from token to token,  out: [seq][heads * dim] f32
 //
-// Query s sees the keys 0 .. positions[s]; positions grow by one and lie below ctx_capacity, a multiple of L. Cache
-// entries beyond the last position are never used, whatever they hold. What meets pairs is rounded to bf16: queries, or
-// the exponentials of the scores; sums are f32.
+// Query s sees the keys seen(s) from 0 on, a range that is not empty and ends below ctx_capacity, a multiple of L.
+// Cache entries that no query sees are never used, whatever they hold. A score is `score` of scale x query x key. What
+// meets pairs is rounded to bf16: queries, or the exponentials of the scores; sums are f32.
 #pragma once
 
+#include <type_traits>
+
 #include "tensor/pack.h"
+#include "tensor/range.h"
 #include "tensor/tile.h"
 
 namespace strata::tensor {
 
-// Keys per step of the online softmax: scores of a step stay in the L1 cache.
-inline constexpr std::int64_t kKeyBlock = 64;
-// Rows (query tokens times heads of a group) of a work item: keys and values come from memory once per item.
-inline constexpr std::int64_t kAttentionRows = 32;
+struct AttentionTile {
+  // Rows (query tokens times heads of a group) of a work item: keys and values come from memory once per item.
+  std::int64_t rows;
+  // Keys per step of the online softmax: scores of a step stay in a near cache. A multiple of the lanes.
+  std::int64_t keys;
+};
+
+// A score as it is.
+struct Unchanged {
+  template <class V>
+  STRATA_INLINE V operator()(V x) const {
+    return x;
+  }
+};
 
 struct AttentionShape {
+  AttentionTile tile;
   std::int64_t seq, heads, kv_heads, dim, ctx_capacity;
   std::int64_t ldq = 0;
 
   constexpr std::int64_t group() const { return heads / kv_heads; }
-  constexpr std::int64_t tile_tokens() const { return group() >= kAttentionRows ? 1 : kAttentionRows / group(); }
+  constexpr std::int64_t tile_tokens() const { return group() >= tile.rows ? 1 : tile.rows / group(); }
   constexpr std::int64_t tile_rows() const { return (seq < tile_tokens() ? seq : tile_tokens()) * group(); }
   constexpr std::int64_t tiles() const { return div_up(seq, tile_tokens()); }
   constexpr std::int64_t state_floats() const { return tile_rows() * (dim + 2); }
 };
 
 // Units of work that threads divide: (key/value head, tile of queries).
-constexpr std::int64_t attention_work_items(std::int64_t seq, std::int64_t heads, std::int64_t kv_heads) {
-  return kv_heads * AttentionShape{seq, heads, kv_heads, 0, 0}.tiles();
+constexpr std::int64_t attention_work_items(AttentionTile tile, std::int64_t seq, std::int64_t heads,
+                                            std::int64_t kv_heads) {
+  return kv_heads * AttentionShape{tile, seq, heads, kv_heads, 0, 0}.tiles();
 }
 
 // Floats of scratch per thread.
-constexpr std::int64_t attention_scratch_floats(std::int64_t seq, std::int64_t heads, std::int64_t kv_heads,
-                                                std::int64_t dim) {
-  const AttentionShape shape{seq, heads, kv_heads, dim, 0};
-  return shape.state_floats() + shape.tile_rows() * (dim + kKeyBlock + 1);
+constexpr std::int64_t attention_scratch_floats(AttentionTile tile, std::int64_t seq, std::int64_t heads,
+                                                std::int64_t kv_heads, std::int64_t dim) {
+  const AttentionShape shape{tile, seq, heads, kv_heads, dim, 0};
+  return shape.state_floats() + shape.tile_rows() * (dim + tile.keys + 1);
 }
 
 // The running softmax of a tile's rows: largest score, sum of exponentials, weighted sum of values.
@@ -62,18 +77,26 @@ struct AttentionState {
 };
 
 // A work item: `tokens` queries from `token` on, all heads of one group. Row r is token r / group, head r % group.
+// `keys` are those that any of them sees.
 struct AttentionItem {
-  std::int64_t kv_head, token, tokens, rows, keys;
+  std::int64_t kv_head, token, tokens, rows;
+  Range keys;
 
   // Tiles alternate from both ends: late tiles see more keys, and contiguous ranges of items come out balanced.
-  AttentionItem(const AttentionShape& shape, const std::int32_t* positions, std::int64_t item) {
+  template <class Seen>
+  AttentionItem(const AttentionShape& shape, const Seen& seen, std::int64_t item) {
     const std::int64_t i = item % shape.tiles();
     const std::int64_t tile = i % 2 == 0 ? i / 2 : shape.tiles() - 1 - i / 2;
     kv_head = item / shape.tiles();
     token = tile * shape.tile_tokens();
     tokens = shape.seq - token < shape.tile_tokens() ? shape.seq - token : shape.tile_tokens();
     rows = tokens * shape.group();
-    keys = positions[token + tokens - 1] + 1;
+    keys = seen(token);
+    for (std::int64_t s = token + 1; s < token + tokens; ++s) {
+      const Range more = seen(s);
+      keys = {more.begin < keys.begin ? more.begin : keys.begin, more.end > keys.end ? more.end : keys.end};
+    }
+    if (keys.begin < 0) keys.begin = 0;
   }
 };
 
@@ -90,8 +113,8 @@ template <int L, int Height>
 inline constexpr int kAttentionVectors = Height == kAttentionHeight<L> ? 2 : 4;
 
 // Low tiles (decode) are bound by memory: they fetch the next block of keys and values ahead.
-template <int L, int Rows>
-inline constexpr std::int64_t kFetchAhead = Rows < kAttentionHeight<L> ? kKeyBlock : 0;
+template <int L, int Rows, std::int64_t Block>
+inline constexpr std::int64_t kFetchAhead = Rows < kAttentionHeight<L> ? Block : 0;
 
 // Calls f(first, chunk, count) with x * scale as T, piece by piece: vectors convert, whatever order the pieces are
 // stored in. `first` is even.
@@ -118,10 +141,10 @@ struct Multiplier<BLayout::kPairs> {
   using type = bf16;
 };
 
-template <int Rows, int NV, int L, BLayout Keys, class TQ, class TC>
+template <int Rows, int NV, int L, BLayout Keys, std::int64_t Block, class TQ, class TC>
 STRATA_NOINLINE void score_tile(const TQ* q, std::int64_t rows, const TC* k, std::int64_t dim, float* scores) {
   constexpr std::int64_t kStep = kStepOf<Keys>;
-  const std::int64_t ahead = kFetchAhead<L, Rows> * dim;
+  const std::int64_t ahead = kFetchAhead<L, Rows, Block> * dim;
   const TileA<TQ> queries{q, kStep, kStep * rows};
   const TileB<TC> keys{k, dim * L, kStep * L};
   Tile<Rows, NV, L> tile;
@@ -131,41 +154,47 @@ STRATA_NOINLINE void score_tile(const TQ* q, std::int64_t rows, const TC* k, std
   } else {
     multiply_lanes(tile, queries, keys, dim, {}, ahead);
   }
-  store_tile(tile, scores, kKeyBlock, 0, Rows, 0, NV * L, Overwrite{});
+  store_tile(tile, scores, Block, 0, Rows, 0, NV * L, Overwrite{});
 }
 
 // scores[r][0 .. panels * L) = q[r] . keys; q packed [dim][rows] or [dim / 2][rows][2], k at the first panel.
-template <int L, BLayout Keys, class TQ, class TC>
+template <int L, BLayout Keys, std::int64_t Block, class TQ, class TC>
 STRATA_INLINE void score_block(const TQ* q, std::int64_t rows, const TC* k, std::int64_t panels, std::int64_t dim,
                                float* scores) {
   for_each_row_tile<kAttentionHeight<L>>(0, rows, [&]<int H>(Lanes<H>, std::int64_t row) {
     constexpr int kVectors = kAttentionVectors<L, H>;
-    float* out = scores + row * kKeyBlock;
+    float* out = scores + row * Block;
     std::int64_t p = 0;
     for (; p + kVectors <= panels; p += kVectors) {
-      score_tile<H, kVectors, L, Keys>(q + row * kStepOf<Keys>, rows, k + p * dim * L, dim, out + p * L);
+      score_tile<H, kVectors, L, Keys, Block>(q + row * kStepOf<Keys>, rows, k + p * dim * L, dim, out + p * L);
     }
     for (; p < panels; ++p) {
-      score_tile<H, 1, L, Keys>(q + row * kStepOf<Keys>, rows, k + p * dim * L, dim, out + p * L);
+      score_tile<H, 1, L, Keys, Block>(q + row * kStepOf<Keys>, rows, k + p * dim * L, dim, out + p * L);
     }
   });
 }
 
-// One row's step of the online softmax over its first `valid` scores; the weights of the others become 0. The weights
-// may overwrite the scores. Returns the factor by which what was summed so far shrinks.
-template <int L, class TP>
-STRATA_INLINE float softmax_step(const float* scores, std::int64_t valid, std::int64_t padded, TP* weights,
+// One row's step of the online softmax over its scores `valid` of `padded`; the weights of the others become 0. The
+// weights may overwrite the scores. Returns the factor by which what was summed so far shrinks.
+template <int L, class TP, class Score>
+STRATA_INLINE float softmax_step(float* scores, Range valid, std::int64_t padded, TP* weights, const Score& score,
                                  float& maximum, float& sum) {
-  const auto at = [&](auto lanes, std::int64_t i) { return load(lanes, scores + i); };
-  const std::int64_t used = valid < 0 ? 0 : valid;
-  const float larger = reduce<L>(used, maximum, Max{}, at);
+  const std::int64_t used = valid.size() < 0 ? 0 : valid.size(), begin = used == 0 ? 0 : valid.begin;
+  float* const from = scores + begin;
+  TP* const to = weights + begin;
+  const float larger = reduce<L>(used, maximum, Max{}, [&]<int N>(Lanes<N> lanes, std::int64_t i) {
+    const Vec<float, N> changed = score(load(lanes, from + i));
+    if constexpr (!std::is_same_v<Score, Unchanged>) store<N>(lanes, from + i, changed);
+    return changed;
+  });
   const float shrink = used == 0 ? 1.0f : exp(maximum - larger);
+  for (std::int64_t i = 0; i < begin; ++i) weights[i] = TP(0.0f);
   sum = sum * shrink + reduce<L>(used, 0.0f, Sum{}, [&]<int N>(Lanes<N> lanes, std::int64_t i) {
-          const Vec<float, N> e = exp(load(lanes, scores + i) - larger);
-          store<N>(lanes, weights + i, e);
+          const Vec<float, N> e = exp(load(lanes, from + i) - larger);
+          store<N>(lanes, to + i, e);
           return e;
         });
-  for (std::int64_t i = used; i < padded; ++i) weights[i] = TP(0.0f);
+  for (std::int64_t i = begin + used; i < padded; ++i) weights[i] = TP(0.0f);
   maximum = larger;
   return shrink;
 }
@@ -183,11 +212,11 @@ STRATA_INLINE void add_last_value(Tile<Rows, NV, L>& tile, const bf16* p, std::i
 }
 
 // p: [row][key], with p_row elements from row to row.
-template <int Rows, int NV, int L, BLayout Values, class TP, class TC>
+template <int Rows, int NV, int L, BLayout Values, std::int64_t Block, class TP, class TC>
 STRATA_NOINLINE void value_tile(const TP* p, std::int64_t p_row, const float* shrink, const TC* v, std::int64_t keys,
                                 std::int64_t dim, float* acc) {
   constexpr std::int64_t kStep = kStepOf<Values>;
-  const std::int64_t ahead = kFetchAhead<L, Rows> * dim;
+  const std::int64_t ahead = kFetchAhead<L, Rows, Block> * dim;
   const TileA<TP> weights{p, p_row, kStep};
   const TileB<TC> values{v, kStep * L, kStep * dim};
   Tile<Rows, NV, L> tile;
@@ -206,7 +235,7 @@ STRATA_NOINLINE void value_tile(const TP* p, std::int64_t p_row, const float* sh
 }
 
 // acc[r] = acc[r] * shrink[r] + sum over keys of p[r][key] * v[key]; lanes along dim.
-template <int L, BLayout Values, class TP, class TC>
+template <int L, BLayout Values, std::int64_t Block, class TP, class TC>
 STRATA_INLINE void value_block(const TP* p, std::int64_t p_row, const float* shrink, std::int64_t rows, const TC* v,
                                std::int64_t keys, std::int64_t dim, float* acc) {
   constexpr std::int64_t kStep = kStepOf<Values>;
@@ -216,13 +245,13 @@ STRATA_INLINE void value_block(const TP* p, std::int64_t p_row, const float* shr
     float* out = acc + row * dim;
     std::int64_t d = 0;
     for (; d + kVectors * L <= dim; d += kVectors * L) {
-      value_tile<H, kVectors, L, Values>(weights, p_row, shrink + row, v + d * kStep, keys, dim, out + d);
+      value_tile<H, kVectors, L, Values, Block>(weights, p_row, shrink + row, v + d * kStep, keys, dim, out + d);
     }
     for (; d + L <= dim; d += L) {
-      value_tile<H, 1, L, Values>(weights, p_row, shrink + row, v + d * kStep, keys, dim, out + d);
+      value_tile<H, 1, L, Values, Block>(weights, p_row, shrink + row, v + d * kStep, keys, dim, out + d);
     }
     if constexpr (Values == BLayout::kLanes) {
-      for (; d < dim; ++d) value_tile<H, 1, 1, Values>(weights, p_row, shrink + row, v + d, keys, dim, out + d);
+      for (; d < dim; ++d) value_tile<H, 1, 1, Values, Block>(weights, p_row, shrink + row, v + d, keys, dim, out + d);
     }
   });
 }
@@ -244,32 +273,33 @@ STRATA_INLINE void pack_queries(const AttentionShape& shape, const AttentionItem
   }
 }
 
-// The item's rows over the keys [key_begin, key_end), key_begin a multiple of L. scratch: rows * (dim + kKeyBlock + 1).
-template <int L, BLayout Keys, BLayout Values, class TC>
+// The item's rows over a range of keys that begins at a multiple of L. scratch: rows * (dim + Block + 1).
+template <int L, BLayout Keys, BLayout Values, std::int64_t Block, class TC, class Seen, class Score>
 STRATA_INLINE void attend(const AttentionShape& shape, const AttentionItem& item, const float* q, const TC* k_cache,
-                          const TC* v_cache, const std::int32_t* positions, float scale, std::int64_t key_begin,
-                          std::int64_t key_end, AttentionState state, float* scratch) {
+                          const TC* v_cache, const Seen& seen, float scale, const Score& score, Range range,
+                          AttentionState state, float* scratch) {
   using TQ = typename Multiplier<Keys>::type;
   using TP = typename Multiplier<Values>::type;
   const std::int64_t rows = item.rows, dim = shape.dim, group = shape.group();
-  float* scores = scratch + rows * dim;       // [rows][kKeyBlock]; the weights take the place of the scores
-  float* shrink = scores + rows * kKeyBlock;  // [rows]
+  float* scores = scratch + rows * dim;   // [rows][Block]; the weights take the place of the scores
+  float* shrink = scores + rows * Block;  // [rows]
   TQ* packed_q = reinterpret_cast<TQ*>(scratch);
   TP* weights = reinterpret_cast<TP*>(scores);
-  constexpr std::int64_t kWeightsRow = kKeyBlock * static_cast<std::int64_t>(sizeof(float) / sizeof(TP));
+  constexpr std::int64_t kWeightsRow = Block * static_cast<std::int64_t>(sizeof(float) / sizeof(TP));
   pack_queries<L, Keys>(shape, item, q, scale, packed_q);
   state.clear(rows, dim);
   const TC* k = k_cache + item.kv_head * shape.ctx_capacity * dim;
   const TC* v = v_cache + item.kv_head * shape.ctx_capacity * dim;
-  for (std::int64_t first = key_begin; first < key_end; first += kKeyBlock) {
-    const std::int64_t keys = key_end - first < kKeyBlock ? key_end - first : kKeyBlock;
-    score_block<L, Keys>(packed_q, rows, k + first * dim, div_up(keys, L), dim, scores);
+  for (std::int64_t first = range.begin; first < range.end; first += Block) {
+    const std::int64_t keys = range.end - first < Block ? range.end - first : Block;
+    score_block<L, Keys, Block>(packed_q, rows, k + first * dim, div_up(keys, L), dim, scores);
     for (std::int64_t r = 0; r < rows; ++r) {
-      const std::int64_t seen = positions[item.token + r / group] + 1 - first;
-      shrink[r] = softmax_step<L>(scores + r * kKeyBlock, seen < keys ? seen : keys, keys, weights + r * kWeightsRow,
-                                  state.maximum[r], state.sum[r]);
+      const Range all = seen(item.token + r / group);
+      const Range here = {all.begin > first ? all.begin - first : 0, all.end - first < keys ? all.end - first : keys};
+      shrink[r] = softmax_step<L>(scores + r * Block, here, keys, weights + r * kWeightsRow, score, state.maximum[r],
+                                  state.sum[r]);
     }
-    value_block<L, Values>(weights, kWeightsRow, shrink, rows, v + first * dim, keys, dim, state.acc);
+    value_block<L, Values, Block>(weights, kWeightsRow, shrink, rows, v + first * dim, keys, dim, state.acc);
   }
 }
 
@@ -280,17 +310,18 @@ inline float* attention_out_row(const AttentionShape& shape, const AttentionItem
 }
 
 // Decode and prefill: the work items [work_begin, work_end). scratch: attention_scratch_floats, one per thread.
-template <int L, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes, class TC>
-STRATA_NOINLINE void attention(const float* q, std::int64_t ldq, const TC* k_cache, const TC* v_cache,
-                               const std::int32_t* positions, std::int64_t seq, std::int64_t heads,
-                               std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, float scale,
-                               float* out, float* scratch, std::int64_t work_begin, std::int64_t work_end) {
-  const AttentionShape shape{seq, heads, kv_heads, dim, ctx_capacity, ldq};
+template <int L, AttentionTile Tile, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes, class TC,
+          class Seen, class Score>
+STRATA_NOINLINE void attention(const float* q, std::int64_t ldq, const TC* k_cache, const TC* v_cache, const Seen& seen,
+                               float scale, const Score& score, std::int64_t seq, std::int64_t heads,
+                               std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, float* out,
+                               float* scratch, std::int64_t work_begin, std::int64_t work_end) {
+  const AttentionShape shape{Tile, seq, heads, kv_heads, dim, ctx_capacity, ldq};
   for (std::int64_t i = work_begin; i < work_end; ++i) {
-    const AttentionItem item(shape, positions, i);
+    const AttentionItem item(shape, seen, i);
     const AttentionState state(scratch, item.rows);
-    attend<L, Keys, Values>(shape, item, q, k_cache, v_cache, positions, scale, 0, item.keys, state,
-                            scratch + shape.state_floats());
+    attend<L, Keys, Values, Tile.keys>(shape, item, q, k_cache, v_cache, seen, scale, score,
+                                       {item.keys.begin / L * L, item.keys.end}, state, scratch + shape.state_floats());
     for (std::int64_t r = 0; r < item.rows; ++r) {
       float* to = attention_out_row(shape, item, r, out);
       const float* from = state.acc + r * dim;
@@ -304,37 +335,40 @@ STRATA_NOINLINE void attention(const float* q, std::int64_t ldq, const TC* k_cac
 
 // Where threads outnumber the work items (decode with few key/value heads), each item is split into `splits` ranges of
 // keys: attention_split over items * splits units, a barrier, then attention_merge over the items.
-inline std::int64_t attention_partial_floats(std::int64_t seq, std::int64_t heads, std::int64_t kv_heads,
-                                             std::int64_t dim, std::int64_t splits) {
-  const AttentionShape shape{seq, heads, kv_heads, dim, 0};
-  return attention_work_items(seq, heads, kv_heads) * splits * shape.state_floats();
+inline std::int64_t attention_partial_floats(AttentionTile tile, std::int64_t seq, std::int64_t heads,
+                                             std::int64_t kv_heads, std::int64_t dim, std::int64_t splits) {
+  const AttentionShape shape{tile, seq, heads, kv_heads, dim, 0};
+  return attention_work_items(tile, seq, heads, kv_heads) * splits * shape.state_floats();
 }
 
-template <int L, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes, class TC>
+template <int L, AttentionTile Tile, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes, class TC,
+          class Seen, class Score>
 STRATA_NOINLINE void attention_split(const float* q, std::int64_t ldq, const TC* k_cache, const TC* v_cache,
-                                     const std::int32_t* positions, std::int64_t seq, std::int64_t heads,
-                                     std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, float scale,
-                                     std::int64_t splits, float* partials, float* scratch, std::int64_t work_begin,
-                                     std::int64_t work_end) {
-  const AttentionShape shape{seq, heads, kv_heads, dim, ctx_capacity, ldq};
+                                     const Seen& seen, float scale, const Score& score, std::int64_t seq,
+                                     std::int64_t heads, std::int64_t kv_heads, std::int64_t dim,
+                                     std::int64_t ctx_capacity, std::int64_t splits, float* partials, float* scratch,
+                                     std::int64_t work_begin, std::int64_t work_end) {
+  const AttentionShape shape{Tile, seq, heads, kv_heads, dim, ctx_capacity, ldq};
   for (std::int64_t i = work_begin; i < work_end; ++i) {
-    const AttentionItem item(shape, positions, i / splits);
-    const std::int64_t blocks = div_up(item.keys, kKeyBlock), split = i % splits;
-    const std::int64_t begin = blocks * split / splits * kKeyBlock, end = blocks * (split + 1) / splits * kKeyBlock;
+    const AttentionItem item(shape, seen, i / splits);
+    const std::int64_t first = item.keys.begin / L * L, split = i % splits;
+    const std::int64_t blocks = div_up(item.keys.end - first, Tile.keys);
+    const std::int64_t begin = first + blocks * split / splits * Tile.keys;
+    const std::int64_t end = first + blocks * (split + 1) / splits * Tile.keys;
     const AttentionState state(partials + i * shape.state_floats(), item.rows);
-    attend<L, Keys, Values>(shape, item, q, k_cache, v_cache, positions, scale, begin,
-                            end < item.keys ? end : item.keys, state, scratch);
+    attend<L, Keys, Values, Tile.keys>(shape, item, q, k_cache, v_cache, seen, scale, score,
+                                       {begin, end < item.keys.end ? end : item.keys.end}, state, scratch);
   }
 }
 
 // Weights the partial sums of an item by e^(their maximum - the largest maximum).
-template <int L>
-STRATA_NOINLINE void attention_merge(const float* partials, const std::int32_t* positions, std::int64_t seq,
-                                     std::int64_t heads, std::int64_t kv_heads, std::int64_t dim, std::int64_t splits,
-                                     float* out, std::int64_t item_begin, std::int64_t item_end) {
-  const AttentionShape shape{seq, heads, kv_heads, dim, 0};
+template <int L, AttentionTile Tile, class Seen>
+STRATA_NOINLINE void attention_merge(const float* partials, const Seen& seen, std::int64_t seq, std::int64_t heads,
+                                     std::int64_t kv_heads, std::int64_t dim, std::int64_t splits, float* out,
+                                     std::int64_t item_begin, std::int64_t item_end) {
+  const AttentionShape shape{Tile, seq, heads, kv_heads, dim, 0};
   for (std::int64_t i = item_begin; i < item_end; ++i) {
-    const AttentionItem item(shape, positions, i);
+    const AttentionItem item(shape, seen, i);
     const float* first = partials + i * splits * shape.state_floats();
     const auto partial = [&](std::int64_t split) {
       return AttentionState(const_cast<float*>(first) + split * shape.state_floats(), item.rows);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "codegen/code_writer.h"
+#include "codegen/score_code.h"
 #include "ir/op.h"
 #include "machine/cost.h"
 
@@ -37,6 +38,10 @@ int integer(std::string_view text) {
 
 std::string layout_text(const TensorType& type) {
   return type.layout.packs.size() == 2 ? "tensor::BLayout::kPairs" : "tensor::BLayout::kLanes";
+}
+
+std::string attention_tile_text(const machine::AttentionBlock& block) {
+  return "tensor::AttentionTile{" + number(block.rows) + ", " + number(block.keys) + "}";
 }
 
 std::string stream_text(const schedule::TileNode& node) {
@@ -85,9 +90,8 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   if (first == "begin") return place.ranges[0].begin;
   if (first == "end") return place.ranges[0].end;
   if (first == "count") return place.ranges[0].end + " - " + place.ranges[0].begin;
-  if (first == "attribute") {
-    return cpp_float(ir::float_attribute(*op_.value->op, op_.value->attributes, std::string(rest)));
-  }
+  if (first == "tile") return attention_tile_text(machine::attention_block(machine_));
+  if (first == "score") return score_property(rest);
   if (first == "m" || first == "n" || first == "k") return range_property(std::string(first), rest, place);
   const int operand = first == "left" ? left_ : first == "right" ? right_ : integer(first);
   STRATA_CHECK(operand >= 0 && operand < static_cast<int>(operands_.size()),
@@ -113,6 +117,14 @@ std::string LeafCode::tensor_property(const std::string& pointer, const TensorTy
   if (kind == "inner") return run(type, true);
   STRATA_CHECK(false, "a leaf asks for " + pointer + "." + std::string(property));
   return "";
+}
+
+std::string LeafCode::score_property(std::string_view property) const {
+  const ScoreCode score(*op_.value, operands_);
+  if (property == "factor") return score.factor();
+  if (property == "map") return score.map();
+  STRATA_CHECK(property == "seen", "a leaf asks for score." + std::string(property));
+  return score.seen();
 }
 
 // Of a row in pairs, which has no strides: its elements.

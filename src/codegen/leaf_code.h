@@ -40,7 +40,8 @@ struct LeafPlace {
 //   {m} {n} {k}            extents of a contraction's iterators; {m.range}: their tensor::Range here, {n.panels}: the
 //                          first panel and the one behind the last, {k.step}: the largest size of the range
 //   {begin} {end} {count}  range of the leaf's own loop
-//   {attribute.scale}      a number
+//   {tile}                 of an attention: a tensor::AttentionTile
+//   {score.factor} {score.map} {score.seen}   of an attention: see ScoreCode
 //   {scratch}              this thread's scratch memory
 class LeafCode {
  public:
@@ -55,6 +56,7 @@ class LeafCode {
   std::string tensor_property(const std::string& pointer, const ir::TensorType& type, int operand,
                               std::string_view property) const;
   std::string range_property(const std::string& iterator, std::string_view property, const LeafPlace& place) const;
+  std::string score_property(std::string_view property) const;
   std::string stride(const ir::TensorType& type, int operand) const;
   std::string run(const ir::TensorType& type, bool is_inner) const;
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/error.h"
 #include "ir/op.h"
 
 namespace strata::codegen {
@@ -42,6 +43,7 @@ std::string StageCode::combiner(const ir::Stage& stage) {
     case ir::Combiner::kProduct:
       return "tensor::Product";
     case ir::Combiner::kNone:
+    case ir::Combiner::kTuple:
       break;
   }
   return "";
@@ -85,7 +87,10 @@ StageCode::Code StageCode::emit(const ScalarExpr& body, int vector_iterator) con
       return {cpp_float(ir::float_attribute(*op_.value->op, op_.value->attributes, body.name))};
     case ScalarExpr::Kind::kCall:
       return emit_call(body, vector_iterator);
+    case ScalarExpr::Kind::kReduce:
+      break;
   }
+  STRATA_CHECK(false, op_.value->op->name() + " has no loops of its own");
   return {};
 }
 

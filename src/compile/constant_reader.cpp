@@ -252,7 +252,8 @@ class MappedElements : public ElementSource {
         apply(body, at, values);
         break;
       case ScalarExpr::Kind::kStage:
-        STRATA_CHECK(false, "a map has one stage");
+      case ScalarExpr::Kind::kReduce:
+        STRATA_CHECK(false, "a map has one stage, and sums nothing");
     }
     return values;
   }
@@ -360,7 +361,7 @@ class Builder {
     const bool is_copy = stage.body.kind == ir::ScalarExpr::Kind::kOperand && stage.body.number == 0;
     if (!is_copy || value.arguments[0]->type().shape != value.type().shape) return false;
     for (std::size_t axis = 0; axis < stage.target.size(); ++axis) {
-      ir::AffineIndex own{std::vector<std::int64_t>(nest.iterators.size(), 0), 0};
+      ir::IndexMap own{std::vector<std::int64_t>(nest.iterators.size(), 0), 0, {}};
       own.coefficients[static_cast<std::size_t>(stage.target[axis])] = 1;
       if (stage.body.index[axis] != own) return false;
     }

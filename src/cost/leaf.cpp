@@ -11,6 +11,8 @@ Signature::Signature(const ir::Op& the_op, std::span<const ir::TensorType> types
                      const ir::TensorType& made)
     : op(the_op), operands(types), attributes(with), result(made), nest(the_op.loops(types, with)) {
   if (nest) contraction = ir::contraction(*nest);
+  has_plain_loops = nest && ir::is_plain(*nest);
+  if (nest && !has_plain_loops) attention = ir::attention_form(*nest);
   is_in_memory_order = std::ranges::all_of(operands, ir::is_row_major_in_memory) && ir::is_row_major_in_memory(result);
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ir/attention_form.h"
 #include "ir/contraction.h"
 #include "ir/op.h"
 
@@ -24,6 +25,8 @@ struct Signature {
   const ir::TensorType& result;
   std::optional<ir::LoopNest> nest;  // of a structured op
   std::optional<ir::Contraction> contraction;
+  std::optional<ir::AttentionForm> attention;
+  bool has_plain_loops = false;     // see ir::is_plain
   bool is_in_memory_order = false;  // no operand, and not the result, is rearranged by its layout
 };
 

@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "encoding/encoding.h"
+#include "ir/attention_form.h"
+#include "ir/bounds.h"
 #include "ir/contraction.h"
 #include "tensor/attention.h"
 
@@ -182,16 +184,29 @@ double attention_items(const WorkCounter& counter) {
   const auto extent = [&](std::size_t operand, std::size_t axis) {
     return static_cast<std::int64_t>(size_of(counter.type(operand).shape[axis]));
   };
-  return static_cast<double>(tensor::attention_work_items(extent(0, 0), extent(0, 1), extent(1, 0)));
+  const machine::AttentionBlock block = machine::attention_block(counter.machine());
+  return static_cast<double>(
+      tensor::attention_work_items({block.rows, block.keys}, extent(0, 0), extent(0, 1), extent(1, 0)));
+}
+
+// Instructions that make a score of a scaled product, in lanes.
+double map_operations(const machine::Machine& machine, const ir::ScalarExpr& body, double used) {
+  if (body.kind != ir::ScalarExpr::Kind::kCall) return 0;
+  double sum = machine::scalar_operations(machine, body.name, static_cast<int>(used));
+  for (const ir::ScalarExpr& argument : body.arguments) sum += map_operations(machine, argument, used);
+  return sum;
 }
 
 // Two products per score and value, and an exponential per score; the cache is read once per group of query heads and
 // block of rows. Without lanes along the context the scores are scalar sums.
 void count_attention(WorkCounter& counter) {
+  const ir::LoopNest nest = *counter.op().loops(counter.types(), counter.attributes());
+  const ir::AttentionForm form = *ir::attention_form(nest);
   const TensorType& query = counter.type(0);
   const auto& packs = counter.type(1).layout.packs;
   const double used = packs.empty() ? 1 : static_cast<double>(packs[0].lanes);
-  const double context = round_up(size_of(counter.type(1).shape[1]), used);
+  const double seen = ir::bounded_extent(counter.op(), counter.attributes(), nest, form.key, form.bounds);
+  const double context = round_up(seen, used);
   const double queries = size_of(query.shape[0]) * size_of(query.shape[1]);
   const double dim = size_of(query.shape[2]);
   const double scores = queries * context;
@@ -200,18 +215,22 @@ void count_attention(WorkCounter& counter) {
   // Weights that meet pairs are rounded.
   const double rounding = counter.type(2).layout.is_row_major() ? 0 : 2 * 6;
   const double exponential = machine::scalar_operations(counter.machine(), "exp", static_cast<int>(counter.lanes()));
-  counter.add_instructions(scores, exponential + 8 + rounding, used);
+  const double map = map_operations(counter.machine(), form.score, used);
+  counter.add_instructions(scores, exponential + 8 + rounding + map, used);
   counter.read(0, bytes_of(query));
   for (const std::size_t cache : {1, 2}) {
     const TensorType& type = counter.type(cache);
-    counter.read(cache, elements_of(type) * static_cast<double>(dtype_size(type.dtype)));
+    const double rows = std::min(seen + size_of(query.shape[0]) - 1, size_of(type.shape[1]));
+    counter.read(cache,
+                 elements_of(type) / size_of(type.shape[1]) * rows * static_cast<double>(dtype_size(type.dtype)));
   }
   counter.write(bytes_of(counter.result()));
   // Queries are rearranged element by element, or pair by pair.
   const double together = packs.size() == 2 ? static_cast<double>(packs[1].lanes) : 1;
   counter.add_instructions(queries * dim / together, 2.0, 1);
   // The largest score and the sum of every row and block of keys.
-  counter.add_reductions(queries * std::ceil(context / static_cast<double>(tensor::kKeyBlock)) * 2, used);
+  counter.add_reductions(
+      queries * std::ceil(context / static_cast<double>(machine::attention_block(counter.machine()).keys)) * 2, used);
   // The keys and the values of every head begin at a page of their own.
   counter.walk_pages(2 * size_of(counter.type(1).shape[0]));
 }

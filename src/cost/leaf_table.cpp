@@ -6,6 +6,7 @@
 #include "cost/leaf_cost.h"
 #include "cost/loops_cost.h"
 #include "cost/operand_layouts.h"
+#include "ir/movement_form.h"
 
 namespace strata::cost {
 namespace {
@@ -22,10 +23,10 @@ bool is_part(const ir::LoopNest& nest, const TensorType& operand) {
   const ir::Stage& stage = nest.result();
   if (nest.stages.size() != 1 || stage.combiner != ir::Combiner::kNone || stage.target.empty()) return false;
   if (stage.body.kind != ir::ScalarExpr::Kind::kOperand || stage.body.number != 0 || operand.rank() == 0) return false;
-  const ir::AffineIndex& last = stage.body.index.back();
+  const ir::IndexMap& last = stage.body.index.back();
   return last.coefficients[static_cast<std::size_t>(stage.target.back())] == 1 &&
-         std::ranges::all_of(stage.body.index, [](const ir::AffineIndex& index) { return index.constant >= 0; }) &&
-         std::ranges::all_of(stage.body.index, [](const ir::AffineIndex& index) {
+         std::ranges::all_of(stage.body.index, [](const ir::IndexMap& index) { return index.constant >= 0; }) &&
+         std::ranges::all_of(stage.body.index, [](const ir::IndexMap& index) {
            return std::ranges::all_of(index.coefficients, [](std::int64_t c) { return c >= 0; });
          });
 }
@@ -34,11 +35,12 @@ bool takes_view(const Signature& s) {
   if (is_op(s, "pack")) return s.operands[0].dtype == s.result.dtype && ir::is_row_major_in_memory(s.result);
   if (is_op(s, "unpack")) return ir::is_row_major_in_memory(s.operands[0]);
   if (s.op.aliased_operand() && !s.op.writes_alias()) return true;
-  return s.nest && s.is_in_memory_order && s.operands[0].dtype == s.result.dtype && is_part(*s.nest, s.operands[0]);
+  return s.has_plain_loops && s.is_in_memory_order && s.operands[0].dtype == s.result.dtype &&
+         is_part(*s.nest, s.operands[0]);
 }
 
 bool takes_own_loops(const Signature& s) {
-  return s.nest && s.is_in_memory_order && std::ranges::all_of(s.operands, is_in_vector_lanes);
+  return s.has_plain_loops && s.is_in_memory_order && std::ranges::all_of(s.operands, is_in_vector_lanes);
 }
 
 // A product with weights in panels: the right operand has n outside and k inside, and so has the left one m and k.
@@ -114,7 +116,11 @@ bool takes_pack_pairs(const Signature& s) {
   return is_packing_rows(s) && (is_packed_in_pairs(s.result, 0, 1) || is_row_in_pairs(s.result, 1));
 }
 
-bool is_gather(const Signature& s) { return is_op(s, "gather") && is_row_major(s.operands[1]); }
+bool has_form(const Signature& s, bool (*is_form)(const ir::LoopNest&)) {
+  return s.nest && !s.has_plain_loops && is_form(*s.nest);
+}
+
+bool is_gather(const Signature& s) { return has_form(s, ir::is_row_lookup) && is_row_major(s.operands[1]); }
 bool takes_gather_rows(const Signature& s) { return is_gather(s) && is_row_major(s.operands[0]); }
 bool takes_gather_panels(const Signature& s) {
   return is_gather(s) && is_panels(s.operands[0]) && s.operands[0].layout.encoding == nullptr;
@@ -123,7 +129,7 @@ bool takes_gather_encoded(const Signature& s) {
   return is_gather(s) && is_panels(s.operands[0]) && s.operands[0].layout.encoding != nullptr;
 }
 
-bool is_append(const Signature& s) { return is_op(s, "cache_append") && all_row_major(s.operands.subspan(1)); }
+bool is_append(const Signature& s) { return has_form(s, ir::is_row_update) && all_row_major(s.operands.subspan(1)); }
 bool takes_append_keys(const Signature& s) { return is_append(s) && is_packed_keys(s.operands[0]); }
 bool takes_append_values(const Signature& s) {
   return is_append(s) && (is_row_major(s.operands[0]) || is_packed_values(s.operands[0]));
@@ -131,14 +137,17 @@ bool takes_append_values(const Signature& s) {
 
 // Both products of the attention have the same lanes.
 bool takes_attention(const Signature& s) {
-  if (!is_op(s, "attention") || !is_row_major(s.operands[0]) || !is_row_major(s.operands[3])) return false;
+  if (!s.attention || s.attention->queries != 0 || s.attention->keys != 1 || s.attention->values != 2) return false;
+  if (!is_row_major(s.operands[0]) || !all_row_major(s.operands.subspan(3))) return false;
   const TensorType& keys = s.operands[1];
   const TensorType& values = s.operands[2];
+  if (!(keys.shape[2] == values.shape[2]) || s.operands[0].dtype != DType::kF32 || keys.dtype != values.dtype)
+    return false;
   if (is_row_major(values)) return is_row_major(keys) || is_packed_keys(keys);
   return is_packed_keys(keys) && is_packed_values(values) && keys.layout.packs[0].lanes == values.layout.packs[0].lanes;
 }
 
-bool takes_concat(const Signature& s) { return is_op(s, "concat") && all_row_major(s.operands); }
+bool takes_concat(const Signature& s) { return has_form(s, ir::is_concatenation) && all_row_major(s.operands); }
 
 // Rows of activations, shared out by whole row tiles.
 constexpr LeafLoop kRowLoop = {"m", "{0.dim.0}", true};
@@ -274,12 +283,14 @@ const std::vector<Leaf>& table() {
        .domain = Domain::kLoop,
        .takes = takes_attention,
        .count = count_attention,
-       .loop = {"item", "tensor::attention_work_items({0.dim.0}, {0.dim.1}, {1.dim.0})", false, attention_items},
+       .loop = {"item", "tensor::attention_work_items({tile}, {0.dim.0}, {0.dim.1}, {1.dim.0})", false,
+                attention_items},
        .strided = {0},
        .scratch_type = "float",
-       .scratch_count = "tensor::attention_scratch_floats({0.max.0}, {0.dim.1}, {1.dim.0}, {0.dim.2})",
-       .code = "tensor::attention<{1.own_lanes}, {1.layout}, {2.layout}>({0}, {0.stride}, {1}, {2}, {3}, {0.dim.0}, "
-               "{0.dim.1}, {1.dim.0}, {0.dim.2}, {1.dim.1}, {attribute.scale}, {out}, {scratch}, {begin}, {end});"},
+       .scratch_count = "tensor::attention_scratch_floats({tile}, {0.max.0}, {0.dim.1}, {1.dim.0}, {0.dim.2})",
+       .code = "tensor::attention<{1.own_lanes}, {tile}, {1.layout}, {2.layout}>({0}, {0.stride}, {1}, {2}, "
+               "{score.seen}, {score.factor}, {score.map}, {0.dim.0}, {0.dim.1}, {1.dim.0}, {0.dim.2}, {1.dim.1}, "
+               "{out}, {scratch}, {begin}, {end});"},
 
       {.name = "concat",
        .domain = Domain::kOnce,

@@ -101,7 +101,17 @@ class DecoderBuilder {
     const Expr *x, *cos, *sin, *positions, *k_cache, *v_cache;
   };
 
-  std::vector<const Expr*> layer_body(const LayerInputs& in, const Tensors& tensors) {
+  // Over the whole context, or a window of it.
+  const Expr* attention(std::vector<const Expr*> operands, std::int64_t window) {
+    Attributes attributes = {{"scale", 1.0 / std::sqrt(static_cast<double>(config_.head_dim))}};
+    if (window == 0) return op("attention", std::move(operands), std::move(attributes));
+    attributes["window"] = window;
+    return op("windowed_attention", std::move(operands), std::move(attributes));
+  }
+
+  std::int64_t window(std::int64_t layer) const { return config_.windows[static_cast<std::size_t>(layer)]; }
+
+  std::vector<const Expr*> layer_body(const LayerInputs& in, const Tensors& tensors, std::int64_t window) {
     const std::int64_t dim = config_.head_dim;
     const auto tensor_or_null = [&](const std::string& name) {
       const auto found = tensors.find(name);
@@ -115,8 +125,7 @@ class DecoderBuilder {
     const Expr* v = reshape(linear(normed, tensors, "v_proj"), {-1, config_.kv_heads, dim});
     const Expr* k_cache = op("cache_append", {in.k_cache, k, in.positions});
     const Expr* v_cache = op("cache_append", {in.v_cache, v, in.positions});
-    const double scale = 1.0 / std::sqrt(static_cast<double>(dim));
-    const Expr* attended = op("attention", {q, k_cache, v_cache, in.positions}, {{"scale", scale}});
+    const Expr* attended = attention({q, k_cache, v_cache, in.positions}, window);
     attended = reshape(attended, {-1, config_.heads * dim});
     const Expr* x = op("add", {in.x, linear(attended, tensors, "o_proj")});
     normed = rms_norm(x, tensors.at("post_attention_layernorm.weight"));
@@ -125,9 +134,9 @@ class DecoderBuilder {
     return {op("add", {x, linear(product, tensors, "down_proj")}), k_cache, v_cache};
   }
 
-  // The function of a layer; layers with equal types share it.
+  // The function of a layer; layers with equal types and windows share it.
   const ir::Function* layer_function(std::int64_t layer) {
-    std::string signature = cache_type(layer).text();
+    std::string signature = std::to_string(window(layer)) + cache_type(layer).text();
     for (const std::string_view role : layer_roles(config_)) {
       signature += weight_type(tensor_name(config_, role, layer)).text();
     }
@@ -147,7 +156,7 @@ class DecoderBuilder {
     for (const std::string_view role : layer_roles(config_)) {
       tensors[std::string(role)] = parameter(std::string(role), weight_type(tensor_name(config_, role, layer)));
     }
-    body.results = layer_body(in, tensors);
+    body.results = layer_body(in, tensors, window(layer));
     return function = module_.add(std::move(body));
   }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -157,27 +158,34 @@ std::optional<std::int64_t> sliding_window(const JsonObject& config, const Json&
   return config.integer_or("sliding_window", kDefaultWindow, 1, kMaxPositions);
 }
 
-// Features that the architecture's published code, or a variant of it, would honour and this compiler would not. A
-// window that covers the whole context, or that no layer has, changes nothing.
-void refuse_other_attention(const JsonObject& config, const Json& document, const ModelConfig& model) {
+// Which layers have a window, where the configuration names each; nullopt: it doesn't.
+std::optional<std::vector<bool>> named_layers(const JsonObject& config, const ModelConfig& model, bool has_window) {
+  const Json* types = config.find("layer_types");
+  if (types == nullptr) return std::nullopt;
+  if (!types->is_array() || static_cast<std::int64_t>(types->size()) != model.layers) {
+    config.refuse("layer_types", "a list of num_hidden_layers = " + std::to_string(model.layers) + " names");
+  }
+  std::vector<bool> sliding;
+  for (const Json& type : *types) {
+    sliding.push_back(type == "sliding_attention");
+    const bool is_known = type == "full_attention" || (sliding.back() && has_window);
+    if (!is_known) unsupported("layer_types " + type.dump(), config.origin(), "full attention, windows of Qwen models");
+  }
+  return sliding;
+}
+
+// By layer, what a query sees: as many tokens, 0 all of them. A window that covers the whole context is none.
+std::vector<std::int64_t> read_windows(const JsonObject& config, const Json& document, const ModelConfig& model) {
   constexpr std::int64_t kDefaultFullLayers = 28;
   const std::optional<std::int64_t> window = sliding_window(config, document, model);
-  const bool covers_all = window && *window >= model.max_positions;
-  const Json* types = config.find("layer_types");
-  if (types == nullptr) {
-    const bool is_used =
-        window && config.integer_or("max_window_layers", kDefaultFullLayers, 0, kMaxPositions) < model.layers;
-    if (is_used && !covers_all) {
-      unsupported("sliding window attention (use_sliding_window)", config.origin(), "full attention");
-    }
-    return;
+  const auto named = named_layers(config, model, window.has_value());
+  const std::int64_t full = window ? config.integer_or("max_window_layers", kDefaultFullLayers, 0, kMaxPositions) : 0;
+  std::vector<std::int64_t> windows;
+  for (std::int64_t layer = 0; layer < model.layers; ++layer) {
+    const bool is_sliding = named ? (*named)[static_cast<std::size_t>(layer)] : window && layer >= full;
+    windows.push_back(is_sliding && *window < model.max_positions ? *window : 0);
   }
-  const auto is_full = [&](const Json& type) {
-    return type == "full_attention" || (covers_all && type == "sliding_attention");
-  };
-  if (!types->is_array() || !std::all_of(types->begin(), types->end(), is_full)) {
-    unsupported("layer_types other than full_attention", config.origin(), "full attention");
-  }
+  return windows;
 }
 
 // A field whose feature is not supported, and the value that switches it off beside null.
@@ -217,7 +225,7 @@ ModelConfig parse_model_config(std::string_view json, const std::string& origin)
   out.model_type = out.family->model_type;
   refuse_other_features(config);
   read_geometry(config, out);
-  refuse_other_attention(config, document, out);
+  out.windows = read_windows(config, document, out);
   out.activation = read_activation(config);
   out.rms_eps = config.number_or("rms_norm_eps", 1e-6, 1e-30, 1.0);
   out.rope = read_rope(config);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace strata::importer {
 
@@ -36,13 +37,14 @@ struct ModelConfig {
   std::int64_t max_positions = 0;
   double rms_eps = 0;
   Rope rope;
-  bool tied_head = false;    // the output head is the embedding table
-  bool qkv_bias = false;     // biases of q_proj, k_proj, v_proj
-  bool output_bias = false;  // bias of o_proj
-  bool mlp_bias = false;     // biases of gate_proj, up_proj, down_proj
-  bool qk_norm = false;      // RMSNorm of each head of q and k
-  std::string activation;    // "silu"
-  std::string torch_dtype;   // as the file says: "bfloat16"; empty when it says nothing
+  std::vector<std::int64_t> windows;  // by layer: tokens up to its own that a query sees; 0: all
+  bool tied_head = false;             // the output head is the embedding table
+  bool qkv_bias = false;              // biases of q_proj, k_proj, v_proj
+  bool output_bias = false;           // bias of o_proj
+  bool mlp_bias = false;              // biases of gate_proj, up_proj, down_proj
+  bool qk_norm = false;               // RMSNorm of each head of q and k
+  std::string activation;             // "silu"
+  std::string torch_dtype;            // as the file says: "bfloat16"; empty when it says nothing
 };
 
 // Parses a config.json. Throws model_error naming `origin` for what is malformed, out of range, or not supported; the

@@ -9,7 +9,8 @@ namespace {
 bool has(const std::vector<int>& list, int item) { return std::ranges::find(list, item) != list.end(); }
 
 // The iterator that an index is, and nothing else.
-std::optional<int> bare_iterator(const AffineIndex& index) {
+std::optional<int> bare_iterator(const IndexMap& index) {
+  if (!is_affine(index)) return std::nullopt;
   std::optional<int> found;
   for (std::size_t i = 0; i < index.coefficients.size(); ++i) {
     if (index.coefficients[i] == 0) continue;
@@ -22,7 +23,7 @@ std::optional<int> bare_iterator(const AffineIndex& index) {
 // The iterator of each axis, no two axes having the same.
 std::optional<std::vector<int>> axes_of(const ScalarExpr& access) {
   std::vector<int> axes;
-  for (const AffineIndex& index : access.index) {
+  for (const IndexMap& index : access.index) {
     const auto iterator = bare_iterator(index);
     if (!iterator || has(axes, *iterator)) return std::nullopt;
     axes.push_back(*iterator);
@@ -45,7 +46,8 @@ std::optional<int> Contraction::only(IteratorClass wanted) const {
 
 std::optional<Contraction> contraction(const LoopNest& nest) {
   const Stage& stage = nest.result();
-  if (nest.stages.size() != 1 || stage.combiner != Combiner::kSum || stage.target.empty()) return std::nullopt;
+  if (nest.stages.size() != 1 || !is_plain(nest) || stage.combiner != Combiner::kSum || stage.target.empty())
+    return std::nullopt;
   if (stage.body.kind != ScalarExpr::Kind::kCall || stage.body.name != "mul") return std::nullopt;
   const ScalarExpr* left = &stage.body.arguments[0];
   const ScalarExpr* right = &stage.body.arguments[1];

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,33 +14,89 @@ namespace strata::ir {
 
 // A structured op's declaration is a text in tensor index notation, one statement per stage:
 //
-//   matmul     c[m, n] = sum(k) a[m, k] * b[n, k]
-//   rms_norm   ss[...] = sum(k) x[..., k] * x[..., k];
-//              y[..., k] = x[..., k] * rsqrt(ss[...] / extent(k) + eps) * w[k]
+//   matmul        c[m, n] = sum(k) a[m, k] * b[n, k]
+//   rms_norm      ss[...] = sum(k) x[..., k] * x[..., k];
+//                 y[..., k] = x[..., k] * rsqrt(ss[...] / extent(k) + eps) * w[k]
+//   gather        y[s, j] = table[ids[s], j]
+//   cache_append  cache[h, positions[s], i] = x[s, h, i]
+//   attention     score[s, h, t <= positions[s]] = scale * sum(k) q[s, h, k] * keys[h / group, t, k];
+//                 y[s, h, d] = softmax_sum(t <= positions[s]) score[s, h, t], values[h / group, t, d]
 //
-// An index is an affine expression of iterators. An iterator that a statement's target doesn't have is reduced by the
-// combiner. `...` stands for the leading axes. The last statement is the result; earlier ones may be indexed only by
-// iterators of the result that every later statement has too, so that they are scalars inside a common outer loop.
-// A name that is neither operand, stage nor iterator is an attribute.
+// An iterator that a statement's target doesn't have is reduced by the combiner: sum, max, min, product, or one whose
+// state is a tuple (TupleCombiner). A reduction may stand wherever a factor may, so also inside of another one; it
+// takes all that follows it. `...` stands for the leading axes. A name that is neither operand, stage nor iterator is
+// an attribute.
+//
+// An index is a sum of iterators with coefficients, of constants, and of
+//   t / 16, t % 16   quotient and remainder; `h / group` by a size that the operands determine
+//   extent(i)        the extent of an iterator
+//   ids[s]           an element of an operand, which must hold integers; also divided, as in pages[positions[s] / 16]
+//
+// A limit on an iterator, `t <= positions[s]` (or <, >=, >), may depend on data; an upper one must lie below the
+// extent, and below a lower one nothing is left out but what there is not. It stands in the statement's target or where
+// the iterator is reduced.
+//
+// The last statement is the result. A target that is an operand is updated in place: the result is the operand, with
+// what the statement writes. Several statements with the name of the result write a part of it each. Earlier ones are
+// read with the indices with which they are written.
 
-// Sum of coefficient x iterator, plus a constant.
-struct AffineIndex {
+struct IndexTerm;
+
+// An index: sum of coefficient x iterator, plus a constant, plus what no coefficient says.
+struct IndexMap {
   std::vector<std::int64_t> coefficients;  // by iterator
   std::int64_t constant = 0;
-  bool operator==(const AffineIndex&) const = default;
+  std::vector<IndexTerm> terms;
+
+  bool operator==(const IndexMap& other) const;
 };
 
-enum class Combiner { kNone, kSum, kMax, kMin, kProduct };
+struct IndexTerm {
+  enum class Kind {
+    kIterator,
+    kExtent,   // of an iterator
+    kOperand,  // an element of an operand
+  };
+  Kind kind = Kind::kIterator;
+  std::int64_t coefficient = 1;
+  int number = 0;  // of the iterator or operand
+  std::int64_t divisor = 1;
+  bool is_remainder = false;         // of the division, in place of the quotient (rounded down)
+  std::vector<IndexMap> index = {};  // kOperand: one per axis
+
+  bool operator==(const IndexTerm&) const = default;
+};
+
+enum class Combiner { kNone, kSum, kMax, kMin, kProduct, kTuple };
+
+struct Bound;
+struct TupleCombiner;
 
 // The scalar computation of a stage: a tree.
 struct ScalarExpr {
-  enum class Kind { kConstant, kOperand, kStage, kIterator, kExtent, kAttribute, kCall };
+  enum class Kind { kConstant, kOperand, kStage, kIterator, kExtent, kAttribute, kCall, kReduce };
   Kind kind = Kind::kConstant;
   double value = 0;                   // kConstant
   int number = 0;                     // kOperand, kStage, kIterator, kExtent: which
   std::string name;                   // kAttribute; kCall: one of the scalar functions
-  std::vector<AffineIndex> index;     // kOperand: one per axis of the operand
-  std::vector<ScalarExpr> arguments;  // kCall
+  std::vector<IndexMap> index;        // kOperand: one per axis of the operand
+  std::vector<ScalarExpr> arguments;  // kCall; kReduce: what is combined, of a tuple one per input
+
+  Combiner combiner = Combiner::kNone;   // kReduce
+  const TupleCombiner* tuple = nullptr;  // kReduce with kTuple
+  std::vector<int> reduced;              // kReduce: iterators
+  std::vector<Bound> bounds;             // kReduce: of these
+
+  bool operator==(const ScalarExpr& other) const;
+};
+
+// The iterator runs to `value` at most, or from it on.
+struct Bound {
+  int iterator = 0;
+  bool is_upper = true;
+  ScalarExpr value;
+
+  bool operator==(const Bound&) const = default;
 };
 
 // Scalar functions: add sub mul div neg exp log sqrt rsqrt sin cos tanh sigmoid erf abs max min select lt
@@ -52,21 +110,32 @@ struct Iterator {
 
 struct Stage {
   std::string name;
-  std::vector<int> target;  // iterators that index it, in order
+  std::vector<int> target;  // iterators that index it, in order; of one with a place the loops that write it
   Combiner combiner = Combiner::kNone;
   std::vector<int> reduced;  // iterators
   ScalarExpr body;
+  std::vector<Bound> bounds = {};    // of the target's iterators
+  std::vector<IndexMap> place = {};  // where in the result it writes, one per axis; empty: where its target says
 };
 
 // A declaration applied to operand types: named loops with extents and one affine map per access. All that is derived
 // from a structured op (evaluation, footprints, work, the emitted loops) is derived from this.
 struct LoopNest {
   std::vector<Iterator> iterators;
-  std::vector<Stage> stages;  // the last is the result
+  std::vector<Stage> stages;        // the last is the result, or writes a part of it
+  Shape placed_shape = {};          // of a result whose stages have places
+  std::optional<int> updated = {};  // the operand whose memory the result is
 
   const Stage& result() const { return stages.back(); }
   Shape result_shape() const;
 };
+
+// Whether the loops are rectangular, read by affine maps, and write in order what they compute, each stage but the last
+// a scalar inside of loops that all later ones share. Code can be made of such loops as they are.
+bool is_plain(const LoopNest& nest);
+
+// Whether an index is affine.
+bool is_affine(const IndexMap& index);
 
 // An inclusive range of an index, and the extents that a tile touches.
 struct IndexRange {
@@ -75,14 +144,16 @@ struct IndexRange {
   std::int64_t extent() const { return max - min + 1; }
 };
 
-// The footprint of a tile: for an access, the box of indices that it touches when iterator i runs over tile[i].
-std::vector<IndexRange> footprint(const std::vector<AffineIndex>& access, const std::vector<IndexRange>& tile);
+// The footprint of a tile: for an access, the box of indices that it touches when iterator i runs over tile[i]. An axis
+// whose index is read from an operand may be touched anywhere: it must not be asked for.
+std::vector<IndexRange> footprint(const std::vector<IndexMap>& access, const std::vector<IndexRange>& tile);
 
-// Every operand access in a scalar expression, in order.
+// Every operand access in a scalar expression, in order, those of nested reductions too; what only an index or a bound
+// reads is not among them.
 std::vector<const ScalarExpr*> operand_accesses(const ScalarExpr& body);
 
-// Scalar operations in one evaluation of the body (its calls), the combiner's included.
-std::int64_t operations_per_point(const Stage& stage);
+// Operands whose elements are indices or bounds.
+std::set<int> index_operands(const LoopNest& nest);
 
 // A parsed declaration, before it is applied to operands.
 class StructuredDeclaration {
@@ -94,7 +165,8 @@ class StructuredDeclaration {
 
   const std::string& text() const { return text_; }
   const std::vector<std::string>& operands() const { return operands_; }
-  const std::vector<std::string>& attributes() const { return attributes_; }  // that the bodies read
+  const std::vector<std::string>& attributes() const { return attributes_; }  // that bodies and bounds read
+  std::optional<int> updated() const;                                         // the operand that is updated in place
 
   // Solves the maps for the iterators' extents. Operand axes under `...` broadcast as in NumPy (aligned at the right, 1
   // stretches). Throws Error (usage) naming the operand and axis whose size contradicts another's.

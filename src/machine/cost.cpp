@@ -2,7 +2,9 @@
 #include "machine/cost.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <map>
 
 #include "base/error.h"
@@ -146,6 +148,15 @@ CacheBlock cache_block(const Machine& machine, int element_bytes) {
   const std::int64_t whole = std::max(depth / kDepthUnit, std::int64_t{1}) * kDepthUnit;
   const std::int64_t rows = capacity / 16 * 9 / (whole * element_bytes);
   return {std::max<std::int64_t>(rows / tile.rows, 1) * tile.rows, whole, static_cast<int>(level)};
+}
+
+AttentionBlock attention_block(const Machine& machine) {
+  constexpr std::int64_t kUsualHead = 128;
+  const auto capacity = static_cast<std::uint64_t>(machine.memory.front().capacity_bytes) / sizeof(float);
+  const std::uint64_t rows = std::bit_floor(std::max<std::uint64_t>(capacity / (2 * kUsualHead), 1));
+  const std::uint64_t keys = std::bit_floor(capacity / 4 / rows);
+  const auto lanes = static_cast<std::int64_t>(vector_lanes(machine, DType::kF32));
+  return {static_cast<std::int64_t>(rows), std::max(static_cast<std::int64_t>(keys), lanes), 0};
 }
 
 }  // namespace strata::machine

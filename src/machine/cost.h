@@ -100,4 +100,15 @@ inline constexpr std::int64_t kDepthUnit = 32;
 // multiply-adds' peak; 16-bit pairs on a Zen 4 217.6 GFLOP/s at a depth of 512 and 225 at 1024.
 CacheBlock cache_block(const Machine& machine, int element_bytes);
 
+// Rows of queries x keys that an attention works on at a time, powers of two.
+struct AttentionBlock {
+  std::int64_t rows = 1;
+  std::int64_t keys = 1;
+  int level = 0;
+};
+
+// Of the innermost cache a quarter holds the scores, and as much as there is of it the queries and sums of usual heads
+// (of 128), which are read once for every block of keys: 32 x 64 with 32 or 48 KiB.
+AttentionBlock attention_block(const Machine& machine);
+
 }  // namespace strata::machine

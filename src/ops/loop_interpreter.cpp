@@ -6,42 +6,12 @@
 #include <limits>
 
 #include "base/error.h"
-#include "ir/scalar.h"
+#include "ops/loop_program.h"
 
 namespace strata::ops {
 namespace {
 
 using ir::Combiner;
-using ir::ScalarExpr;
-using ir::ScalarFunction;
-
-// Points of the innermost loop that one instruction handles at a time: its dispatch costs nothing then.
-constexpr std::int64_t kBlock = 256;
-using Block = std::array<double, kBlock>;
-
-// One step of a body in postfix order.
-struct Instruction {
-  enum class Kind { kConstant, kIterator, kLoad, kCall };
-  Kind kind = Kind::kConstant;
-  double value = 0;              // kConstant
-  int iterator = 0;              // kIterator
-  const double* data = nullptr;  // kLoad: element at offset + sum of stride x iterator
-  std::int64_t offset = 0;
-  std::vector<std::int64_t> strides;               // by iterator
-  ScalarFunction function = ScalarFunction::kAdd;  // kCall
-};
-
-std::vector<std::int64_t> row_major_strides(const std::vector<std::int64_t>& sizes) {
-  std::vector<std::int64_t> strides(sizes.size(), 1);
-  for (std::size_t i = sizes.size(); i-- > 1;) strides[i - 1] = strides[i] * sizes[i];
-  return strides;
-}
-
-std::int64_t product(const std::vector<std::int64_t>& sizes) {
-  std::int64_t count = 1;
-  for (const std::int64_t size : sizes) count *= size;
-  return count;
-}
 
 double identity(Combiner combiner) {
   switch (combiner) {
@@ -66,11 +36,17 @@ double combine(Combiner combiner, double a, double b) {
       return std::min(a, b);
     case Combiner::kProduct:
       return a * b;
-    case Combiner::kNone:
+    default:
       break;
   }
   return b;
 }
+
+// Values of an expression along the innermost loop: one for each point, or the same for all (`step` 0).
+struct Values {
+  const double* data = nullptr;
+  std::int64_t step = 0;
+};
 
 class LoopInterpreter {
  public:
@@ -83,199 +59,264 @@ class LoopInterpreter {
   }
 
   std::vector<double> run() {
-    stage_values_.reserve(nest_.stages.size());  // loads point into it
-    for (const ir::Stage& stage : nest_.stages) run_stage(stage);
-    return std::move(stage_values_.back());
+    std::vector<double> result;
+    if (nest_.updated) {
+      result = operands_[static_cast<std::size_t>(*nest_.updated)].data;
+    } else {
+      result.resize(static_cast<std::size_t>(element_count(nest_.result_shape())));
+    }
+    stage_values_.resize(nest_.stages.size());
+    for (std::size_t s = 0; s < nest_.stages.size(); ++s) {
+      const ir::Stage& stage = nest_.stages[s];
+      const bool is_result = s + 1 == nest_.stages.size() || !stage.place.empty();
+      if (!is_result) stage_values_[s].resize(static_cast<std::size_t>(element_count(sizes_of(stage.target))));
+      run_stage(stage, is_result ? result : stage_values_[s]);
+    }
+    return result;
   }
 
  private:
-  std::int64_t extent(int iterator) const { return nest_.iterators[iterator].extent.factor(); }
+  static std::int64_t element_count(const ir::Shape& shape) { return ir::max_element_count(shape); }
 
-  std::vector<std::int64_t> extents(const std::vector<int>& iterators) const {
-    std::vector<std::int64_t> sizes;
-    for (const int i : iterators) sizes.push_back(extent(i));
+  ir::Shape sizes_of(const std::vector<int>& iterators) const {
+    ir::Shape sizes;
+    for (const int i : iterators) sizes.push_back(nest_.iterators[static_cast<std::size_t>(i)].extent);
     return sizes;
   }
 
-  void compile(const ScalarExpr& body) {
-    for (const ScalarExpr& argument : body.arguments) compile(argument);
-    Instruction instruction;
-    switch (body.kind) {
-      case ScalarExpr::Kind::kConstant:
-        instruction.value = body.value;
-        break;
-      case ScalarExpr::Kind::kExtent:
-        instruction.value = static_cast<double>(extent(body.number));
-        break;
-      case ScalarExpr::Kind::kAttribute:
-        instruction.value = ir::float_attribute(op_, attributes_, body.name);
-        break;
-      case ScalarExpr::Kind::kIterator:
-        instruction.kind = Instruction::Kind::kIterator;
-        instruction.iterator = body.number;
-        break;
-      case ScalarExpr::Kind::kOperand:
-        instruction = load_operand(body);
-        break;
-      case ScalarExpr::Kind::kStage:
-        instruction = load_stage(body.number);
-        break;
-      case ScalarExpr::Kind::kCall:
-        instruction.kind = Instruction::Kind::kCall;
-        instruction.function = *ir::find_scalar_function(body.name);
-        break;
-    }
-    program_.push_back(std::move(instruction));
+  // The loops of a stage: all of its target's iterators but the last, along which a block of points is computed at a
+  // time. A reduction of its own runs along the reduced iterators' blocks instead.
+  void run_stage(const ir::Stage& stage, std::vector<double>& out) {
+    const LoopProgram program(op_, nest_, operands_, attributes_, stage_values_, stage);
+    const bool is_map = stage.combiner == Combiner::kNone && !stage.target.empty();
+    std::span<const int> outer = stage.target;
+    if (is_map) outer = outer.first(outer.size() - 1);
+    for_each_point(outer, program.bounds, [&] {
+      if (!is_map) return store(program, -1, 1, out);
+      const int inner = stage.target.back();
+      for_each_block(inner, range_of(inner, program.bounds),
+                     [&](std::int64_t count) { store(program, inner, count, out); });
+    });
   }
 
-  Instruction load_operand(const ScalarExpr& access) const {
-    const ir::Value& operand = operands_[access.number];
-    std::vector<std::int64_t> sizes;
-    for (const ir::Dim& dim : operand.type.shape) sizes.push_back(dim.factor());
-    const std::vector<std::int64_t> axis_strides = row_major_strides(sizes);
-    Instruction load;
-    load.kind = Instruction::Kind::kLoad;
-    load.data = operand.data.data();
-    load.strides.assign(nest_.iterators.size(), 0);
-    for (std::size_t axis = 0; axis < access.index.size(); ++axis) {
-      load.offset += access.index[axis].constant * axis_strides[axis];
-      for (std::size_t i = 0; i < load.strides.size(); ++i) {
-        load.strides[i] += access.index[axis].coefficients[i] * axis_strides[axis];
+  struct Range {
+    std::int64_t begin, end;
+  };
+
+  // The points of an iterator within its bounds here.
+  Range range_of(int iterator, const std::vector<BoundProgram>& bounds) {
+    const ir::Iterator& of = nest_.iterators[static_cast<std::size_t>(iterator)];
+    Range range{0, of.extent.factor()};
+    for (const BoundProgram& bound : bounds) {
+      if (bound.iterator != iterator) continue;
+      const double value = *evaluate(bound.value, -1, 1).data;
+      if (bound.is_upper && value >= static_cast<double>(range.end) && range.end == of.extent.factor()) {
+        throw usage_error(op_.name() + ": " + of.name + " runs to " + std::to_string(static_cast<std::int64_t>(value)),
+                          "it is less than " + of.extent.text());
+      }
+      if (bound.is_upper) {
+        range.end = std::min(range.end, static_cast<std::int64_t>(std::max(value, -1.0)) + 1);
+      } else if (value > 0) {
+        range.begin = std::max(range.begin, static_cast<std::int64_t>(std::min(value, 1e18)));
       }
     }
-    return load;
-  }
-
-  Instruction load_stage(int number) const {
-    const std::vector<int>& target = nest_.stages[number].target;
-    const std::vector<std::int64_t> axis_strides = row_major_strides(extents(target));
-    Instruction load;
-    load.kind = Instruction::Kind::kLoad;
-    load.data = stage_values_[number].data();
-    load.strides.assign(nest_.iterators.size(), 0);
-    for (std::size_t axis = 0; axis < target.size(); ++axis) load.strides[target[axis]] = axis_strides[axis];
-    return load;
+    return range;
   }
 
   // Calls visit() with at_ at each point of these iterators, the last one fastest.
   template <class Visit>
-  void for_each_point(std::span<const int> iterators, Visit&& visit) {
-    for (const int i : iterators) at_[i] = 0;
-    while (true) {
-      visit();
-      std::size_t axis = iterators.size();
-      while (axis-- > 0) {
-        const int i = iterators[axis];
-        if (++at_[i] < extent(i)) break;
-        at_[i] = 0;
-      }
-      if (axis == static_cast<std::size_t>(-1)) return;
+  void for_each_point(std::span<const int> iterators, const std::vector<BoundProgram>& bounds, Visit&& visit) {
+    if (iterators.empty()) return visit();
+    std::int64_t& at = at_[static_cast<std::size_t>(iterators.front())];
+    const Range range = range_of(iterators.front(), bounds);
+    for (at = range.begin; at < range.end; ++at) for_each_point(iterators.subspan(1), bounds, visit);
+    at = 0;
+  }
+
+  template <class Visit>
+  void for_each_block(int inner, Range range, Visit&& visit) {
+    std::int64_t& at = at_[static_cast<std::size_t>(inner)];
+    for (std::int64_t begin = range.begin; begin < range.end; begin += kBlock) {
+      at = begin;
+      visit(std::min(kBlock, range.end - begin));
+    }
+    at = 0;
+  }
+
+  void store(const LoopProgram& program, int inner, std::int64_t count, std::vector<double>& out) {
+    const Values values = evaluate(program.body, inner, count);
+    std::array<std::int64_t, kBlock> offsets;
+    find_offsets(program.place, inner, count, offsets);
+    for (std::int64_t i = 0; i < count; ++i) out[static_cast<std::size_t>(offsets[i])] = values.data[i * values.step];
+  }
+
+  // Where an access is, at each point of the block.
+  void find_offsets(const Address& address, int inner, std::int64_t count, std::array<std::int64_t, kBlock>& offsets) {
+    std::int64_t first = address.offset;
+    for (std::size_t i = 0; i < at_.size(); ++i) first += address.strides[i] * at_[i];
+    const std::int64_t step = inner < 0 ? 0 : address.strides[static_cast<std::size_t>(inner)];
+    for (std::int64_t i = 0; i < count; ++i) offsets[i] = first + i * step;
+    if (address.axes.empty()) return;
+    for (std::int64_t i = 0; i < count; ++i) {
+      for (const ReadAxis& axis : address.axes) offsets[i] += index_along(axis, inner, i) * axis.stride;
     }
   }
 
-  void run_stage(const ir::Stage& stage) {
-    program_.clear();
-    compile(stage.body);
-    stack_.resize(program_.size());
-    std::vector<double> values(static_cast<std::size_t>(product(extents(stage.target))));
-    if (stage.reduced.empty()) {
-      run_map(stage, values);
-    } else {
-      run_reduction(stage, values);
-    }
-    stage_values_.push_back(std::move(values));
+  // An index that is more than affine, `ahead` points further along the inner loop.
+  std::int64_t index_along(const ReadAxis& axis, int inner, std::int64_t ahead) {
+    if (inner >= 0) at_[static_cast<std::size_t>(inner)] += ahead;
+    std::int64_t index = axis.constant;
+    for (std::size_t i = 0; i < at_.size(); ++i) index += axis.coefficients[i] * at_[i];
+    for (const TermProgram& term : axis.terms) index += term.coefficient * value_of(term);
+    if (inner >= 0) at_[static_cast<std::size_t>(inner)] -= ahead;
+    if (index >= 0 && index < axis.size) return index;
+    throw usage_error(op_.name() + ": index " + std::to_string(index) + " of axis " + std::to_string(axis.axis) +
+                          " of operand " + op_.operand_names()[static_cast<std::size_t>(axis.operand)],
+                      "it is at least 0 and less than " + std::to_string(axis.size));
   }
 
-  void run_map(const ir::Stage& stage, std::vector<double>& values) {
-    std::span<const int> outer = stage.target;
-    const int inner = outer.empty() ? -1 : outer.back();
-    if (!outer.empty()) outer = outer.first(outer.size() - 1);
-    double* out = values.data();
-    for_each_point(outer, [&] {
-      for_each_block(inner, [&](const double* block, std::int64_t count) { out = std::copy_n(block, count, out); });
-    });
+  std::int64_t value_of(const TermProgram& term) {
+    const std::int64_t whole = undivided(term);
+    const std::int64_t quotient = whole / term.divisor - (whole % term.divisor < 0 ? 1 : 0);
+    return term.is_remainder ? whole - quotient * term.divisor : quotient;
   }
 
-  void run_reduction(const ir::Stage& stage, std::vector<double>& values) {
-    const std::span<const int> reduced = stage.reduced;
-    double* out = values.data();
-    for_each_point(stage.target, [&] {
-      double state = identity(stage.combiner);
-      for_each_point(reduced.first(reduced.size() - 1), [&] {
-        for_each_block(reduced.back(), [&](const double* block, std::int64_t count) {
-          for (std::int64_t i = 0; i < count; ++i) state = combine(stage.combiner, state, block[i]);
-        });
-      });
-      *out++ = state;
-    });
+  std::int64_t undivided(const TermProgram& term) {
+    const auto number = static_cast<std::size_t>(term.number);
+    if (term.kind == ir::IndexTerm::Kind::kIterator) return at_[number];
+    if (term.kind == ir::IndexTerm::Kind::kExtent) return nest_.iterators[number].extent.factor();
+    std::array<std::int64_t, kBlock> offset;
+    find_offsets(*term.read, -1, 1, offset);
+    return static_cast<std::int64_t>(
+        std::clamp(operands_[number].data[static_cast<std::size_t>(offset[0])], -1e18, 1e18));
   }
 
-  // Runs the program along `inner` (-1: at one point) and hands over its values block by block.
-  template <class Take>
-  void for_each_block(int inner, Take&& take) {
-    const std::int64_t size = inner < 0 ? 1 : extent(inner);
-    for (std::int64_t begin = 0; begin < size; begin += kBlock) {
-      const std::int64_t count = std::min(kBlock, size - begin);
-      if (inner >= 0) at_[inner] = begin;
-      take(run_block(inner, count), count);
-    }
-    if (inner >= 0) at_[inner] = 0;
-  }
-
-  const double* run_block(int inner, std::int64_t count) {
-    std::size_t top = 0;
-    for (const Instruction& instruction : program_) {
-      if (instruction.kind == Instruction::Kind::kCall) {
-        const auto arity = static_cast<std::size_t>(ir::arity_of(instruction.function));
-        top -= arity;
-        call(instruction.function, top, count);
-      } else {
-        push(instruction, inner, count, stack_[top].data());
-      }
-      ++top;
-    }
-    return stack_[0].data();
-  }
-
-  void push(const Instruction& instruction, int inner, std::int64_t count, double* out) const {
-    if (instruction.kind == Instruction::Kind::kConstant) {
-      std::fill_n(out, count, instruction.value);
-    } else if (instruction.kind == Instruction::Kind::kIterator) {
-      const auto start = static_cast<double>(at_[instruction.iterator]);
-      const double step = instruction.iterator == inner ? 1 : 0;
-      for (std::int64_t i = 0; i < count; ++i) out[i] = start + step * static_cast<double>(i);
-    } else {
-      std::int64_t offset = instruction.offset;
-      for (std::size_t i = 0; i < at_.size(); ++i) offset += instruction.strides[i] * at_[i];
-      const std::int64_t stride = inner < 0 ? 0 : instruction.strides[inner];
-      for (std::int64_t i = 0; i < count; ++i) out[i] = instruction.data[offset + i * stride];
-    }
-  }
-
-  void call(ScalarFunction function, std::size_t first, std::int64_t count) {
-    double* const a = stack_[first].data();
-    const double* const b = stack_[std::min(first + 1, stack_.size() - 1)].data();
-    const double* const c = stack_[std::min(first + 2, stack_.size() - 1)].data();
-    switch (function) {
-      case ScalarFunction::kAdd:
-        for (std::int64_t i = 0; i < count; ++i) a[i] += b[i];
+  Values evaluate(const Node& node, int inner, std::int64_t count) {
+    const bool varies = inner >= 0 && node.varies[static_cast<std::size_t>(inner)];
+    const std::int64_t points = varies ? count : 1;
+    double* const out = node.block.get();
+    switch (node.kind) {
+      case Node::Kind::kConstant:
+        return {&node.value, 0};
+      case Node::Kind::kSlot:
+        return {slots_[static_cast<std::size_t>(node.number)].data, slots_[static_cast<std::size_t>(node.number)].step};
+      case Node::Kind::kIterator:
+        for (std::int64_t i = 0; i < points; ++i) {
+          out[i] = static_cast<double>(at_[static_cast<std::size_t>(node.number)] + i);
+        }
         break;
-      case ScalarFunction::kMul:
-        for (std::int64_t i = 0; i < count; ++i) a[i] *= b[i];
+      case Node::Kind::kLoad:
+        load(node, varies ? inner : -1, points, out);
+        break;
+      case Node::Kind::kCall:
+        call(node, inner, count, points, out);
+        break;
+      case Node::Kind::kReduce:
+        reduce(node, varies ? inner : -1, points, out);
+        break;
+      case Node::Kind::kTuple:
+        return tuple(node, inner, count);
+    }
+    return {out, varies ? 1 : 0};
+  }
+
+  void load(const Node& node, int inner, std::int64_t count, double* out) {
+    const Address& address = node.address;
+    if (!address.axes.empty()) {
+      std::array<std::int64_t, kBlock> offsets;
+      find_offsets(address, inner, count, offsets);
+      for (std::int64_t i = 0; i < count; ++i) out[i] = node.data[offsets[i]];
+      return;
+    }
+    std::int64_t offset = address.offset;
+    for (std::size_t i = 0; i < at_.size(); ++i) offset += address.strides[i] * at_[i];
+    const std::int64_t step = inner < 0 ? 0 : address.strides[static_cast<std::size_t>(inner)];
+    for (std::int64_t i = 0; i < count; ++i) out[i] = node.data[offset + i * step];
+  }
+
+  void call(const Node& node, int inner, std::int64_t count, std::int64_t points, double* out) {
+    Values arguments[3];
+    for (std::size_t i = 0; i < node.children.size(); ++i) arguments[i] = evaluate(node.children[i], inner, count);
+    const auto [a, b, c] = arguments;
+    switch (node.function) {
+      case ir::ScalarFunction::kAdd:
+        for (std::int64_t i = 0; i < points; ++i) out[i] = a.data[i * a.step] + b.data[i * b.step];
+        break;
+      case ir::ScalarFunction::kMul:
+        for (std::int64_t i = 0; i < points; ++i) out[i] = a.data[i * a.step] * b.data[i * b.step];
         break;
       default:
-        for (std::int64_t i = 0; i < count; ++i) a[i] = ir::evaluate_scalar(function, a[i], b[i], c[i]);
+        for (std::int64_t i = 0; i < points; ++i) {
+          out[i] = ir::evaluate_scalar(node.function, a.data[i * a.step], b.data == nullptr ? 0 : b.data[i * b.step],
+                                       c.data == nullptr ? 0 : c.data[i * c.step]);
+        }
     }
+  }
+
+  // A single value along blocks of the innermost reduced iterator; values along an outer loop's block side by side.
+  void reduce(const Node& node, int inner, std::int64_t count, double* out) {
+    const bool bounds_vary = inner >= 0 && std::ranges::any_of(node.bounds, [&](const BoundProgram& bound) {
+                               return bound.value.varies[static_cast<std::size_t>(inner)];
+                             });
+    if (bounds_vary) return reduce_each(node, inner, count, out);
+    std::fill_n(out, count, identity(node.combiner));
+    std::int64_t terms = 0;
+    if (inner < 0) {
+      const std::span<const int> reduced = node.reduced;
+      for_each_point(reduced.first(reduced.size() - 1), node.bounds, [&] {
+        for_each_block(reduced.back(), range_of(reduced.back(), node.bounds), [&](std::int64_t length) {
+          const Values values = evaluate(node.children[0], reduced.back(), length);
+          for (std::int64_t i = 0; i < length; ++i) *out = combine(node.combiner, *out, values.data[i * values.step]);
+          terms += length;
+        });
+      });
+    } else {
+      for_each_point(node.reduced, node.bounds, [&] {
+        const Values values = evaluate(node.children[0], inner, count);
+        for (std::int64_t i = 0; i < count; ++i) out[i] = combine(node.combiner, out[i], values.data[i * values.step]);
+        ++terms;
+      });
+    }
+    require_terms(node, terms);
+  }
+
+  void reduce_each(const Node& node, int inner, std::int64_t count, double* out) {
+    std::int64_t& at = at_[static_cast<std::size_t>(inner)];
+    const std::int64_t begin = at;
+    std::vector<double> values(static_cast<std::size_t>(count));
+    for (std::int64_t i = 0; i < count; ++i) {
+      at = begin + i;
+      reduce(node, -1, 1, out);
+      values[static_cast<std::size_t>(i)] = *out;
+    }
+    at = begin;
+    std::ranges::copy(values, out);
+  }
+
+  // The maximum of nothing is no number.
+  void require_terms(const Node& node, std::int64_t terms) const {
+    const bool is_extreme = node.combiner == Combiner::kMax || node.combiner == Combiner::kMin;
+    if (terms > 0 || !is_extreme) return;
+    const std::string& name = nest_.iterators[static_cast<std::size_t>(node.reduced.back())].name;
+    throw usage_error(op_.name() + ": no " + name + " lies within its bounds", "there must be one to reduce");
+  }
+
+  // The states one after another, each of which may read the ones before it.
+  Values tuple(const Node& node, int inner, std::int64_t count) {
+    for (std::size_t i = 0; i + 1 < node.children.size(); ++i) {
+      slots_.resize(std::max(slots_.size(), i + 1));
+      slots_[i] = evaluate(node.children[i], inner, count);
+    }
+    return evaluate(node.children.back(), inner, count);
   }
 
   const ir::Op& op_;
   const ir::LoopNest& nest_;
   std::span<const ir::Value> operands_;
   const ir::Attributes& attributes_;
-  std::vector<std::int64_t> at_;  // the current point, by iterator
-  std::vector<std::vector<double>> stage_values_;
-  std::vector<Instruction> program_;
-  std::vector<Block> stack_;
+  std::vector<std::int64_t> at_;                   // the current point, by iterator
+  std::vector<std::vector<double>> stage_values_;  // of stages before the result
+  std::vector<Values> slots_;                      // states of the tuple that is reduced
 };
 
 }  // namespace

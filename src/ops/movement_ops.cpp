@@ -14,7 +14,7 @@ using ir::Shape;
 using ir::TensorType;
 
 // y[i0, i1, ...] = x[...] as a loop nest: over the result's shape, with one index of x per axis.
-ir::LoopNest copy_nest(const Shape& result, std::vector<ir::AffineIndex> index) {
+ir::LoopNest copy_nest(const Shape& result, std::vector<ir::IndexMap> index) {
   ir::LoopNest nest;
   ir::Stage stage;
   stage.name = "y";
@@ -28,8 +28,8 @@ ir::LoopNest copy_nest(const Shape& result, std::vector<ir::AffineIndex> index) 
   return nest;
 }
 
-ir::AffineIndex bare_index(std::size_t rank, std::size_t iterator, std::int64_t constant = 0) {
-  ir::AffineIndex index{std::vector<std::int64_t>(rank, 0), constant};
+ir::IndexMap bare_index(std::size_t rank, std::size_t iterator, std::int64_t constant = 0) {
+  ir::IndexMap index{std::vector<std::int64_t>(rank, 0), constant, {}};
   index.coefficients[iterator] = 1;
   return index;
 }
@@ -63,7 +63,7 @@ class TransposeOp : public LoopNestOp {
     }
     if (perm.size() != shape.size()) throw usage_error("transpose: perm is empty", "name each axis of operand x once");
     Shape result;
-    std::vector<ir::AffineIndex> index(shape.size());
+    std::vector<ir::IndexMap> index(shape.size());
     for (std::size_t i = 0; i < perm.size(); ++i) {
       result.push_back(shape[perm[i]]);
       index[perm[i]] = bare_index(perm.size(), i);
@@ -92,7 +92,7 @@ class SliceOp : public LoopNestOp {
                         "give 0 <= begin < end <= the axis' smallest size");
     }
     result[axis] = end - begin;
-    std::vector<ir::AffineIndex> index;
+    std::vector<ir::IndexMap> index;
     for (std::size_t i = 0; i < result.size(); ++i) {
       index.push_back(bare_index(result.size(), i, static_cast<std::int64_t>(i) == axis ? begin : 0));
     }
@@ -171,98 +171,44 @@ class ReshapeOp : public NamedOp {
   }
 };
 
-// Two tensors after one another along an axis.
-class ConcatOp : public NamedOp {
+// Two tensors after one another along an axis:
+//
+//   y[i, ...] = a[i, ...]; y[extent(i) + j, ...] = b[j, ...]
+class ConcatOp : public LoopNestOp {
  public:
-  ConcatOp() : NamedOp("concat", {"a", "b"}) {}
+  ConcatOp() : LoopNestOp("concat", {"a", "b"}, {"axis"}, ResultDType::kFirstOperand, ResultLayout::kRowMajor) {}
 
   TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const override {
-    static const std::vector<std::string> kKnown = {"axis"};
-    ir::check_attribute_names(*this, attributes, kKnown);
-    const std::int64_t axis = ir::int_attribute(*this, attributes, "axis");
-    require_rank(operands, 1, operands[0].rank());
-    if (axis < 0 || axis >= operands[0].rank()) {
-      throw usage_error("concat: the operands have no axis " + std::to_string(axis), "axes count from 0");
-    }
     if (operands[0].dtype != operands[1].dtype) {
       throw usage_error("concat: operand b is of " + std::string(dtype_name(operands[1].dtype)) + " elements, a of " +
                             std::string(dtype_name(operands[0].dtype)),
                         "cast one of them");
     }
-    for (int i = 0; i < operands[0].rank(); ++i) {
-      if (i != axis) require_equal(operands, {0, i}, {1, i});
-    }
-    TensorType result{operands[0].dtype, operands[0].shape, {}, {}};
-    result.shape[axis] = joined_size(operands[0].shape[axis], operands[1].shape[axis]);
-    return result;
-  }
-
-  std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes& attributes,
-                               const TensorType& result) const override {
-    const std::int64_t axis = ir::int_attribute(*this, attributes, "axis");
-    std::int64_t outer = 1;
-    for (std::int64_t i = 0; i < axis; ++i) outer *= result.shape[i].factor();
-    std::vector<double> out;
-    for (std::int64_t i = 0; i < outer; ++i) {
-      for (const ir::Value& operand : operands) {
-        const auto run = static_cast<std::int64_t>(operand.data.size()) / outer;
-        out.insert(out.end(), operand.data.begin() + i * run, operand.data.begin() + (i + 1) * run);
-      }
-    }
-    return out;
-  }
-
-  ir::Work work(std::span<const TensorType> operands, const Attributes&, const TensorType& result) const override {
-    return copy_work(operands, result);
+    return LoopNestOp::infer(operands, attributes);
   }
 
   bool permutes_elements() const override { return true; }
 
- private:
-  static Dim joined_size(const Dim& a, const Dim& b) {
-    const bool same_symbol = !a.is_constant() && !b.is_constant() && Dim(1, a.symbol()) == Dim(1, b.symbol());
-    if (same_symbol || (a.is_constant() && b.is_constant())) return {a.factor() + b.factor(), a.symbol()};
-    throw usage_error("concat: the sum of the sizes " + a.text() + " and " + b.text() + " is no size",
-                      "join axes that are both constant or multiples of one symbol");
-  }
-};
-
-// Rows of a table by number: y[s, j] = table[ids[s], j], converted to the attribute dtype, f32 by default.
-class GatherOp : public NamedOp {
- public:
-  GatherOp() : NamedOp("gather", {"table", "ids"}) {}
-
-  TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const override {
-    static const std::vector<std::string> kKnown = {"dtype"};
-    ir::check_attribute_names(*this, attributes, kKnown);
-    require_rank(operands, 0, 2);
-    require_rank(operands, 1, 1);
-    require_integers(operands, 1);
-    const DType dtype = ir::dtype_attribute(attributes, "dtype").value_or(DType::kF32);
-    return {dtype, {operands[1].shape[0], operands[0].shape[1]}, {}, {}};
-  }
-
-  std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes&,
-                               const TensorType& result) const override {
-    const std::int64_t rows = operands[0].type.shape[0].factor();
-    const std::int64_t width = result.shape[1].factor();
-    std::vector<double> out;
-    for (const double id : operands[1].data) {
-      if (id < 0 || id >= static_cast<double>(rows)) {
-        throw usage_error("gather: id " + std::to_string(static_cast<std::int64_t>(id)) + " is not in the table",
-                          "ids are less than " + std::to_string(rows));
-      }
-      const auto row = operands[0].data.begin() + static_cast<std::int64_t>(id) * width;
-      out.insert(out.end(), row, row + width);
+ protected:
+  ir::LoopNest nest(const std::vector<Shape>& shapes, const Attributes& attributes) const override {
+    const std::int64_t axis = ir::int_attribute(*this, attributes, "axis");
+    if (axis < 0 || axis >= static_cast<std::int64_t>(shapes[0].size())) {
+      throw usage_error("concat: the operands have no axis " + std::to_string(axis), "axes count from 0");
     }
-    return out;
+    return ir::StructuredDeclaration(declaration(shapes[0].size(), static_cast<std::size_t>(axis)), operand_names())
+        .apply(name(), shapes);
   }
 
-  ir::Work work(std::span<const TensorType> operands, const Attributes&, const TensorType& result) const override {
-    ir::Work work = copy_work(operands.subspan(1), result);
-    work.read_bytes +=
-        static_cast<double>(ir::max_element_count(result.shape)) * static_cast<double>(dtype_size(operands[0].dtype));
-    return work;
+ private:
+  static std::string declaration(std::size_t rank, std::size_t axis) {
+    std::string first, place, second;
+    for (std::size_t i = 0; i < rank; ++i) {
+      const std::string comma = i == 0 ? "" : ", ", iterator = "i" + std::to_string(i);
+      first += comma + iterator;
+      second += comma + (i == axis ? "j" : iterator);
+      place += comma + (i == axis ? "extent(" + iterator + ") + j" : iterator);
+    }
+    return "y[" + first + "] = a[" + first + "]; y[" + place + "] = b[" + second + "]";
   }
 };
 
@@ -321,11 +267,14 @@ class UnpackOp : public NamedOp {
 }  // namespace
 
 void register_movement_ops() {
+  register_structured({
+      // Rows of a table by number.
+      {"gather", {"table", "ids"}, "y[s, j] = table[ids[s], j]", ResultDType::kAttributeOrF32, ResultLayout::kRowMajor},
+  });
   register_op<TransposeOp>();
   register_op<SliceOp>();
   register_op<ReshapeOp>();
   register_op<ConcatOp>();
-  register_op<GatherOp>();
   register_op<PackOp>();
   register_op<UnpackOp>();
 }

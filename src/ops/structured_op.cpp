@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "ops/loop_interpreter.h"
+#include "ops/loop_work.h"
 
 namespace strata::ops {
 namespace {
@@ -15,36 +16,9 @@ std::vector<ir::Shape> shapes_of(std::span<const ir::TensorType> operands) {
   return shapes;
 }
 
-double point_count(const ir::LoopNest& nest, const ir::Stage& stage) {
-  double points = 1;
-  for (const int i : stage.target) points *= static_cast<double>(nest.iterators[i].extent.max());
-  for (const int i : stage.reduced) points *= static_cast<double>(nest.iterators[i].extent.max());
-  return points;
-}
-
-// Bytes of the operand that the whole loop nest touches: all of it, padding included, unless it reads a part only.
-double touched_bytes(const ir::LoopNest& nest, int operand, const ir::TensorType& type) {
-  std::vector<ir::IndexRange> whole;
-  for (const ir::Iterator& iterator : nest.iterators) whole.push_back({0, iterator.extent.max() - 1});
-  double elements = 0;
-  double all = 1;
-  for (const ir::Dim& dim : type.shape) all *= static_cast<double>(dim.max());
-  for (const ir::Stage& stage : nest.stages) {
-    for (const ir::ScalarExpr* access : ir::operand_accesses(stage.body)) {
-      if (access->number != operand) continue;
-      double box = 1;
-      for (const ir::IndexRange& range : ir::footprint(access->index, whole))
-        box *= static_cast<double>(range.extent());
-      elements = std::max(elements, box);
-    }
-  }
-  if (elements >= all) return static_cast<double>(ir::max_bytes(type));
-  return elements * static_cast<double>(dtype_size(type.dtype));
-}
-
 // The iterator that alone runs along an axis, such that groups of `lanes` indices of it are groups of the axis; -1:
 // none.
-int lane_iterator(const ir::AffineIndex& index, const ir::Pack& pack) {
+int lane_iterator(const ir::IndexMap& index, const ir::Pack& pack) {
   int iterator = -1;
   for (std::size_t i = 0; i < index.coefficients.size(); ++i) {
     if (index.coefficients[i] == 0) continue;
@@ -64,11 +38,11 @@ struct IteratorPack {
 };
 using IteratorPacks = std::vector<IteratorPack>;
 
-IteratorPacks restricted_to(const IteratorPacks& packs, const std::vector<ir::AffineIndex>& access) {
+IteratorPacks restricted_to(const IteratorPacks& packs, const std::vector<ir::IndexMap>& access) {
   IteratorPacks used;
   for (const IteratorPack& pack : packs) {
-    const bool is_used = std::ranges::any_of(
-        access, [&](const ir::AffineIndex& index) { return index.coefficients[pack.iterator] != 0; });
+    const bool is_used =
+        std::ranges::any_of(access, [&](const ir::IndexMap& index) { return index.coefficients[pack.iterator] != 0; });
     if (is_used) used.push_back(pack);
   }
   return used;
@@ -125,7 +99,8 @@ LoopNestOp::LoopNestOp(std::string name, std::vector<std::string> operand_names,
       attribute_names_(std::move(attribute_names)),
       result_dtype_(result_dtype),
       result_layout_(result_layout) {
-  if (result_dtype_ == ResultDType::kAttribute) attribute_names_.push_back("dtype");
+  const bool is_named = result_dtype_ == ResultDType::kAttribute || result_dtype_ == ResultDType::kAttributeOrF32;
+  if (is_named) attribute_names_.push_back("dtype");
 }
 
 ir::TensorType LoopNestOp::infer(std::span<const ir::TensorType> operands, const ir::Attributes& attributes) const {
@@ -137,7 +112,12 @@ ir::TensorType LoopNestOp::infer(std::span<const ir::TensorType> operands, const
     if (!dtype) throw usage_error(name() + ": the attribute dtype is missing", "give it as {dtype = bf16}");
     result.dtype = *dtype;
   }
+  if (result_dtype_ == ResultDType::kAttributeOrF32) {
+    result.dtype = ir::dtype_attribute(attributes, "dtype").value_or(DType::kF32);
+  }
   const ir::LoopNest loops = nest(shapes_of(operands), attributes);
+  for (const int operand : ir::index_operands(loops)) require_integers(operands, operand);
+  if (loops.updated) return operands[static_cast<std::size_t>(*loops.updated)];
   result.shape = loops.result_shape();
   const bool is_packed = std::ranges::any_of(operands, [](const auto& type) { return !type.layout.is_row_major(); });
   if (is_packed && result_layout_ == ResultLayout::kFollows) {
@@ -157,16 +137,7 @@ std::vector<double> LoopNestOp::evaluate(std::span<const ir::Value> operands, co
 
 ir::Work LoopNestOp::work(std::span<const ir::TensorType> operands, const ir::Attributes& attributes,
                           const ir::TensorType& result) const {
-  const ir::LoopNest loops = nest(shapes_of(operands), attributes);
-  ir::Work work;
-  for (const ir::Stage& stage : loops.stages) {
-    work.flops += point_count(loops, stage) * static_cast<double>(ir::operations_per_point(stage));
-  }
-  for (std::size_t i = 0; i < operands.size(); ++i) {
-    work.read_bytes += touched_bytes(loops, static_cast<int>(i), operands[i]);
-  }
-  work.written_bytes = static_cast<double>(ir::max_bytes(result));
-  return work;
+  return loop_work(*this, nest(shapes_of(operands), attributes), operands, attributes, result);
 }
 
 std::optional<ir::LoopNest> LoopNestOp::loops(std::span<const ir::TensorType> operands,

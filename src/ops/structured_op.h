@@ -13,7 +13,8 @@ namespace strata::ops {
 enum class ResultDType {
   kFirstOperand,
   kF32,
-  kAttribute,  // the attribute "dtype"
+  kAttribute,       // the attribute "dtype"
+  kAttributeOrF32,  // the same, where it is given
 };
 
 // How a result lies in memory.
@@ -58,6 +59,9 @@ class StructuredOp : public LoopNestOp {
 
   const ir::StructuredDeclaration& declaration() const { return declaration_; }
 
+  std::optional<int> aliased_operand() const override { return declaration_.updated(); }
+  bool writes_alias() const override { return declaration_.updated().has_value(); }
+
  protected:
   ir::LoopNest nest(const std::vector<ir::Shape>& shapes, const ir::Attributes& attributes) const override;
 
@@ -72,7 +76,7 @@ class StructuredOp : public LoopNestOp {
 struct StructuredRow {
   const char* name;
   std::vector<std::string> operands;
-  const char* declaration;
+  std::string declaration;
   ResultDType result_dtype = ResultDType::kFirstOperand;
   ResultLayout result_layout = ResultLayout::kFollows;
 };

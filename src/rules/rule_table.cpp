@@ -14,9 +14,9 @@ using egraph::PatternNode;
 
 constexpr std::array<std::string_view, 3> kFamilies = {"UNARY", "BINARY", "MATMUL"};
 
-bool is_bare(const std::vector<ir::AffineIndex>& access) {
+bool is_bare(const std::vector<ir::IndexMap>& access) {
   for (std::size_t axis = 0; axis < access.size(); ++axis) {
-    ir::AffineIndex bare{std::vector<std::int64_t>(access.size(), 0), 0};
+    ir::IndexMap bare{std::vector<std::int64_t>(access.size(), 0), 0, {}};
     bare.coefficients[axis] = 1;
     if (access[axis] != bare) return false;
   }
@@ -28,7 +28,8 @@ bool is_elementwise(const ir::Op& op) {
   const std::vector<ir::TensorType> operands(static_cast<std::size_t>(op.arity()), {DType::kF32, {2, 3}, {}, {}});
   try {
     const auto nest = op.loops(operands, {});
-    if (!nest || nest->stages.size() != 1 || nest->result().combiner != ir::Combiner::kNone) return false;
+    if (!nest || nest->stages.size() != 1 || !ir::is_plain(*nest) || nest->result().combiner != ir::Combiner::kNone)
+      return false;
     return std::ranges::all_of(ir::operand_accesses(nest->result().body),
                                [](const ir::ScalarExpr* access) { return is_bare(access->index); });
   } catch (const Error&) {

@@ -108,7 +108,7 @@ Strides row_major_strides(const ir::Shape& shape) {
 std::optional<StridedAccess> strided_access(const ScalarExpr& access, const Strides& operand, std::size_t iterators) {
   StridedAccess result{access.number, Strides(iterators, Dim(0)), 0, {}};
   for (std::size_t axis = 0; axis < access.index.size(); ++axis) {
-    const ir::AffineIndex& index = access.index[axis];
+    const ir::IndexMap& index = access.index[axis];
     for (std::size_t i = 0; i < index.coefficients.size(); ++i) {
       const auto stride = sum(result.strides[i], scaled(operand[axis], index.coefficients[i]));
       if (!stride) return std::nullopt;
@@ -126,6 +126,7 @@ std::optional<StridedAccess> strided_access(const ScalarExpr& access, const Stri
 }
 
 std::optional<StridedNest> strided_nest(const ir::LoopNest& nest, const std::vector<Strides>& operands) {
+  if (!ir::is_plain(nest)) return std::nullopt;
   StridedNest result{nest.iterators, nest.stages, {}};
   for (ir::Stage& stage : result.stages) {
     if (!convert_accesses(stage.body, operands, result)) return std::nullopt;

@@ -75,7 +75,8 @@ std::optional<View> view_by_map(const ir::Expr& value, const View& operand) {
   std::vector<ir::TensorType> types;
   for (const ir::Expr* argument : value.arguments) types.push_back(argument->type());
   const auto loops = value.op->loops(types, value.attributes);
-  if (!loops || loops->stages.size() != 1 || loops->result().combiner != ir::Combiner::kNone) return std::nullopt;
+  if (!loops || loops->stages.size() != 1 || !ir::is_plain(*loops) || loops->result().combiner != ir::Combiner::kNone)
+    return std::nullopt;
   const ir::ScalarExpr& body = loops->result().body;
   if (body.kind != ir::ScalarExpr::Kind::kOperand || body.number != 0 || from.dtype != value.type().dtype) {
     return std::nullopt;

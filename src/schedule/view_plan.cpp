@@ -29,7 +29,7 @@ ir::LoopNest identity_nest(const ir::Shape& shape) {
   for (std::size_t i = 0; i < shape.size(); ++i) {
     nest.iterators.push_back({"i" + std::to_string(i), shape[i]});
     stage.target.push_back(static_cast<int>(i));
-    stage.body.index.push_back({std::vector<std::int64_t>(shape.size(), 0), 0});
+    stage.body.index.push_back({std::vector<std::int64_t>(shape.size(), 0), 0, {}});
     stage.body.index.back().coefficients[i] = 1;
   }
   nest.stages.push_back(std::move(stage));

@@ -17,9 +17,9 @@ using ir::TensorType;
 // uses it otherwise: with a coefficient, beside another iterator, or along two axes.
 using Axes = std::vector<int>;
 
-bool uses(const ir::AffineIndex& index, int iterator) { return index.coefficients[iterator] != 0; }
+bool uses(const ir::IndexMap& index, int iterator) { return index.coefficients[iterator] != 0; }
 
-bool runs_alone(const ir::AffineIndex& index, int iterator) {
+bool runs_alone(const ir::IndexMap& index, int iterator) {
   const auto used = std::ranges::count_if(index.coefficients, [](std::int64_t c) { return c != 0; });
   return used == 1 && index.coefficients[iterator] == 1 && index.constant == 0;
 }
@@ -47,7 +47,7 @@ class Generator {
       : op_(op), operands_(operands), attributes_(attributes), machine_(machine) {}
 
   std::vector<Candidate> run() {
-    if (const auto nest = op_.loops(operands_, attributes_)) {
+    if (const auto nest = op_.loops(operands_, attributes_); nest && ir::is_plain(*nest)) {
       for (const machine::Unit& unit : machine_.units) from_index_maps(*nest, unit);
     } else {
       from_axes();

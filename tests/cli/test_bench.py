@@ -89,7 +89,9 @@ class BenchTest(StrataTest):
             return next(op["flops"] for op in row["ops"] if op["name"] == name)
         shallow, deep = json.loads(self.bench("-p", 0, "-d", "0,64", "--profile", "-o", "json"))
         # Four queries at the positions 0..3 or 64..67 see 2.5 or 66.5 rows on average.
-        self.assertAlmostEqual(flops(deep, "layer.attention") / flops(shallow, "layer.attention"), 66.5 / 2.5, places=6)
+        dim = 16  # of a head; a score costs two products and five operations, a sum of values a division
+        want = (66.5 * (4 * dim + 5) + dim) / (2.5 * (4 * dim + 5) + dim)
+        self.assertAlmostEqual(flops(deep, "layer.attention") / flops(shallow, "layer.attention"), want, places=6)
         self.assertEqual(flops(deep, "layer.o_proj"), flops(shallow, "layer.o_proj"))
 
     def test_profile_table_follows_the_results(self):

@@ -63,9 +63,11 @@ class ExplainTest(StrataTest):
             self.check_schema(document, measured=False)
             self.assertEqual(document["rows"], rows)
             self.assertEqual(self.flops(document, "layer.down_proj"), 2 * rows * HIDDEN * INTERMEDIATE)
-            # Each query sees the rows up to its own: two products and five more operations per score.
+            # Each query sees the rows up to its own: two products and five more operations per score, and every sum is
+            # divided once.
             visible = rows * (rows + 1) / 2
-            self.assertAlmostEqual(self.flops(document, "layer.attention"), HEADS * visible * (4 * DIM + 5), places=3)
+            flops = HEADS * (visible * (4 * DIM + 5) + rows * DIM)
+            self.assertAlmostEqual(self.flops(document, "layer.attention"), flops, places=3)
             counts = {op["name"]: op["count"] for op in document["ops"]}
             self.assertEqual((counts["layer.down_proj"], counts["head.embed_tokens"]), (LAYERS, 1))
 

@@ -39,6 +39,12 @@ class LogitsTest(StrataTest):
     def test_qwen2_bf16(self):
         self.check("qwen2-nano", "bf16", steps=(0,))
 
+    def test_windows_of_some_layers(self):
+        self.check("qwen2-nano-windows", "f32")
+
+    def test_windows_in_pairs(self):
+        self.check("qwen2-nano-windows", "bf16", steps=(0, 1))
+
     def test_llama_with_its_own_head(self):
         self.check("llama-nano", "f32")
 

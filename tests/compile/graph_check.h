@@ -79,7 +79,7 @@ class RoundingNoise {
       const bool is_leaf = argument->kind == Expr::Kind::kParameter || argument->kind == Expr::Kind::kWeight;
       if (is_leaf && argument->type().dtype == DType::kF32) argument = noisy(into.pool(), argument);
     }
-    const bool is_attention = old.op->name() == "attention";
+    const bool is_attention = old.op->name().ends_with("attention");
     const bool is_product = is_attention || old.op->name().find("matmul") != std::string::npos;
     const bool meets_pairs = is_product && arguments[1]->type().dtype == DType::kBF16;
     if (meets_pairs && arguments[0]->type().dtype == DType::kF32) {

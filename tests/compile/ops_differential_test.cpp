@@ -145,7 +145,8 @@ TEST(CallDifferential, EqualsTheInterpreter) {
 }
 
 // A cache that starts filled, appended to and read: the states' layout is the planner's choice.
-std::string attention_text(const std::string& dtype, int heads, int kv_heads, int dim) {
+std::string attention_text(const std::string& dtype, int heads, int kv_heads, int dim,
+                           const std::string& name = "attention", const std::string& attributes = "") {
   const auto n = [](int value) { return std::to_string(value); };
   const std::string cache = dtype + "[" + n(kv_heads) + ", ctx, " + n(dim) + "]";
   const std::string q = "f32[seq, " + n(heads) + ", " + n(dim) + "]";
@@ -153,7 +154,8 @@ std::string attention_text(const std::string& dtype, int heads, int kv_heads, in
   return "module test {\n  symbol seq in 1..40\n  symbol ctx in 64..128 multiple 64\n  func @main(%q: " + q +
          ", %k: " + kv + ", %v: " + kv + ", %kc: " + cache + ", %vc: " + cache + ", %p: i32[seq]) {\n" +
          "    %0 = cache_append(%kc, %k, %p) : " + cache + "\n    %1 = cache_append(%vc, %v, %p) : " + cache + "\n" +
-         "    %2 = attention(%q, %0, %1, %p) {scale = 0.25} : " + q + "\n    return %2, %0, %1\n  }\n}\n";
+         "    %2 = " + name + "(%q, %0, %1, %p) {scale = 0.25" + attributes + "} : " + q +
+         "\n    return %2, %0, %1\n  }\n}\n";
 }
 
 // Lanes don't divide the context.
@@ -178,9 +180,16 @@ TEST(AttentionDifferential, EqualsTheInterpreterAndFillsTheCache) {
     std::string dtype;
     int heads, kv_heads, dim;
     double tolerance;
-  } kCases[] = {{"f32", 6, 2, 16, 2e-6}, {"f16", 4, 4, 24, 2e-6}, {"bf16", 3, 1, 7, 2e-6}};
+    std::string name = "attention", attributes = "";
+  } kCases[] = {{"f32", 6, 2, 16, 2e-6},
+                {"f16", 4, 4, 24, 2e-6},
+                {"bf16", 3, 1, 7, 2e-6},
+                {"f32", 6, 2, 16, 2e-6, "windowed_attention", ", window = 21"},
+                {"f32", 2, 1, 8, 2e-6, "windowed_attention", ", window = 1"},
+                {"f16", 4, 4, 24, 4e-6, "capped_attention", ", softcap = 0.75"},
+                {"bf16", 4, 2, 7, 4e-6, "windowed_capped_attention", ", softcap = 1.5, window = 70"}};
   for (const auto& c : kCases) {
-    CompiledFunction compiled(attention_text(c.dtype, c.heads, c.kv_heads, c.dim), {}, random);
+    CompiledFunction compiled(attention_text(c.dtype, c.heads, c.kv_heads, c.dim, c.name, c.attributes), {}, random);
     for (const auto& [seq, past] : {std::pair{1, 0}, {1, 63}, {5, 3}, {40, 0}, {17, 70}}) {
       const Symbols symbols = {{"seq", seq}, {"ctx", 128}};
       auto arguments = random_arguments(compiled.function(), symbols, random);
@@ -190,7 +199,8 @@ TEST(AttentionDifferential, EqualsTheInterpreterAndFillsTheCache) {
         const auto got = compiled.run(arguments, symbols, threads);
         for (std::size_t r = 0; r < 3; ++r) {
           EXPECT_LE(relative_error(got[r], expected[r]), c.tolerance)
-              << c.dtype << " seq=" << seq << " past=" << past << " threads=" << threads << " result " << r;
+              << c.name << " " << c.dtype << " seq=" << seq << " past=" << past << " threads=" << threads << " result "
+              << r;
         }
       }
     }

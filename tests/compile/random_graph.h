@@ -448,8 +448,17 @@ class RandomGraph {
       body.states.push_back(parameter(body, fresh("state"), cache));
       body.updates.push_back(raw("cache_append", {body.states.back(), rows, positions}));
     }
-    const Expr* const out = op("attention", {q, body.updates[0], body.updates[1], positions}, magnitude(v),
-                               {{"scale", 1 / std::sqrt(static_cast<double>(dim))}});
+    ir::Attributes attributes = {{"scale", 1 / std::sqrt(static_cast<double>(dim))}};
+    std::string name = "attention";
+    if (chance(30)) {
+      name = "capped_" + name;
+      attributes["softcap"] = 1.5;
+    }
+    if (chance(30)) {
+      name = "windowed_" + name;
+      attributes["window"] = pick<std::int64_t>({1, 2, 17});
+    }
+    const Expr* const out = op(name, {q, body.updates[0], body.updates[1], positions}, magnitude(v), attributes);
     add(body, split_heads(out, {groups * kv_heads * dim}));
   }
 

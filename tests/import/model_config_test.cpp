@@ -125,8 +125,10 @@ std::vector<BadConfig> bad_configs() {
       {"PartialRotationInside",
        with("rope_parameters", {{"partial_rotary_factor", 0.25}}).dump(),
        {"partial_rotary_factor 0.25"}},
-      {"SlidingWindow", sliding(1, 8).dump(), {"sliding window"}},
-      {"LayerTypes", with("layer_types", {"full_attention", "sliding_attention"}).dump(), {"layer_types"}},
+      {"SlidingWindow", sliding(1, 0).dump(), {"sliding_window"}},
+      {"LayerTypes", with("layer_types", {"full_attention", "linear_attention"}).dump(), {"layer_types \"linear"}},
+      {"LayerTypesWithoutWindow", with("layer_types", {"full_attention", "sliding_attention"}).dump(), {"layer_types"}},
+      {"TooFewLayerTypes", with("layer_types", {"full_attention"}).dump(), {"layer_types", "num_hidden_layers = 2"}},
       {"Quantized", with("quantization_config", {{"quant_method", "gptq"}}).dump(), {"quantization_config", "gptq"}},
       {"SoftcapAttention", with("attn_logit_softcapping", 50.0).dump(), {"attn_logit_softcapping"}},
       {"SoftcapFinal", with("final_logit_softcapping", 30.0).dump(), {"final_logit_softcapping"}},
@@ -262,21 +264,24 @@ TEST(ModelConfig, ModelTypeCountsWhereTheArchitectureDisagrees) {
   EXPECT_EQ(parse(untyped({"LlamaForCausalLM"})).architecture, "LlamaForCausalLM");
 }
 
-TEST(ModelConfig, SlidingWindowsWithoutEffectAreAccepted) {
+TEST(ModelConfig, WindowsAreThoseOfTheLayers) {
+  using Windows = std::vector<std::int64_t>;
   const ModelConfig config = parse(small_config());
-  EXPECT_NO_THROW(parse(sliding(config.layers, 8)));
-  EXPECT_NO_THROW(parse(sliding(0, nullptr)));
-  EXPECT_NO_THROW(parse(sliding(0, config.max_positions)));
-  EXPECT_NO_THROW(parse(with("use_sliding_window", true)));  // Qwen's default: the first 28 layers have none
-  Json layers = sliding(0, config.max_positions);
-  layers["layer_types"] = {"full_attention", "sliding_attention"};
-  EXPECT_NO_THROW(parse(layers));
+  EXPECT_EQ(config.windows, (Windows{0, 0}));
+  EXPECT_EQ(parse(sliding(0, 8)).windows, (Windows{8, 8}));
+  EXPECT_EQ(parse(sliding(1, 8)).windows, (Windows{0, 8}));
+  EXPECT_EQ(parse(sliding(config.layers, 8)).windows, (Windows{0, 0}));
+  EXPECT_EQ(parse(sliding(0, nullptr)).windows, (Windows{0, 0}));
+  EXPECT_EQ(parse(sliding(0, config.max_positions)).windows, (Windows{0, 0}));
+  EXPECT_EQ(parse(sliding(0, config.max_positions - 1)).windows, Windows(2, config.max_positions - 1));
+  // Qwen's default: the first 28 layers have none.
+  EXPECT_EQ(parse(with("use_sliding_window", true)).windows, (Windows{0, 0}));
+  Json layers = sliding(0, 8);
+  layers["layer_types"] = {"sliding_attention", "full_attention"};
+  EXPECT_EQ(parse(layers).windows, (Windows{8, 0}));
   Json llama = sliding(0, 8);
   llama["model_type"] = "llama";
-  EXPECT_NO_THROW(parse(llama));
-  for (const Json& bad : {sliding(config.layers - 1, 8), sliding(0, config.max_positions - 1), sliding(0, 0)}) {
-    EXPECT_THROW(parse(bad), Error);
-  }
+  EXPECT_EQ(parse(llama).windows, (Windows{0, 0}));
 }
 
 TEST(ModelConfig, PythonsConstantsDoNoHarmWhereNobodyReadsThem) {

@@ -43,7 +43,6 @@ TEST(Declaration, MatmulSolvesItsExtents) {
   EXPECT_EQ(nest.iterators[3].extent, Dim(7));
   EXPECT_EQ(nest.result().reduced, (std::vector<int>{3}));
   EXPECT_EQ(nest.result().combiner, Combiner::kSum);
-  EXPECT_EQ(operations_per_point(nest.result()), 2);
 }
 
 TEST(Declaration, SymbolicExtentsPassThrough) {
@@ -109,10 +108,16 @@ TEST(Declaration, IsRefusedWhenItIsWrong) {
   bad("y[i] = wobble(a[i])");              // no such function
   bad("y[i] = exp(a[i], b[i])");           // arity
   bad("s[i] = a[i]; y[j] = s[j] * b[j]");  // a stage indexed otherwise than defined
-  bad("s[i] = a[i]; y[] = sum(i) s[i]");   // a stage whose loop the result lacks
   bad("y[i] = a[i] * extent(z)");
-  bad("a[i] = b[i]");
-  bad("y[i] = a[i]; y[i] = b[i]");
+  bad("a[i] = b[i]; y[i] = a[i]");  // only the result may be an operand
+  bad("y[i] = a[i]; y[i] = b[i]");  // written twice
+  bad("y[2*i] = a[i]; z[i] = b[i]");
+  bad("y[i] = sum(j) sum(j) a[j] * b[i]");  // reduced twice
+  bad("y[i] = softmax_sum(t) a[t]");        // two inputs
+  bad("y[i] = c[b[i]]");
+  bad("y[i] = a[w[i]]");  // an index read from what is no operand
+  bad("y[i] = a[i / 0]");
+  bad("y[i < b[j]] = a[i]");
   bad("y[i] = a[i] b[i]");
 }
 
@@ -122,6 +127,52 @@ TEST(Declaration, DistinguishesCombinersFromCalls) {
   const StructuredDeclaration call("y[k] = max(a[k], limit)", {"a"});
   EXPECT_EQ(call.apply("c", {{4}}).result().combiner, Combiner::kNone);
   EXPECT_EQ(call.attributes(), (std::vector<std::string>{"limit"}));
+}
+
+TEST(Declaration, SizesDivideIterators) {
+  const StructuredDeclaration grouped("y[h, k] = x[h, k] * w[h / group, k]", {"x", "w"});
+  const LoopNest nest = grouped.apply("grouped", {{6, 4}, {3, 4}});
+  const ScalarExpr* access = operand_accesses(nest.result().body)[1];
+  ASSERT_EQ(access->index[0].terms.size(), 1U);
+  EXPECT_EQ(access->index[0].terms[0].divisor, 2);
+  EXPECT_FALSE(is_plain(nest));
+  EXPECT_NE(
+      error_of(grouped, {{6, 4}, {4, 4}}).find("axis 0 of operand x is 6, which is no multiple of the 4 of axis 0"),
+      std::string::npos);
+  const StructuredDeclaration twice("y[h] = a[h] * b[h / g] * c[h / g]", {"a", "b", "c"});
+  EXPECT_NE(error_of(twice, {{8}, {4}, {2}}).find("axis 0 of operand c is 2, but axis 0 of operand b is 4"),
+            std::string::npos);
+}
+
+TEST(Declaration, QuotientsAndRemaindersHaveRanges) {
+  const StructuredDeclaration blocks("y[t, j] = x[t / 16, t % 16] * w[t, j]", {"x", "w"});
+  EXPECT_EQ(blocks.apply("blocks", {{2, 16}, {32, 3}}).result_shape(), (Shape{32, 3}));
+  EXPECT_NE(error_of(blocks, {{2, 16}, {33, 3}}).find("indices 0..2 of axis 0 of operand x (2)"), std::string::npos);
+  EXPECT_NE(error_of(blocks, {{2, 15}, {32, 3}}).find("indices 0..15 of axis 1 of operand x (15)"), std::string::npos);
+}
+
+TEST(Declaration, PlacesMakeTheResultsShape) {
+  const StructuredDeclaration joined("y[i, j] = a[i, j]; y[extent(i) + k, j] = b[k, j]", {"a", "b"});
+  EXPECT_EQ(joined.apply("joined", {{2, 3}, {4, 3}}).result_shape(), (Shape{6, 3}));
+  const StructuredDeclaration update("cache[h, p[s], i] = x[s, h, i]", {"cache", "x", "p"});
+  const LoopNest nest = update.apply("update", {{2, 9, 3}, {4, 2, 3}, {4}});
+  EXPECT_EQ(nest.updated, 0);
+  EXPECT_EQ(nest.result_shape(), (Shape{2, 9, 3}));
+  EXPECT_EQ(index_operands(nest), (std::set<int>{2}));
+  EXPECT_EQ(update.updated(), 0);
+  EXPECT_NE(error_of(update, {{2, 9, 3}, {4, 3, 3}, {4}}).find("axis 1 of operand x is 3"), std::string::npos);
+}
+
+TEST(Declaration, OnlyPlainLoopsArePlain) {
+  const auto plain = [](const char* text, const std::vector<Shape>& shapes) {
+    return is_plain(StructuredDeclaration(text, {"a", "b"}).apply("test", shapes));
+  };
+  EXPECT_TRUE(plain("s[...] = sum(k) a[..., k]; y[..., k] = a[..., k] / s[...] + b[k]", {{2, 3}, {3}}));
+  EXPECT_FALSE(plain("s[i] = a[i]; y[j] = sum(i) s[i] * b[j]", {{2}, {3}}));
+  EXPECT_FALSE(plain("y[i] = a[b[i]]", {{2}, {3}}));
+  EXPECT_FALSE(plain("y[i] = sum(k <= b[i]) a[k]", {{2}, {3}}));
+  EXPECT_FALSE(plain("y[i] = 2 * sum(k) a[i, k] * b[k]", {{2, 3}, {3}}));
+  EXPECT_FALSE(plain("a[b[i]] = b[i]", {{2}, {3}}));
 }
 
 TEST(Footprint, OfAMatmulTile) {

@@ -32,6 +32,9 @@ inline const std::map<std::string, std::vector<std::string>>& operand_letters() 
       {"gather", {"vd", "s#v"}},
       {"cache_append", {"hcd", "shd", "s#c"}},
       {"attention", {"shd", "hcd", "hcd", "s#c"}},
+      {"windowed_attention", {"shd", "hcd", "hcd", "s#c"}},
+      {"capped_attention", {"shd", "hcd", "hcd", "s#c"}},
+      {"windowed_capped_attention", {"shd", "hcd", "hcd", "s#c"}},
   };
   return kLetters;
 }
@@ -230,8 +233,15 @@ class InstanceWriter {
     if (name == "cast") return {{"dtype", pick({DType::kF32, DType::kF32, DType::kF16, DType::kBF16})}};
     if (name == "pack") return {{"layout", packed(x).layout}};
     if (name == "rms_norm" || name == "layer_norm") return {{"eps", 1e-3}};
-    if (name == "attention") return {{"scale", 0.3}};
+    if (name.ends_with("attention")) return attention(name);
     return {};
+  }
+
+  ir::Attributes attention(const std::string& name) {
+    ir::Attributes attributes = {{"scale", 0.3}};
+    if (name.starts_with("windowed")) attributes["window"] = pick<std::int64_t>({1, 3, 20});
+    if (name.find("capped") != std::string::npos) attributes["softcap"] = 2.5;
+    return attributes;
   }
 
   std::vector<std::int64_t> permutation(std::int64_t rank) {

@@ -8,6 +8,8 @@
 namespace strata::tensor {
 namespace {
 
+constexpr AttentionTile kTile{32, 64};
+
 struct Case {
   std::int64_t seq, heads, kv_heads, dim, start;  // positions start, start + 1, ...
 };
@@ -34,6 +36,8 @@ struct Fixture {
   std::vector<TC> k_cache, v_cache;
   std::vector<std::int32_t> positions;
   float scale;
+  std::int64_t window = 1 << 20;  // keys that a query sees
+  float softcap = 0.0f;           // 0: none
 
   // The whole history is appended in two calls; the rest of the cache holds NaN, which must not matter.
   template <int L, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes>
@@ -64,6 +68,10 @@ struct Fixture {
     return f;
   }
 
+  auto seen() const {
+    return [from = positions.data(), this](std::int64_t s) { return Range{from[s] + 1 - window, from[s] + 1}; };
+  }
+
   // Exact softmax in double over the values as the cache holds them. What meets pairs is rounded to bf16: queries
   // before the product, and weights, which the bound allows for.
   void check(const std::vector<float>& out, const std::string& what, bool key_pairs = false,
@@ -75,19 +83,23 @@ struct Fixture {
         const float* query = q.data() + (s * c.heads + h) * c.dim;
         const std::int64_t column = h / group * c.dim;
         std::vector<double> weight(positions[s] + 1);
+        const auto first = static_cast<std::size_t>(std::max<std::int64_t>(0, positions[s] + 1 - window));
         double largest = -INFINITY, sum = 0, spread = 0;
-        for (std::size_t t = 0; t < weight.size(); ++t) {
+        for (std::size_t t = first; t < weight.size(); ++t) {
           Dot score;
           for (std::int64_t d = 0; d < c.dim; ++d) {
             const float scaled = query[d] * scale;
             score.add(key_pairs ? static_cast<float>(bf16(scaled)) : scaled,
                       static_cast<float>(TC(k[t * width + column + d])));
           }
-          weight[t] = score.value;
-          largest = std::max(largest, score.value);
+          weight[t] = softcap == 0.0f ? score.value : softcap * std::tanh(score.value / softcap);
+          largest = std::max(largest, weight[t]);
           spread = std::max(spread, score.magnitude);
         }
-        for (double& w : weight) sum += w = std::exp(w - largest);
+        for (std::size_t t = 0; t < weight.size(); ++t) {
+          weight[t] = t < first ? 0 : std::exp(weight[t] - largest);
+          sum += weight[t];
+        }
         for (std::int64_t d = 0; d < c.dim; ++d) {
           double expected = 0, magnitude = 0;
           for (std::size_t t = 0; t < weight.size(); ++t) {
@@ -116,20 +128,27 @@ struct Fixture {
 };
 
 template <int L, class TC, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes>
-void check_attention() {
+void check_attention(std::int64_t window = 1 << 20, float softcap = 0.0f) {
   constexpr bool kKeyPairs = Keys == BLayout::kPairs, kValuePairs = Values == BLayout::kPairs;
   for (const Case& c : kCases) {
     if ((kKeyPairs && c.dim % 2 != 0) || (kValuePairs && c.dim % L != 0)) continue;  // no such layout
-    const auto f = Fixture<TC>::template make<L, Keys, Values>(c);
+    auto f = Fixture<TC>::template make<L, Keys, Values>(c);
+    f.window = window;
+    f.softcap = softcap;
+    const auto score = [softcap](auto x) { return softcap * tanh(x * (1.0f / softcap)); };
     std::vector<float> out(c.seq * c.heads * c.dim, -77.0f);
-    std::vector<float> scratch(attention_scratch_floats(c.seq, c.heads, c.kv_heads, c.dim));
+    std::vector<float> scratch(attention_scratch_floats(kTile, c.seq, c.heads, c.kv_heads, c.dim));
     const std::int64_t width = c.heads * c.dim, ldq = width + 3;
     std::vector<float> q(c.seq * ldq, std::numeric_limits<float>::quiet_NaN());
     for (std::int64_t s = 0; s < c.seq; ++s) std::copy_n(f.q.data() + s * width, width, q.data() + s * ldq);
-    const std::int64_t items = attention_work_items(c.seq, c.heads, c.kv_heads), middle = items / 2;
+    const std::int64_t items = attention_work_items(kTile, c.seq, c.heads, c.kv_heads), middle = items / 2;
+    const auto with = [&](const auto& map, std::int64_t begin, std::int64_t end) {
+      attention<L, kTile, Keys, Values>(q.data(), ldq, f.k_cache.data(), f.v_cache.data(), f.seen(), f.scale, map,
+                                        c.seq, c.heads, c.kv_heads, c.dim, f.capacity, out.data(), scratch.data(),
+                                        begin, end);
+    };
     const auto run = [&](std::int64_t begin, std::int64_t end) {
-      attention<L, Keys, Values>(q.data(), ldq, f.k_cache.data(), f.v_cache.data(), f.positions.data(), c.seq, c.heads,
-                                 c.kv_heads, c.dim, f.capacity, f.scale, out.data(), scratch.data(), begin, end);
+      return softcap == 0.0f ? with(Unchanged{}, begin, end) : with(score, begin, end);
     };
     run(middle, items);
     run(0, middle);
@@ -156,22 +175,35 @@ TEST(Attention, PairsOfKeys) { check_pairs<BLayout::kPairs, BLayout::kLanes>(); 
 TEST(Attention, PairsOfValues) { check_pairs<BLayout::kLanes, BLayout::kPairs>(); }
 TEST(Attention, PairsOfBoth) { check_pairs<BLayout::kPairs, BLayout::kPairs>(); }
 
+// What is left out of the bounds may be at either end of a block, and all of one.
+TEST(Attention, WindowsLeaveOutWhatIsBefore) {
+  for (const std::int64_t window : {1, 2, 63, 64, 65, 100}) {
+    for_each_width([&]<int L>(Lanes<L>) { check_attention<L, float>(window); });
+    check_attention<16, bf16, BLayout::kPairs, BLayout::kPairs>(window);
+  }
+}
+
+TEST(Attention, ScoresAreMapped) {
+  for_each_width([]<int L>(Lanes<L>) { check_attention<L, float>(1 << 20, 2.5f); });
+  check_attention<16, bf16, BLayout::kPairs, BLayout::kPairs>(70, 1.5f);
+}
+
 TEST(Attention, SplitOverTheContextAndMerged) {
   for_each_width([]<int L>(Lanes<L>) {
     for (const Case& c : kCases) {
       for (const std::int64_t splits : {1, 2, 5}) {
         const auto f = Fixture<f16>::make<L>(c);
         std::vector<float> out(c.seq * c.heads * c.dim, -77.0f);
-        std::vector<float> scratch(attention_scratch_floats(c.seq, c.heads, c.kv_heads, c.dim));
-        std::vector<float> partials(attention_partial_floats(c.seq, c.heads, c.kv_heads, c.dim, splits));
-        const std::int64_t items = attention_work_items(c.seq, c.heads, c.kv_heads);
+        std::vector<float> scratch(attention_scratch_floats(kTile, c.seq, c.heads, c.kv_heads, c.dim));
+        std::vector<float> partials(attention_partial_floats(kTile, c.seq, c.heads, c.kv_heads, c.dim, splits));
+        const std::int64_t items = attention_work_items(kTile, c.seq, c.heads, c.kv_heads);
         for (std::int64_t i = 0; i < items * splits; ++i) {
-          attention_split<L>(f.q.data(), c.heads * c.dim, f.k_cache.data(), f.v_cache.data(), f.positions.data(), c.seq,
-                             c.heads, c.kv_heads, c.dim, f.capacity, f.scale, splits, partials.data(), scratch.data(),
-                             i, i + 1);
+          attention_split<L, kTile>(f.q.data(), c.heads * c.dim, f.k_cache.data(), f.v_cache.data(), f.seen(), f.scale,
+                                    Unchanged{}, c.seq, c.heads, c.kv_heads, c.dim, f.capacity, splits, partials.data(),
+                                    scratch.data(), i, i + 1);
         }
-        attention_merge<L>(partials.data(), f.positions.data(), c.seq, c.heads, c.kv_heads, c.dim, splits, out.data(),
-                           0, items);
+        attention_merge<L, kTile>(partials.data(), f.seen(), c.seq, c.heads, c.kv_heads, c.dim, splits, out.data(), 0,
+                                  items);
         f.check(out, f.describe(L) + " splits " + std::to_string(splits));
         if (testing::Test::HasFatalFailure()) return;
       }
@@ -187,9 +219,10 @@ TEST(Attention, LargeScoresDoNotOverflow) {
   const std::int32_t positions[] = {0, 1};
   cache_append_k<16>(k.data(), kDim, positions, 2, kDim, 16, k_cache.data(), 0, 1);
   cache_append_v<16>(v.data(), kDim, positions, 2, kDim, 16, v_cache.data(), 0, 1);
-  std::vector<float> scratch(attention_scratch_floats(1, 1, 1, kDim));
-  attention<16>(q.data(), kDim, k_cache.data(), v_cache.data(), positions + 1, 1, 1, 1, kDim, 16, 1.0f, out.data(),
-                scratch.data(), 0, 1);
+  std::vector<float> scratch(attention_scratch_floats(kTile, 1, 1, 1, kDim));
+  attention<16, kTile>(
+      q.data(), kDim, k_cache.data(), v_cache.data(), [](std::int64_t) { return Range{0, 2}; }, 1.0f, Unchanged{}, 1, 1,
+      1, kDim, 16, out.data(), scratch.data(), 0, 1);
   for (int d = 0; d < kDim; ++d) EXPECT_EQ(out[d], 2.0f) << "dim " << d;
 }
 

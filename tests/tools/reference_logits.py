@@ -75,7 +75,16 @@ def rotate(x, frequency):
                            second * np.cos(angle) + first * np.sin(angle)], axis=-1)
 
 
-def attention(config, weight, x):
+def window_of(config, layer):
+    """Tokens up to its own that a query of this layer sees; None: all."""
+    if not config.get("use_sliding_window"):
+        return None
+    types = config.get("layer_types")
+    is_sliding = types[layer] == "sliding_attention" if types else layer >= config.get("max_window_layers", 28)
+    return config.get("sliding_window") if is_sliding else None
+
+
+def attention(config, weight, x, window=None):
     """x: [seq, hidden]; weight(name) gives this layer's tensor of `self_attn.` in float64, or None."""
     heads, groups = config["num_attention_heads"], config["num_key_value_heads"]
     head_dim = config.get("head_dim") or config["hidden_size"] // heads
@@ -91,10 +100,12 @@ def attention(config, weight, x):
     frequency = rope_frequencies(config, head_dim)
     q, k = rotate(q, frequency), rotate(k, frequency)
     out = np.empty((len(x), heads, head_dim))
-    future = np.triu(np.full((len(x), len(x)), -np.inf), 1)
+    hidden = np.triu(np.full((len(x), len(x)), -np.inf), 1)
+    if window is not None:
+        hidden += np.tril(np.full((len(x), len(x)), -np.inf), -window)
     for head in range(heads):
         group = head // (heads // groups)
-        scores = q[:, head] @ k[:, group].T / np.sqrt(head_dim) + future
+        scores = q[:, head] @ k[:, group].T / np.sqrt(head_dim) + hidden
         out[:, head] = softmax(scores) @ v[:, group]
     return out.reshape(len(x), -1) @ weight("o_proj.weight").T
 
@@ -118,7 +129,8 @@ def logits(config, weights, tokens):
     x = embedding[np.asarray(tokens)].astype(np.float64)
     for index in range(config["num_hidden_layers"]):
         layer, prefix = part(f"model.layers.{index}."), f"model.layers.{index}."
-        x = x + attention(config, part(prefix + "self_attn."), rms_norm(x, layer("input_layernorm.weight"), epsilon))
+        x = x + attention(config, part(prefix + "self_attn."), rms_norm(x, layer("input_layernorm.weight"), epsilon),
+                          window_of(config, index))
         x = x + mlp(part(prefix + "mlp."), rms_norm(x, layer("post_attention_layernorm.weight"), epsilon))
     x = rms_norm(x, part("model.")("norm.weight"), epsilon)
     head = embedding if config.get("tie_word_embeddings") else weights["lm_head.weight"]

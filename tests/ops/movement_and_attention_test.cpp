@@ -197,7 +197,8 @@ TEST(Attention, IsCausalAndGrouped) {
 TEST(Attention, RefusesWhatDoesNotFit) {
   const ir::Attributes scale{{"scale", 1.0}};
   const ir::TensorType cache = f32({2, 6, 3});
-  expect_refusal("3 heads of operand q", "attention", {f32({1, 3, 3}), cache, cache, i32({1})}, scale);
+  expect_refusal("axis 1 of operand q is 3, which is no multiple of the 2 of axis 0 of operand k_cache", "attention",
+                 {f32({1, 3, 3}), cache, cache, i32({1})}, scale);
   expect_refusal("axis 2 of operand k_cache is 3", "attention", {f32({1, 4, 5}), cache, cache, i32({1})}, scale);
   expect_refusal("axis 1 of operand v_cache is 7", "attention", {f32({1, 4, 3}), cache, f32({2, 7, 3}), i32({1})},
                  scale);
@@ -205,7 +206,7 @@ TEST(Attention, RefusesWhatDoesNotFit) {
   expect_refusal("attribute scale is missing", "attention", {f32({1, 4, 3}), cache, cache, i32({1})});
   const ir::Work work =
       ir::get_op("attention").work(std::vector{f32({1, 4, 3}), cache, cache, i32({1})}, scale, f32({1, 4, 3}));
-  EXPECT_EQ(work.flops, 1 * 4 * 6 * (4.0 * 3 + 5));
+  EXPECT_EQ(work.flops, 4 * (6 * (4.0 * 3 + 5) + 3)) << "and a division of every sum";
 }
 
 }  // namespace
