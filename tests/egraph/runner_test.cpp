@@ -31,6 +31,10 @@ TEST(Runner, SaturatesAndCounts) {
   EXPECT_LE(report.rules[0].applications, report.rules[0].matches);
   EXPECT_EQ(report.iterations.back().applications, 0u) << "the last iteration finds nothing new";
   EXPECT_EQ(report.memory_bytes, graph.memory_bytes());
+  // Nothing else searches, applies or adds.
+  EXPECT_EQ(report.rules[0].steps + report.rules[1].steps, report.steps);
+  EXPECT_GE(report.rules[0].nodes + report.rules[1].nodes, report.nodes - 9) << "five leaves and four sums were there";
+  EXPECT_LT(report.rules[0].nodes, report.rules[0].applications + 1) << "one application adds one sum at most";
 }
 
 TEST(Runner, StopsAtEachLimit) {
