@@ -117,6 +117,12 @@ STRATA_NOINLINE void gemv_panels(const TA* a, std::int64_t lda, const TB* b, std
   }
 }
 
+// Rows that a tile of at most `most` computes for so many.
+constexpr std::int64_t tile_height(std::int64_t rows, std::int64_t most) {
+  const std::int64_t height = rows <= 4 ? rows : (rows + 1) / 2 * 2;
+  return height < most ? height : most;
+}
+
 // Calls f(Lanes<R>{}) with the smallest R >= rows out of 1, 2, 3, 4, 6, 8, ... MR. A tile of R rows computes the
 // padding too: half as many kernels to compile as one for every height, for at most a fifth more work in the last tile.
 template <int MR, int R = 1, class F>

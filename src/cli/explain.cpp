@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 struct ExplainOptions {
-  std::string model, op, html, format = "md";
+  std::string model, op, html, dump, format = "md";
   std::int64_t rows = 1;
   std::string machine = "native";
   int threads = 0;
@@ -48,6 +48,7 @@ plan::Plan plan_of(const ExplainOptions& options) {
   if (package::Package::is_package(options.model)) return package_plan(options.model, options.verify);
   compile::CompileOptions compile_options;
   compile_options.machine = options.machine;
+  compile_options.dump = options.dump;
   compile_options.threads = compile_options.team = options.threads;
   compile_options.workload = options.workload;
   compile_options.work = options.work;
@@ -164,6 +165,7 @@ Action declare_explain(CLI::App& app, Console& console) {
   reads(app.add_option("--machine", options->machine, "Machine to plan for: a name, a file, or native"));
   add_threads(app, options->threads);
   add_workload(app, options->workload);
+  app.add_option("--dump", options->dump, "Write the IR after each pass into this folder, of a model's folder");
   add_verify(app, options->verify);
   app.add_option("--without", options->without, "Switch a decision off by its name; may be given again")
       ->allow_extra_args(false);

@@ -199,8 +199,9 @@ class Compilation {
     specialisations_ = default_specialisations(decoder_->module, options_.workload);
     weight_source_.emplace(*checkpoint_, decoder_->computed);
     const encoding::WeightStatistics statistics = count_elements();
-    planned_ = plan_modules(decoder_->module, specialisations_,
-                            {machine_, options_.without, options_.dump, statistics, options_.work, team()});
+    const PassContext context = {machine_, options_.without, options_.dump, statistics, options_.work, team()};
+    planned_ = plan_modules(decoder_->module, specialisations_, context);
+    remove_slower_than_spare(planned_, specialisations_, context);
     const plan::SearchStats& stats = planned_.front().stats;
     if (stats.is_limited) report_.search_limit = stats.stop_reason;
     const auto fit_of = [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors()); };

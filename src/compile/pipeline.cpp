@@ -11,6 +11,7 @@
 #include "ir/roles.h"
 #include "ir/text.h"
 #include "ir/verify.h"
+#include "schedule/op_cost.h"
 #include "schedule/verify.h"
 #include "vectorize/own_result.h"
 #include "vectorize/search.h"
@@ -23,6 +24,12 @@ constexpr std::int64_t kMaxHeadRows = 64;
 // Runs of what the workload doesn't have.
 constexpr double kRare = 0.01;
 constexpr std::int64_t kRareRows = 64;
+
+// A version of its own for so few rows: what is left of a prompt, sequences side by side, tokens that were guessed.
+constexpr std::int64_t kFewRows = 16;
+
+// What it must be faster by, in parts, to be worth its code.
+constexpr double kLeastGain = 0.01;
 
 // A range of one value is a constant.
 std::map<std::string, ir::SymbolValue> symbol_values(const Specialisation& specialisation) {
@@ -128,6 +135,40 @@ std::vector<vectorize::Step> steps_of(const Workload& workload, std::int64_t chu
   return steps;
 }
 
+// Of a call of each entry, by the plan.
+double planned_seconds(const codegen::PlannedModule& planned, const Specialisation& of, const cost::Sizes& sizes,
+                       const PassContext& context) {
+  const auto calls = ir::call_counts(planned.module, of.entries);
+  double seconds = 0;
+  for (const auto& function : planned.schedule) {
+    for (const schedule::ScheduledOp& op : function.ops) {
+      if (op.is_call() || calls.at(function.function) == 0) continue;
+      seconds += calls.at(function.function) * schedule::op_cost(op, context.machine, sizes, context.threads).seconds;
+    }
+  }
+  return seconds;
+}
+
+// At powers of two of its rows; the times in parts of the spare's, on average.
+double time_beside_spare(const codegen::PlannedModule& planned, const Specialisation& version,
+                         const codegen::PlannedModule& spare, const PassContext& context, std::string& report) {
+  const ir::Symbol& rows = version.symbols.at("seq");
+  double sum = 0;
+  int count = 0;
+  for (std::int64_t n = rows.min; n <= rows.max; n *= 2, ++count) {
+    cost::Sizes sizes = version.steps.front().sizes;
+    sizes["seq"] = n;
+    const double own = planned_seconds(planned, version, sizes, context);
+    const double other = planned_seconds(spare, version, sizes, context);
+    char line[80];
+    std::snprintf(line, sizeof line, "%lld rows: %.1f us, %s %.1f us\n", static_cast<long long>(n), own * 1e6,
+                  version.spare.c_str(), other * 1e6);
+    report += line;
+    sum += own / other;
+  }
+  return sum / count;
+}
+
 // One module by itself, all its functions as entries.
 ir::Module search_one(const ir::Module& module, const machine::Machine& machine, std::set<std::string> without) {
   std::vector<std::string> entries;
@@ -148,6 +189,7 @@ std::vector<Specialisation> default_specialisations(const ir::Module& module, co
   if (seq == nullptr) return {{"all", {}, {}}};
   const auto up_to = [&](std::int64_t rows) { return ir::Symbol{"seq", 2, std::min(rows, seq->max), 1}; };
   std::vector<Specialisation> all = {{"seq1", {{"seq", {"seq", 1, 1, 1}}}, {"forward", "head"}, {}}};
+  if (seq->max > kFewRows) all.push_back({"few", {{"seq", up_to(kFewRows)}}, {"forward"}, {}, "chunk"});
   if (seq->max > 1) all.push_back({"chunk", {{"seq", up_to(seq->max)}}, {"forward"}, {}});
   for (vectorize::Step& step : steps_of(workload, seq->max, find_symbol(module, "ctx"))) {
     const auto holds = [&](const Specialisation& version) {
@@ -156,9 +198,11 @@ std::vector<Specialisation> default_specialisations(const ir::Module& module, co
     };
     std::ranges::find_if(all, holds)->steps.push_back(std::move(step));
   }
+  std::erase_if(all, [](const Specialisation& version) { return !version.spare.empty() && version.steps.empty(); });
+  const std::int64_t context = std::max<std::int64_t>(workload.prompt, 1);
   for (Specialisation& version : all) {
     if (!version.steps.empty()) continue;
-    version.steps = {{kRare, {{"seq", std::min(kRareRows, version.symbols.at("seq").max)}}}};
+    version.steps = {{kRare, {{"seq", std::min(kRareRows, version.symbols.at("seq").max)}, {"ctx", context}}}};
   }
   if (seq->max == 1) return all;
   const ir::Symbol rows = up_to(kMaxHeadRows);
@@ -216,6 +260,24 @@ std::vector<codegen::PlannedModule> plan_modules(const ir::Module& module,
   }
   for (std::size_t i = 0; i < planned.size(); ++i) schedule_and_buffer(planned[i], context, dumpers[i]);
   return planned;
+}
+
+void remove_slower_than_spare(std::vector<codegen::PlannedModule>& planned,
+                              std::vector<Specialisation>& specialisations, const PassContext& context) {
+  for (std::size_t i = specialisations.size(); i-- > 0;) {
+    const Specialisation& version = specialisations[i];
+    if (version.spare.empty()) continue;
+    const auto spare = std::ranges::find(planned, version.spare, &codegen::PlannedModule::tag);
+    STRATA_CHECK(spare != planned.end(), "there is no version " + version.spare);
+    std::string report;
+    const double time = time_beside_spare(planned[i], version, *spare, context, report);
+    const bool is_kept = time <= 1 - kLeastGain;
+    if (!context.dump.empty())
+      write_file(context.dump / (version.tag + "-spare.txt"), report + (is_kept ? "kept\n" : "left out\n"));
+    if (is_kept) continue;
+    planned.erase(planned.begin() + static_cast<std::ptrdiff_t>(i));
+    specialisations.erase(specialisations.begin() + static_cast<std::ptrdiff_t>(i));
+  }
 }
 
 const std::vector<Pass>& passes() {

@@ -10,6 +10,7 @@
 #include "ir/bounds.h"
 #include "ir/contraction.h"
 #include "tensor/attention.h"
+#include "tensor/matmul.h"
 
 namespace strata::cost {
 namespace {
@@ -130,31 +131,85 @@ void count_stream(WorkCounter& counter) {
   move_product(counter, product);
 }
 
-// C in tiles of `tile` rows by `panels` vectors, whose accumulators stay in registers along k.
+namespace {
+
+// C in tiles of `rows` by `panels` vectors, whose accumulators stay in registers along k, in blocks that a core's own
+// caches hold: a group of panels of one block of k passes all row tiles of a block of rows.
+class Tiling {
+ public:
+  Tiling(WorkCounter& counter, const Product& product)
+      : counter_(counter),
+        product_(product),
+        left_(counter.type(product.left)),
+        right_(counter.type(product.right)),
+        rows_(static_cast<double>(left_.layout.packs[0].lanes)),
+        panels_(machine::register_tile(counter.machine()).panels),
+        block_(machine::cache_block(counter.machine(), static_cast<int>(dtype_size(left_.dtype)))),
+        whole_(std::floor(product.rows / rows_)),
+        last_(static_cast<double>(tensor::tile_height(static_cast<std::int64_t>(product.rows - whole_ * rows_),
+                                                      static_cast<std::int64_t>(rows_)))) {}
+
+  double tiles() const { return whole_ + (last_ > 0 ? 1 : 0); }
+  double blocks() const { return std::ceil(product_.rows / static_cast<double>(block_.rows)); }
+  double padded_rows() const { return whole_ * rows_ + last_; }
+  double products() const { return padded_rows() * product_.columns * product_.depth; }
+
+  // Every step loads `panels` vectors and broadcasts a value for each row, each a slot as wide as a vector.
+  void count_loads(double products_per_step) const {
+    const double steps = product_.columns * product_.depth / (panels_ * product_.lanes * products_per_step);
+    const double slots = whole_ * (panels_ + rows_) + (last_ > 0 ? panels_ + last_ : 0);
+    counter_.add_level_bytes(0, steps * slots * counter_.machine().vector_registers.bytes);
+  }
+
+  // What is read again, from where its footprint has stayed since.
+  void count_blocks() const {
+    const double element = static_cast<double>(dtype_size(left_.dtype));
+    const double depth = std::min(product_.depth, static_cast<double>(block_.depth));
+    const double rows = std::min(padded_rows(), static_cast<double>(block_.rows));
+    const double group = panels_ * product_.lanes * depth * element;
+    const double right = product_.columns * product_.depth * element;
+    const double left = padded_rows() * product_.depth * element;
+    const double groups = product_.columns / (panels_ * product_.lanes);
+    // A group by the next tile of rows, the rows by the next group, all panels by the next block of rows.
+    const double threads = counter_.busy_threads();
+    counter_.read_again(threads * (group + std::min(rows, rows_) * depth * element), right * (tiles() - blocks()));
+    counter_.read_again(threads * (rows * depth * element + group), left * std::max(groups - threads, 0.0));
+    counter_.read_again(bytes_of(right_), bytes_of(right_) * (blocks() - 1));
+    // What earlier blocks of k have left is read and written by each later one.
+    const double sums = product_.columns * static_cast<double>(sizeof(float));
+    const double passes = std::ceil(product_.depth / depth) - 1;
+    counter_.read_again(rows * sums + product_.columns * depth * element, 2 * padded_rows() * sums * passes);
+  }
+
+ private:
+  WorkCounter& counter_;
+  const Product& product_;
+  const TensorType& left_;
+  const TensorType& right_;
+  const double rows_, panels_;
+  const machine::CacheBlock block_;
+  const double whole_, last_;  // tiles of all rows; rows that the last one computes
+};
+
+}  // namespace
+
 void count_tile(WorkCounter& counter) {
   const Product product(counter);
   const TensorType& left = counter.type(product.left);
-  const TensorType& right = counter.type(product.right);
-  const machine::Machine& machine = counter.machine();
-  const double tile = static_cast<double>(left.layout.packs[0].lanes);
-  const double panels = machine::register_tile(machine).panels;
-  const double padded_rows = round_up(product.rows, tile);
+  const Tiling tiling(counter, product);
   const bool is_dot = left.layout.packs.size() == 2;
-  const double products = padded_rows * product.columns * product.depth;
   double per_step = 1;
   if (is_dot) {
-    per_step = add_pairs(counter, product, products);
+    per_step = add_pairs(counter, product, tiling.products());
   } else {
-    counter.add_instructions(products, 2.0, product.lanes);
+    counter.add_instructions(tiling.products(), 2.0, product.lanes);
   }
-  const bool widens = !is_dot && ir::stored_dtype(right) != DType::kF32;
-  if (widens) counter.add_beside(machine::fma_unit(machine, DType::kF32), 2 * product.columns * product.depth);
-  const auto block = machine::cache_block(machine, static_cast<int>(dtype_size(left.dtype)));
-  add_decoding(counter, product, std::ceil(padded_rows / static_cast<double>(block.rows)));
-  // Every step loads `panels` vectors and broadcasts `tile` values, each a slot as wide as a vector.
-  const double vector_bytes = machine.vector_registers.bytes;
-  counter.add_level_bytes(0, products / (tile * panels * product.lanes * per_step) * (panels + tile) * vector_bytes);
-  counter.add_level_bytes(std::min<std::size_t>(1, counter.last_level()), padded_rows / tile * bytes_of(right));
+  const bool widens = !is_dot && ir::stored_dtype(counter.type(product.right)) != DType::kF32;
+  if (widens)
+    counter.add_beside(machine::fma_unit(counter.machine(), DType::kF32), 2 * product.columns * product.depth);
+  add_decoding(counter, product, tiling.blocks());
+  tiling.count_loads(per_step);
+  tiling.count_blocks();
   move_product(counter, product);
 }
 

@@ -101,7 +101,8 @@ void count_reuse(WorkCounter& counter, const LoopNest& nest) {
           std::ranges::any_of(access->index, [&](const ir::IndexMap& index) { return index.coefficients[i] != 0; });
       if (!is_used) repeats *= size_of(nest.iterators[i].extent);
     }
-    counter.read_again(bytes_of(counter.type(access->number)), repeats - 1);
+    const double bytes = bytes_of(counter.type(access->number));
+    counter.read_again(bytes, bytes * (repeats - 1));
   }
 }
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "cost/traffic.h"
 #include "ir/op.h"
 #include "machine/cost.h"
 #include "machine/machine.h"
@@ -15,18 +14,15 @@ namespace strata::cost {
 
 // Where an operand comes from when an op starts.
 enum class Residence {
-  kActivation,  // another op has just written it: the innermost level that holds the op's activations together
+  kActivation,  // another op has written it: the innermost level that holds what was touched since
   kStream,      // a weight or a cache, read once per step: the outermost level
 };
 
 struct Operand {
   ir::TensorType type;
   Residence residence = Residence::kActivation;
+  Traffic since = {};  // what other ops have touched since it was made
 };
-
-// Values for symbolic sizes; a symbol that is not named counts with its largest value. Attention is causal: its context
-// is the number of positions that a row sees, on average.
-using Sizes = std::map<std::string, std::int64_t>;
 
 // A run of an op.
 struct Run {

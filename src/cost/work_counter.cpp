@@ -33,7 +33,8 @@ WorkCounter::WorkCounter(const ir::Op& op, std::span<const Operand> operands, co
                          const TensorType& result, const machine::Machine& machine, const Run& run)
     : op_(op), attributes_(attributes), machine_(machine), result_(sized(result, run.sizes)) {
   for (const Operand& operand : operands) {
-    operands_.push_back({sized(operand.type, run.sizes), operand.residence});
+    operands_.push_back({sized(operand.type, run.sizes), operand.residence, {}});
+    since_.push_back(std::max(operand.since.bytes(run.sizes), 0.0));
     types_.push_back(operands_.back().type);
   }
   work_.bytes.assign(machine.memory.size(), 0.0);
@@ -82,26 +83,31 @@ void WorkCounter::read(std::size_t operand, double bytes) {
   if (operands_[operand].residence == Residence::kStream) {
     work_.bytes[last_level()] += bytes;
   } else {
-    add_activation_bytes(work_.bytes, bytes);
+    // What comes from further out passes the level that would hold it otherwise.
+    std::vector<double> near(work_.bytes.size(), 0.0);
+    std::vector<double> far = near;
+    add_activation_bytes(near, bytes, 0);
+    add_activation_bytes(far, bytes, since_[operand]);
+    for (std::size_t level = 0; level < near.size(); ++level) work_.bytes[level] += std::max(near[level], far[level]);
   }
 }
 
 // A line is read before it is written, and written back later; a measured rate of writing says both.
 void WorkCounter::write(double bytes) {
-  add_activation_bytes(work_.written, bytes);
+  add_activation_bytes(work_.written, bytes, 0);
   std::vector<double> lines(work_.bytes.size(), 0.0);
-  add_activation_bytes(lines, bytes);
+  add_activation_bytes(lines, bytes, 0);
   for (std::size_t level = 1; level < lines.size(); ++level) {
     if (machine_.memory[level].write_bytes_per_s.empty()) work_.bytes[level] += lines[level];
   }
 }
 
-void WorkCounter::read_again(double bytes, double times) {
-  work_.bytes[static_cast<std::size_t>(machine::level_holding(machine_, bytes, busy_threads()))] += times * bytes;
+void WorkCounter::read_again(double footprint, double bytes) {
+  work_.bytes[static_cast<std::size_t>(machine::level_holding(machine_, footprint, busy_threads()))] += bytes;
 }
 
-void WorkCounter::add_activation_bytes(std::vector<double>& levels, double bytes) const {
-  const double footprint = activation_bytes();
+void WorkCounter::add_activation_bytes(std::vector<double>& levels, double bytes, double since) const {
+  const double footprint = activation_bytes() + since;
   double found = 0;  // part of the bytes that inner levels hold
   for (std::size_t level = 0; level <= last_level() && found < 1; ++level) {
     const machine::MemoryLevel& cache = machine_.memory[level];

@@ -37,6 +37,8 @@ class WorkCounter {
   // Into so many equal pieces among the threads, before anything is counted.
   void divide(double pieces) { work_.pieces = pieces; }
 
+  int busy_threads() const { return machine::busy_threads(work_.pieces, work_.threads); }
+
   // Operations of the multiply-add unit when one vector instruction does `lanes_used` elements' worth.
   void add_instructions(double elements, double operations, double lanes_used);
 
@@ -53,8 +55,8 @@ class WorkCounter {
   void write(double bytes);
   void add_level_bytes(std::size_t level, double bytes) { work_.bytes[level] += bytes; }
 
-  // What is read again and again, from the innermost level that holds it.
-  void read_again(double bytes, double times);
+  // Bytes that are read again, from the innermost level that holds what all threads together touch until then.
+  void read_again(double footprint, double bytes);
 
   // Lines of the outermost level that are touched each by itself, and pages whose addresses are looked up.
   void touch_scattered(double lines);
@@ -66,9 +68,9 @@ class WorkCounter {
   OpCost cost() const;
 
  private:
-  int busy_threads() const { return machine::busy_threads(work_.pieces, work_.threads); }
   const machine::MemoryLevel& shared_level() const;
-  void add_activation_bytes(std::vector<double>& levels, double bytes) const;
+  // `since`: touched by others since these bytes were touched last.
+  void add_activation_bytes(std::vector<double>& levels, double bytes, double since) const;
   double activation_bytes() const;
   std::string bound() const;
 
@@ -78,6 +80,7 @@ class WorkCounter {
   ir::TensorType result_;
   std::vector<Operand> operands_;
   std::vector<ir::TensorType> types_;
+  std::vector<double> since_;  // bytes, by operand
   machine::Work work_;
   double extra_s_ = 0;  // what nothing overlaps
 };

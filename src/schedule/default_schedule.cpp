@@ -16,23 +16,28 @@ namespace {
 
 using ir::Expr;
 
-using Constants = std::unordered_set<const Expr*>;
+// What an op's cost depends on beside itself.
+struct Surroundings {
+  const ir::Function& function;
+  const ir::FunctionRoles& roles;
+  std::unordered_set<const Expr*> constants;
+  cost::ProgramOrder order;
+};
 
 // Weights and caches stream; what other ops have written is near.
-cost::Residence residence(const Expr& value, const ir::Function& function, const ir::FunctionRoles& roles,
-                          const Constants& constants) {
+cost::Residence residence(const Expr& value, const Surroundings& around) {
   switch (value.kind) {
     case Expr::Kind::kWeight:
       return cost::Residence::kStream;
     case Expr::Kind::kParameter: {
-      const auto number = std::ranges::find(function.parameters, &value) - function.parameters.begin();
-      const ir::Role role = roles.parameters[static_cast<std::size_t>(number)];
+      const auto number = std::ranges::find(around.function.parameters, &value) - around.function.parameters.begin();
+      const ir::Role role = around.roles.parameters[static_cast<std::size_t>(number)];
       return role == ir::Role::kActivation ? cost::Residence::kActivation : cost::Residence::kStream;
     }
     case Expr::Kind::kOp: {
-      if (constants.contains(&value)) return cost::Residence::kStream;
+      if (around.constants.contains(&value)) return cost::Residence::kStream;
       const bool keeps_memory = value.op->aliased_operand().has_value() || ir::changes_lanes_only(value);
-      return keeps_memory ? residence(*value.arguments[0], function, roles, constants) : cost::Residence::kActivation;
+      return keeps_memory ? residence(*value.arguments[0], around) : cost::Residence::kActivation;
     }
     case Expr::Kind::kScalar:
     case Expr::Kind::kCall:
@@ -70,14 +75,17 @@ void choose_leaf(ScheduledOp& op, const ViewPlan& views) {
   STRATA_CHECK(op.nest.has_value(), "the operands of " + op.value->op->name() + " have no strides");
 }
 
-ScheduledOp schedule_op(const Expr& value, const ViewPlan& views, const ir::Function& function,
-                        const ir::FunctionRoles& roles, const Constants& constants, const machine::Machine& machine) {
+ScheduledOp schedule_op(const Expr& value, const ViewPlan& views, const Surroundings& around,
+                        const machine::Machine& machine) {
   ScheduledOp op;
   op.value = &value;
   if (value.kind == Expr::Kind::kCall) return op;
   for (const Expr* argument : value.arguments) {
     op.operands.push_back(views.of(argument));
-    op.sources.push_back({argument->type(), residence(*argument, function, roles, constants)});
+    const bool is_number = argument->kind == Expr::Kind::kScalar;
+    const cost::ProgramOrder& order = around.order;
+    op.sources.push_back({argument->type(), residence(*argument, around),
+                          is_number ? cost::Traffic() : order.between(order.place(*argument), order.place(value))});
   }
   choose_leaf(op, views);
   op.tree = default_tree(op, machine);
@@ -115,17 +123,20 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
   std::vector<ScheduledFunction> functions;
   std::map<const ir::Function*, double> seconds;
   MemorySummaries summaries;
+  cost::FunctionTraffic traffic;
   const ir::Roles roles = ir::find_roles(module);
   const std::map<const ir::Function*, int> calls = count_calls(module);
   for (const auto& function : module.functions()) {
     ScheduledFunction scheduled{function.get(), {}, 0};
     const ViewPlan views(*function, summaries);
     summaries[function.get()] = views.summary();
-    const auto constants = ir::constants(*function);
+    const Surroundings around = {*function, roles.at(function.get()), ir::constants(*function),
+                                 cost::ProgramOrder(*function, traffic)};
+    traffic[function.get()] = around.order.total();
     for (const Expr* value : ir::topological_order(*function)) {
       if (value->kind != Expr::Kind::kOp && value->kind != Expr::Kind::kCall) continue;
-      if (constants.contains(value)) continue;
-      scheduled.ops.push_back(schedule_op(*value, views, *function, roles.at(function.get()), constants, machine));
+      if (around.constants.contains(value)) continue;
+      scheduled.ops.push_back(schedule_op(*value, views, around, machine));
       ScheduledOp& op = scheduled.ops.back();
       op.runs_once = !calls.contains(function.get()) || calls.at(function.get()) == 1;
       op.predicted_s = op.is_call() ? seconds.at(value->callee) : op_cost(op, machine, {}, threads).seconds;

@@ -37,7 +37,13 @@ Selection::Selection(const ProgramGraph& program, const machine::Machine& machin
     : tensors_(program.tensors()), machine_(machine), threads_(threads) {
   problem_.limits.push_back(
       {"memory for constants", kMemoryShare * static_cast<double>(machine.memory.back().capacity_bytes), {}});
-  for (const FunctionGraph& function : program.functions()) add_function(function);
+  cost::FunctionTraffic traffic;
+  for (const FunctionGraph& function : program.functions()) {
+    cost::ProgramOrder order(*function.function, traffic);
+    traffic[function.function] = order.total();
+    times_.try_emplace(&function, tensors_, function, std::move(order));
+    add_function(function);
+  }
   exclude_parts();
   check_code();
 }
@@ -309,7 +315,9 @@ double Selection::node_seconds(const ENode& node, ClassId id, const FunctionGrap
   for (const ClassId child : node.children) {
     const rules::Facts& facts = tensors_.facts(child);
     const bool streams = facts.is_state || (facts.is_constant && !facts.scalar);
-    operands.push_back({tensors_.type(child), streams ? cost::Residence::kStream : cost::Residence::kActivation});
+    const bool is_near = streams || facts.scalar;
+    operands.push_back({tensors_.type(child), streams ? cost::Residence::kStream : cost::Residence::kActivation,
+                        is_near ? cost::Traffic() : times_.at(&function).since(child, id)});
   }
   return cost::op_cost(*op, operands, tensors_.operator_of(node).attributes, tensors_.type(id), machine_, run).seconds;
 }

@@ -9,6 +9,7 @@
 #include "extract/extract.h"
 #include "machine/machine.h"
 #include "vectorize/program_graph.h"
+#include "vectorize/value_times.h"
 
 namespace strata::vectorize {
 
@@ -95,6 +96,7 @@ class Selection {
   const machine::Machine& machine_;
   const int threads_;
   const FunctionGraph* function_ = nullptr;  // whose nodes are being added
+  std::map<const FunctionGraph*, ValueTimes> times_;
   extract::Problem problem_;
   std::vector<std::vector<Option>> options_;  // as problem_.classes
   std::vector<NodeWithoutCode> without_code_;

@@ -6,6 +6,7 @@
 #include "../base/expect_error.h"
 #include "compile/pipeline.h"
 #include "ir/text.h"
+#include "ops/register.h"
 
 namespace strata::compile {
 namespace {
@@ -53,8 +54,43 @@ std::string steps(const Workload& workload) {
 TEST(Workload, WeighsTheVersionsThatRunIt) {
   EXPECT_EQ(steps({}), "seq1: 128 x 1 at 576; chunk: 1 x 512 at 256; rows: 0.01 x 64");
   EXPECT_EQ(steps({1300, 10, 1}), "seq1: 10 x 1 at 1305; chunk: 2 x 512 at 512 1 x 276 at 1162; rows: 0.01 x 64");
-  EXPECT_EQ(steps({512, 128, 4}), "seq1: 0.01 x 1; chunk: 4 x 512 at 256 128 x 4 at 576; rows: 0.01 x 64");
-  EXPECT_EQ(steps({0, 128, 1}), "seq1: 128 x 1 at 64; chunk: 0.01 x 64; rows: 0.01 x 64");
+  EXPECT_EQ(steps({520, 0, 1}), "seq1: 0.01 x 1 at 520; few: 1 x 8 at 516; chunk: 1 x 512 at 256; rows: 0.01 x 64");
+  EXPECT_EQ(steps({512, 128, 4}), "seq1: 0.01 x 1 at 512; few: 128 x 4 at 576; chunk: 4 x 512 at 256; rows: 0.01 x 64");
+  EXPECT_EQ(steps({0, 128, 1}), "seq1: 128 x 1 at 64; chunk: 0.01 x 64 at 1; rows: 0.01 x 64");
+}
+
+// Of a few rows and of a chunk, each planned by itself with something switched off.
+std::string kept(const std::vector<std::string>& few_without, const std::vector<std::string>& chunk_without) {
+  ops::register_all();
+  const machine::Machine machine = machine::load("avx512-zen4");
+  const ir::Module module = ir::parse_module(R"(module m {
+  symbol seq in 1..512
+  func @forward(%x: f32[seq, 64]) {
+    %0 = weight "w" : f32[256, 64]
+    %1 = matmul_nt(%x, %0) : f32[seq, 256]
+    return %1
+  }
+}
+)",
+                                             "test");
+  std::vector<Specialisation> versions = {{"few", {{"seq", {"seq", 2, 16, 1}}}, {"forward"}, {{}}, "chunk"},
+                                          {"chunk", {{"seq", {"seq", 2, 512, 1}}}, {"forward"}}};
+  std::vector<codegen::PlannedModule> planned;
+  planned.push_back(std::move(plan_modules(module, {versions[0]}, {machine, few_without, {}})[0]));
+  planned.push_back(std::move(plan_modules(module, {versions[1]}, {machine, chunk_without, {}})[0]));
+  remove_slower_than_spare(planned, versions, {machine, {}, {}});
+  std::string tags;
+  for (std::size_t i = 0; i < versions.size(); ++i) {
+    EXPECT_EQ(versions[i].tag, planned[i].tag);
+    tags += versions[i].tag + " ";
+  }
+  return tags;
+}
+
+TEST(Workload, AFewRowsHaveAVersionOnlyWhereItsPlanCostsLess) {
+  EXPECT_EQ(kept({}, {"vectorize"}), "few chunk ");
+  EXPECT_EQ(kept({"vectorize"}, {}), "chunk ");
+  EXPECT_EQ(kept({}, {}), "chunk ") << "the same plan";
 }
 
 }  // namespace

@@ -80,6 +80,74 @@ TEST(OpCost, ViewsAreFreeAndWhatHasNoCodeIsInfinite) {
       std::isinf(cost_of("%a: f32[seq, 64], %b: f32[32, 64]<16@0>", "matmul_nt(%a, %b) : f32[seq, 32]").seconds));
 }
 
+// As they come in layers: the input is added after weights have streamed past.
+constexpr const char* kResidual = R"(module m {
+  symbol seq in 1..512
+  func @f(%x: f32[seq, 1024]) {
+    %0 = weight "w" : f32[1024, 1024]
+    %1 = exp(%x) : f32[seq, 1024]
+    %2 = reshape(%1) {shape = [-1, 2, 512]} : f32[seq, 2, 512]
+    %3 = reshape(%2) {shape = [-1, 1024]} : f32[seq, 1024]
+    %4 = matmul_nt(%3, %0) : f32[seq, 1024]
+    %5 = add(%x, %4) : f32[seq, 1024]
+    return %5
+  }
+}
+)";
+
+TEST(ProgramOrder, KnowsWhatIsTouchedBetweenMakingAndUse) {
+  ops::register_all();
+  const ir::Module module = ir::parse_module(kResidual, "test");
+  const ir::Function& function = *module.functions()[0];
+  const ProgramOrder order(function, {});
+  const ir::Expr& sum = *function.results[0];
+  const ir::Expr& product = *sum.arguments[1];
+  const double row = 4 * 1024, weights = 4 * 1024 * 1024;
+  for (const std::int64_t rows : {1, 100, 512}) {
+    const Sizes sizes = {{"seq", rows}};
+    const auto between = [&](const ir::Expr& made, const ir::Expr& used) {
+      return order.between(order.place(made), order.place(used)).bytes(sizes);
+    };
+    const double activation = row * static_cast<double>(rows);
+    EXPECT_NEAR(between(*sum.arguments[0], sum), 4 * activation + weights, 1);
+    EXPECT_EQ(between(product, sum), 0);
+    EXPECT_EQ(between(*product.arguments[0], product), 0) << "a view is made with what it is a view of";
+  }
+}
+
+TEST(OpCost, WhatWasMadeLongAgoIsFar) {
+  ops::register_all();
+  const ir::Module module = ir::parse_module(kResidual, "test");
+  const ir::Expr& sum = *module.functions()[0]->results[0];
+  const ProgramOrder order(*module.functions()[0], {});
+  const auto seconds = [&](const Traffic& since, const machine::Machine& machine) {
+    const std::vector<Operand> operands = {{sum.arguments[0]->type(), Residence::kActivation, since},
+                                           {sum.arguments[1]->type()}};
+    return op_cost(*sum.op, operands, {}, sum.type(), machine, {{{"seq", 16}}}).seconds;
+  };
+  Traffic since = order.between(-1, order.place(sum));
+  for (int doublings = 0; doublings < 4; ++doublings) since += since;
+  EXPECT_GT(seconds(since, zen4()), 1.03 * seconds({}, zen4()));
+  machine::Machine large = zen4();
+  large.memory[1].capacity_bytes *= 1000;
+  EXPECT_DOUBLE_EQ(seconds(since, large), seconds({}, large)) << "a cache that holds all that has gone past";
+}
+
+// Of the panels that a block of rows has read, those after it find what the outer cache holds.
+TEST(OpCost, EveryBlockOfRowsReadsThePanelsAgain) {
+  machine::Machine slow = zen4();
+  for (auto& [threads, rate] : slow.memory.back().read_bytes_per_s) rate *= 0.01;
+  const double one_block = tile(slow, {{"seq", 288}}).seconds;
+  EXPECT_GT(tile(slow, {{"seq", 512}}).seconds, 1.8 * one_block);
+  slow.memory[2].capacity_bytes *= 4;
+  EXPECT_LT(tile(slow, {{"seq", 512}}).seconds, 1.3 * one_block);
+}
+
+// A tile of a row computes less than one of six.
+TEST(OpCost, TheLastRowsAreATileOfTheirOwn) {
+  EXPECT_LT(tile(zen4(), {{"seq", 1}}).seconds, tile(zen4(), {{"seq", 6}}).seconds);
+}
+
 // Lanes are worth what they are wide.
 TEST(OpCost, LanesDivideTheWorkOfAnElementwiseOp) {
   const double scalar = cost_of("%a: f32[512, 4096]", "exp(%a) : f32[512, 4096]").seconds;
