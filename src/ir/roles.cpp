@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <set>
 
-#include "ir/op.h"
+#include "ir/memory.h"
 
 namespace strata::ir {
 namespace {
@@ -15,60 +15,27 @@ std::optional<std::size_t> parameter_number(const Function& function, const Expr
   return static_cast<std::size_t>(found - function.parameters.begin());
 }
 
-// Callees come before callers in a module: states are found forwards, constants backwards.
+// Callees come before callers in a module; constants are found backwards.
 class RoleFinder {
  public:
   explicit RoleFinder(const Module& module) : module_(module) {}
 
   Roles run() {
-    for (const auto& function : module_.functions()) {
-      FunctionRoles& roles = roles_[function.get()];
-      roles.parameters.assign(function->parameters.size(), Role::kActivation);
-      for (const Expr* value : topological_order(*function)) mark_updates(*function, *value);
-      for (const Expr* result : function->results) roles.state_results.push_back(state_of(*function, result));
-    }
+    const MemorySummaries summaries = memory_summaries(module_, [](const Expr&) { return false; });
+    for (const auto& function : module_.functions()) find_states(summaries.at(function.get()), roles_[function.get()]);
     find_constants();
     return std::move(roles_);
   }
 
  private:
-  void mark_updates(const Function& function, const Expr& value) {
-    if (value.kind == Expr::Kind::kOp && value.op->writes_alias()) {
-      mark_state(function, value.arguments[static_cast<std::size_t>(*value.op->aliased_operand())]);
+  static void find_states(const MemorySummary& memory, FunctionRoles& roles) {
+    for (const bool is_written : memory.writes) {
+      roles.parameters.push_back(is_written ? Role::kState : Role::kActivation);
     }
-    if (value.kind != Expr::Kind::kCall) return;
-    const FunctionRoles& callee = roles_.at(value.callee);
-    for (std::size_t i = 0; i < value.arguments.size(); ++i) {
-      if (callee.parameters[i] == Role::kState) mark_state(function, value.arguments[i]);
+    for (const auto& parameter : memory.result_parameter) {
+      const bool is_state = parameter && memory.writes[*parameter];
+      roles.state_results.push_back(is_state ? parameter : std::nullopt);
     }
-  }
-
-  void mark_state(const Function& function, const Expr* value) {
-    if (const auto number = memory_of(function, value)) roles_[&function].parameters[*number] = Role::kState;
-  }
-
-  // The parameter whose memory a value is.
-  std::optional<std::size_t> memory_of(const Function& function, const Expr* value) const {
-    while (true) {
-      if (value->kind == Expr::Kind::kParameter) return parameter_number(function, value);
-      if (value->kind == Expr::Kind::kOp && value->op->writes_alias()) {
-        value = value->arguments[static_cast<std::size_t>(*value->op->aliased_operand())];
-        continue;
-      }
-      const bool is_get = value->kind == Expr::Kind::kGet;
-      const Expr* const call = is_get ? value->arguments[0] : value;
-      if (call->kind != Expr::Kind::kCall) return std::nullopt;
-      const auto& results = roles_.at(call->callee).state_results;
-      const auto state = results[static_cast<std::size_t>(is_get ? value->index : 0)];
-      if (!state) return std::nullopt;
-      value = call->arguments[*state];
-    }
-  }
-
-  std::optional<std::size_t> state_of(const Function& function, const Expr* result) const {
-    const auto number = memory_of(function, result);
-    const bool is_state = number && roles_.at(&function).parameters[*number] == Role::kState;
-    return is_state ? number : std::nullopt;
   }
 
   void find_constants() {

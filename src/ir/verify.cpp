@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "ir/constants.h"
+#include "ir/memory.h"
 #include "ir/op.h"
 #include "ir/text.h"
 
@@ -24,18 +25,14 @@ struct Fault {
   throw Fault{"@" + function.name + ": " + what};
 }
 
-// What a caller must know of a function's memory.
-struct MemorySummary {
-  std::vector<int> result_parameter;  // by result: the parameter whose memory it is, -1: none
-  std::vector<bool> parameter_written;
-};
-using Summaries = std::unordered_map<const Function*, MemorySummary>;
-
 // Follows one function's values through updates in place.
 class MemoryChecker {
  public:
-  MemoryChecker(const Function& function, const Summaries& summaries)
-      : function_(function), summaries_(summaries), names_(value_names(function)), constants_(constants(function)) {}
+  MemoryChecker(const Function& function, const MemorySummaries& callees)
+      : function_(function),
+        memory_(is_view_by_contract, callees),
+        names_(value_names(function)),
+        constants_(constants(function)) {}
 
   MemorySummary check() {
     for (const Expr* parameter : function_.parameters) versions_[parameter] = {{parameter, nullptr}};
@@ -46,15 +43,8 @@ class MemoryChecker {
       }
       versions_[expr] = results_of(*expr);
     }
-    MemorySummary summary;
-    for (const Expr* result : function_.results) {
-      read(*result, result);
-      const auto& parameters = function_.parameters;
-      const auto at = std::find(parameters.begin(), parameters.end(), versions_.at(result)[0].root);
-      summary.result_parameter.push_back(at == parameters.end() ? -1 : static_cast<int>(at - parameters.begin()));
-    }
-    for (const Expr* parameter : function_.parameters) summary.parameter_written.push_back(latest_.contains(parameter));
-    return summary;
+    for (const Expr* result : function_.results) read(*result, result);
+    return memory_.summary(function_);
   }
 
  private:
@@ -89,12 +79,13 @@ class MemoryChecker {
     if (expr.kind == Expr::Kind::kGet)
       return {versions_.at(expr.arguments[0]).at(static_cast<std::size_t>(expr.index))};
     if (expr.kind == Expr::Kind::kCall) return results_of_call(expr);
-    const std::optional<int> aliased = expr.kind == Expr::Kind::kOp ? expr.op->aliased_operand() : std::nullopt;
-    if (!aliased) return {{&expr, nullptr}};
-    const Version operand = versions_.at(expr.arguments[*aliased])[0];
-    if (!expr.op->writes_alias()) return {operand};
+    const auto owner = memory_.owner({&expr, 0});
+    if (!owner) return {{&expr, nullptr}};
+    const Version operand = versions_.at(owner->first)[0];
+    const auto written = memory_.written_operands(expr);
+    if (written.empty()) return {operand};
     for (std::size_t i = 0; i < expr.arguments.size(); ++i) {
-      if (static_cast<int>(i) != *aliased && versions_.at(expr.arguments[i])[0].root == operand.root) {
+      if (i != written[0] && versions_.at(expr.arguments[i])[0].root == operand.root) {
         fail(function_, "value " + names_.at(&expr) + " overwrites an operand that it also reads");
       }
     }
@@ -103,9 +94,7 @@ class MemoryChecker {
   }
 
   std::vector<Version> results_of_call(const Expr& call) {
-    const MemorySummary& callee = summaries_.at(call.callee);
-    for (std::size_t i = 0; i < call.arguments.size(); ++i) {
-      if (!callee.parameter_written[i]) continue;
+    for (const std::size_t i : memory_.written_operands(call)) {
       const Expr* const root = versions_.at(call.arguments[i])[0].root;
       for (std::size_t j = 0; j < call.arguments.size(); ++j) {
         if (j != i && versions_.at(call.arguments[j])[0].root == root) {
@@ -115,19 +104,16 @@ class MemoryChecker {
       overwrite(call, root);
     }
     std::vector<Version> results;
-    for (const int parameter : callee.result_parameter) {
-      if (parameter < 0) {
-        results.push_back({&call, nullptr});
-      } else {
-        const Expr* const root = versions_.at(call.arguments[static_cast<std::size_t>(parameter)])[0].root;
-        results.push_back({root, latest_update(root)});
-      }
+    for (std::size_t i = 0; i < call.types.size(); ++i) {
+      const auto owner = memory_.owner({&call, static_cast<std::int64_t>(i)});
+      const Expr* const root = owner ? versions_.at(owner->first)[0].root : &call;
+      results.push_back({root, owner ? latest_update(root) : nullptr});
     }
     return results;
   }
 
   const Function& function_;
-  const Summaries& summaries_;
+  const Memory memory_;
   std::unordered_map<const Expr*, std::string> names_;
   std::unordered_set<const Expr*> constants_;
   std::unordered_map<const Expr*, std::vector<Version>> versions_;  // by value, then by tuple element
@@ -287,7 +273,7 @@ void check_symbols(const Module& module) {
 void check(const Module& module, VerifyLevel level) {
   check_symbols(module);
   std::set<const Function*> earlier;
-  Summaries summaries;
+  MemorySummaries summaries;
   for (const auto& function : module.functions()) {
     FunctionVerifier(module, *function, level, earlier).verify();
     if (level == VerifyLevel::kFull) summaries.emplace(function.get(), MemoryChecker(*function, summaries).check());

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "ir/constants.h"
+#include "ir/memory.h"
 #include "ir/op.h"
 
 namespace strata::schedule {
@@ -111,7 +112,7 @@ View own_memory(const ir::TensorType& type) {
 
 std::optional<View> view_of(const ir::Expr& value, const View& operand) {
   if (value.kind != ir::Expr::Kind::kOp || value.arguments.empty()) return std::nullopt;
-  if (value.op->aliased_operand() == 0 && !value.op->writes_alias()) return view_by_order(value, operand);
+  if (ir::is_view_by_contract(value)) return view_by_order(value, operand);
   const bool has_strides = operand.strides.size() == value.arguments[0]->type().shape.size();
   const ir::TensorType& from = value.arguments[0]->type();
   const bool is_plain = ir::is_row_major_in_memory(from) && ir::is_row_major_in_memory(value.type());

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cost/leaf.h"
+#include "ir/memory.h"
 #include "ir/op.h"
 #include "ir/rewrite.h"
 
@@ -19,30 +20,12 @@ bool may_be_view(const Expr& value) {
   return cost::is_view(*value.op, types, value.attributes, value.type());
 }
 
-const Expr* memory_of(const Expr* value);
-
-// Of a call's result: its own, or that of the argument for the parameter that the callee returns.
-const Expr* result_memory(const Expr* value, const Expr& call, std::int64_t index) {
-  const ir::Function& callee = *call.callee;
-  const auto parameter =
-      std::ranges::find(callee.parameters, memory_of(callee.results[static_cast<std::size_t>(index)]));
-  if (parameter == callee.parameters.end()) return value;
-  return memory_of(call.arguments[static_cast<std::size_t>(parameter - callee.parameters.begin())]);
-}
-
-// The value in whose memory this one may lie.
-const Expr* memory_of(const Expr* value) {
-  switch (value->kind) {
-    case Expr::Kind::kOp:
-      if (value->op->writes_alias())
-        return memory_of(value->arguments[static_cast<std::size_t>(*value->op->aliased_operand())]);
-      return may_be_view(*value) ? memory_of(value->arguments[0]) : value;
-    case Expr::Kind::kCall:
-      return result_memory(value, *value, 0);
-    case Expr::Kind::kGet:
-      return result_memory(value, *value->arguments[0], value->index);
-    default:
-      return value;
+// Of all functions that these values call, directly or not.
+void summarise_callees(const std::vector<const Expr*>& values, ir::MemorySummaries& summaries) {
+  for (const Expr* value : ir::topological_order({"values", {}, values})) {
+    if (value->kind != Expr::Kind::kCall || summaries.contains(value->callee)) continue;
+    summarise_callees(value->callee->results, summaries);
+    summaries[value->callee] = ir::Memory(may_be_view, summaries).summary(*value->callee);
   }
 }
 
@@ -50,9 +33,14 @@ bool is_of_call(const Expr& value) { return value.kind == Expr::Kind::kCall || v
 
 // A parameter's memory may be that of several results: it is the caller's.
 bool may_share_memory(const Expr& value, const std::vector<const Expr*>& earlier) {
-  const Expr* const memory = memory_of(&value);
-  return memory->kind != Expr::Kind::kParameter && std::ranges::any_of(earlier, [&](const Expr* other) {
-           return (is_of_call(value) || is_of_call(*other)) && memory_of(other) == memory;
+  std::vector<const Expr*> values = earlier;
+  values.push_back(&value);
+  ir::MemorySummaries summaries;
+  summarise_callees(values, summaries);
+  const ir::Memory memory(may_be_view, summaries);
+  const ir::Tensor root = memory.root(&value);
+  return root.first->kind != Expr::Kind::kParameter && std::ranges::any_of(earlier, [&](const Expr* other) {
+           return (is_of_call(value) || is_of_call(*other)) && memory.root(other) == root;
          });
 }
 
