@@ -195,10 +195,10 @@ STRATA_INLINE void decode_panels(const EncodedMatrix<E, L>& matrix, std::int64_t
   }
 }
 
-// Elements that NV panels of `depth` values of k take when they are decoded.
-template <int L, int NV, class E>
-constexpr std::int64_t decoded_elements(std::int64_t depth) {
-  return NV * L * div_up(depth, E::kDepth) * E::kDepth;
+// Elements that panels of `depth` values of k, in groups of so many, take when they are decoded.
+constexpr std::int64_t decoded_elements(std::int64_t lanes, std::int64_t panels, std::int64_t group,
+                                        std::int64_t depth) {
+  return panels * lanes * div_up(depth, group) * group;
 }
 
 // How a row tile streams its panels from memory: fetched far ahead, into the L2 cache.

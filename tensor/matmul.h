@@ -136,10 +136,9 @@ STRATA_INLINE void dispatch_height(std::int64_t rows, F&& f) {
   }
 }
 
-// Floats that NV panels of `depth` values of k take when they are widened to f32.
-template <int L, int NV>
-constexpr std::int64_t widened_elements(std::int64_t depth) {
-  return NV * L * depth;
+// Floats that panels of `depth` values of k take when they are widened to f32.
+constexpr std::int64_t widened_elements(std::int64_t lanes, std::int64_t panels, std::int64_t depth) {
+  return panels * lanes * depth;
 }
 
 // k values [0, depth) of NV panels as f32 in B<L@n>; an odd depth is the end of the panel.

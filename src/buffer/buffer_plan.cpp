@@ -24,8 +24,6 @@ struct Lifetime {
 
 bool overlap_in_time(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }
 
-std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
 // The lowest offset where `item` meets none of the placed lifetimes that live at the same time.
 std::int64_t lowest_free_offset(const Lifetime& item, const std::vector<Lifetime>& placed) {
   std::vector<std::pair<std::int64_t, std::int64_t>> taken;
@@ -74,8 +72,12 @@ std::int64_t largest_live_sum(const std::vector<Lifetime>& lifetimes, std::int64
 
 class Planner {
  public:
-  Planner(const schedule::ScheduledFunction& scheduled, const std::map<const ir::Function*, FunctionPlan>& callees)
-      : scheduled_(scheduled), callees_(callees), constants_(ir::constants(*scheduled.function)) {
+  Planner(const schedule::ScheduledFunction& scheduled, const std::map<const ir::Function*, FunctionPlan>& callees,
+          const ir::MemorySummaries& summaries)
+      : scheduled_(scheduled),
+        callees_(callees),
+        constants_(ir::constants(*scheduled.function)),
+        memory_([this](const Expr& value) { return views_.contains(&value); }, summaries) {
     plan_.function = scheduled.function;
     for (const schedule::ScheduledOp& op : scheduled.ops) {
       if (op.is_view()) views_[op.value] = &op.view;
@@ -83,6 +85,7 @@ class Planner {
   }
 
   FunctionPlan run() {
+    plan_.memory = memory_.summary(*scheduled_.function);
     place_parameters();
     place_results();
     collect_lifetimes();
@@ -90,32 +93,11 @@ class Planner {
     plan_.lower_bound = largest_live_sum(lifetimes_, static_cast<std::int64_t>(scheduled_.ops.size()));
     for (const Lifetime& item : lifetimes_) place_in_arena(item);
     place_aliases();
+    place_scratch();
     return std::move(plan_);
   }
 
  private:
-  // The tensor in whose memory this one lies, by one step; nothing for one with memory of its own.
-  std::optional<Tensor> owner(const Tensor& tensor) const {
-    const auto& [value, index] = tensor;
-    if (value->kind == Expr::Kind::kGet) return Tensor{value->arguments[0], value->index};
-    if (views_.contains(value)) return Tensor{value->arguments[0], 0};
-    if (value->kind == Expr::Kind::kOp && value->op->writes_alias()) {
-      return Tensor{value->arguments[*value->op->aliased_operand()], 0};
-    }
-    if (value->kind == Expr::Kind::kCall) {
-      const ResultPlace& result = callees_.at(value->callee).results[index];
-      if (result.parameter) return Tensor{value->arguments[*result.parameter], 0};
-    }
-    return std::nullopt;
-  }
-
-  // The tensor whose memory this one is, or lies in.
-  Tensor root(const Expr* value, std::int64_t index = 0) const {
-    Tensor tensor = {value, index};
-    while (const auto next = owner(tensor)) tensor = *next;
-    return tensor;
-  }
-
   void place_parameters() {
     const auto& parameters = scheduled_.function->parameters;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -127,7 +109,7 @@ class Planner {
   void place_results() {
     std::int64_t destinations = 0;
     for (const Expr* result : scheduled_.function->results) {
-      const Tensor memory = root(result);
+      const Tensor memory = memory_.root(result);
       const auto known = plan_.places.find(memory);
       if (known != plan_.places.end() && known->second.kind == Place::Kind::kParameter) {
         plan_.results.push_back({known->second.number, -1});
@@ -145,7 +127,7 @@ class Planner {
     std::vector<Tensor> made;
     for (std::size_t i = 0; i < value->types.size(); ++i) {
       const Tensor tensor = {value, static_cast<std::int64_t>(i)};
-      if (root(value, tensor.second) == tensor) made.push_back(tensor);
+      if (memory_.root(value, tensor.second) == tensor) made.push_back(tensor);
     }
     return made;
   }
@@ -156,7 +138,7 @@ class Planner {
       const Expr* value = scheduled_.ops[time].value;
       const auto now = static_cast<std::int64_t>(time);
       for (const Expr* argument : value->arguments) {
-        const auto found = lifetimes.find(root(argument));
+        const auto found = lifetimes.find(memory_.root(argument));
         if (found != lifetimes.end()) found->second.last = now;
       }
       for (const Tensor& tensor : made_by(value)) {
@@ -187,6 +169,18 @@ class Planner {
     }
   }
 
+  void place_scratch() {
+    for (const schedule::ScheduledOp& op : scheduled_.ops) {
+      if (op.is_call()) {
+        plan_.scratch_bytes = std::max(plan_.scratch_bytes, callees_.at(op.value->callee).scratch_bytes);
+        continue;
+      }
+      ScratchPlan scratch = plan_scratch(op.tree);
+      plan_.scratch_bytes = std::max(plan_.scratch_bytes, scratch.bytes);
+      if (scratch.bytes > 0) plan_.scratch[op.value] = std::move(scratch);
+    }
+  }
+
   // Owners come before the values that lie in their memory.
   void place_alias(const Tensor& tensor) {
     const Expr* const value = tensor.first;
@@ -196,7 +190,7 @@ class Planner {
       const auto number = static_cast<std::int64_t>(plan_.constants.size());
       plan_.constants.push_back(value);
       plan_.places[tensor] = {Place::Kind::kWeight, number, 0, ir::max_bytes(value->type())};
-    } else if (const auto memory = owner(tensor)) {
+    } else if (const auto memory = memory_.owner(tensor)) {
       const auto view = views_.find(value);
       plan_.places[tensor] = view == views_.end() ? plan_.places.at(*memory) : part(plan_.places.at(*memory), *value);
     }
@@ -217,6 +211,7 @@ class Planner {
   const std::unordered_set<const Expr*> constants_;
   FunctionPlan plan_;
   std::map<const Expr*, const schedule::View*> views_;
+  const ir::Memory memory_;
   std::vector<Lifetime> lifetimes_;
 };
 
@@ -240,15 +235,18 @@ std::string place_text(const Place& place) {
 
 std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions) {
   std::map<const ir::Function*, FunctionPlan> plans;
+  ir::MemorySummaries summaries;
   for (const schedule::ScheduledFunction& function : functions) {
-    plans[function.function] = Planner(function, plans).run();
+    FunctionPlan& plan = plans[function.function] = Planner(function, plans, summaries).run();
+    summaries[function.function] = plan.memory;
   }
   return plans;
 }
 
 std::string to_text(const FunctionPlan& plan) {
   std::string out = "@" + plan.function->name + ": arena " + std::to_string(plan.arena_bytes) + " bytes, lower bound " +
-                    std::to_string(plan.lower_bound) + "\n";
+                    std::to_string(plan.lower_bound) + ", scratch of a thread " + std::to_string(plan.scratch_bytes) +
+                    "\n";
   for (const Expr* value : ir::topological_order(*plan.function)) {
     for (std::size_t i = 0; i < value->types.size(); ++i) {
       const std::string name = value->kind == Expr::Kind::kOp ? value->op->name() : value->name;

@@ -8,15 +8,17 @@
 #include <utility>
 #include <vector>
 
+#include "buffer/scratch_plan.h"
+#include "ir/memory.h"
 #include "schedule/schedule.h"
 
 namespace strata::buffer {
 
 // Every arena offset is a multiple of this.
 inline constexpr std::int64_t kAlignment = 64;
+constexpr std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-// One tensor: an expression, or one of the results of a call.
-using Tensor = std::pair<const ir::Expr*, std::int64_t>;
+using ir::Tensor;
 
 // The memory that a tensor occupies.
 struct Place {
@@ -43,19 +45,23 @@ struct ResultPlace {
 
 struct FunctionPlan {
   const ir::Function* function = nullptr;
+  ir::MemorySummary memory;  // which parameters are written
   std::map<Tensor, Place> places;
   std::vector<ResultPlace> results;
   std::vector<const ir::Expr*> constants;                 // that the package stores
   std::map<const ir::Expr*, std::int64_t> callee_frames;  // of a call: offset of the callee's frame in this one
   std::int64_t arena_bytes = 0;                           // peak of the plan, the callees' frames included
-  std::int64_t lower_bound = 0;  // largest sum of bytes that are live at once: no plan can be smaller
+  std::map<const ir::Expr*, ScratchPlan> scratch;         // of each op that works in buffers
+  std::int64_t scratch_bytes = 0;  // that each thread needs, the callees' included: nothing outlives an op
+  std::int64_t lower_bound = 0;    // largest sum of bytes that are live at once: no plan can be smaller
 
   const Place& place(const ir::Expr* value, std::int64_t index = 0) const { return places.at({value, index}); }
 };
 
 // Decides where every tensor of every function lies: views lie in their operand's memory, updates in place are it,
 // results go straight to the caller's destinations, all else gets an offset in one arena by its lifetime (largest
-// first, lowest offset that is free; Pisarchyk and Lee 2020, "greedy by size").
+// first, lowest offset that is free; Pisarchyk and Lee 2020, "greedy by size"). The buffers of the tile trees lie in
+// scratch memory, of which every thread has its own.
 std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions);
 
 // One line per tensor, for dumps.

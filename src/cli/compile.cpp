@@ -30,7 +30,7 @@ void report(Console& console, const compile::CompileReport& report, bool verify)
   auto package = package::Package::open(report.package, verify);
   for (const auto& entry : package.manifest().entries) {
     console.info("strata: " + entry.symbol + ": arena peak " + format_bytes(entry.arena_bytes) + ", lower bound " +
-                 format_bytes(entry.arena_lower_bound));
+                 format_bytes(entry.arena_lower_bound) + ", scratch of a thread " + format_bytes(entry.scratch_bytes));
   }
 }
 

@@ -122,7 +122,8 @@ void add_code(Table& table, const package::Manifest& manifest) {
       ranges += " " + symbol + " " + std::to_string(range.min) + ".." + std::to_string(range.max);
     }
     table.row("code " + entry.symbol, "arena peak " + format_bytes(entry.arena_bytes) + ", lower bound " +
-                                          format_bytes(entry.arena_lower_bound) + ";" + ranges);
+                                          format_bytes(entry.arena_lower_bound) + ", scratch of a thread " +
+                                          format_bytes(entry.scratch_bytes) + ";" + ranges);
   }
 }
 

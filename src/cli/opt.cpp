@@ -9,6 +9,7 @@
 #include "cli/input.h"
 #include "cli/options.h"
 #include "cli/path_roles.h"
+#include "compile/pipeline.h"
 
 namespace strata::cli {
 namespace {
@@ -39,12 +40,20 @@ void bisect(const OptOptions& options, Console& console) {
   }
 }
 
+std::string passes_help() {
+  std::string text = "Passes to run, in order, such as a,b (default: egraph):";
+  for (const compile::Pass& pass : compile::passes()) {
+    text += "\n" + std::string(pass.name) + ": " + std::string(pass.what);
+  }
+  return text;
+}
+
 }  // namespace
 
 Action declare_opt(CLI::App& app, Console& console) {
   auto options = std::make_shared<OptOptions>();
   reads(app.add_option("FILE", options->file, "IR in its text form; -: standard input"))->required();
-  app.add_option("--passes", options->passes, "Passes to run, in order, such as a,b,c (default: all)");
+  app.add_option("--passes", options->passes, passes_help());
   reads(app.add_option("--machine", options->machine, "Machine to plan for: a name, a file, or native"));
   app.add_flag("--bisect", options->bisect, "Find the rule that makes the result wrong, if one does");
   return [options, &console] {

@@ -21,14 +21,6 @@ std::string time_text(double seconds) {
   return text;
 }
 
-bool overlap(const Place& a, const Place& b) {
-  if (a.kind != b.kind) return false;
-  if (a.kind == Place::Kind::kArena) return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
-  return a.number == b.number;
-}
-
-bool is_memory(const Place& place) { return place.kind != Place::Kind::kWeight && place.kind != Place::Kind::kScalar; }
-
 }  // namespace
 
 FunctionEmitter::FunctionEmitter(const PlannedModule& planned, const schedule::ScheduledFunction& scheduled,
@@ -68,31 +60,8 @@ std::string FunctionEmitter::function_name(const ir::Function& function) const {
   return cpp_name(function.name) + "_" + planned_.tag;
 }
 
-// A result in a parameter's memory has changed it, or is a view of it.
 bool FunctionEmitter::is_written(const ir::Function& function, std::size_t parameter) const {
-  const auto& results = planned_.buffers.at(&function).results;
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    const bool is_here = results[i].parameter == static_cast<std::int64_t>(parameter);
-    if (is_here && is_update(*function.results[i])) return true;
-  }
-  return false;
-}
-
-bool FunctionEmitter::is_update(const Expr& value) const {
-  switch (value.kind) {
-    case Expr::Kind::kGet:
-    case Expr::Kind::kCall: {
-      const Expr& call = value.kind == Expr::Kind::kGet ? *value.arguments[0] : value;
-      const auto& result = planned_.buffers.at(call.callee).results[static_cast<std::size_t>(value.index)];
-      if (!result.parameter) return false;
-      const auto number = static_cast<std::size_t>(*result.parameter);
-      return is_written(*call.callee, number) || is_update(*call.arguments[number]);
-    }
-    case Expr::Kind::kOp:
-      return value.op->writes_alias() || is_update(*value.arguments[0]);
-    default:
-      return false;
-  }
+  return planned_.buffers.at(&function).memory.writes[parameter];
 }
 
 std::string FunctionEmitter::parameter_type(const ir::Function& function, std::size_t index) const {
@@ -148,7 +117,8 @@ void FunctionEmitter::emit_prologue() {
 
 void FunctionEmitter::emit_body() {
   out_.line("// Arena: " + std::to_string(plan().arena_bytes) + " bytes, lower bound " +
-            std::to_string(plan().lower_bound) + ".");
+            std::to_string(plan().lower_bound) + "; scratch of a thread: " + std::to_string(plan().scratch_bytes) +
+            ".");
   out_.open(signature(*scheduled_.function) + " {");
   for (std::size_t i = 0; i < symbols_.size(); ++i) {
     out_.line("[[maybe_unused]] const std::int64_t " + cpp_name(symbols_[i]) + " = symbols[" + std::to_string(i) +
@@ -157,7 +127,7 @@ void FunctionEmitter::emit_body() {
   out_.line("(void)team, (void)arena, (void)weights;");
   out_.line("team.resume();");
   for (const schedule::ScheduledOp& op : scheduled_.ops) emit_op(op);
-  out_.line("team.sync();");
+  if (schedule::first_barrier(scheduled_.end) != nullptr) out_.line("team.sync();");
   mark_last_op();
   out_.close();
 }
@@ -214,28 +184,6 @@ OperandCode FunctionEmitter::operand(const Expr* value) const {
           ""};
 }
 
-// Waits for the team where this op reads what was written, or writes what was touched, since the last barrier.
-void FunctionEmitter::separate_from_earlier(const schedule::ScheduledOp& op) {
-  std::vector<Touched> now;
-  for (const Expr* argument : op.value->arguments) {
-    const Place& place = plan().place(argument);
-    if (is_memory(place)) now.push_back({place, false});
-  }
-  for (std::size_t i = 0; i < op.value->types.size(); ++i) {
-    now.push_back({plan().place(op.value, static_cast<std::int64_t>(i)), true});
-  }
-  const bool is_call = op.is_call();
-  const bool conflict = is_call ? !touched_.empty() : std::ranges::any_of(touched_, [&](const Touched& before) {
-    return std::ranges::any_of(
-        now, [&](const Touched& t) { return (t.written || before.written) && overlap(t.place, before.place); });
-  });
-  if (conflict) {
-    out_.line("team.sync();");
-    touched_.clear();
-  }
-  if (!is_call) touched_.insert(touched_.end(), now.begin(), now.end());
-}
-
 // An op ends where the next one may start: behind the barrier between them, if there is one.
 void FunctionEmitter::mark_last_op() {
   if (unmarked_) out_.line("team.mark(" + std::to_string(*unmarked_) + ");");
@@ -244,7 +192,7 @@ void FunctionEmitter::mark_last_op() {
 
 void FunctionEmitter::emit_op(const schedule::ScheduledOp& op) {
   if (op.is_view()) return out_.line(comment(op));
-  separate_from_earlier(op);
+  if (schedule::first_barrier(op.tree) != nullptr) out_.line("team.sync();");
   mark_last_op();
   out_.line(comment(op));
   if (op.is_call()) return emit_call(op);
@@ -261,7 +209,9 @@ void FunctionEmitter::emit_op(const schedule::ScheduledOp& op) {
     operands.push_back(std::move(code));
   }
   out_.line("auto* const out = " + pointer(op.value, 0, true) + ";");
-  emit_tree(out_, op, operands, "out", machine_);
+  const auto scratch = plan().scratch.find(op.value);
+  emit_tree(out_, op, operands, "out", scratch == plan().scratch.end() ? buffer::ScratchPlan{} : scratch->second,
+            machine_);
   out_.close();
 }
 
@@ -278,7 +228,6 @@ void FunctionEmitter::emit_call(const schedule::ScheduledOp& op) {
   }
   out_.line(text + ");");
   out_.line("team.resume();");
-  touched_.clear();
 }
 
 // The C function that the runtime calls with an array of pointers.

@@ -18,8 +18,8 @@ namespace strata::codegen {
 //   void layer_seq1(const Team& team, const std::int64_t* symbols, std::byte* arena, const std::byte* weights,
 //                   const float* x, ..., float* result0)
 //
-// Every thread of the team runs it. Each op is a block that names its IR value, its type and its predicted time; a
-// barrier stands where an op touches memory that others may still be writing or reading.
+// Every thread of the team runs it. Each op is a block that names its IR value, its type and its predicted time;
+// barriers are those of the tile trees.
 class FunctionEmitter {
  public:
   FunctionEmitter(const PlannedModule& planned, const schedule::ScheduledFunction& scheduled,
@@ -28,12 +28,6 @@ class FunctionEmitter {
   Unit run(bool is_entry);
 
  private:
-  // Memory that ops have touched since the last barrier.
-  struct Touched {
-    buffer::Place place;
-    bool written = false;
-  };
-
   void emit_prologue();
   std::set<std::string> encoding_headers() const;
   void emit_body();
@@ -41,13 +35,11 @@ class FunctionEmitter {
   void emit_call(const schedule::ScheduledOp& op);
   void emit_entry();
   void mark_last_op();
-  void separate_from_earlier(const schedule::ScheduledOp& op);
 
   std::string function_name(const ir::Function& function) const;
   std::string signature(const ir::Function& function) const;
   std::string parameter_type(const ir::Function& function, std::size_t index) const;
   bool is_written(const ir::Function& function, std::size_t parameter) const;
-  bool is_update(const ir::Expr& value) const;
   std::string comment(const schedule::ScheduledOp& op) const;
   std::string value_name(const ir::Expr* value) const;
   std::string pointer(const ir::Expr* value, std::int64_t index, bool writable) const;
@@ -61,7 +53,6 @@ class FunctionEmitter {
   const machine::Machine& machine_;
   CodeWriter out_;
   std::map<const ir::Expr*, std::string> names_;
-  std::vector<Touched> touched_;
   std::optional<int> unmarked_;  // id of the last op, whose end has no mark yet
 };
 

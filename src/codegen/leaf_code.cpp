@@ -51,6 +51,8 @@ std::string stream_text(const schedule::TileNode& node) {
 
 }  // namespace
 
+std::string buffer_name(const schedule::TileNode& node) { return "b_" + cpp_name(node.buffer); }
+
 LeafCode::LeafCode(const schedule::ScheduledOp& op, std::vector<std::string> operands, std::string destination,
                    const machine::Machine& machine)
     : op_(op), operands_(std::move(operands)), destination_(std::move(destination)), machine_(machine) {
@@ -86,7 +88,7 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   }
   if (first == "panels") return number(place.node->panels);
   if (first == "stream") return stream_text(*place.node);
-  if (first == "scratch") return "scratch";
+  if (first == "scratch") return buffer_name(*place.node);
   if (first == "begin") return place.ranges[0].begin;
   if (first == "end") return place.ranges[0].end;
   if (first == "count") return place.ranges[0].end + " - " + place.ranges[0].begin;
@@ -145,15 +147,12 @@ std::string LeafCode::range_property(const std::string& name, std::string_view p
   const ir::Dim& extent = op_.tree.iterators[static_cast<std::size_t>(iterator)].extent;
   const RangeCode& range = place.ranges[static_cast<std::size_t>(iterator)];
   if (property.empty()) return cpp_size(extent);
-  if (property == "step") {
-    const auto step = place.block_steps.find(iterator);
-    return number(step == place.block_steps.end() ? extent.max() : std::min(extent.max(), step->second));
-  }
   if (property == "range") return range.name.empty() ? "{" + range.begin + ", " + range.end + "}" : range.name;
   if (property == "panels") {
     const auto& packs = op_.value->arguments[static_cast<std::size_t>(right_)]->type().layout.packs;
     const std::string lanes = number(packs.at(0).lanes);
-    return range.begin + " / " + lanes + ", tensor::div_up(" + range.end + ", " + lanes + ")";
+    // An empty share begins at the end, which the last panel may reach beyond.
+    return "tensor::div_up(" + range.begin + ", " + lanes + "), tensor::div_up(" + range.end + ", " + lanes + ")";
   }
   STRATA_CHECK(false, "a leaf asks for " + name + "." + std::string(property));
   return "";

@@ -21,9 +21,11 @@ struct RangeCode {
 // Where a leaf of a tile tree stands.
 struct LeafPlace {
   const schedule::TileNode* node = nullptr;
-  std::vector<RangeCode> ranges = {};            // by iterator
-  std::map<int, std::int64_t> block_steps = {};  // by iterator: of the innermost serial loop around it
+  std::vector<RangeCode> ranges = {};  // by iterator
 };
+
+// The C++ name of the buffer of a node: of the one that it is, or that its leaf works in.
+std::string buffer_name(const schedule::TileNode& node);
 
 // Writes the code of leaves. In a leaf's `code`, `extent` and scratch texts these names in braces are replaced:
 //
@@ -38,11 +40,11 @@ struct LeafPlace {
 //   {rows} {panels}        register tile: rows of the packed activations, and vectors of the right operand
 //   {stream}               how one row reads the right operand: a tensor::Stream
 //   {m} {n} {k}            extents of a contraction's iterators; {m.range}: their tensor::Range here, {n.panels}: the
-//                          first panel and the one behind the last, {k.step}: the largest size of the range
+//                          first panel and the one behind the last
 //   {begin} {end} {count}  range of the leaf's own loop
 //   {tile}                 of an attention: a tensor::AttentionTile
 //   {score.factor} {score.map} {score.seen}   of an attention: see ScoreCode
-//   {scratch}              this thread's scratch memory
+//   {scratch}              the buffer that it works in
 class LeafCode {
  public:
   LeafCode(const schedule::ScheduledOp& op, std::vector<std::string> operands, std::string destination,

@@ -14,11 +14,19 @@ using Kind = TileNode::Kind;
 
 bool contains(const std::vector<int>& list, int item) { return std::ranges::find(list, item) != list.end(); }
 
-// The first computation of a tree.
+// The first computation of a tree; nullptr: there is none.
+const TileNode* find_compute(const TileNode& node) {
+  if (node.kind == Kind::kCompute) return &node;
+  for (const TileNode& inner : node.body) {
+    if (const TileNode* const found = find_compute(inner)) return found;
+  }
+  return nullptr;
+}
+
 const TileNode& first_compute(const TileNode& node) {
-  const TileNode* at = &node;
-  while (at->kind != Kind::kCompute) at = &at->body.front();
-  return *at;
+  const TileNode* const found = find_compute(node);
+  STRATA_CHECK(found != nullptr, "a loop computes nothing");
+  return *found;
 }
 
 // The innermost step below a node that cuts this iterator; 1: none does.
@@ -34,9 +42,10 @@ std::int64_t inner_step(const std::vector<TileNode>& nodes, int iterator) {
 class TreeEmitter {
  public:
   TreeEmitter(CodeWriter& out, const schedule::ScheduledOp& op, const std::vector<OperandCode>& operands,
-              std::string destination, const machine::Machine& machine)
+              std::string destination, const buffer::ScratchPlan& scratch, const machine::Machine& machine)
       : out_(out),
         op_(op),
+        scratch_(scratch),
         stages_(op, operands),
         leaf_(op, pointers(operands), destination, machine),
         destination_(std::move(destination)) {}
@@ -45,7 +54,9 @@ class TreeEmitter {
     for (const schedule::TileIterator& iterator : op_.tree.iterators) {
       place_.ranges.push_back({"0", iterator.code.empty() ? cpp_size(iterator.extent) : "", ""});
     }
-    emit(op_.tree.body);
+    for (const TileNode& node : op_.tree.body) {
+      if (&node != schedule::first_barrier(op_.tree)) emit(node);
+    }
   }
 
  private:
@@ -77,9 +88,19 @@ class TreeEmitter {
         return emit_block("if (team.rank == 0) {", node.body);
       case Kind::kWhen:
         return emit_when(node);
+      case Kind::kBarrier:
+        return out_.line("team.sync();");
+      case Kind::kBuffer:
+        return emit_buffer(node);
       case Kind::kCompute:
         return emit_compute(node);
     }
+  }
+
+  void emit_buffer(const TileNode& node) {
+    const std::int64_t offset = scratch_.offsets.at(node.buffer);
+    out_.line("auto* const " + buffer_name(node) + " = reinterpret_cast<" + cpp_type(node.holds.dtype) +
+              "*>(team.scratch" + (offset == 0 ? "" : " + " + std::to_string(offset)) + ");");
   }
 
   void emit_block(const std::string& head, const std::vector<TileNode>& body) {
@@ -117,12 +138,9 @@ class TreeEmitter {
     } else {
       range(node) = named_range(node);
       const std::string whole = outer.name.empty() ? "{" + outer.begin + ", " + outer.end + "}" : outer.name;
-      const auto steps = place_.block_steps;
-      place_.block_steps[node.iterator] = node.step;
       emit_block("for (const tensor::Range " + range(node).name + " : tensor::Parts(" + whole + ", " +
                      std::to_string(node.step) + ", " + std::to_string(unit(node)) + ")) {",
                  node.body);
-      place_.block_steps = steps;
     }
     range(node) = outer;
   }
@@ -160,7 +178,7 @@ class TreeEmitter {
   // The outermost loop over what a stage reduces.
   bool begins_reduction(const TileNode& node) const {
     const bool is_loop = node.kind == Kind::kSerial || node.kind == Kind::kVector;
-    if (!is_loop || in_reduction_ || first_compute(node).stage < 0) return false;
+    if (!is_loop || in_reduction_ || !op_.nest) return false;
     return contains(stage_of(node).reduced, node.iterator);
   }
 
@@ -208,16 +226,12 @@ class TreeEmitter {
 
   void emit_leaf(const TileNode& node) {
     place_.node = &node;
-    const cost::Leaf& leaf = *node.leaf;
-    if (!leaf.scratch_type.empty()) {
-      out_.line("alignas(64) static thread_local " + leaf_.expand(leaf.scratch_type, place_) + " scratch[" +
-                leaf_.expand(leaf.scratch_count, place_) + "];");
-    }
-    out_.line(leaf_.expand(leaf.code, place_));
+    out_.line(leaf_.expand(node.leaf->code, place_));
   }
 
   CodeWriter& out_;
   const schedule::ScheduledOp& op_;
+  const buffer::ScratchPlan& scratch_;
   const StageCode stages_;
   const LeafCode leaf_;
   const std::string destination_;
@@ -228,8 +242,8 @@ class TreeEmitter {
 }  // namespace
 
 void emit_tree(CodeWriter& out, const schedule::ScheduledOp& op, const std::vector<OperandCode>& operands,
-               const std::string& destination, const machine::Machine& machine) {
-  TreeEmitter(out, op, operands, destination, machine).run();
+               const std::string& destination, const buffer::ScratchPlan& scratch, const machine::Machine& machine) {
+  TreeEmitter(out, op, operands, destination, scratch, machine).run();
 }
 
 }  // namespace strata::codegen

@@ -64,7 +64,8 @@ package::Entry package_entry(const ir::Module& imported, const codegen::PlannedM
   const ir::Function& general = *imported.find(name);
   const ir::Function& function = *planned.module.find(name);
   const buffer::FunctionPlan& plan = planned.buffers.at(&function);
-  package::Entry entry{name, codegen::entry_symbol(name, planned.tag), {}, {}, plan.arena_bytes, plan.lower_bound};
+  package::Entry entry{
+      name, codegen::entry_symbol(name, planned.tag), {}, {}, plan.arena_bytes, plan.lower_bound, plan.scratch_bytes};
   for (const auto& [symbol, range] : specialisation.symbols) entry.ranges[symbol] = package_range(range);
   using Kind = package::Parameter::Kind;
   std::vector<Kind> kinds(function.parameters.size(), Kind::kInput);

@@ -7,12 +7,13 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "compile/schedule_pass.h"
 #include "ir/rewrite.h"
 #include "ir/roles.h"
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "schedule/op_cost.h"
-#include "schedule/verify.h"
+#include "schedule/schedule_text.h"
 #include "vectorize/own_result.h"
 #include "vectorize/search.h"
 
@@ -63,18 +64,14 @@ bool is_without(const PassContext& context, std::string_view name) {
 }
 
 void schedule_and_buffer(codegen::PlannedModule& planned, const PassContext& context, Dumper& dumper) {
-  planned.schedule = schedule::default_schedule(planned.module, context.machine, context.threads);
-  for (const auto& function : planned.schedule) {
-    for (const schedule::ScheduledOp& op : function.ops) schedule::verify(op, context.machine);
-  }
-  planned.buffers = buffer::plan_buffers(planned.schedule);
-  std::string schedule_text;
+  Schedule schedule = schedule_module(planned.module, context.machine, context.threads);
+  planned.schedule = std::move(schedule.functions);
+  planned.buffers = std::move(schedule.buffers);
   std::string buffer_text;
   for (const auto& function : planned.schedule) {
-    schedule_text += schedule::to_text(function, context.machine);
     buffer_text += buffer::to_text(planned.buffers.at(function.function));
   }
-  dumper.write("schedule.txt", schedule_text);
+  dumper.write("schedule.txt", schedule::to_text(planned.schedule, context.machine));
   dumper.write("buffers.txt", buffer_text);
 }
 
@@ -292,6 +289,8 @@ const std::vector<Pass>& passes() {
        }},
       {"egraph", "all rules in one e-graph, the cheapest plan extracted",
        [](const ir::Module& module, const machine::Machine& machine) { return search_one(module, machine, {}); }},
+      {"schedule", "the module as it is, and its tile trees; a schedule behind the module replaces some of them",
+       [](const ir::Module& module, const machine::Machine&) { return vectorize::with_own_results(module); }},
   };
   return kPasses;
 }

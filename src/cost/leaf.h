@@ -9,6 +9,7 @@
 #include "ir/attention_form.h"
 #include "ir/contraction.h"
 #include "ir/op.h"
+#include "machine/machine.h"
 
 namespace strata::cost {
 
@@ -39,6 +40,21 @@ struct LeafLoop {
   double (*items)(const WorkCounter&) = nullptr;
 };
 
+// Where a leaf stands.
+struct LeafTile {
+  const machine::Machine& machine;
+  std::span<const ir::TensorType> operands;
+  const ir::Contraction* contraction = nullptr;  // of a leaf of one
+  std::int64_t depth = 0;                        // of a contraction: the most values of k that it meets at once
+  std::int64_t panels = 1;                       // of a contraction: vectors of the right operand side by side
+};
+
+// Memory that a leaf works in, of one thread.
+struct Scratch {
+  DType dtype = DType::kF32;
+  std::int64_t elements = 0;
+};
+
 // What the innermost tile of a tile tree is computed by: a micro-kernel of the tensor library. A row of the table is
 // all that is known of it: which operands it takes, what it costs, and how it is called. The search, the cost model,
 // the schedule and the code generator read the same row.
@@ -67,9 +83,9 @@ struct Leaf {
   // Operands whose outermost axis may have any distance in memory; the axes inside of it are contiguous.
   std::vector<std::size_t> strided = {};
 
-  // Scratch memory of each thread: element type and count, in the notation of `code`; empty: none.
-  std::string_view scratch_type = {};
-  std::string_view scratch_count = {};
+  // What it keeps in scratch memory, as a word for its buffer, and how much of it; empty: nothing.
+  std::string_view scratch_name = {};
+  Scratch (*scratch)(const LeafTile&) = nullptr;
 
   // The call, in C++ with names in braces that the code generator replaces (codegen/leaf_code.h).
   std::string_view code = {};

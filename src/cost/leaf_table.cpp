@@ -4,6 +4,7 @@
 
 #include "cost/leaf.h"
 #include "cost/leaf_cost.h"
+#include "cost/leaf_scratch.h"
 #include "cost/loops_cost.h"
 #include "cost/operand_layouts.h"
 #include "ir/movement_form.h"
@@ -191,8 +192,8 @@ const std::vector<Leaf>& table() {
        // With few row tiles widening the panels first costs more than widening them in every tile.
        .few = "tile",
        .few_tiles = 4,
-       .scratch_type = "float",
-       .scratch_count = "tensor::widened_elements<{right.lanes}, {panels}>({k.step})",
+       .scratch_name = "widened",
+       .scratch = widened_scratch,
        .code = "tensor::gemm_block_widened<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, "
                "{n}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {scratch});"},
       {.name = "tile-widened-pairs",
@@ -200,8 +201,8 @@ const std::vector<Leaf>& table() {
        .takes = takes_widened_pairs,
        .count = count_tile,
        .takes_blocks = true,
-       .scratch_type = "float",
-       .scratch_count = "tensor::widened_elements<{right.lanes}, {panels}>({k.step})",
+       .scratch_name = "widened",
+       .scratch = widened_scratch,
        .code = "tensor::gemm_block_widened<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, "
                "{n}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {scratch});"},
       {.name = "tile-encoded",
@@ -212,8 +213,8 @@ const std::vector<Leaf>& table() {
        // A single tile of rows reads the panels once, and decodes them in registers.
        .few = "stream-tile-encoded",
        .few_tiles = 1,
-       .scratch_type = "{left.type}",
-       .scratch_count = "tensor::decoded_elements<{right.lanes}, {panels}, {right.encoding}>({k.step})",
+       .scratch_name = "decoded",
+       .scratch = decoded_scratch,
        .code =
            "tensor::gemm_block_encoded<{right.lanes}, {rows}, {panels}>({left}, {right}, {{out}, {n}, {m}, {n}}, {k}, "
            "{m.range}, {k.range}, {n.panels}, {scratch});"},
@@ -286,8 +287,8 @@ const std::vector<Leaf>& table() {
        .loop = {"item", "tensor::attention_work_items({tile}, {0.dim.0}, {0.dim.1}, {1.dim.0})", false,
                 attention_items},
        .strided = {0},
-       .scratch_type = "float",
-       .scratch_count = "tensor::attention_scratch_floats({tile}, {0.max.0}, {0.dim.1}, {1.dim.0}, {0.dim.2})",
+       .scratch_name = "running",
+       .scratch = attention_scratch,
        .code = "tensor::attention<{1.own_lanes}, {tile}, {1.layout}, {2.layout}>({0}, {0.stride}, {1}, {2}, "
                "{score.seen}, {score.factor}, {score.map}, {0.dim.0}, {0.dim.1}, {1.dim.0}, {0.dim.2}, {1.dim.1}, "
                "{out}, {scratch}, {begin}, {end});"},

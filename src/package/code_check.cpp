@@ -92,6 +92,10 @@ std::string fault_of_code(std::span<const std::byte> elf) {
   if (!is_shared_object(header)) return "it is no 64-bit shared object";
   if (!fits(header.e_phoff, header.e_phnum * sizeof(Elf64_Phdr), elf.size())) return "it is cut";
   const auto headers = read_table<Elf64_Phdr>(elf, header.e_phoff, header.e_phnum);
+  // The loader makes it when a thread first uses it, and ends the process where it can't.
+  if (std::ranges::find(headers, std::uint32_t{PT_TLS}, &Elf64_Phdr::p_type) != headers.end()) {
+    return "it has thread-local storage";
+  }
   const Segments segments(headers);
   if (!segments.are_sound(elf.size())) return "it is cut, or its segments are wrong";
   const auto dynamic_header = std::ranges::find(headers, std::uint32_t{PT_DYNAMIC}, &Elf64_Phdr::p_type);

@@ -46,6 +46,7 @@ void describe(Archive& archive, T& value) {
     archive("parameters", value.parameters);
     archive("arena_bytes", value.arena_bytes, 0);
     archive("arena_lower_bound", value.arena_lower_bound, 0);
+    archive("scratch_bytes", value.scratch_bytes, 0);
   } else if constexpr (std::is_same_v<std::remove_const_t<T>, Weight>) {
     archive("name", value.name);
     archive("dtype", value.dtype);
@@ -233,6 +234,8 @@ class Checker {
     require(entry.arena_bytes <= kMaxArena && entry.arena_bytes % kArenaAlignment == 0 &&
                 entry.arena_lower_bound <= entry.arena_bytes,
             "the arena of \"" + entry.symbol + "\" has a wrong size");
+    require(entry.scratch_bytes <= kMaxArena && entry.scratch_bytes % kArenaAlignment == 0,
+            "the scratch memory of \"" + entry.symbol + "\" has a wrong size");
     for (const Parameter& parameter : entry.parameters) check(parameter);
   }
 

@@ -49,6 +49,7 @@ struct Entry {
   std::vector<Parameter> parameters;
   std::int64_t arena_bytes = 0;        // planned peak, 64-byte aligned
   std::int64_t arena_lower_bound = 0;  // largest sum of bytes live at once
+  std::int64_t scratch_bytes = 0;      // beside it for each thread (Team::scratch), 64-byte aligned
 };
 
 // A weight as it lies in the weights section.

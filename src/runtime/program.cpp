@@ -32,6 +32,12 @@ std::int64_t saturating_sum(std::int64_t a, std::int64_t b) {
   return __builtin_add_overflow(a, b, &result) ? kMaxBytes : result;
 }
 
+// Threads write no page together.
+std::int64_t whole_pages(std::int64_t bytes) {
+  constexpr std::int64_t kPage = 4096;
+  return (bytes + kPage - 1) / kPage * kPage;
+}
+
 // What the contract says of a parameter that is not a state.
 struct Expected {
   std::string_view function;
@@ -69,6 +75,7 @@ Program::Program(const package::Manifest& manifest, const CodeLibrary& code, con
         add_buffer(parameter, entries == &forward_ || parameter.name == "hidden" ? chunk_ : head_block_);
       }
       arena_bytes_ = std::max(arena_bytes_, bound.entry->arena_bytes);
+      scratch_bytes_ = std::max(scratch_bytes_, whole_pages(bound.entry->scratch_bytes));
     }
   }
   for (const char* name : {"tokens", "positions", "hidden", "logits"}) {
@@ -166,14 +173,15 @@ std::int64_t Program::parameter_bytes(const Parameter& parameter, std::int64_t r
   return bytes;
 }
 
-std::int64_t Program::bytes() const {
-  std::int64_t total = arena_bytes_;
+std::int64_t Program::bytes(int threads) const {
+  std::int64_t total = saturating_sum(arena_bytes_, saturating_product(scratch_bytes_, threads));
   for (const auto& [name, buffer] : buffers_) total = saturating_sum(total, buffer.bytes);
   return total;
 }
 
-void Program::allocate() {
+void Program::allocate(int threads) {
   arena_ = Pages(arena_bytes_, "the arena");
+  scratch_ = Pages(saturating_product(scratch_bytes_, threads), "the threads' scratch memory");
   for (auto& [name, buffer] : buffers_) {
     const bool is_state = buffer.parameter.kind == Parameter::Kind::kState;
     buffer.pages = Pages(buffer.bytes, is_state ? "the key/value cache" : "inputs and outputs");
@@ -261,7 +269,8 @@ void Program::call(std::vector<BoundEntry>& entries, ThreadTeam& team, const std
     bound->parameters[i] = buffers_.at("hidden").pages.data() + first_hidden * manifest_.hidden_size * 4;
   }
   if (profile_ != nullptr) team.set_profile(profile_->start(bound->entry->symbol, {rows, positions().front()}));
-  team.run([&](const tensor::Team& member) {
+  team.run([&](tensor::Team member) {
+    member.scratch = scratch_.data() + member.rank * scratch_bytes_;
     bound->function(member, bound->parameters.data(), symbols_.data(), arena_.data(), weights);
   });
   team.set_profile(nullptr);

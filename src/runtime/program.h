@@ -30,11 +30,11 @@ class Program {
   // The value of ctx: `context`, rounded up to what the code demands.
   std::int64_t capacity() const { return capacity_; }
 
-  // All that allocate() will take, saturated.
-  std::int64_t bytes() const;
+  // All that allocate() will take for a team of so many, saturated.
+  std::int64_t bytes(int threads) const;
 
   // Throws resource_error. Before it, nothing can be called.
-  void allocate();
+  void allocate(int threads);
 
   // The most tokens, at most `limit`, that one call takes; 0: there is no code for so few.
   std::int64_t forward_rows(std::int64_t limit) const;
@@ -89,11 +89,13 @@ class Program {
   std::int64_t chunk_ = 0;       // most rows of a forward call
   std::int64_t head_block_ = 0;  // most rows of a head call
   std::int64_t arena_bytes_ = 0;
+  std::int64_t scratch_bytes_ = 0;     // of a thread, in whole pages
   std::vector<std::int64_t> symbols_;  // values, as Manifest::symbols
   std::vector<BoundEntry> forward_;
   std::vector<BoundEntry> head_;
   std::map<std::string, Buffer> buffers_;
   Pages arena_;
+  Pages scratch_;
   Profile* profile_ = nullptr;
 };
 

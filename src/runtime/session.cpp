@@ -70,11 +70,11 @@ struct Session::State {
     code.require_contract(package.manifest());
     require_memory(path.string());
     package.prefetch();
-    program.allocate();
+    program.allocate(team.size());
   }
 
   void require_memory(const std::string& origin) const {
-    const std::int64_t needed = program.bytes();
+    const std::int64_t needed = program.bytes(team.size());
     const std::int64_t available = machine::available_memory();
     if (needed <= available) return;
     throw resource_error("a context of " + std::to_string(context) + " tokens needs " + gigabytes(needed) +

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <cstdio>
 #include <map>
 
 #include "base/error.h"
@@ -36,7 +35,8 @@ cost::Residence residence(const Expr& value, const Surroundings& around) {
     }
     case Expr::Kind::kOp: {
       if (around.constants.contains(&value)) return cost::Residence::kStream;
-      const bool keeps_memory = value.op->aliased_operand().has_value() || ir::changes_lanes_only(value);
+      const bool keeps_memory =
+          value.op->writes_alias() || ir::is_view_by_contract(value) || ir::changes_lanes_only(value);
       return keeps_memory ? residence(*value.arguments[0], around) : cost::Residence::kActivation;
     }
     case Expr::Kind::kScalar:
@@ -102,34 +102,20 @@ std::map<const ir::Function*, int> count_calls(const ir::Module& module) {
   return calls;
 }
 
-std::string op_name(const ScheduledOp& op) {
-  return op.is_call() ? "@" + op.value->callee->name : op.value->op->name();
-}
-
 }  // namespace
-
-std::string to_text(const ScheduledFunction& function, const machine::Machine& machine) {
-  std::string out = "@" + function.function->name + "\n";
-  for (const ScheduledOp& op : function.ops) {
-    char time[32];
-    std::snprintf(time, sizeof(time), "  %.3g us\n", op.predicted_s * 1e6);
-    out += "  " + op_name(op) + " -> " + op.value->types[0].text() + time + to_text(op.tree, machine, 4);
-  }
-  return out;
-}
 
 std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine,
                                                 int threads) {
   std::vector<ScheduledFunction> functions;
   std::map<const ir::Function*, double> seconds;
-  MemorySummaries summaries;
+  ir::MemorySummaries summaries;
   cost::FunctionTraffic traffic;
   const ir::Roles roles = ir::find_roles(module);
   const std::map<const ir::Function*, int> calls = count_calls(module);
   for (const auto& function : module.functions()) {
-    ScheduledFunction scheduled{function.get(), {}, 0};
+    ScheduledFunction scheduled{.function = function.get()};
     const ViewPlan views(*function, summaries);
-    summaries[function.get()] = views.summary();
+    summaries[function.get()] = views.memory().summary(*function);
     const Surroundings around = {*function, roles.at(function.get()), ir::constants(*function),
                                  cost::ProgramOrder(*function, traffic)};
     traffic[function.get()] = around.order.total();

@@ -109,6 +109,16 @@ std::vector<ir::TensorType> operand_types(const ScheduledOp& op) {
   return types;
 }
 
+// A leaf behind the buffer that it works in, which the innermost memory level that it fits keeps.
+Nodes with_scratch(const ScheduledOp& op, const machine::Machine& machine, TileNode compute, std::int64_t depth = 0) {
+  const auto scratch = scratch_of(op, compute, depth, machine);
+  if (!scratch) return {std::move(compute)};
+  TileNode buffer{.kind = Kind::kBuffer, .buffer = std::string(compute.leaf->scratch_name), .holds = *scratch};
+  buffer.level = machine::level_holding(machine, static_cast<double>(scratch->elements * dtype_size(scratch->dtype)));
+  compute.buffer = buffer.buffer;
+  return {std::move(buffer), std::move(compute)};
+}
+
 // A contraction: the right operand's panels divided among the threads; in a thread's share one row streams past, or
 // blocks of rows and of k are multiplied in register tiles, the last level that a core has for itself keeping the block
 // while the panels stream past.
@@ -161,10 +171,12 @@ class ContractionTree {
   }
 
   Nodes inside(const cost::Leaf& leaf) const {
-    if (!leaf.takes_blocks) return {compute(leaf)};
+    const std::int64_t extent = nest_.iterators[static_cast<std::size_t>(k_)].extent.max();
+    if (!leaf.takes_blocks) return with_scratch(op_, machine_, compute(leaf), extent);
     const std::int64_t tile = type(of_.left).layout.lanes(0);
     const auto block = machine::cache_block(machine_, static_cast<int>(dtype_size(type(of_.left).dtype)));
-    TileNode depth = loop(Kind::kSerial, k_, block.depth, {compute(leaf)});
+    TileNode depth =
+        loop(Kind::kSerial, k_, block.depth, with_scratch(op_, machine_, compute(leaf), std::min(extent, block.depth)));
     depth.level = block.level;
     return {loop(Kind::kSerial, m_, std::max(block.rows / tile, std::int64_t{1}) * tile, {std::move(depth)})};
   }
@@ -178,12 +190,12 @@ class ContractionTree {
 };
 
 // The loop of the leaf's own, divided among the threads.
-TileTree leaf_tree(const ScheduledOp& op, TileNode compute) {
+TileTree leaf_tree(const ScheduledOp& op, const machine::Machine& machine, TileNode compute) {
   const cost::LeafLoop& around = op.leaf->loop;
   const std::int64_t step = around.takes_row_tiles ? op.value->type().layout.lanes(0) : 1;
   TileTree tree;
-  tree.iterators = {{std::string(around.name), op.value->type().shape[0], around.extent}};
-  tree.body = {loop(Kind::kParallel, 0, step, {std::move(compute)})};
+  tree.iterators = {{std::string(around.name), op.value->type().shape[0], around.extent, around.items != nullptr}};
+  tree.body = {loop(Kind::kParallel, 0, step, with_scratch(op, machine, std::move(compute)))};
   return tree;
 }
 
@@ -194,6 +206,13 @@ std::int64_t block_unit(const ScheduledOp& op, int iterator) {
   const auto& left = op.value->arguments[static_cast<std::size_t>(of.left)]->type().layout;
   const bool is_row = of.classes[static_cast<std::size_t>(iterator)] == ir::IteratorClass::kM;
   return is_row ? left.lanes(0) : machine::kDepthUnit;
+}
+
+std::optional<cost::Scratch> scratch_of(const ScheduledOp& op, const TileNode& compute, std::int64_t depth,
+                                        const machine::Machine& machine) {
+  if (compute.leaf->scratch == nullptr) return std::nullopt;
+  const std::vector<ir::TensorType> types = operand_types(op);
+  return compute.leaf->scratch({machine, types, op.contraction ? &*op.contraction : nullptr, depth, compute.panels});
 }
 
 TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine) {
@@ -207,7 +226,7 @@ TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine) {
     case Domain::kContraction:
       return ContractionTree(op, machine).run();
     case Domain::kLoop:
-      return leaf_tree(op, std::move(compute));
+      return leaf_tree(op, machine, std::move(compute));
     case Domain::kOnce: {
       TileNode once{.kind = Kind::kOnce};
       once.body = {std::move(compute)};

@@ -27,21 +27,19 @@ struct ScheduledOp {
   View view;                                   // of a view
   std::vector<View> operands;                  // how each lies in memory; none for calls
 
-  bool is_call() const { return leaf == nullptr; }
+  bool is_call() const { return leaf == nullptr; }  // its tree has barriers alone
   bool is_view() const { return leaf != nullptr && leaf->domain == cost::Leaf::Domain::kView; }
 };
 
 // A function's ops in the order in which they run; constants (ir/constants.h) are stored, not run.
 struct ScheduledFunction {
   const ir::Function* function = nullptr;
-  std::vector<ScheduledOp> ops;
+  std::vector<ScheduledOp> ops = {};
+  TileTree end = {};  // behind the last op
 
   // Predicted seconds, calls included.
   double predicted_s = 0;
 };
-
-// Dumped: each op with its tile tree.
-std::string to_text(const ScheduledFunction& function, const machine::Machine& machine);
 
 // The default schedule: every op is a region of its own, in program order. An op's own loops run their common iterators
 // outside, the outermost one that is longer than one step divided among the threads, and the last iterator in vector
@@ -54,6 +52,11 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
 
 // What blocks of a contraction's iterator are multiples of: row tiles of m, whole groups of every encoding along k.
 std::int64_t block_unit(const ScheduledOp& op, int iterator);
+
+// The scratch memory that the leaf of this node needs, of which the most values of k at once are known; nothing for a
+// leaf that needs none.
+std::optional<cost::Scratch> scratch_of(const ScheduledOp& op, const TileNode& compute, std::int64_t depth,
+                                        const machine::Machine& machine);
 
 // The tree that it gives an op.
 TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine);

@@ -10,6 +10,10 @@
 #include "machine/machine.h"
 #include "schedule/strided_nest.h"
 
+namespace strata::ir {
+class TextScanner;
+}
+
 namespace strata::schedule {
 
 // A node of a tile tree. Where it stands, every iterator of the region has a range: at the root all of its extent, and
@@ -20,16 +24,22 @@ struct TileNode {
     kSerial,    // the range in equal parts of at most `step`, in units of the next inner step of the same iterator
     kVector,    // `step` lanes at a time; one is scalar code
     kOnce,      // by one thread alone
+    kBarrier,   // waits until all threads have come
     kWhen,      // `body` where the extent is at most `step`, `otherwise` where it is more
+    kBuffer,    // memory of each thread, for the nodes that follow it in its list
     kCompute,   // the ranges as they are, by a leaf
   };
 
   Kind kind = Kind::kCompute;
   int iterator = -1;      // kParallel, kSerial, kVector, kWhen: of TileTree::iterators
   std::int64_t step = 1;  // the same
-  int level = -1;         // kSerial: of the memory level that holds what the loops inside read again; -1: not said
+  int level = -1;         // kSerial: of the memory level that holds what the loops inside read again; kBuffer: of its
+                          // own; -1: not said
   std::vector<TileNode> body = {};
   std::vector<TileNode> otherwise = {};  // kWhen
+
+  std::string buffer = {};   // kBuffer: its name, unique in the tree; kCompute: of the leaf's scratch
+  cost::Scratch holds = {};  // kBuffer
 
   const cost::Leaf* leaf = nullptr;  // kCompute
   int stage = -1;                    // of an op's own loops: which one
@@ -41,7 +51,8 @@ struct TileNode {
 struct TileIterator {
   std::string name;
   ir::Dim extent;
-  std::string_view code = {};  // of a leaf's own loop: the extent in the leaf's notation
+  std::string_view code = {};       // of a leaf's own loop: the extent in the leaf's notation
+  bool is_counted_by_code = false;  // which alone says it: `extent` does not
 };
 
 // How one op is computed: loops down to leaves. The default schedule, a search's plan and one written by hand are all
@@ -51,16 +62,23 @@ struct TileTree {
   std::vector<TileNode> body = {};
 };
 
+// The barrier that a tree begins with; nullptr: it begins with something else.
+const TileNode* first_barrier(const TileTree& tree);
+
 // The tree as text, which parse_tile_tree reads:
 //
 //   parallel n by 64 {
 //     serial m by 288 {
 //       serial k by 512 in L2 {
-//         leaf tile panels 4
+//         buffer widened: f32[32768] in L2
+//         leaf tile-widened panels 4 with widened
 //       }
 //     }
 //   }
 std::string to_text(const TileTree& tree, const machine::Machine& machine, int indent = 0);
+
+// The nodes between braces, for a region with the iterators of `region`. The same errors.
+std::vector<TileNode> parse_tile_nodes(ir::TextScanner& in, const TileTree& region, const machine::Machine& machine);
 
 // The nodes of a text, for a region with the iterators of `region`. Throws Error (model) naming origin:line:column.
 std::vector<TileNode> parse_tile_tree(std::string_view text, const std::string& origin, const TileTree& region,

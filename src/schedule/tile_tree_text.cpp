@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "base/dtype.h"
 #include "base/error.h"
 #include "ir/text_scanner.h"
 #include "schedule/tile_tree.h"
@@ -16,11 +17,20 @@ std::string list_text(const std::vector<TileNode>& nodes, const TileTree& tree, 
 std::string compute_text(const TileNode& node) {
   if (node.stage >= 0) return "stage " + std::to_string(node.stage);
   std::string text = "leaf " + std::string(node.leaf->name);
-  if (node.leaf->domain != cost::Leaf::Domain::kContraction) return text;
-  text += " panels " + std::to_string(node.panels);
-  if (node.stream.element_bits == 0) return text;
-  return text + " ahead " + std::to_string(node.stream.ahead_bytes) + " locality " +
-         std::to_string(node.stream.locality);
+  if (node.leaf->domain == cost::Leaf::Domain::kContraction) text += " panels " + std::to_string(node.panels);
+  if (node.stream.element_bits != 0) {
+    text += " ahead " + std::to_string(node.stream.ahead_bytes) + " locality " + std::to_string(node.stream.locality);
+  }
+  return node.buffer.empty() ? text : text + " with " + node.buffer;
+}
+
+std::string level_text(const TileNode& node, const machine::Machine& machine) {
+  return node.level < 0 ? "" : " in " + machine.memory[static_cast<std::size_t>(node.level)].name;
+}
+
+std::string buffer_text(const TileNode& node, const machine::Machine& machine) {
+  return "buffer " + node.buffer + ": " + std::string(dtype_name(node.holds.dtype)) + "[" +
+         std::to_string(node.holds.elements) + "]" + level_text(node, machine);
 }
 
 const char* loop_text(Kind kind) {
@@ -33,6 +43,8 @@ const char* loop_text(Kind kind) {
       return "vector";
     case Kind::kOnce:
     case Kind::kWhen:
+    case Kind::kBarrier:
+    case Kind::kBuffer:
     case Kind::kCompute:
       break;
   }
@@ -42,6 +54,8 @@ const char* loop_text(Kind kind) {
 std::string node_text(const TileNode& node, const TileTree& tree, const machine::Machine& machine, int indent) {
   const std::string margin(static_cast<std::size_t>(indent), ' ');
   if (node.kind == Kind::kCompute) return margin + compute_text(node) + "\n";
+  if (node.kind == Kind::kBuffer) return margin + buffer_text(node, machine) + "\n";
+  if (node.kind == Kind::kBarrier) return margin + "barrier\n";
   const std::string body = " {\n" + list_text(node.body, tree, machine, indent + 2) + margin + "}";
   if (node.kind == Kind::kOnce) return margin + "once" + body + "\n";
   const TileIterator& iterator = tree.iterators[static_cast<std::size_t>(node.iterator)];
@@ -49,9 +63,8 @@ std::string node_text(const TileNode& node, const TileTree& tree, const machine:
     return margin + "when " + iterator.name + " <= " + std::to_string(node.step) + body + " else {\n" +
            list_text(node.otherwise, tree, machine, indent + 2) + margin + "}\n";
   }
-  std::string text = margin + loop_text(node.kind) + " " + iterator.name + " by " + std::to_string(node.step);
-  if (node.level >= 0) text += " in " + machine.memory[static_cast<std::size_t>(node.level)].name;
-  return text + body + "\n";
+  return margin + loop_text(node.kind) + " " + iterator.name + " by " + std::to_string(node.step) +
+         level_text(node, machine) + body + "\n";
 }
 
 std::string list_text(const std::vector<TileNode>& nodes, const TileTree& tree, const machine::Machine& machine,
@@ -64,10 +77,13 @@ std::string list_text(const std::vector<TileNode>& nodes, const TileTree& tree, 
 // Deeper than any tree that is of use, and shallow enough for the stack.
 constexpr int kMaxDepth = 64;
 
+// Of a buffer: so that its bytes can be added up.
+constexpr std::int64_t kMaxElements = std::int64_t{1} << 40;
+
 class Parser {
  public:
-  Parser(std::string_view text, const std::string& origin, const TileTree& region, const machine::Machine& machine)
-      : in_(text, origin), region_(region), machine_(machine) {}
+  Parser(ir::TextScanner& in, const TileTree& region, const machine::Machine& machine)
+      : in_(in), region_(region), machine_(machine) {}
 
   std::vector<TileNode> run() {
     std::vector<TileNode> nodes;
@@ -75,7 +91,6 @@ class Parser {
     return nodes;
   }
 
- private:
   std::vector<TileNode> body() {
     if (++depth_ > kMaxDepth) in_.fail("loops are nested too deep", "nest at most " + std::to_string(kMaxDepth));
     std::vector<TileNode> nodes;
@@ -85,11 +100,14 @@ class Parser {
     return nodes;
   }
 
+ private:
   TileNode node() {
     const std::size_t at = in_.position();
-    const std::string word = in_.identifier("a loop, 'once', 'when', 'stage' or 'leaf'");
+    const std::string word = in_.identifier("a node of a tile tree");
     if (word == "stage") return stage();
     if (word == "leaf") return leaf();
+    if (word == "buffer") return buffer();
+    if (word == "barrier") return {.kind = Kind::kBarrier};
     if (word == "once") {
       TileNode once{.kind = Kind::kOnce};
       once.body = body();
@@ -100,7 +118,7 @@ class Parser {
       if (word == loop_text(kind)) return loop(kind);
     }
     in_.fail_at(at, "'" + word + "' is no node of a tile tree",
-                "write parallel, serial, vector, once, when, stage or leaf");
+                "write parallel, serial, vector, once, when, barrier, buffer, stage or leaf");
   }
 
   int iterator() {
@@ -145,6 +163,20 @@ class Parser {
     return node;
   }
 
+  TileNode buffer() {
+    TileNode node{.kind = Kind::kBuffer, .buffer = in_.identifier("a buffer's name")};
+    in_.expect(":");
+    const std::size_t at = in_.position();
+    const auto dtype = parse_dtype(in_.identifier("an element type"));
+    if (!dtype) in_.fail_at(at, "there is no such element type");
+    in_.expect("[");
+    node.holds = {*dtype, positive("a number of elements")};
+    if (node.holds.elements > kMaxElements) in_.fail_at(at, "the buffer is too large");
+    in_.expect("]");
+    if (in_.accept_word("in")) node.level = level();
+    return node;
+  }
+
   TileNode stage() {
     TileNode node;
     node.leaf = &cost::leaf("loops");
@@ -168,10 +200,11 @@ class Parser {
       in_.expect_word("locality");
       node.stream.locality = static_cast<int>(in_.integer("a locality"));
     }
+    if (in_.accept_word("with")) node.buffer = in_.identifier("a buffer's name");
     return node;
   }
 
-  ir::TextScanner in_;
+  ir::TextScanner& in_;
   const TileTree& region_;
   const machine::Machine& machine_;
   int depth_ = 0;
@@ -179,13 +212,22 @@ class Parser {
 
 }  // namespace
 
+const TileNode* first_barrier(const TileTree& tree) {
+  return !tree.body.empty() && tree.body[0].kind == Kind::kBarrier ? tree.body.data() : nullptr;
+}
+
 std::string to_text(const TileTree& tree, const machine::Machine& machine, int indent) {
   return list_text(tree.body, tree, machine, indent);
 }
 
 std::vector<TileNode> parse_tile_tree(std::string_view text, const std::string& origin, const TileTree& region,
                                       const machine::Machine& machine) {
-  return Parser(text, origin, region, machine).run();
+  ir::TextScanner in(text, origin);
+  return Parser(in, region, machine).run();
+}
+
+std::vector<TileNode> parse_tile_nodes(ir::TextScanner& in, const TileTree& region, const machine::Machine& machine) {
+  return Parser(in, region, machine).body();
 }
 
 }  // namespace strata::schedule

@@ -2,6 +2,7 @@
 #include "schedule/verify.h"
 
 #include <algorithm>
+#include <set>
 #include <stdexcept>
 
 namespace strata::schedule {
@@ -25,7 +26,7 @@ class Verifier {
 
   void run() {
     cuts_.resize(op_.tree.iterators.size());
-    computed_.resize(op_.nest ? op_.nest->stages.size() : 1);
+    computed_.resize(op_.nest ? op_.nest->stages.size() : op_.is_call() ? 0 : 1);
     visit(op_.tree.body);
     for (std::size_t s = 0; s < computed_.size(); ++s) {
       if (!computed_[s]) fail(op_.nest ? "stage " + std::to_string(s) + " is not computed" : "no leaf computes it");
@@ -34,18 +35,21 @@ class Verifier {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw std::logic_error("tile tree of " + op_.value->op->name() + ": " + what);
+    const std::string name = op_.is_call() ? "the call of @" + op_.value->callee->name : op_.value->op->name();
+    throw std::logic_error("tile tree of " + name + ": " + what);
   }
 
   std::string name(int iterator) const { return op_.tree.iterators[static_cast<std::size_t>(iterator)].name; }
 
+  // Buffers are there for the nodes behind them in their list.
   void visit(const std::vector<TileNode>& nodes) {
+    const std::size_t before = buffers_.size();
     for (const TileNode& node : nodes) visit(node);
+    buffers_.resize(before);
   }
 
   void visit(const TileNode& node) {
-    const bool has_iterator = node.kind != Kind::kOnce && node.kind != Kind::kCompute;
-    if (has_iterator && (node.iterator < 0 || node.iterator >= static_cast<int>(cuts_.size()))) {
+    if (has_iterator(node) && (node.iterator < 0 || node.iterator >= static_cast<int>(cuts_.size()))) {
       fail("a loop without an iterator");
     }
     if (node.step < 1) fail("a step of " + std::to_string(node.step));
@@ -59,9 +63,46 @@ class Verifier {
         return visit_owned(node);
       case Kind::kWhen:
         return visit_when(node);
+      case Kind::kBarrier:
+        if (is_owned_) fail("not all threads come to the barrier");
+        return;
+      case Kind::kBuffer:
+        return visit_buffer(node);
       case Kind::kCompute:
         return node.stage >= 0 ? visit_stage(node) : visit_leaf(node);
     }
+  }
+
+  static bool has_iterator(const TileNode& node) {
+    return node.kind != Kind::kOnce && node.kind != Kind::kBarrier && node.kind != Kind::kBuffer &&
+           node.kind != Kind::kCompute;
+  }
+
+  void visit_buffer(const TileNode& node) {
+    if (!names_.insert(node.buffer).second) fail("the buffer " + node.buffer + " stands there twice");
+    if (node.level >= 0) check_capacity(node.holds.elements * dtype_size(node.holds.dtype), node.level, "buffer");
+    buffers_.push_back(&node);
+  }
+
+  // What a leaf works in holds at least what it needs where it stands.
+  void check_scratch(const TileNode& node) const {
+    const std::string leaf = "leaf " + std::string(node.leaf->name);
+    const auto needed = scratch_of(op_, node, op_.contraction ? most_of_k() : 0, machine_);
+    if (!needed && node.buffer.empty()) return;
+    if (!needed) fail(leaf + " works in no buffer");
+    if (node.buffer.empty()) fail(leaf + " has no buffer to work in");
+    const auto buffer = std::ranges::find(buffers_, node.buffer, &TileNode::buffer);
+    if (buffer == buffers_.end()) fail(leaf + " has no buffer " + node.buffer + " where it stands");
+    const cost::Scratch& holds = (*buffer)->holds;
+    if (holds.dtype == needed->dtype && holds.elements >= needed->elements) return;
+    fail("the buffer " + node.buffer + " does not hold the " + std::string(dtype_name(needed->dtype)) + "[" +
+         std::to_string(needed->elements) + "] that " + leaf + " needs");
+  }
+
+  std::int64_t most_of_k() const {
+    const auto k = static_cast<std::size_t>(*op_.contraction->only(ir::IteratorClass::kK));
+    const std::int64_t extent = op_.tree.iterators[k].extent.max();
+    return cuts_[k].step == 0 ? extent : std::min(extent, cuts_[k].step);
   }
 
   void visit_owned(const TileNode& node) {
@@ -141,6 +182,7 @@ class Verifier {
   }
 
   void mark(std::size_t stage) {
+    if (stage >= computed_.size()) fail("a call is computed by its function");
     if (!is_owned_) fail("every thread would compute the same");
     if (computed_[stage]) fail("stage " + std::to_string(stage) + " is computed twice");
     computed_[stage] = true;
@@ -149,6 +191,7 @@ class Verifier {
   void visit_leaf(const TileNode& node) {
     if (op_.nest) fail("leaf " + std::string(node.leaf->name) + " among the op's own loops");
     if (op_.contraction) check_blocks(*node.leaf);
+    check_scratch(node);
     mark(0);
   }
 
@@ -179,9 +222,13 @@ class Verifier {
       const std::int64_t extent = op_.tree.iterators[i].extent.max();
       bytes *= cuts_[i].step == 0 ? extent : std::min(extent, cuts_[i].step);
     }
-    const machine::MemoryLevel& level = machine_.memory[static_cast<std::size_t>(node.level)];
+    check_capacity(bytes, node.level, "block");
+  }
+
+  void check_capacity(std::int64_t bytes, int at, const std::string& what) const {
+    const machine::MemoryLevel& level = machine_.memory[static_cast<std::size_t>(at)];
     if (bytes > level.capacity_bytes) {
-      fail("a block of " + std::to_string(bytes) + " bytes is larger than " + level.name);
+      fail("a " + what + " of " + std::to_string(bytes) + " bytes is larger than " + level.name);
     }
   }
 
@@ -189,13 +236,15 @@ class Verifier {
   const machine::Machine& machine_;
   std::vector<Cut> cuts_;
   std::vector<bool> computed_;
+  std::vector<const TileNode*> buffers_;  // in scope
+  std::set<std::string> names_;           // of all buffers so far
   bool is_owned_ = false;
 };
 
 }  // namespace
 
 void verify(const ScheduledOp& op, const machine::Machine& machine) {
-  if (!op.is_call() && !op.is_view()) Verifier(op, machine).run();
+  if (!op.is_view()) Verifier(op, machine).run();
 }
 
 }  // namespace strata::schedule

@@ -16,11 +16,6 @@ std::size_t strided_axes(const cost::Leaf& leaf, std::size_t operand) {
   return std::ranges::find(leaf.strided, operand) == leaf.strided.end() ? 0 : 1;
 }
 
-bool is_written_operand(const Expr& user, std::size_t operand) {
-  return user.kind == Expr::Kind::kOp && user.op->writes_alias() &&
-         user.op->aliased_operand() == static_cast<int>(operand);
-}
-
 ir::LoopNest identity_nest(const ir::Shape& shape) {
   ir::LoopNest nest;
   ir::Stage stage;
@@ -39,7 +34,7 @@ ir::LoopNest identity_nest(const ir::Shape& shape) {
 }  // namespace
 
 std::optional<ir::LoopNest> loops_of(const Expr& value) {
-  const bool keeps_order = value.op->aliased_operand() && !value.op->writes_alias();
+  const bool keeps_order = ir::is_view_by_contract(value);
   if (keeps_order || ir::changes_lanes_only(value)) return identity_nest(value.arguments[0]->type().shape);
   std::vector<ir::TensorType> types;
   for (const Expr* argument : value.arguments) types.push_back(argument->type());
@@ -52,9 +47,10 @@ const cost::Leaf* leaf_of(const Expr& value) {
   return cost::find_leaf(*value.op, types, value.attributes, value.type());
 }
 
-ViewPlan::ViewPlan(const ir::Function& function, const MemorySummaries& callees)
+ViewPlan::ViewPlan(const ir::Function& function, const ir::MemorySummaries& callees)
     : function_(function),
       callees_(callees),
+      memory_([this](const Expr& value) { return views_.contains(&value); }, callees),
       constants_(ir::constants(function)),
       order_(ir::topological_order(function)) {
   for (std::size_t i = 0; i < order_.size(); ++i) {
@@ -85,22 +81,6 @@ View ViewPlan::of(const Expr* value) const {
   return view == nullptr ? own_memory(value->type()) : *view;
 }
 
-MemorySummary ViewPlan::summary() const {
-  MemorySummary summary{{}, std::vector<bool>(function_.parameters.size(), false)};
-  const auto parameter_of = [&](const Tensor& memory) {
-    const auto found = std::ranges::find(function_.parameters, memory.first);
-    return found == function_.parameters.end() ? -1 : static_cast<int>(found - function_.parameters.begin());
-  };
-  for (const Expr* result : function_.results) {
-    summary.result_parameter.push_back(parameter_of(memory_of(result)));
-    if (summary.result_parameter.back() >= 0) summary.keeps_parameter[summary.result_parameter.back()] = true;
-  }
-  for (const Write& write : writes_) {
-    if (const int parameter = parameter_of(write.memory); parameter >= 0) summary.keeps_parameter[parameter] = true;
-  }
-  return summary;
-}
-
 void ViewPlan::resolve() {
   views_.clear();
   for (const Expr* value : order_) {
@@ -115,15 +95,18 @@ void ViewPlan::collect_writes() {
   for (const Expr* value : order_) {
     if (value->kind == Expr::Kind::kGet) continue;
     for (std::size_t i = 0; i < value->arguments.size(); ++i) {
-      if (keeps(*value, i)) writes_.push_back({memory_of(value->arguments[i]), time_.at(value)});
+      if (keeps(*value, i)) writes_.push_back({memory_.root(value->arguments[i]), time_.at(value)});
     }
   }
 }
 
 // Whether the user writes the operand's memory, or hands it on as its result.
 bool ViewPlan::keeps(const Expr& user, std::size_t operand) const {
-  if (user.kind == Expr::Kind::kCall) return callees_.at(user.callee).keeps_parameter[operand];
-  return is_written_operand(user, operand);
+  const auto written = memory_.written_operands(user);
+  if (std::ranges::find(written, operand) != written.end()) return true;
+  if (user.kind != Expr::Kind::kCall) return false;
+  const auto& results = callees_.at(user.callee).result_parameter;
+  return std::ranges::find(results, operand) != results.end();
 }
 
 bool ViewPlan::must_copy(const Expr* value) const {
@@ -155,7 +138,7 @@ bool ViewPlan::accepts(const Expr& user, std::size_t operand) const {
 
 // A view that is made of this one reads it when it is made: what happens afterwards is for that view to mind.
 bool ViewPlan::is_overwritten_before_use(const Expr* value) const {
-  const Tensor memory = memory_of(value);
+  const ir::Tensor memory = memory_.root(value);
   const auto uses = uses_.find(value);
   const bool is_result = std::ranges::find(function_.results, value) != function_.results.end();
   return std::ranges::any_of(writes_, [&](const Write& write) {
@@ -169,25 +152,12 @@ bool ViewPlan::is_overwritten_before_use(const Expr* value) const {
 
 // A result is all of its memory, which is no constant and no other result's.
 bool ViewPlan::is_free_result(const Expr* value) const {
-  const Tensor memory = memory_of(value);
+  const ir::Tensor memory = memory_.root(value);
   if (!views_.at(value).whole || constants_.contains(memory.first)) return false;
   // Of several results in one memory the tensor itself keeps it, or else the first.
-  const auto first = std::ranges::find_if(function_.results, [&](const Expr* r) { return memory_of(r) == memory; });
+  const auto first = std::ranges::find_if(function_.results, [&](const Expr* r) { return memory_.root(r) == memory; });
   const bool has_tensor = std::ranges::find(function_.results, memory.first) != function_.results.end();
   return *first == value && !has_tensor;
-}
-
-ViewPlan::Tensor ViewPlan::memory_of(const Expr* value, std::int64_t index) const {
-  if (value->kind == Expr::Kind::kGet) return memory_of(value->arguments[0], value->index);
-  if (views_.contains(value)) return memory_of(value->arguments[0]);
-  if (value->kind == Expr::Kind::kOp && value->op->writes_alias()) {
-    return memory_of(value->arguments[*value->op->aliased_operand()]);
-  }
-  if (value->kind == Expr::Kind::kCall) {
-    const int parameter = callees_.at(value->callee).result_parameter[index];
-    if (parameter >= 0) return memory_of(value->arguments[parameter]);
-  }
-  return {value, index};
 }
 
 }  // namespace strata::schedule

@@ -1,47 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <map>
 #include <unordered_map>
 #include <unordered_set>
-#include <utility>
 #include <vector>
 
 #include "cost/leaf.h"
+#include "ir/memory.h"
 #include "schedule/view.h"
 
 namespace strata::schedule {
-
-// What a caller must know of the memory that it hands to a function.
-struct MemorySummary {
-  std::vector<int> result_parameter;  // by result: the parameter whose memory it is, -1: none
-  std::vector<bool> keeps_parameter;  // by parameter: written, or part of the results
-};
-using MemorySummaries = std::map<const ir::Function*, MemorySummary>;
 
 // The values of a function that are views: no code is made for them, their users read the memory of another value.
 class ViewPlan {
  public:
   // A value becomes a view when strides describe it, all its users read such strides, and its memory is not overwritten
   // before its last use. `callees` has all functions that are called.
-  ViewPlan(const ir::Function& function, const MemorySummaries& callees);
+  ViewPlan(const ir::Function& function, const ir::MemorySummaries& callees);
+  ViewPlan(const ViewPlan&) = delete;
+  ViewPlan& operator=(const ViewPlan&) = delete;
 
   const View* find(const ir::Expr* value) const;  // nullptr: no view
 
   // How a value lies in memory, view or not.
   View of(const ir::Expr* value) const;
 
-  MemorySummary summary() const;
+  // Where values lie by this plan.
+  const ir::Memory& memory() const { return memory_; }
 
  private:
-  using Tensor = std::pair<const ir::Expr*, std::int64_t>;
   struct Use {
     const ir::Expr* user;
     std::size_t operand;
     std::int64_t time;
   };
   struct Write {
-    Tensor memory;
+    ir::Tensor memory;
     std::int64_t time;
   };
 
@@ -52,10 +46,10 @@ class ViewPlan {
   bool keeps(const ir::Expr& user, std::size_t operand) const;
   bool is_overwritten_before_use(const ir::Expr* value) const;
   bool is_free_result(const ir::Expr* value) const;
-  Tensor memory_of(const ir::Expr* value, std::int64_t index = 0) const;
 
   const ir::Function& function_;
-  const MemorySummaries& callees_;
+  const ir::MemorySummaries& callees_;
+  const ir::Memory memory_;
   std::unordered_set<const ir::Expr*> constants_;
   std::vector<const ir::Expr*> order_;
   std::unordered_map<const ir::Expr*, std::int64_t> time_;

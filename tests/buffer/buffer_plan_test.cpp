@@ -103,6 +103,42 @@ TEST_F(BufferPlanTest, AnUpdateInPlaceReturnsItsParameter) {
   EXPECT_EQ(of("f").arena_bytes, 0);
 }
 
+// What threads work in is not in the arena; a caller's is as much as its callees'.
+TEST_F(BufferPlanTest, ScratchMemoryIsThatOfTheLargestOp) {
+  plan(R"(  symbol seq in 1..512
+  func @g(%x: f32[seq, 64]<6@0>) {
+    %0 = weight "w" : f16[96, 64]<16@0>
+    %1 = matmul_nt(%x, %0) : f32[seq, 96]
+    return %1
+  }
+  func @f(%x: f32[seq, 64]<6@0>, %y: f32[seq, 32]<6@0>) {
+    %0 = call @g(%x) : (f32[seq, 96])
+    %1 = weight "v" : f16[96, 32]<16@0>
+    %2 = matmul_nt(%y, %1) : f32[seq, 96]
+    return %0, %2
+  }
+)");
+  EXPECT_EQ(of("g").scratch_bytes, 4 * 16 * 64 * 4);
+  EXPECT_EQ(of("f").scratch_bytes, 4 * 16 * 64 * 4);
+  EXPECT_EQ(of("f").scratch.at(result("f", 1)).bytes, 4 * 16 * 32 * 4);
+  EXPECT_EQ(of("f").arena_bytes, 0);
+}
+
+// Buffers of cases that exclude one another, or of lists that follow one another, take the same place.
+TEST(ScratchPlan, ABufferLiesAboveThoseThatAreThereAlready) {
+  ops::register_all();
+  const machine::Machine machine = machine::load("avx512-zen5");
+  schedule::TileTree tree;
+  tree.iterators = {{"i", ir::Dim(512)}};
+  tree.body = schedule::parse_tile_tree(
+      "buffer a: f32[1] once { buffer b: f32[17] } when i <= 4 { buffer c: bf16[2] buffer d: f32[3] } else { buffer e: "
+      "f32[64] }",
+      "test", tree, machine);
+  const ScratchPlan plan = plan_scratch(tree);
+  EXPECT_EQ(plan.offsets, (std::map<std::string, std::int64_t>{{"a", 0}, {"b", 64}, {"c", 64}, {"d", 128}, {"e", 64}}));
+  EXPECT_EQ(plan.bytes, 64 + 256);
+}
+
 TEST_F(BufferPlanTest, ACalleesFrameLiesAboveWhatIsLiveAtTheCall) {
   plan(R"(  func @g(%x: f32[64]) {
     %0 = exp(%x) : f32[64]

@@ -24,7 +24,7 @@ class PackageTest(StrataTest):
 
     def test_report(self):
         self.assertEqual((self.cold.code, self.cold.out), (0, b""), self.cold)
-        for word in (str(self.package), "toolchain", "pack", "arena peak", "lower bound"):
+        for word in (str(self.package), "toolchain", "pack", "arena peak", "lower bound", "scratch of a thread"):
             self.assertIn(word, self.cold.err)
 
     def test_same_inputs_give_the_same_bytes(self):

@@ -182,6 +182,35 @@ inline std::string build_code(const std::vector<codegen::Unit>& units, const mac
   return Toolchain::find(machine).build(units, cache, 1, {});
 }
 
+inline constexpr std::size_t kGuardBytes = 256;
+inline constexpr std::byte kGuard{0x5a};
+
+// Aligned as code wants it, with guards behind it.
+class GuardedMemory {
+ public:
+  explicit GuardedMemory(std::int64_t bytes)
+      : bytes_(static_cast<std::size_t>(bytes)), memory_(bytes_ + kAlignment + kGuardBytes, std::byte{0x7f}) {
+    std::ranges::fill(guard(), kGuard);
+  }
+
+  std::byte* data() {
+    void* at = memory_.data();
+    std::size_t space = memory_.size();
+    return static_cast<std::byte*>(std::align(kAlignment, bytes_ + kGuardBytes, at, space));
+  }
+  bool is_intact() {
+    return std::ranges::all_of(guard(), [](std::byte b) { return b == kGuard; });
+  }
+
+ private:
+  static constexpr std::size_t kAlignment = 64;
+
+  std::span<std::byte> guard() { return {data() + bytes_, kGuardBytes}; }
+
+  std::size_t bytes_;
+  std::vector<std::byte> memory_;
+};
+
 // A module's function `main`, planned; weights get random values. `tag` names its code.
 class PlannedFunction {
  public:
@@ -210,6 +239,7 @@ class PlannedFunction {
   const codegen::PlannedModule& planned() const { return *planned_; }
   const codegen::WeightMap& weights() const { return weights_; }
   const machine::Machine& machine() const { return machine_; }
+  const std::byte* weight_bytes() const { return weight_bytes_.data(); }
 
   std::vector<codegen::Unit> units() const {
     return codegen::generate(*planned_, {"main"}, symbols_, weights_, machine_);
@@ -234,7 +264,7 @@ class PlannedFunction {
       }
     }
     const std::vector<std::vector<std::byte>> before(memory.begin(), memory.begin() + std::ssize(arguments));
-    call(code, memory, symbols, threads, plan.arena_bytes);
+    call(code, memory, symbols, threads, plan);
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       if (!is_written[i] && memory[i] != before[i]) throw std::runtime_error("an argument was overwritten");
     }
@@ -261,9 +291,6 @@ class PlannedFunction {
   }
 
  private:
-  static constexpr std::size_t kGuardBytes = 256;
-  static constexpr std::byte kGuard{0x5a};
-
   // The checkpoint's tensors.
   void make_weights(const CompileCase& options, std::mt19937_64& random) {
     for (const auto& function : source_.functions()) {
@@ -294,7 +321,7 @@ class PlannedFunction {
 
   // Everything that the code may write has guards behind it.
   void call(const LoadedCode& code, std::vector<std::vector<std::byte>>& memory, const Symbols& symbols, int threads,
-            std::int64_t arena_bytes) const {
+            const buffer::FunctionPlan& plan) const {
     std::vector<void*> parameters;
     for (auto& bytes : memory) {
       bytes.resize(bytes.size() + kGuardBytes, kGuard);
@@ -302,15 +329,15 @@ class PlannedFunction {
     }
     std::vector<std::int64_t> values;
     for (const std::string& name : symbols_) values.push_back(symbols.at(name));
-    std::vector<std::byte> arena(static_cast<std::size_t>(arena_bytes) + 64 + kGuardBytes, std::byte{0x7f});
-    void* aligned = arena.data();
-    std::size_t space = arena.size();
-    std::align(64, static_cast<std::size_t>(arena_bytes), aligned, space);
-    const std::span<std::byte> guard(static_cast<std::byte*>(aligned) + arena_bytes, kGuardBytes);
-    std::ranges::fill(guard, kGuard);
-    run_team(code, parameters, values, static_cast<std::byte*>(aligned), threads);
+    GuardedMemory arena(plan.arena_bytes);
+    std::vector<GuardedMemory> scratch;
+    for (int rank = 0; rank < threads; ++rank) scratch.emplace_back(plan.scratch_bytes);
+    run_team(code, parameters, values, arena.data(), scratch);
     const auto is_guard = [](std::byte b) { return b == kGuard; };
-    if (!std::ranges::all_of(guard, is_guard)) throw std::runtime_error("writes behind the arena");
+    if (!arena.is_intact()) throw std::runtime_error("writes behind the arena");
+    for (GuardedMemory& of_thread : scratch) {
+      if (!of_thread.is_intact()) throw std::runtime_error("writes behind the scratch memory");
+    }
     for (auto& bytes : memory) {
       if (!std::all_of(bytes.end() - kGuardBytes, bytes.end(), is_guard)) {
         throw std::runtime_error("writes behind a parameter or result");
@@ -320,16 +347,18 @@ class PlannedFunction {
   }
 
   void run_team(const LoadedCode& code, const std::vector<void*>& parameters, const std::vector<std::int64_t>& values,
-                std::byte* arena, int threads) const {
+                std::byte* arena, std::vector<GuardedMemory>& scratch) const {
+    const int threads = static_cast<int>(scratch.size());
     const CodeEntry entry = code.entry(codegen::entry_symbol("main", planned_->tag));
     tensor::Barrier barrier(threads);
+    const auto run = [&](int rank) {
+      std::byte* const own = scratch[static_cast<std::size_t>(rank)].data();
+      entry(tensor::Team{rank, threads, &barrier, nullptr, own}, parameters.data(), values.data(), arena,
+            weight_bytes_.data());
+    };
     std::vector<std::jthread> team;
-    for (int rank = 1; rank < threads; ++rank) {
-      team.emplace_back([&, rank] {
-        entry(tensor::Team{rank, threads, &barrier}, parameters.data(), values.data(), arena, weight_bytes_.data());
-      });
-    }
-    entry(tensor::Team{0, threads, &barrier}, parameters.data(), values.data(), arena, weight_bytes_.data());
+    for (int rank = 1; rank < threads; ++rank) team.emplace_back(run, rank);
+    run(0);
   }
 
   machine::Machine machine_;
@@ -359,6 +388,13 @@ class CompiledFunction : public PlannedFunction {
 
   std::vector<ir::Value> run(const std::vector<ir::Value>& arguments, const Symbols& symbols, int threads) const {
     return PlannedFunction::run(code_, arguments, symbols, threads);
+  }
+
+  // What one rank of a team does, whoever else there is: no barrier waits.
+  void run_rank(int rank, int size, const std::vector<void*>& parameters) const {
+    tensor::Barrier nobody(1);
+    code_.entry(codegen::entry_symbol("main", planned().tag))(tensor::Team{rank, size, &nobody}, parameters.data(),
+                                                              nullptr, nullptr, weight_bytes());
   }
 
  private:

@@ -51,6 +51,100 @@ TEST(OptCorpus, NoTextIsAnInternalError) {
   }
 }
 
+constexpr const char* kScheduled = R"(module m {
+  symbol seq in 1..512
+
+  func @f(%x: f32[seq, 64]<16@1>, %w: f32[64]<16@0>) {
+    %0 = exp(%x) : f32[seq, 64]<16@1>
+    %1 = rms_norm(%0, %w) {eps = 1e-06} : f32[seq, 64]<16@1>
+    return %1
+  }
+}
+
+schedule {
+  func @f {
+    // exp f32[seq, 64]<16@1>
+    %0 {
+      parallel i0i1 by 4096 {
+        vector i0i1 by 16 {
+          stage 0
+        }
+      }
+    }
+    // rms_norm f32[seq, 64]<16@1>
+    %1 {
+      barrier
+      parallel i0 by 1 {
+        serial i0 by 1 {
+          vector k by 16 {
+            stage 0
+          }
+          vector k by 16 {
+            stage 1
+          }
+        }
+      }
+    }
+    end {
+      barrier
+    }
+  }
+}
+)";
+
+std::string scheduled(const std::string& text) { return optimise_text(text, "x.ir", {"schedule"}, "avx512-zen5"); }
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  return text.replace(text.find(from), from.size(), to);
+}
+
+// A module gets its default trees; with a schedule behind it, those.
+TEST(OptSchedule, TreesArePrintedAndReadBack) {
+  const std::string text = kScheduled;
+  EXPECT_EQ(scheduled(text.substr(0, text.find("schedule"))), text);
+  EXPECT_EQ(scheduled(text), text);
+  const std::string scalar = replaced(text, "parallel i0i1 by 4096 {\n        vector i0i1 by 16",
+                                      "parallel i0i1 by 64 {\n        vector i0i1 by 1");
+  EXPECT_NE(scalar, text);
+  EXPECT_EQ(scheduled(scalar), scalar);
+}
+
+TEST(OptSchedule, WhatTheVerifierFindsIsTheInputsMistake) {
+  const std::string text = kScheduled;
+  const auto refuse = [&](const std::string& from, const std::string& to, const std::string& part) {
+    testing::expect_error(ExitCode::kModel, {part, "x.ir"}, [&] { scheduled(replaced(text, from, to)); });
+  };
+  refuse("      barrier\n      parallel i0", "      parallel i0", "a barrier is missing before %1");
+  refuse("    end {\n      barrier\n    }\n", "    end {\n    }\n", "a barrier is missing at the end");
+  refuse("stage 1", "stage 0", "stage 0 is computed twice");
+  refuse("parallel i0 by", "parallel k by", "threads would share the sums along k");
+  refuse("    %1 {", "    %2 {", "@f computes no %2, x.ir:22:5");
+  refuse("func @f {\n    // exp", "func @g {\n    // exp", "the module has no function @g, x.ir:12:9");
+  refuse("        serial i0 by 1 {", "        serially i0 by 1 {", "'serially' is no node of a tile tree, x.ir:25:9");
+}
+
+TEST(OptSchedule, StandsBehindTheOtherPasses) {
+  const auto refuse = [](const std::vector<std::string>& passes) {
+    testing::expect_error(ExitCode::kUsage, {"schedule"},
+                          [&] { optimise_text(kScheduled, "x.ir", passes, "avx512-zen5"); });
+  };
+  refuse({});
+  refuse({"egraph"});
+  refuse({"egraph", "schedule"});
+  refuse({"schedule", "egraph"});
+  const std::string module = std::string(kScheduled).substr(0, std::string(kScheduled).find("schedule"));
+  EXPECT_NE(optimise_text(module, "x.ir", {"egraph", "schedule"}, "avx512-zen5").find("\nschedule {\n"),
+            std::string::npos);
+}
+
+TEST(OptSchedule, WhatHasNoCodeIsNamed) {
+  testing::expect_error(ExitCode::kModel, {"there is no code for %0", "egraph"}, [] {
+    scheduled(
+        "module m {\n  func @f(%x: f32[8, 64], %w: f32[32, 64]<16@0>) {\n    %0 = matmul_nt(%x, %w) : f32[8, 32]\n    "
+        "return %0\n  }\n}\n");
+  });
+}
+
 TEST(Opt, AValueReadAfterItsMemoryIsOverwrittenIsTheInputsMistake) {
   const char* const text =
       "module m {\n"

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "op_case.h"
+#include "schedule/schedule_text.h"
 
 namespace strata::compile {
 namespace {
@@ -24,9 +25,8 @@ void expect_views(const ViewCase& c, const std::string& functions = "") {
   const auto planned = plan_modules(source, {{"test", {}, {"main"}}}, {machine, {}, {}});
   int views = 0;
   int copies = 0;
-  std::string text;
+  const std::string text = schedule::to_text(planned[0].schedule, machine);
   for (const auto& function : planned[0].schedule) {
-    text += schedule::to_text(function, machine);
     for (const schedule::ScheduledOp& op : function.ops) {
       if (op.value->kind != ir::Expr::Kind::kOp) continue;
       const std::string& name = op.value->op->name();
@@ -331,6 +331,21 @@ TEST_P(Views, OfWhatACallReturnsAgain) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Machines, Views, testing::Values("native", "avx2-generic", "x86-64-baseline"), test_name);
+
+// Seven columns are one panel, the first thread's: what lies behind an empty share is not computed again.
+TEST(Shares, AnEmptyOneComputesNothing) {
+  std::mt19937_64 random(1);
+  const CompiledFunction compiled(
+      "module m {\n  func @main(%x: f32[8, 64]<6@0>) {\n    %0 = weight \"w\" : f32[7, 64]<16@0>\n    %1 = "
+      "matmul_nt(%x, %0) : f32[8, 7]\n    return %1\n  }\n}\n",
+      {.machine = "native", .without = {"egraph"}}, random);
+  std::vector<float> rows(12 * 64, 1);
+  std::vector<float> result(8 * 7, -1);
+  compiled.run_rank(1, 2, {rows.data(), result.data()});
+  EXPECT_EQ(result, std::vector<float>(8 * 7, -1));
+  compiled.run_rank(0, 2, {rows.data(), result.data()});
+  EXPECT_NE(result, std::vector<float>(8 * 7, -1));
+}
 
 }  // namespace
 }  // namespace strata::compile

@@ -35,7 +35,7 @@ TEST(Leaf, NamesAreUnique) {
   for (const Leaf& leaf : all_leaves()) {
     if (!leaf.few.empty()) EXPECT_TRUE(names.contains(leaf.few)) << leaf.name;
     EXPECT_EQ(leaf.few.empty(), leaf.few_tiles == 0) << leaf.name;
-    EXPECT_EQ(leaf.scratch_type.empty(), leaf.scratch_count.empty()) << leaf.name;
+    EXPECT_EQ(leaf.scratch_name.empty(), leaf.scratch == nullptr) << leaf.name;
   }
 }
 

@@ -13,7 +13,8 @@
 namespace strata::package {
 namespace {
 
-// The test itself is a position-independent program, which to the loader is a shared object.
+// The test itself is a position-independent program, which to the loader is a shared object; its thread-local storage
+// is taken for something else.
 class CodeCheck : public ::testing::Test {
  protected:
   CodeCheck() {
@@ -22,6 +23,10 @@ class CodeCheck : public ::testing::Test {
     std::memcpy(&header_, text_.data(), sizeof(header_));
     segments_.resize(header_.e_phnum);
     std::memcpy(segments_.data(), text_.data() + header_.e_phoff, segments_.size() * sizeof(Elf64_Phdr));
+    for (Elf64_Phdr& segment : segments_) {
+      if (segment.p_type == PT_TLS) segment.p_type = PT_NOTE;
+    }
+    (void)fault();
   }
 
   std::string fault() {
@@ -89,6 +94,11 @@ TEST_F(CodeCheck, TooManySegmentsAreFound) {
   forged.e_phoff = text_.size() - 8;
   std::memcpy(text_.data(), &forged, sizeof(forged));
   EXPECT_EQ(fault_of_code(std::as_bytes(std::span(text_))), "it is cut");
+}
+
+TEST_F(CodeCheck, ThreadLocalStorageIsFound) {
+  segment(PT_NOTE).p_type = PT_TLS;
+  EXPECT_EQ(fault(), "it has thread-local storage");
 }
 
 TEST_F(CodeCheck, AnotherKindOfFileIsFound) {

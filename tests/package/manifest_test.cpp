@@ -37,7 +37,7 @@ TEST(Manifest, EveryFieldIsWrittenAndRead) {
 TEST(Manifest, NamesEveryField) {
   const json document = json::parse(to_json(small_manifest()));
   EXPECT_EQ(document.size(), 25U);
-  EXPECT_EQ(document["entries"][0].size(), 6U);
+  EXPECT_EQ(document["entries"][0].size(), 7U);
   EXPECT_EQ(document["entries"][0]["parameters"][0].size(), 5U);
   EXPECT_EQ(document["weights"][0].size(), 6U);
   for (const auto& [key, value] : document.items()) {
@@ -102,6 +102,8 @@ std::vector<BadManifest> bad_manifests() {
       {"SymbolMissing", "differ", set("/symbols", {"seq"})},
       {"ArenaUnaligned", "the arena", set("/entries/0/arena_bytes", 129)},
       {"ArenaHuge", "the arena", set("/entries/0/arena_bytes", std::int64_t{1} << 50)},
+      {"ScratchUnaligned", "the scratch memory", set("/entries/0/scratch_bytes", 65)},
+      {"ScratchHuge", "the scratch memory", set("/entries/0/scratch_bytes", std::int64_t{1} << 50)},
       {"ArenaBelowItsBound", "the arena", set("/entries/0/arena_lower_bound", 200)},
       {"WeightTwice", "\"a\" is there twice", set("/weights/1/name", "a")},
       {"WeightSmallerThanItsShape", "fewer bytes", set("/weights/0/shape", {64})},

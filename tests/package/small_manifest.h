@@ -55,7 +55,8 @@ inline package::Manifest small_manifest() {
                                        .extents = {{512, ""}},
                                        .layout = ""}},
                        .arena_bytes = 128,
-                       .arena_lower_bound = 96}};
+                       .arena_lower_bound = 96,
+                       .scratch_bytes = 64}};
   manifest.weights = {
       {.name = "a", .dtype = DType::kBF16, .shape = {2, 4}, .layout = "<16@1>", .offset = 0, .bytes = 64},
       {.name = "b", .dtype = DType::kF32, .shape = {8}, .layout = "", .offset = 64, .bytes = 32}};

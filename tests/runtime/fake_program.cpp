@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "tensor/team.h"
 
@@ -27,6 +28,13 @@ struct Arguments {
   float weight(int index) const { return reinterpret_cast<const float*>(weights)[index]; }
 };
 
+bool holds_own(const Team& team) {
+  for (std::int64_t i = 0; i < fake::kScratch; ++i) {
+    if (team.scratch[i] != static_cast<std::byte>(team.rank + 1)) return false;
+  }
+  return reinterpret_cast<std::uintptr_t>(team.scratch) % 64 == 0;
+}
+
 void forward(const Team& team, const Arguments& with, float entry) {
   auto* const cache = with.at<std::int32_t>(0);
   auto* const positions = with.at<const std::int32_t>(1);
@@ -34,11 +42,13 @@ void forward(const Team& team, const Arguments& with, float entry) {
   auto* const ranks = reinterpret_cast<std::int32_t*>(with.arena);
   const Range mine = team.split(with.seq());
   ranks[team.rank] = 1;
+  std::memset(team.scratch, team.rank + 1, fake::kScratch);
   for (std::int64_t i = mine.begin; i < mine.end; ++i) cache[positions[i]] = tokens[i];
   team.sync();
   team.mark(fake::kFill);
   std::int32_t members = 0;
   for (int rank = 0; rank < team.size; ++rank) members += ranks[rank];
+  if (!holds_own(team)) members = -1;
   for (std::int64_t i = mine.begin; i < mine.end; ++i) {
     std::int64_t checksum = 0;
     for (std::int64_t p = 0; p <= positions[i]; ++p) checksum += (p + 1) * cache[p];

@@ -8,6 +8,7 @@ namespace fake {
 
 inline constexpr std::int64_t kHidden = 8;
 inline constexpr std::int64_t kVocab = 32;
+inline constexpr std::int64_t kScratch = 4160;
 
 // The contract that it exports, until a test writes its manifest's there.
 inline constexpr char kNoContract[] = "-the test writes a contract here-";
@@ -18,7 +19,7 @@ enum Column : std::size_t {
   kCtx = 2,          // tokens that the cache holds
   kEntry = 3,        // 1: fake_forward_one, 2: fake_forward_many
   kPosition = 4,     // of the row's token
-  kRanks = 5,        // threads that took part in the forward call
+  kRanks = 5,        // threads that took part in the forward call; -1: others have written in the row's scratch memory
   kWeight = 6,       // the first weight
   kRow = 7,          // row within the forward call
   kHeadSeq = 8,      // rows of the head call

@@ -39,7 +39,8 @@ Entry forward_entry(const std::string& symbol, package::SymbolRange seq) {
                          {"tokens", Kind::kInput, DType::kI32, {{1, "seq"}}, ""},
                          {"hidden", Kind::kOutput, DType::kF32, {{1, "seq"}, {fake::kHidden, ""}}, ""}},
           .arena_bytes = 4096,
-          .arena_lower_bound = 64};
+          .arena_lower_bound = 64,
+          .scratch_bytes = fake::kScratch};
 }
 
 // A forward for one token and one for two to eight, a head for up to eight rows.
@@ -428,6 +429,7 @@ TEST_F(Sessions, CodeOfAnotherManifestIsNeverCalled) {
       {"another multiple", [](Manifest& m) { m.symbol_ranges["ctx"].multiple = 1; }},
       {"symbols swapped", [](Manifest& m) { std::swap(m.symbols[0], m.symbols[1]); }},
       {"a smaller arena", [](Manifest& m) { m.entries[0].arena_bytes = m.entries[0].arena_lower_bound = 0; }},
+      {"less scratch memory", [](Manifest& m) { m.entries[0].scratch_bytes = 0; }},
       {"entries swapped", [](Manifest& m) { std::swap(m.entries[0].symbol, m.entries[1].symbol); }},
       {"a longer context", [](Manifest& m) { m.max_context = 6000; }},
       {"a weight more",

@@ -146,9 +146,11 @@ TEST(DefaultSchedule, BlocksAreWhatTheCacheHolds) {
 }
 
 TEST(DefaultSchedule, FewRowsHaveALeafOfTheirOwn) {
-  EXPECT_EQ(many_rows("f32[seq, 64]<6@0>", "f16[96, 64]<16@0>"),
-            "parallel n by 64 { when i0 <= 24 { serial i0 by 288 { serial k by 512 in L2 { leaf tile panels 4 } } } "
-            "else { serial i0 by 288 { serial k by 512 in L2 { leaf tile-widened panels 4 } } } }");
+  EXPECT_EQ(
+      many_rows("f32[seq, 64]<6@0>", "f16[96, 64]<16@0>"),
+      "parallel n by 64 { when i0 <= 24 { serial i0 by 288 { serial k by 512 in L2 { leaf tile panels 4 } } } "
+      "else { serial i0 by 288 { serial k by 512 in L2 { buffer widened: f32[4096] in L1 leaf tile-widened panels 4 "
+      "with widened } } } }");
 }
 
 TEST(DefaultSchedule, AViewHasNoTree) {

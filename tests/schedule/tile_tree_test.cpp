@@ -57,8 +57,16 @@ Region product() {
       ": f32[seq, 96]\n    return %1\n  }\n");
 }
 
+// Of weights that are widened to f32.
+Region widening_product() {
+  ops::register_all();
+  return Region(
+      "  func @f(%x: f32[seq, 2048]<6@0>) {\n    %0 = weight \"w\" : f16[96, 2048]<16@0>\n    %1 = matmul_nt(%x, %0) "
+      ": f32[seq, 96]\n    return %1\n  }\n");
+}
+
 TEST(TileTree, TextIsReadBack) {
-  for (Region (*make)() : {&norm, &product}) {
+  for (Region (*make)() : {&norm, &product, &widening_product}) {
     Region region = make();
     const std::string text = to_text(region.op.tree, zen5());
     EXPECT_EQ(region.verdict(text), "");
@@ -80,6 +88,9 @@ TEST(TileTree, AMistakeInTheTextIsNamed) {
            Malformed{"serial i0 by 1 in L9 {}", "the machine has no memory level L9, test:1:19"},
            Malformed{"leaf magic", "there is no leaf magic, test:1:6"},
            Malformed{"once {", "found the end of the text"},
+           Malformed{"buffer b: q9[4]", "there is no such element type, test:1:11"},
+           Malformed{"buffer b: f32[0]", "a number of elements is less than 1, test:1:15"},
+           Malformed{"buffer b: f32[4611686018427387904]", "the buffer is too large, test:1:11"},
            Malformed{"stage -1", "a stage's number is negative"},
        }) {
     try {
@@ -117,6 +128,10 @@ TEST(TileTreeVerifier, FindsWhatWouldGoWrongInOwnLoops) {
   expect("parallel i0 by 1 { parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } } } }", "divided among");
   expect("parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 stage 1 } } }", "more than one stage");
   expect("parallel i0 by 1 { leaf concat }", "among the op's own loops");
+  EXPECT_EQ(region.verdict("barrier once { serial i0 by 1 { vector k by 16 { stage 0 } vector k by 16 { stage 1 } } }"),
+            "");
+  expect("once { barrier serial i0 by 1 { vector k by 16 { stage 0 } vector k by 16 { stage 1 } } }",
+         "not all threads come to the barrier");
 }
 
 TEST(TileTreeVerifier, FindsBlocksThatALeafDoesNotTake) {
@@ -136,6 +151,29 @@ TEST(TileTreeVerifier, FindsBlocksThatALeafDoesNotTake) {
          "is larger than L2");
   expect("parallel n by 64 { when i0 <= 6 { leaf tile panels 4 } else { } }", "the two cases compute different stages");
   expect("parallel n by 64 { }", "no leaf computes it");
+}
+
+// Four panels of 16 lanes and 64 values of k are 4,096 floats.
+TEST(TileTreeVerifier, FindsBuffersThatALeafCanNotWorkIn) {
+  Region region = widening_product();
+  const auto verdict = [&](const std::string& body) { return region.verdict("parallel n by 64 { " + body + " }"); };
+  const auto expect = [&](const std::string& body, const std::string& part) {
+    EXPECT_NE(verdict(body).find(part), std::string::npos) << body << "\n" << verdict(body);
+  };
+  EXPECT_EQ(verdict("serial k by 64 { buffer w: f32[4096] leaf tile-widened panels 4 with w }"), "");
+  EXPECT_EQ(verdict("buffer w: f32[8192] in L1 serial k by 64 { leaf tile-widened panels 4 with w }"), "");
+  expect("serial k by 64 { buffer w: f32[4095] leaf tile-widened panels 4 with w }", "does not hold the f32[4096]");
+  expect("serial k by 64 { buffer w: f32[4096] leaf tile-widened panels 8 with w }", "does not hold the f32[8192]");
+  expect("buffer w: f32[4096] leaf tile-widened panels 4 with w", "does not hold the f32[131072]");
+  expect("serial k by 64 { buffer w: f16[8192] leaf tile-widened panels 4 with w }", "does not hold the f32[4096]");
+  expect("serial k by 64 { buffer w: f32[4096] leaf tile-widened panels 4 }", "has no buffer to work in");
+  expect("serial k by 64 { buffer w: f32[4096] leaf tile-widened panels 4 with v }", "has no buffer v where it stands");
+  expect("when i0 <= 6 { buffer w: f32[131072] leaf tile panels 4 } else { leaf tile-widened panels 4 with w }",
+         "has no buffer w where it stands");
+  expect("buffer w: f32[4096] serial k by 64 { buffer w: f32[4096] leaf tile-widened panels 4 with w }",
+         "the buffer w stands there twice");
+  expect("buffer w: f32[131072] in L1 leaf tile-widened panels 4 with w", "is larger than L1");
+  expect("buffer w: f32[4096] serial k by 64 { leaf tile panels 4 with w }", "works in no buffer");
 }
 
 }  // namespace

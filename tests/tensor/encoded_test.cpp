@@ -146,7 +146,7 @@ void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k, const Case& tes
   const auto problem = problem_of<typename E::Number>(m, n, k, test);
   const auto b = encoded<L, E>(problem.b, n, k, test.exponents);
   const auto a = tiles_of<L, MR>(problem, TA{});
-  std::vector<TA> scratch(decoded_elements<L, NV, E>(k));
+  std::vector<TA> scratch(decoded_elements(L, NV, E::kDepth, k));
   auto c = problem.untouched();
   const std::int64_t panels = div_up(n, L), middle = panels / 3;
   const auto run = [&](std::int64_t begin, std::int64_t end) {

@@ -77,7 +77,7 @@ void check_gemm_size(const Problem<T>& problem, Blocks blocks = {}) {
     a.resize(packed_row_pairs_elements(MR, m, k));
     pack_rows_pairs<L, MR>(problem.a.data(), k, m, k, a.data());
   }
-  std::vector<float> scratch(widened_elements<L, NV>(k));
+  std::vector<float> scratch(widened_elements(L, NV, k));
   auto c = problem.untouched();
   const std::int64_t panels = div_up(n, L), middle = panels / 3;
   const GemmTarget out{c.data(), problem.ldc(), m, n};

@@ -13,6 +13,7 @@
 #include "ops/register.h"
 #include "rules/algebra.h"
 #include "schedule/op_cost.h"
+#include "schedule/schedule_text.h"
 #include "vectorize/layout_rules.h"
 #include "vectorize/rebuild.h"
 
@@ -78,13 +79,11 @@ class Candidates {
 
   Selection selection(int threads) const { return {program_, machine_, threads}; }
 
-  // For people, each op with its predicted time.
+  // For people: the module and its tile trees.
   std::string text(const Selection& selection) const {
     const PlannedVersion planned = rebuild(program_, selection, program_.versions()[0]);
-    std::string text = ir::to_text(planned.module);
-    for (const auto& function : schedule::default_schedule(planned.module, machine_))
-      text += schedule::to_text(function, machine_);
-    return text;
+    return ir::to_text(planned.module) +
+           schedule::to_text(schedule::default_schedule(planned.module, machine_), machine_);
   }
 
   // The workload's time as the plan of the chosen ops reports it, and the time to load what it stores.

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "buffer/buffer_plan.h"
+
+namespace strata::buffer {
+
+// Where the threads of a team hand data to one another, all of them must have come: there stands a barrier. What an op
+// touches behind the last barrier, and which thread does, is known from its tile tree and its places (touches.h). Other
+// functions are known by one rule: nothing is unfinished when one is called, nor when it returns.
+
+// Writes barriers into the trees of functions that have none: before every op that meets what another thread may have
+// touched, and at a function's end.
+void place_barriers(std::vector<schedule::ScheduledFunction>& functions,
+                    const std::map<const ir::Function*, FunctionPlan>& plans);
+
+// Throws std::logic_error naming the op before which a barrier is missing. More barriers than necessary are no fault.
+void verify_barriers(const schedule::ScheduledFunction& function, const FunctionPlan& plan);
+
+}  // namespace strata::buffer

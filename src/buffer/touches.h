@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "buffer/buffer_plan.h"
+
+namespace strata::buffer {
+
+// Which thread touches which part of a memory, as far as the tile tree and the addresses say.
+struct Share {
+  enum class Kind {
+    kAny,      // not known: any thread may touch any of it
+    kFirst,    // thread 0 touches all that is touched
+    kDivided,  // unit i of `extent`, which threads share in steps, is in bytes [begin, end) + i * stride
+  };
+  Kind kind = Kind::kAny;
+  ir::Dim extent = 1;
+  std::int64_t step = 1;
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  std::int64_t stride = 0;
+};
+
+// A memory that an op reads or writes.
+struct Touch {
+  Place place;
+  bool is_written = false;
+  Share share;
+};
+
+// What the code of an op touches, beside weights and scratch memory; an operand once for every access. Of a call only
+// its arguments and results are known.
+std::vector<Touch> touches(const schedule::ScheduledOp& op, const FunctionPlan& plan);
+
+// Whether one thread may see what another one does: they meet in one memory, not both reading it.
+bool meet(const Touch& a, const Touch& b);
+
+}  // namespace strata::buffer

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "buffer/buffer_plan.h"
+
+namespace strata::compile {
+
+// The ops of a module's functions, their tile trees, and where every tensor lies.
+struct Schedule {
+  std::vector<schedule::ScheduledFunction> functions;
+  std::map<const ir::Function*, buffer::FunctionPlan> buffers;
+};
+
+// The default schedule for a team of so many threads, verified. `text` may replace some of its trees
+// (schedule/schedule_text.h); empty: none. Throws Error (model) naming `origin` for a text that is wrong, and for trees
+// of it that the verifier refuses.
+Schedule schedule_module(const ir::Module& module, const machine::Machine& machine, int threads,
+                         std::string_view text = {}, const std::string& origin = {});
+
+}  // namespace strata::compile

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "buffer/barriers.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "ir/text.h"
+#include "ops/register.h"
+
+namespace strata::buffer {
+namespace {
+
+struct Planned {
+  ir::Module module;
+  std::vector<schedule::ScheduledFunction> functions;
+  std::map<const ir::Function*, FunctionPlan> plans;
+
+  explicit Planned(const std::string& text)
+      : module((ops::register_all(), ir::parse_module("module m {\n  symbol seq in 1..64\n" + text + "}\n", "test"))),
+        functions(schedule::default_schedule(module, machine::load("avx512-zen5"))),
+        plans(plan_buffers(functions)) {
+    place_barriers(functions, plans);
+  }
+
+  schedule::ScheduledFunction& last() { return functions.back(); }
+
+  // The last function's values that are no views, and its barriers: "%0 | %1 |".
+  std::string order() {
+    const auto names = ir::value_names(*last().function);
+    std::string text;
+    for (const auto& op : last().ops) {
+      if (op.is_view()) continue;
+      text += (schedule::first_barrier(op.tree) != nullptr ? "| " : "") + names.at(op.value) + " ";
+    }
+    return text + (schedule::first_barrier(last().end) != nullptr ? "|" : "");
+  }
+
+  // What the verifier says: "" where no barrier is missing.
+  std::string verdict() {
+    try {
+      for (const auto& function : functions) verify_barriers(function, plans.at(function.function));
+    } catch (const std::logic_error& error) {
+      return error.what();
+    }
+    return "";
+  }
+};
+
+std::string order(const std::string& text) {
+  Planned planned(text);
+  EXPECT_EQ(planned.verdict(), "");
+  return planned.order();
+}
+
+// exp and neg run through the same elements in the same steps, so every thread reads what it wrote.
+TEST(Barriers, NoneBetweenOpsThatAreDividedAlike) {
+  EXPECT_EQ(order("  func @f(%x: f32[seq, 1024]) {\n    %0 = exp(%x) : f32[seq, 1024]\n    %1 = neg(%0) : f32[seq, "
+                  "1024]\n    %2 = mul(%1, %0) : f32[seq, 1024]\n    return %2\n  }\n"),
+            "%0 %1 %2 |");
+}
+
+// By elements and by rows are two divisions.
+TEST(Barriers, WhereTheDivisionChanges) {
+  EXPECT_EQ(order("  func @f(%x: f32[seq, 1024], %w: f32[1024]) {\n    %0 = exp(%x) : f32[seq, 1024]\n    %1 = "
+                  "rms_norm(%0, %w) {eps = 1e-06} : f32[seq, 1024]\n    %2 = softmax(%1) : f32[seq, 1024]\n    return "
+                  "%2\n  }\n"),
+            "%0 | %1 %2 |");
+}
+
+// A few elements are one step of the first thread, and so is what one thread alone makes.
+TEST(Barriers, NoneBetweenOpsOfTheFirstThread) {
+  EXPECT_EQ(
+      order("  func @f(%x: f32[1, 1024], %w: f32[1024]) {\n    %0 = exp(%x) : f32[1, 1024]\n    %1 = "
+            "rms_norm(%0, %w) {eps = 1e-06} : f32[1, 1024]\n    %2 = weight \"w\" : f32[96, 1024]<16@0>\n    %3 = "
+            "matmul_nt(%1, %2) : f32[1, 96]\n    return %3\n  }\n"),
+      "%0 %1 | %3 |");
+}
+
+// Rows of a slice lie in rows of the whole; those of a transposition don't.
+TEST(Barriers, PartsOfARowStayWithItsThread) {
+  const std::string begin =
+      "  func @f(%x: f32[seq, 64], %w: f32[64], %v: f32[32]) {\n    %0 = rms_norm(%x, %w) {eps = "
+      "1e-06} : f32[seq, 64]\n";
+  EXPECT_EQ(
+      order(begin +
+            "    %1 = slice(%0) {axis = 1, begin = 32, end = 64} : f32[seq, 32]\n    %2 = rms_norm(%1, %v) {eps = "
+            "1e-06} : f32[seq, 32]\n    return %2\n  }\n"),
+      "%0 %2 |");
+  EXPECT_EQ(
+      order(begin + "    %1 = transpose(%0) {perm = [1, 0]} : f32[64, seq]\n    %2 = softmax(%1) : f32[64, seq]\n    "
+                    "return %2\n  }\n"),
+      "%0 | %2 |");
+}
+
+// %3 is written where %0 lay, which other threads may still be reading for %1.
+TEST(Barriers, BeforeMemoryIsUsedAgain) {
+  Planned planned(
+      "  func @f(%x: f32[64, 64], %y: f32[64]) {\n    %0 = exp(%x) : f32[64, 64]\n    %1 = reduce_sum(%0) : f32[64]\n"
+      "    %2 = add(%1, %y) : f32[64]\n    %3 = neg(%x) : f32[64, 64]\n    %4 = transpose(%3) {perm = [1, 0]} : "
+      "f32[64, "
+      "64]\n    %5 = add(%2, %4) : f32[64, 64]\n    return %5\n  }\n");
+  const auto& ops = planned.last().ops;
+  const auto& plan = planned.plans.at(planned.last().function);
+  ASSERT_EQ(plan.place(ops[0].value).offset, plan.place(ops[3].value).offset);
+  EXPECT_EQ(planned.order(), "%0 | %1 | %2 %3 | %5 |");
+}
+
+TEST(Barriers, AroundCalls) {
+  EXPECT_EQ(
+      order("  func @g(%x: f32[1, 64]) {\n    %0 = exp(%x) : f32[1, 64]\n    return %0\n  }\n"
+            "  func @f(%x: f32[1, 64]) {\n    %0 = call @g(%x) : (f32[1, 64])\n    %1 = neg(%0) : f32[1, 64]\n    "
+            "%2 = call @g(%1) : (f32[1, 64])\n    return %2\n  }\n"),
+      "%0 %1 | %2 ");
+}
+
+TEST(BarrierVerifier, MissesEachOneThatIsTakenAway) {
+  const std::string text =
+      "  func @g(%x: f32[seq, 64]) {\n    %0 = exp(%x) : f32[seq, 64]\n    return %0\n  }\n"
+      "  func @f(%x: f32[seq, 64], %w: f32[64]) {\n    %0 = exp(%x) : f32[seq, 64]\n    %1 = rms_norm(%0, %w) {eps = "
+      "1e-06} : f32[seq, 64]\n    %2 = call @g(%1) : (f32[seq, 64])\n    %3 = neg(%2) : f32[seq, 64]\n    return "
+      "%3\n  }\n";
+  EXPECT_EQ(order(text), "%0 | %1 | %2 %3 |");
+  const auto without = [&](std::size_t op) {
+    Planned planned(text);
+    auto& body = planned.last().ops.at(op).tree.body;
+    body.erase(body.begin());
+    return planned.verdict();
+  };
+  EXPECT_NE(without(1).find("missing before %1: its threads meet"), std::string::npos) << without(1);
+  EXPECT_NE(without(2).find("missing before %2: what is called"), std::string::npos) << without(2);
+  Planned open(text);
+  open.last().end.body.clear();
+  EXPECT_NE(open.verdict().find("missing at the end"), std::string::npos) << open.verdict();
+}
+
+TEST(BarrierVerifier, AllowsMoreThanNecessary) {
+  Planned planned(
+      "  func @f(%x: f32[seq, 64]) {\n    %0 = exp(%x) : f32[seq, 64]\n    %1 = neg(%0) : f32[seq, 64]\n    return "
+      "%1\n  }\n");
+  for (auto& op : planned.last().ops) {
+    op.tree.body.insert(op.tree.body.begin(), schedule::TileNode{.kind = schedule::TileNode::Kind::kBarrier});
+  }
+  EXPECT_EQ(planned.verdict(), "");
+}
+
+}  // namespace
+}  // namespace strata::buffer
