@@ -33,7 +33,7 @@ class Compiler {
   Node expression(const ScalarExpr& body) const {
     Node node = made(body);
     const bool is_computed = node.kind != Node::Kind::kConstant && node.kind != Node::Kind::kSlot;
-    if (is_computed) node.block = std::make_shared<double[]>(kBlock);
+    if (is_computed) node.block = std::make_shared_for_overwrite<double[]>(kBlock);
     return node;
   }
 
@@ -155,7 +155,7 @@ class Compiler {
       ScalarExpr part = body;
       part.combiner = state.combiner;
       Node reduced = reduction(part, slot_expression(state.body, body.arguments, states));
-      reduced.block = std::make_shared<double[]>(kBlock);
+      reduced.block = std::make_shared_for_overwrite<double[]>(kBlock);
       states.push_back(reduced.varies);
       add_child(node, std::move(reduced));
     }
@@ -179,7 +179,7 @@ class Compiler {
     STRATA_CHECK(body.kind == ScalarExpr::Kind::kCall, "a combiner is made of inputs, states and calls");
     node.kind = Node::Kind::kCall;
     node.function = *ir::find_scalar_function(body.name);
-    node.block = std::make_shared<double[]>(kBlock);
+    node.block = std::make_shared_for_overwrite<double[]>(kBlock);
     for (const ScalarExpr& argument : body.arguments) add_child(node, slot_expression(argument, inputs, states));
     return node;
   }

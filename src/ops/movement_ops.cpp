@@ -195,11 +195,28 @@ class ConcatOp : public LoopNestOp {
     if (axis < 0 || axis >= static_cast<std::int64_t>(shapes[0].size())) {
       throw usage_error("concat: the operands have no axis " + std::to_string(axis), "axes count from 0");
     }
-    return ir::StructuredDeclaration(declaration(shapes[0].size(), static_cast<std::size_t>(axis)), operand_names())
-        .apply(name(), shapes);
+    const auto at = static_cast<std::size_t>(axis);
+    if (shapes[0].size() <= kUsualRank) return usual()[shapes[0].size() - 1][at].apply(name(), shapes);
+    return ir::StructuredDeclaration(declaration(shapes[0].size(), at), operand_names()).apply(name(), shapes);
   }
 
  private:
+  static constexpr std::size_t kUsualRank = 4;
+
+  // By rank and axis, parsed once.
+  static const std::vector<std::vector<ir::StructuredDeclaration>>& usual() {
+    static const auto kDeclarations = [] {
+      std::vector<std::vector<ir::StructuredDeclaration>> all(kUsualRank);
+      for (std::size_t rank = 1; rank <= kUsualRank; ++rank) {
+        for (std::size_t axis = 0; axis < rank; ++axis) {
+          all[rank - 1].emplace_back(declaration(rank, axis), std::vector<std::string>{"a", "b"});
+        }
+      }
+      return all;
+    }();
+    return kDeclarations;
+  }
+
   static std::string declaration(std::size_t rank, std::size_t axis) {
     std::string first, place, second;
     for (std::size_t i = 0; i < rank; ++i) {
