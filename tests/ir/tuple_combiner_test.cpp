@@ -76,7 +76,8 @@ TEST(TupleCombiner, OtherFormsAreNotOnline) {
   combiner.states[0].combiner = Combiner::kMin;
   EXPECT_FALSE(is_online(combiner));
   combiner = tuple_combiner("softmax_sum");
-  combiner.states[1].body = combiner.states[1].body.arguments[0];  // x - m: no weight
+  const ScalarExpr difference = combiner.states[1].body.arguments[0];
+  combiner.states[1].body = difference;  // x - m: no weight
   EXPECT_FALSE(is_online(combiner));
   combiner = tuple_combiner("softmax_sum");
   std::swap(combiner.states[2].body.arguments[0], combiner.states[2].body.arguments[1]);
