@@ -8,11 +8,11 @@ The layers are the folders of src/ in the order of src/CMakeLists.txt; a file ma
 before it. Beside that: runtime/, jinja/ and text/ know nothing of the compiler, and tensor/, which generated code
 includes alone, knows only itself.
 """
-import argparse
 import re
-import sys
 import tempfile
 from pathlib import Path
+
+import source_check
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 LAYERS = re.compile(r"foreach\(layer ([^)]*)\)")
@@ -85,20 +85,7 @@ def self_test():
             messages = found({name: text})
             assert len(messages) == 1 and name in messages[0], (name, messages)
             (root / name).unlink()
-    print("check_layers: self-test passed")
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", nargs="?", type=Path, default=Path(__file__).resolve().parents[1])
-    parser.add_argument("--self-test", action="store_true")
-    options = parser.parse_args()
-    if options.self_test:
-        return self_test()
-    messages = list(violations(options.root))
-    print("\n".join(messages) or "check_layers: no include points up")
-    sys.exit(1 if messages else 0)
 
 
 if __name__ == "__main__":
-    main()
+    source_check.run("check_layers", __doc__, violations, self_test, "no include points up")

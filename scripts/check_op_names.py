@@ -8,11 +8,11 @@ What an op does follows from its declaration, its operands' types and its proper
 op's name, anywhere else in src/, is a question or a wish by name. What may still be named is listed here, by file; an
 entry that nothing needs any more is refused too.
 """
-import argparse
 import re
-import sys
 import tempfile
 from pathlib import Path
+
+import source_check
 
 # Where ops are declared, rewritten by rules, and made from a model's description; languages that have no ops.
 FREE_FOLDERS = {"ops", "rules", "import", "jinja", "text"}
@@ -105,20 +105,7 @@ def self_test():
             assert messages == [f"src/plan/plan.cpp:1: asks for the op {name} by its name"], (text, messages)
         (root / "src/plan/plan.cpp").unlink()
         assert any("cast no more" in message for message in found({"src/vectorize/own_result.cpp": ""}))
-    print("check_op_names: self-test passed")
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", nargs="?", type=Path, default=Path(__file__).resolve().parents[1])
-    parser.add_argument("--self-test", action="store_true")
-    options = parser.parse_args()
-    if options.self_test:
-        return self_test()
-    messages = list(violations(options.root))
-    print("\n".join(messages) or "check_op_names: no op is asked for by its name")
-    sys.exit(1 if messages else 0)
 
 
 if __name__ == "__main__":
-    main()
+    source_check.run("check_op_names", __doc__, violations, self_test, "no op is asked for by its name")

@@ -138,6 +138,16 @@ class StrataTest(unittest.TestCase):
         self.assertEqual(result.code, 0, result)
         return np.load(path)
 
+    def without_write_permission(self):
+        """The class's folder is read-only for the rest of the test; the words of a command that obeys that."""
+        program, wrapper = STRATA, []
+        if os.geteuid() == 0:  # whom no permission stops
+            wrapper = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            program = shutil.copy(STRATA, self.work)
+        subprocess.run(["chmod", "-R", "a+rX,a-w", self.work], check=True)
+        self.addCleanup(subprocess.run, ["chmod", "-R", "u+w", self.work], check=True)
+        return [*wrapper, str(program)]
+
     def assert_error(self, result, code, *words):
         """One short line that says `words`, the exit code, and nothing on standard output."""
         self.assertEqual(result.code, code, result)

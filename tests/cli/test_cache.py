@@ -8,7 +8,7 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import STRATA, StrataTest
+from harness import StrataTest
 
 CLOCK_STEP_S = 2.1  # a file that changed less long ago isn't remembered
 
@@ -184,13 +184,8 @@ class CacheTest(StrataTest):
         self.assert_runs(self.run_model(), from_cache=False)
 
     def test_in_a_cache_that_can_not_be_written(self):
-        program, wrapper = STRATA, []
-        if os.geteuid() == 0:  # whom no permission stops
-            wrapper = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-            program = shutil.copy(STRATA, self.home)
-        subprocess.run(["chmod", "-R", "a+rX,a-w", self.work], check=True)
-        self.addCleanup(subprocess.run, ["chmod", "-R", "u+w", self.work], check=True)
-        arguments = [*wrapper, str(program), "run", str(self.model), *map(str, self.arguments)]
+        program = self.without_write_permission()
+        arguments = [*program, "run", str(self.model), *map(str, self.arguments)]
         env = self.environment(STRATA_CACHE=str(self.cache))
         process = subprocess.run(arguments, env=env, capture_output=True, timeout=60)
         self.assertEqual((process.returncode, process.stdout), (0, self.text), process)

@@ -2,14 +2,13 @@
 """More threads than the process may use: a line says so, as many as may be used work, and the result is the same."""
 import json
 import os
-import shutil
 import subprocess
 import sys
 import unittest
 
 import numpy as np
 
-from harness import STRATA, StrataTest
+from harness import StrataTest
 
 WARNING = "may use"
 
@@ -75,14 +74,9 @@ class ThreadsTest(StrataTest):
         cache, arguments = self.work / "read-only", ["-p", "Hi", "-n", 4, "--temp", 0, "--ignore-eos"]
         filled = self.strata("run", model, *arguments, env={"STRATA_CACHE": str(cache)})
         self.assertEqual(filled.code, 0, filled)
-        program, wrapper = STRATA, []
-        if os.geteuid() == 0:  # whom no permission stops
-            wrapper = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-            program = shutil.copy(STRATA, self.work)
-        subprocess.run(["chmod", "-R", "a+rX,a-w", self.work], check=True)
-        self.addCleanup(subprocess.run, ["chmod", "-R", "u+w", self.work], check=True)
+        program = self.without_write_permission()
         for processors in ([], ["taskset", "-c", str(min(os.sched_getaffinity(0)))]):
-            command = [*processors, *wrapper, str(program), "run", str(model), *map(str, arguments)]
+            command = [*processors, *program, "run", str(model), *map(str, arguments)]
             process = subprocess.run(command, env=self.environment(STRATA_CACHE=str(cache)), capture_output=True,
                                      timeout=60, check=False)
             self.assertEqual((process.returncode, process.stdout), (0, filled.out), process)
