@@ -3,6 +3,7 @@
 # From a fresh checkout to generated text: installs what is missing, builds, compiles the bundled model, runs it.
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/parts.sh
 
 say() { printf '\n== %s\n' "$1"; }
 
@@ -11,8 +12,7 @@ scripts/setup.sh
 echo "All there."
 
 say "Building Strata"
-cmake --preset release >/dev/null
-cmake --build --preset release --target strata -j "$(nproc)"
+configure_and_build release --target strata
 
 strata=build/release/strata
 package=build/demo.strata
