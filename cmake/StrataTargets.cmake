@@ -10,18 +10,34 @@ if(STRATA_SANITIZE)
   target_link_options(strata_options INTERFACE -fsanitize=${STRATA_SANITIZE})
 endif()
 
-# Parsing the standard library is half of a file's compile time. The release build does without, so that a missing
-# #include is seen there.
+# Parsing the standard library is half of a file's compile time, so all that may share a precompiled header does.
+# scripts/check_includes.py sees that a file includes what it names all the same.
+set(STRATA_COMMON_HEADERS <algorithm> <filesystem> <functional> <map> <memory> <mutex> <optional> <set> <span> <sstream>
+                          <string> <unordered_map> <vector>)
+
+# strata_headers(NAME options...): a library whose precompiled header others, compiled with the same options, reuse.
+function(strata_headers name)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/${name}.cpp CONTENT "// Compiled for its headers.\n")
+  add_library(${name} STATIC ${CMAKE_BINARY_DIR}/generated/${name}.cpp)
+  target_link_libraries(${name} PRIVATE strata_options)
+  target_compile_options(${name} PRIVATE ${ARGN})
+  target_precompile_headers(${name} PRIVATE ${STRATA_COMMON_HEADERS})
+endfunction()
+
+# What AddressSanitizer's tests spend their time in. Optimising the rest, or what ThreadSanitizer's few tests run, takes
+# longer than running it.
+set(STRATA_HOT_LIBRARIES "")
+if(STRATA_SANITIZE MATCHES address)
+  set(STRATA_HOT_LIBRARIES base cost egraph extract ir jinja rules text vectorize)
+endif()
+set(library_options "")
+if(STRATA_FUZZ)
+  list(APPEND library_options -fsanitize=fuzzer-no-link)
+endif()
+strata_headers(strata_hot_headers ${library_options})
 if(STRATA_SANITIZE)
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/common_headers.cpp CONTENT "// Compiled for its headers.\n")
-  add_library(strata_common_headers STATIC ${CMAKE_BINARY_DIR}/generated/common_headers.cpp)
-  target_link_libraries(strata_common_headers PRIVATE strata_options)
-  target_precompile_headers(strata_common_headers PRIVATE
-    <algorithm> <filesystem> <functional> <map> <memory> <mutex> <optional> <set> <span> <sstream> <string>
-    <unordered_map> <vector>)
-  if(STRATA_FUZZ)
-    target_compile_options(strata_common_headers PRIVATE -fsanitize=fuzzer-no-link)
-  endif()
+  list(APPEND library_options -O0)
+  strata_headers(strata_cold_headers ${library_options})
 endif()
 
 # strata_library(NAME deps...): src/NAME as the static library strata_NAME.
@@ -30,16 +46,22 @@ function(strata_library name)
   add_library(strata_${name} STATIC ${sources})
   set_target_properties(strata_${name} PROPERTIES LINKER_LANGUAGE CXX)
   target_link_libraries(strata_${name} PUBLIC strata_options ${ARGN})
-  if(STRATA_SANITIZE)
-    target_precompile_headers(strata_${name} REUSE_FROM strata_common_headers)
-  endif()
   if(STRATA_FUZZ)
     target_compile_options(strata_${name} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
+  if(STRATA_SANITIZE AND NOT name IN_LIST STRATA_HOT_LIBRARIES)
+    target_compile_options(strata_${name} PRIVATE -O0)
+    target_precompile_headers(strata_${name} REUSE_FROM strata_cold_headers)
+  else()
+    target_precompile_headers(strata_${name} REUSE_FROM strata_hot_headers)
   endif()
 endfunction()
 
 # Test code itself is not hot: optimising it takes longer than running it. What of it is under test says so.
 set(STRATA_TEST_OPTIONS -O0)
+if(NOT STRATA_SANITIZE)
+  list(APPEND STRATA_TEST_OPTIONS -g0)
+endif()
 
 # strata_test(NAME deps... [OPTIONS flags...] [THREADS names...]): tests/NAME/*_test.cpp as one GoogleTest program, each
 # case known to ctest. ThreadSanitizer's build has only the files NAME_test.cpp that THREADS names.
@@ -58,7 +80,11 @@ function(strata_test name)
   add_executable(test_${name} ${sources})
   target_link_libraries(test_${name} PRIVATE ${arg_UNPARSED_ARGUMENTS} strata_options GTest::gtest_main)
   target_compile_options(test_${name} PRIVATE ${STRATA_TEST_OPTIONS} ${arg_OPTIONS})
-  target_precompile_headers(test_${name} PRIVATE <gtest/gtest.h> <filesystem> <map> <string> <vector>)
+  if(arg_OPTIONS)
+    target_precompile_headers(test_${name} PRIVATE <gtest/gtest.h> ${STRATA_COMMON_HEADERS})
+  else()
+    target_precompile_headers(test_${name} REUSE_FROM strata_test_headers)
+  endif()
   target_compile_definitions(test_${name} PRIVATE STRATA_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   # Longest first, so that no processor waits for the last ones.
   set(cost 1)

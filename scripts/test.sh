@@ -20,6 +20,8 @@ check_sources() {
   python3 scripts/check_layers.py
   python3 scripts/check_op_names.py --self-test
   python3 scripts/check_op_names.py
+  python3 scripts/check_includes.py --self-test
+  python3 scripts/check_includes.py
   python3 scripts/check_style.py --self-test
   python3 scripts/check_style.py
   scripts/format.sh --check

@@ -19,12 +19,12 @@ inline bool is_soak() {
   return value != nullptr && *value != '\0';
 }
 
-// The sweep's cases: with STRATA_SOAK set all of them, in a sanitizer's build a tenth of the usual ones. What is wrong
-// with the numbers the release build finds; a sanitizer looks for what any case of a kind shows.
+// The sweep's cases: with STRATA_SOAK set all of them, in a sanitizer's build a twentieth of the usual ones. What is
+// wrong with the numbers the release build finds; a sanitizer looks for what any case of a kind shows.
 inline std::size_t sweep_size(std::size_t usual, std::size_t all) {
   if (is_soak()) return all;
 #ifdef STRATA_TESTS_SANITIZED
-  return std::max<std::size_t>(usual / 10, 1);
+  return std::max<std::size_t>(usual / 20, 1);
 #else
   return usual;
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/tokenizer_json.h"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 
