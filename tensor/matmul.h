@@ -173,7 +173,27 @@ struct GemmRows {
   std::int64_t tile, row, rows, depth;
 };
 
-// One row tile times NV panels. a: inside the tile of A<MR@m> (f32) or A<MR@m,2@k> (bf16).
+// tile += a * b over `depth` values of k, for operands of this layout: that of quads is in tensor/quads.h. a: inside
+// the tile of A<MR@m> (f32), A<MR@m,2@k> (bf16) or A<MR@m,4@k> (i8).
+template <BLayout Layout>
+struct TileProduct {
+  template <int MR, int Rows, int NV, int L, class TB>
+  static STRATA_INLINE void add(Tile<Rows, NV, L>& tile, const float* a, TileB<TB> b, std::int64_t depth, Ahead ahead,
+                                std::int64_t distance) {
+    multiply_lanes(tile, TileA<float>{a, 1, MR}, TileB<TB>{b.data, b.panel, L}, depth, ahead, distance);
+  }
+};
+template <>
+struct TileProduct<BLayout::kPairs> {
+  template <int MR, int Rows, int NV, int L>
+  static STRATA_INLINE void add(Tile<Rows, NV, L>& tile, const bf16* a, TileB<bf16> b, std::int64_t depth, Ahead ahead,
+                                std::int64_t distance) {
+    multiply_pairs(tile, TileA<bf16>{a, 2, 2 * MR}, TileB<bf16>{b.data, b.panel, 2 * L}, div_up(depth, 2), ahead,
+                   distance);
+  }
+};
+
+// One row tile times NV panels.
 template <int L, int MR, int NV, int Rows, BLayout Layout, class TA, class TB, class Store>
 STRATA_NOINLINE void gemm_tile(const TA* a, TileB<TB> b, std::int64_t depth, const GemmTarget& out, std::int64_t row,
                                std::int64_t column, Ahead ahead, const Store& write) {
@@ -188,11 +208,7 @@ STRATA_NOINLINE void gemm_tile(const TA* a, TileB<TB> b, std::int64_t depth, con
   const std::int64_t distance = out.m <= MR ? 4096 / static_cast<std::int64_t>(sizeof(TB)) : 0;
   Tile<Rows, NV, L> tile;
   tile.clear();
-  if constexpr (Layout == BLayout::kPairs) {
-    multiply_pairs(tile, TileA<TA>{a, 2, 2 * MR}, TileB<TB>{b.data, b.panel, 2 * L}, div_up(depth, 2), ahead, distance);
-  } else {
-    multiply_lanes(tile, TileA<TA>{a, 1, MR}, TileB<TB>{b.data, b.panel, L}, depth, ahead, distance);
-  }
+  TileProduct<Layout>::template add<MR>(tile, a, b, depth, ahead, distance);
   store_tile(tile, out.c, out.ldc, row, out.m - row, column, out.n - column, write);
 }
 
@@ -238,8 +254,8 @@ STRATA_INLINE GemmRows<TA> block_of_rows(const TA* a, std::int64_t k, Range rows
 }
 
 // The panels [panel_begin, panel_end) for a block of rows and of k: writes C where the block of k is the first one, and
-// adds to it afterwards. a: A<MR@m> of f32 with B<L@n> of any type, or A<MR@m,2@k> with B<L@n,2@k>, both bf16 (dot
-// products). Blocks of k begin at even values.
+// adds to it afterwards. a: A<MR@m> of f32 with B<L@n> of any type, or A<MR@m,2@k> with B<L@n,2@k>, both bf16, or
+// A<MR@m,4@k> with B<L@n,4@k>, both i8 (dot products). Blocks of k begin at multiples of what lies together.
 //
 // MR x NV with 32 registers of 16 lanes, 512 rows, median share of the peak of the unit in bench/kernels at K 1024 |
 // 3072, one core of an EPYC (Zen 5, 1 MiB L2): f32 (two runs each, beside much other work) 6 x 4 85, 88 | 87, 84 %, 8 x
@@ -249,8 +265,8 @@ STRATA_INLINE GemmRows<TA> block_of_rows(const TA* a, std::int64_t k, Range rows
 template <int L, int MR, int NV, BLayout Layout, class TA, class TB>
 STRATA_NOINLINE void gemm_block(const TA* a, const TB* b, const GemmTarget& out, std::int64_t k, Range rows,
                                 Range depth, std::int64_t panel_begin, std::int64_t panel_end) {
-  static_assert(sizeof(TA) == 4 || (sizeof(TB) == 2 && Layout == BLayout::kPairs), "bf16 rows need pair-packed B");
-  const GemmRows<TA> block = block_of_rows < MR, sizeof(TA) == 4 ? 1 : 2 > (a, k, rows, depth);
+  static_assert(sizeof(TA) == 4 ? kStepOf<Layout> == 1 : kStepOf<Layout> > 1, "rows and panels lie alike");
+  const GemmRows<TA> block = block_of_rows<MR, kStepOf<Layout>>(a, k, rows, depth);
   const TileB<TB> panels = panels_at<L, Layout>(b + depth.begin * L, 0, k);
   for_each_group<NV>(panel_begin, panel_end, [&]<int Count>(Lanes<Count>, std::int64_t p) {
     const TileB<TB> lanes{panels.data + p * panels.panel, panels.panel, panels.step};

@@ -13,16 +13,19 @@ namespace strata::tensor {
 enum class BLayout {
   kLanes,  // B<L@n>:      [ceil(N/L)][K][L]
   kPairs,  // B<L@n,2@k>:  [ceil(N/L)][ceil(K/2)][L][2], bf16
+  kQuads,  // B<L@n,4@k>:  [ceil(N/L)][ceil(K/4)][L][4], i8
 };
 
 // Values of k that lie side by side in one lane.
 template <BLayout Layout>
-inline constexpr int kStepOf = Layout == BLayout::kPairs ? 2 : 1;
+inline constexpr int kStepOf = Layout == BLayout::kQuads   ? 4
+                               : Layout == BLayout::kPairs ? 2
+                                                           : 1;
 
 // Elements of one packed panel of L columns.
 template <int L, BLayout Layout>
 constexpr std::int64_t panel_elements(std::int64_t k) {
-  return Layout == BLayout::kPairs ? div_up(k, 2) * 2 * L : k * L;
+  return div_up(k, kStepOf<Layout>) * kStepOf<Layout> * L;
 }
 template <int L, BLayout Layout>
 constexpr std::int64_t packed_b_elements(std::int64_t n, std::int64_t k) {
@@ -32,8 +35,8 @@ constexpr std::int64_t packed_b_elements(std::int64_t n, std::int64_t k) {
 // Position of B[n, k] in the packed buffer.
 template <int L, BLayout Layout>
 constexpr std::int64_t packed_b_index(std::int64_t n, std::int64_t i, std::int64_t k) {
-  const std::int64_t panel = n / L * panel_elements<L, Layout>(k);
-  return Layout == BLayout::kPairs ? panel + i / 2 * 2 * L + n % L * 2 + i % 2 : panel + i * L + n % L;
+  constexpr std::int64_t kStep = kStepOf<Layout>;
+  return n / L * panel_elements<L, Layout>(k) + i / kStep * kStep * L + n % L * kStep + i % kStep;
 }
 
 // B row-major [n][k] into panels; `out` has packed_b_elements.

@@ -84,11 +84,14 @@ std::string FunctionEmitter::signature(const ir::Function& function) const {
   return text + ")";
 }
 
-// Of the encodings that the program's weights lie in.
-std::set<std::string> FunctionEmitter::encoding_headers() const {
+// Of the encodings that the program's weights lie in, and of leaves.
+std::set<std::string> FunctionEmitter::headers() const {
   std::set<std::string> headers;
   for (const WeightMap::Entry& entry : weights_.entries()) {
     if (entry.type.layout.encoding != nullptr) headers.insert(cpp_header(*entry.type.layout.encoding));
+  }
+  for (const schedule::ScheduledOp& op : scheduled_.ops) {
+    if (op.leaf != nullptr && !op.leaf->header.empty()) headers.insert(std::string(op.leaf->header));
   }
   return headers;
 }
@@ -96,7 +99,7 @@ std::set<std::string> FunctionEmitter::encoding_headers() const {
 void FunctionEmitter::emit_prologue() {
   out_.line("// @" + scheduled_.function->name + ", " + planned_.tag + ": predicted " +
             time_text(scheduled_.predicted_s) + " on one thread of " + machine_.name);
-  for (const std::string& header : encoding_headers()) out_.line("#include \"" + header + "\"");
+  for (const std::string& header : headers()) out_.line("#include \"" + header + "\"");
   out_.line("#include \"tensor/tensor.h\"");
   out_.line();
   out_.line("namespace strata_program {");

@@ -29,7 +29,7 @@ class FunctionEmitter {
 
  private:
   void emit_prologue();
-  std::set<std::string> encoding_headers() const;
+  std::set<std::string> headers() const;
   void emit_body();
   void emit_op(const schedule::ScheduledOp& op);
   void emit_call(const schedule::ScheduledOp& op);

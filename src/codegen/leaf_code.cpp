@@ -37,7 +37,9 @@ int integer(std::string_view text) {
 }
 
 std::string layout_text(const TensorType& type) {
-  return type.layout.packs.size() == 2 ? "tensor::BLayout::kPairs" : "tensor::BLayout::kLanes";
+  const auto& packs = type.layout.packs;
+  if (packs.size() < 2) return "tensor::BLayout::kLanes";
+  return packs[1].lanes == 2 ? "tensor::BLayout::kPairs" : "tensor::BLayout::kQuads";
 }
 
 std::string attention_tile_text(const machine::AttentionBlock& block) {

@@ -36,8 +36,10 @@ void convert_from(const std::byte* p, std::int64_t count, DType to, std::byte* o
       return convert_elements<From, tensor::f16>(p, count, out);
     case DType::kBF16:
       return convert_elements<From, tensor::bf16>(p, count, out);
+    case DType::kI8:
+      return convert_elements<From, std::int8_t>(p, count, out);
     default:
-      STRATA_CHECK(false, "weights are floating-point");
+      STRATA_CHECK(false, "weights are floating-point, or bytes");
   }
 }
 
@@ -51,8 +53,10 @@ void convert(DType from, const std::byte* p, std::int64_t count, DType to, std::
       return convert_from<tensor::f16>(p, count, to, out);
     case DType::kBF16:
       return convert_from<tensor::bf16>(p, count, to, out);
+    case DType::kI8:
+      return convert_from<std::int8_t>(p, count, to, out);
     default:
-      STRATA_CHECK(false, "weights are floating-point");
+      STRATA_CHECK(false, "weights are floating-point, or bytes");
   }
 }
 

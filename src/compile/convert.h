@@ -8,7 +8,8 @@
 
 namespace strata::compile {
 
-// Floating-point elements of one dtype as another, to the nearest, ties to even. Neither address needs be aligned.
+// Elements of one dtype, floating-point or i8, as another, to the nearest, ties to even; what becomes i8 must be one of
+// its numbers. Neither address needs be aligned.
 void convert(DType from, const std::byte* p, std::int64_t count, DType to, std::byte* out);
 
 // Doubles, rounded to f32 first.

@@ -87,6 +87,9 @@ struct Leaf {
   std::string_view scratch_name = {};
   Scratch (*scratch)(const LeafTile&) = nullptr;
 
+  // What it is declared in, beside tensor/tensor.h; empty: nothing.
+  std::string_view header = {};
+
   // The call, in C++ with names in braces that the code generator replaces (codegen/leaf_code.h).
   std::string_view code = {};
 };

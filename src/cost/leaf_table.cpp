@@ -64,18 +64,23 @@ struct PanelProduct {
   }
 
   bool is_encoded() const { return panels->layout.encoding != nullptr; }
-  bool are_pairs() const { return panels->layout.packs.size() == 2; }
+  std::int64_t group() const { return panels->layout.packs.size() == 2 ? panels->layout.packs[1].lanes : 1; }
+  bool are_pairs() const { return group() == 2; }
 
   // Activations are rounded to bf16 only for weights that are.
   bool multiplies_pairs() const { return panels->dtype == DType::kBF16 && are_pairs(); }
 
   bool is_one_row() const {
     if (rows == nullptr || rows->shape[0].max() != 1) return false;
-    const bool is_plain = is_row_major(*rows) && rows->dtype == DType::kF32;
+    const bool is_plain = is_row_major(*rows) && rows->dtype == DType::kF32 && group() <= 2;
     return is_plain || (is_row_in_pairs(*rows, 1) && multiplies_pairs());
   }
   bool are_rows_in_f32() const {
     return rows != nullptr && rows->dtype == DType::kF32 && is_packed_along(rows->layout, 0);
+  }
+  bool are_rows_in_quads() const {
+    const bool are_bytes = rows != nullptr && rows->dtype == DType::kI8 && panels->dtype == DType::kI8;
+    return are_bytes && has_lanes_and_groups(*rows, 0, 1) && group() == 4;
   }
   bool are_rows_in_pairs() const { return rows != nullptr && is_packed_in_pairs(*rows, 0, 1) && multiplies_pairs(); }
 };
@@ -98,9 +103,10 @@ bool takes_tile(const Signature& s) {
   if (product.rows == nullptr || product.is_encoded()) return false;
   return product.are_rows_in_pairs() || (product.are_rows_in_f32() && product.panels->dtype == DType::kF32);
 }
+bool takes_tile_quads(const Signature& s) { return PanelProduct(s).are_rows_in_quads(); }
 bool takes_widened_lanes(const Signature& s) {
   const PanelProduct product(s);
-  return product.are_rows_in_f32() && !product.is_encoded() && !product.are_pairs();
+  return product.are_rows_in_f32() && !product.is_encoded() && product.group() == 1;
 }
 bool takes_widened_pairs(const Signature& s) {
   const PanelProduct product(s);
@@ -115,6 +121,11 @@ bool takes_pack_rows(const Signature& s) {
 }
 bool takes_pack_pairs(const Signature& s) {
   return is_packing_rows(s) && (is_packed_in_pairs(s.result, 0, 1) || is_row_in_pairs(s.result, 1));
+}
+
+bool takes_pack_quads(const Signature& s) {
+  const bool are_bytes = s.operands[0].dtype == DType::kI8 && s.result.dtype == DType::kI8;
+  return is_op(s, "pack") && are_bytes && is_row_major(s.operands[0]) && is_row_tiles(s.result);
 }
 
 bool has_form(const Signature& s, bool (*is_form)(const ir::LoopNest&)) {
@@ -184,6 +195,14 @@ const std::vector<Leaf>& table() {
        .takes_blocks = true,
        .code = "tensor::gemm_block<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, {n}, {m}, "
                "{n}}, {k}, {m.range}, {k.range}, {n.panels});"},
+      {.name = "tile-quads",
+       .domain = Domain::kContraction,
+       .takes = takes_tile_quads,
+       .count = count_tile,
+       .takes_blocks = true,
+       .header = "tensor/quads.h",
+       .code = "tensor::gemm_block<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, {n}, {m}, "
+               "{n}}, {k}, {m.range}, {k.range}, {n.panels});"},
       {.name = "tile-widened",
        .domain = Domain::kContraction,
        .takes = takes_widened_lanes,
@@ -240,6 +259,16 @@ const std::vector<Leaf>& table() {
        .strided = {0},
        .code = "tensor::pack_rows_pairs<{lanes}, {rows}>({0} + {begin} * {0.stride}, {0.stride}, {count}, {0.dim.1}, "
                "{out} + {begin} * (tensor::div_up({0.dim.1}, 2) * 2));"},
+
+      {.name = "pack-quads",
+       .domain = Domain::kLoop,
+       .takes = takes_pack_quads,
+       .count = count_pack,
+       .loop = kRowLoop,
+       .strided = {0},
+       .header = "tensor/quads.h",
+       .code = "tensor::pack_rows_quads<{rows}>({0} + {begin} * {0.stride}, {0.stride}, {count}, {0.dim.1}, "
+               "{out} + {begin} * (tensor::div_up({0.dim.1}, 4) * 4));"},
 
       {.name = "gather-rows",
        .domain = Domain::kLoop,

@@ -25,10 +25,16 @@ bool is_packed_along(const Layout& layout, int axis) {
   return layout.packs.size() == 1 && layout.packs[0].axis == axis && !layout.packs[0].is_ragged;
 }
 
-bool has_lanes_and_pairs(const TensorType& type, int axis, int inner) {
+int dot_products(DType dtype) { return dtype == DType::kBF16 ? 2 : dtype == DType::kI8 ? 4 : 1; }
+
+bool has_lanes_and_groups(const TensorType& type, int axis, int inner) {
   const auto& packs = type.layout.packs;
-  return packs.size() == 2 && packs[0].axis == axis && packs[1].axis == inner && packs[1].lanes == 2 &&
-         ir::stored_dtype(type) == DType::kBF16;
+  return packs.size() == 2 && packs[0].axis == axis && packs[1].axis == inner &&
+         packs[1].lanes == dot_products(ir::stored_dtype(type));
+}
+
+bool has_lanes_and_pairs(const TensorType& type, int axis, int inner) {
+  return has_lanes_and_groups(type, axis, inner) && ir::stored_dtype(type) == DType::kBF16;
 }
 
 bool is_packed_in_pairs(const TensorType& type, int axis, int inner) {
@@ -40,13 +46,14 @@ bool is_row_in_pairs(const TensorType& type, int inner) {
 }
 
 bool is_panels(const TensorType& type) {
-  const bool is_packed = type.rank() == 2 && (is_packed_along(type.layout, 0) || has_lanes_and_pairs(type, 0, 1));
+  const bool is_packed = type.rank() == 2 && (is_packed_along(type.layout, 0) || has_lanes_and_groups(type, 0, 1));
   return is_packed && is_power_of_two(type.layout.packs[0].lanes);
 }
 
 bool is_row_tiles(const TensorType& type) {
   const bool is_tile = type.dtype == DType::kF32 && is_packed_along(type.layout, 0);
-  return type.rank() == 2 && (is_tile || is_packed_in_pairs(type, 0, 1));
+  const bool is_grouped = type.layout.encoding == nullptr && has_lanes_and_groups(type, 0, 1);
+  return type.rank() == 2 && (is_tile || is_grouped);
 }
 
 bool is_packed_keys(const TensorType& type) {

@@ -10,19 +10,25 @@ namespace strata::cost {
 // Packed along `axis` alone, with padding.
 bool is_packed_along(const ir::Layout& layout, int axis);
 
-// Numbers of bf16 packed along `axis`, and in pairs along `inner`: what a dot-product unit of two products reads, if
-// they aren't encoded.
+// How many neighbours along k a dot-product unit for this type sums, if the tensor library has code for it; 1: none.
+int dot_products(DType dtype);
+
+// Packed along `axis`, and in groups of dot_products() along `inner`: what a dot-product unit reads, if it isn't
+// encoded.
+bool has_lanes_and_groups(const ir::TensorType& type, int axis, int inner);
+
+// Numbers of bf16 in pairs, perhaps encoded.
 bool has_lanes_and_pairs(const ir::TensorType& type, int axis, int inner);
 bool is_packed_in_pairs(const ir::TensorType& type, int axis, int inner);
 
 // bf16 in pairs along `inner` alone: what the same unit reads of a single row.
 bool is_row_in_pairs(const ir::TensorType& type, int inner);
 
-// A matrix in panels: in lanes along axis 0, perhaps in pairs along axis 1. The lanes are those of a vector type, so a
+// A matrix in panels: in lanes along axis 0, perhaps in groups along axis 1. The lanes are those of a vector type, so a
 // power of two.
 bool is_panels(const ir::TensorType& type);
 
-// Activations in row tiles of f32, or rounded to pairs.
+// Activations in row tiles of f32, or in groups for a dot-product unit.
 bool is_row_tiles(const ir::TensorType& type);
 
 // Caches of keys [heads, context, dim] in whole groups of lanes along the context, of values [heads, context, dim] in

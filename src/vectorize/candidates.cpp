@@ -97,6 +97,7 @@ class Generator {
     add(candidate);
     for (std::size_t i = 0; i < axes.size(); ++i) {
       if (axes[i] >= 0 || inner[i] < 0) continue;
+      if (operands_[i].dtype != unit.dtype && !is_floating(unit.dtype)) return;  // rounding needs a scale
       candidate.operands[i] = {{{{unit.k, inner[i]}}}, unit.dtype};
     }
     add(candidate);

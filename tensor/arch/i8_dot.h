@@ -11,8 +11,17 @@
 
 namespace strata::tensor::arch {
 
-// acc[i] + the sum of the four products of bytes in a[i] and b[i]. The bytes of b are signed; those of a lie in
-// [0, 127], where signed and unsigned agree (x86 multiplies unsigned by signed bytes, Arm signed by signed).
+// Whether the bytes of i8_dot's first factor are signed.
+#if defined(__ARM_FEATURE_DOTPROD)
+template <int N>
+inline constexpr bool kHasSignedDot = N == 4;
+#else
+template <int N>
+inline constexpr bool kHasSignedDot = false;
+#endif
+
+// acc[i] + the sum of the four products of bytes in a[i] and b[i]. The bytes of b are signed, and those of a where
+// kHasSignedDot says so; else they are unsigned.
 template <int N>
 STRATA_INLINE Vec<std::int32_t, N> i8_dot(Vec<std::int32_t, N> acc, Vec<std::int32_t, N> a, Vec<std::int32_t, N> b) {
 #if defined(__AVX512VNNI__)

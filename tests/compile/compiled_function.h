@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -79,6 +80,8 @@ inline void store_element(DType dtype, double value, std::byte* to) {
       return put(static_cast<std::int32_t>(value));
     case DType::kI64:
       return put(static_cast<std::int64_t>(value));
+    case DType::kI8:
+      return put(static_cast<std::int8_t>(value));
     default:
       return put(static_cast<std::uint8_t>(value));
   }
@@ -100,6 +103,8 @@ inline double load_element(DType dtype, const std::byte* from) {
       return get(std::int32_t{});
     case DType::kI64:
       return static_cast<double>(get(std::int64_t{}));
+    case DType::kI8:
+      return get(std::int8_t{});
     default:
       return get(std::uint8_t{});
   }
@@ -137,9 +142,13 @@ inline ir::Value random_value(const ir::TensorType& type, std::mt19937_64& rando
   ir::Value value{type, std::vector<double>(static_cast<std::size_t>(ir::max_element_count(type.shape)))};
   for (double& element : value.data) {
     const double uniform = static_cast<double>(random() >> 11) * 0x1p-53;
-    element = is_floating(type.dtype)
-                  ? rounded(type.dtype, 2 * uniform - 1)
-                  : static_cast<double>(static_cast<std::int64_t>(uniform * static_cast<double>(limit)));
+    if (is_floating(type.dtype)) {
+      element = rounded(type.dtype, 2 * uniform - 1);
+    } else if (type.dtype == DType::kI8) {
+      element = std::floor(uniform * 256) - 128;
+    } else {
+      element = std::floor(uniform * static_cast<double>(limit));
+    }
   }
   return value;
 }

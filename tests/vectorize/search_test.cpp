@@ -176,6 +176,27 @@ TEST(Search, WithoutADotProductUnitPacksNoPairs) {
   EXPECT_TRUE(contains(planned.many, std::string("f32[seq, 128]") + kRowTile + ">")) << planned.many;
 }
 
+// Bytes meet the unit that sums four products where the machine has one; rows of f32 are never rounded to bytes.
+TEST(Search, BytesLieAsTheUnitTakesThem) {
+  ops::register_all();
+  const auto planned_text = [](const Machine& machine, const std::string& rows) {
+    const ir::Module module =
+        ir::parse_module("module m {\n  func @f(%a: " + rows +
+                             "[48, 70]) {\n    %0 = weight \"w\" : i8[100, "
+                             "70]\n    %1 = matmul_nt(%a, %0) : f32[48, 100]\n    return %1\n  }\n}\n",
+                         "test");
+    auto found = search({{"m", &module, {"f"}}}, machine, {});
+    return ir::to_text(found.versions[0].module);
+  };
+  const Machine with_quads = machine::load("avx512-zen4");
+  EXPECT_TRUE(contains(planned_text(with_quads, "i8"), "i8[100, 70]<16@0, 4@1>"));
+  EXPECT_TRUE(contains(planned_text(with_quads, "i8"), "i8[48, 70]<6@0, 4@1>"));
+  EXPECT_FALSE(contains(planned_text(with_quads, "f32"), "4@1"));
+  const Machine without =
+      changed([](Machine& m) { std::erase_if(m.units, [](const auto& unit) { return unit.k == 4; }); });
+  EXPECT_FALSE(contains(planned_text(without, "i8"), "4@1"));
+}
+
 TEST(Search, RowTilesFollowTheRegisters) {
   const Machine few = changed([](Machine& m) { m.vector_registers.count = 8; });
   const Planned planned = plan(few);
