@@ -201,16 +201,13 @@ constexpr std::int64_t decoded_elements(std::int64_t lanes, std::int64_t panels,
   return panels * lanes * div_up(depth, group) * group;
 }
 
-// How a row tile streams its panels from memory: fetched far ahead, into the L2 cache.
-inline constexpr Stream kEncodedTileStream = {1, 8192, 2};
-
 // One row tile at most, A<MR@m> of f32 or A<MR@m,2@k> of bf16: reads B once and decodes it in registers.
-template <int L, int MR, class TA, class E>
+template <int L, int MR, Stream How, class TA, class E>
 STRATA_NOINLINE void gemm_few_encoded(const TA* a, const Encoded<E>* b, const GemmTarget& out, std::int64_t k,
                                       std::int64_t panel_begin, std::int64_t panel_end) {
   const EncodedMatrix<E, L> matrix(b, k);
   dispatch_height<MR>(out.m, [&]<int Rows>(Lanes<Rows>) {
-    multiply_encoded<L, MR, Rows, kEncodedTileStream>(a, matrix, k, out, panel_begin, panel_end, Overwrite{});
+    multiply_encoded<L, MR, Rows, How>(a, matrix, k, out, panel_begin, panel_end, Overwrite{});
   });
 }
 
@@ -228,8 +225,9 @@ STRATA_NOINLINE void gemm_block_encoded(const TA* a, const Encoded<E>* b, const 
     const TileB<TA> lanes{scratch, div_up(depth.size(), kDepth) * kDepth * L, kStep * L};
     const TileB<Encoded<E>> next{p + Count < panel_end ? matrix.group(p + Count, depth.begin) : nullptr,
                                  matrix.panel_bytes(), 0};
-    if (depth.begin > 0) return gemm_group<L, MR, Count, kLayout>(block, lanes, next, out, p * L, Accumulate{});
-    gemm_group<L, MR, Count, kLayout>(block, lanes, next, out, p * L, Overwrite{});
+    if (depth.begin > 0)
+      return gemm_group<L, MR, Count, kLayout, Stream{}>(block, lanes, next, out, p * L, Accumulate{});
+    gemm_group<L, MR, Count, kLayout, Stream{}>(block, lanes, next, out, p * L, Overwrite{});
   });
 }
 

@@ -177,24 +177,24 @@ struct GemmRows {
 // the tile of A<MR@m> (f32), A<MR@m,2@k> (bf16) or A<MR@m,4@k> (i8).
 template <BLayout Layout>
 struct TileProduct {
-  template <int MR, int Rows, int NV, int L, class TB>
+  template <int MR, int Locality, int Rows, int NV, int L, class TB>
   static STRATA_INLINE void add(Tile<Rows, NV, L>& tile, const float* a, TileB<TB> b, std::int64_t depth, Ahead ahead,
                                 std::int64_t distance) {
-    multiply_lanes(tile, TileA<float>{a, 1, MR}, TileB<TB>{b.data, b.panel, L}, depth, ahead, distance);
+    multiply_lanes<Locality>(tile, TileA<float>{a, 1, MR}, TileB<TB>{b.data, b.panel, L}, depth, ahead, distance);
   }
 };
 template <>
 struct TileProduct<BLayout::kPairs> {
-  template <int MR, int Rows, int NV, int L>
+  template <int MR, int Locality, int Rows, int NV, int L>
   static STRATA_INLINE void add(Tile<Rows, NV, L>& tile, const bf16* a, TileB<bf16> b, std::int64_t depth, Ahead ahead,
                                 std::int64_t distance) {
-    multiply_pairs(tile, TileA<bf16>{a, 2, 2 * MR}, TileB<bf16>{b.data, b.panel, 2 * L}, div_up(depth, 2), ahead,
-                   distance);
+    multiply_pairs<Locality>(tile, TileA<bf16>{a, 2, 2 * MR}, TileB<bf16>{b.data, b.panel, 2 * L}, div_up(depth, 2),
+                             ahead, distance);
   }
 };
 
 // One row tile times NV panels.
-template <int L, int MR, int NV, int Rows, BLayout Layout, class TA, class TB, class Store>
+template <int L, int MR, int NV, int Rows, BLayout Layout, Stream How, class TA, class TB, class Store>
 STRATA_NOINLINE void gemm_tile(const TA* a, TileB<TB> b, std::int64_t depth, const GemmTarget& out, std::int64_t row,
                                std::int64_t column, Ahead ahead, const Store& write) {
   // C arrives while the sums are made: without this a tile of later passes waits for each of its rows.
@@ -204,11 +204,11 @@ STRATA_NOINLINE void gemm_tile(const TA* a, TileB<TB> b, std::int64_t depth, con
     STRATA_UNROLL
     for (int line = 0; line * 16 < NV * L; ++line) __builtin_prefetch(c + r * out.ldc + line * 16, 1);
   }
-  // A single row tile reads B once, from memory: it fetches each panel 4 KiB ahead.
-  const std::int64_t distance = out.m <= MR ? 4096 / static_cast<std::int64_t>(sizeof(TB)) : 0;
+  // A single row tile reads B once, from memory.
+  const std::int64_t distance = out.m <= MR ? How.ahead / static_cast<std::int64_t>(sizeof(TB)) : 0;
   Tile<Rows, NV, L> tile;
   tile.clear();
-  TileProduct<Layout>::template add<MR>(tile, a, b, depth, ahead, distance);
+  TileProduct<Layout>::template add<MR, How.locality>(tile, a, b, depth, ahead, distance);
   store_tile(tile, out.c, out.ldc, row, out.m - row, column, out.n - column, write);
 }
 
@@ -224,7 +224,7 @@ STRATA_INLINE Ahead share_of_next(TileB<TB> next, std::int64_t bytes_per_panel, 
 }
 
 // A block of rows times one group of NV panels. `next`: the group after it as it lies in memory, or null.
-template <int L, int MR, int NV, BLayout Layout, class TA, class TB, class Next, class Store>
+template <int L, int MR, int NV, BLayout Layout, Stream How, class TA, class TB, class Next, class Store>
 STRATA_INLINE void gemm_group(const GemmRows<TA>& a, TileB<TB> b, TileB<Next> next, const GemmTarget& out,
                               std::int64_t column, const Store& write) {
   const std::int64_t tiles = div_up(a.rows, MR);
@@ -232,7 +232,7 @@ STRATA_INLINE void gemm_group(const GemmRows<TA>& a, TileB<TB> b, TileB<Next> ne
     const std::int64_t row = a.row + t * MR;
     const Ahead ahead = share_of_next<NV>(next, a.depth * L * static_cast<std::int64_t>(sizeof(Next)), t, tiles);
     dispatch_height<MR>(a.rows - t * MR, [&]<int Rows>(Lanes<Rows>) {
-      gemm_tile<L, MR, NV, Rows, Layout>(a.data + row / MR * a.tile, b, a.depth, out, row, column, ahead, write);
+      gemm_tile<L, MR, NV, Rows, Layout, How>(a.data + row / MR * a.tile, b, a.depth, out, row, column, ahead, write);
     });
   }
 }
@@ -255,14 +255,15 @@ STRATA_INLINE GemmRows<TA> block_of_rows(const TA* a, std::int64_t k, Range rows
 
 // The panels [panel_begin, panel_end) for a block of rows and of k: writes C where the block of k is the first one, and
 // adds to it afterwards. a: A<MR@m> of f32 with B<L@n> of any type, or A<MR@m,2@k> with B<L@n,2@k>, both bf16, or
-// A<MR@m,4@k> with B<L@n,4@k>, both i8 (dot products). Blocks of k begin at multiples of what lies together.
+// A<MR@m,4@k> with B<L@n,4@k>, both i8 (dot products). Blocks of k begin at multiples of what lies together. A single
+// row tile fetches B `How.ahead` bytes ahead.
 //
 // MR x NV with 32 registers of 16 lanes, 512 rows, median share of the peak of the unit in bench/kernels at K 1024 |
 // 3072, one core of an EPYC (Zen 5, 1 MiB L2): f32 (two runs each, beside much other work) 6 x 4 85, 88 | 87, 84 %, 8 x
 // 3 86, 89 | 88, 86 %, 9 x 3 86, 90 | 88, 86 %, 14 x 2 83, 86 | 85, 83 %, 12 x 2 84, 85 | 85, 83 %; bf16 pairs 6 x 4 83
 // | 87 %, 8 x 3 82 | 89 %, 14 x 2 75 | 85 %, 12 x 2 76 | 86 %. 7 x 4 spills: half the speed. Without blocks of rows A
 // streams from the L3 cache: 85 to 93 % at K 1024, but 51 to 56 % at K 3072 while others used that cache.
-template <int L, int MR, int NV, BLayout Layout, class TA, class TB>
+template <int L, int MR, int NV, BLayout Layout, Stream How = Stream{}, class TA, class TB>
 STRATA_NOINLINE void gemm_block(const TA* a, const TB* b, const GemmTarget& out, std::int64_t k, Range rows,
                                 Range depth, std::int64_t panel_begin, std::int64_t panel_end) {
   static_assert(sizeof(TA) == 4 ? kStepOf<Layout> == 1 : kStepOf<Layout> > 1, "rows and panels lie alike");
@@ -272,8 +273,8 @@ STRATA_NOINLINE void gemm_block(const TA* a, const TB* b, const GemmTarget& out,
     const TileB<TB> lanes{panels.data + p * panels.panel, panels.panel, panels.step};
     const TileB<TB> next{p + Count < panel_end ? lanes.data + Count * panels.panel : nullptr, panels.panel,
                          panels.step};
-    if (depth.begin > 0) return gemm_group<L, MR, Count, Layout>(block, lanes, next, out, p * L, Accumulate{});
-    gemm_group<L, MR, Count, Layout>(block, lanes, next, out, p * L, Overwrite{});
+    if (depth.begin > 0) return gemm_group<L, MR, Count, Layout, How>(block, lanes, next, out, p * L, Accumulate{});
+    gemm_group<L, MR, Count, Layout, How>(block, lanes, next, out, p * L, Overwrite{});
   });
 }
 
@@ -290,8 +291,9 @@ STRATA_NOINLINE void gemm_block_widened(const float* a, const TB* b, const GemmT
                          panels.step};
     convert_panels<L, Count, Layout>(lanes, depth.size(), scratch);
     const TileB<float> widened{scratch, depth.size() * L, L};
-    if (depth.begin > 0) return gemm_group<L, MR, Count, kLanes>(block, widened, next, out, p * L, Accumulate{});
-    gemm_group<L, MR, Count, kLanes>(block, widened, next, out, p * L, Overwrite{});
+    if (depth.begin > 0)
+      return gemm_group<L, MR, Count, kLanes, Stream{}>(block, widened, next, out, p * L, Accumulate{});
+    gemm_group<L, MR, Count, kLanes, Stream{}>(block, widened, next, out, p * L, Overwrite{});
   });
 }
 

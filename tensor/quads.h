@@ -16,7 +16,7 @@ inline constexpr std::uint32_t kQuadOffset = arch::kHasSignedDot<L> ? 0 : 0x8080
 // Sums of integers are exact up to a depth of 2^17; the tile's are f32.
 template <>
 struct TileProduct<BLayout::kQuads> {
-  template <int MR, int Rows, int NV, int L>
+  template <int MR, int Locality, int Rows, int NV, int L>
   static STRATA_INLINE void add(Tile<Rows, NV, L>& tile, const std::int8_t* a, TileB<std::int8_t> b, std::int64_t depth,
                                 Ahead ahead, std::int64_t distance) {
     using Sums = Vec<std::int32_t, L>;
@@ -27,7 +27,7 @@ struct TileProduct<BLayout::kQuads> {
       STRATA_UNROLL
       for (int v = 0; v < NV; ++v) {
         const std::int8_t* from = b.data + v * b.panel + i * 4 * L;
-        if (distance != 0) __builtin_prefetch(from + distance, 0, 2);
+        if (distance != 0) __builtin_prefetch(from + distance, 0, Locality);
         __builtin_memcpy(&lanes[v], from, sizeof(Sums));
         if constexpr (kQuadOffset<L> != 0)
           offset[v] = arch::i8_dot<L>(offset[v], Sums{} + int(kQuadOffset<L>), lanes[v]);

@@ -62,8 +62,8 @@ struct Ahead {
 };
 
 // tile += A * B over k values of k, one vector of lanes per k (B<L@n>, or any B whose lanes are contiguous). `distance`
-// (in elements, 0 for none) fetches B that far ahead.
-template <int Rows, int NV, int L, class T>
+// (in elements, 0 for none) fetches B that far ahead; `Locality` as __builtin_prefetch has it.
+template <int Locality = 2, int Rows, int NV, int L, class T>
 STRATA_INLINE void multiply_lanes(Tile<Rows, NV, L>& tile, TileA<float> a, TileB<T> b, std::int64_t k, Ahead ahead = {},
                                   std::int64_t distance = 0) {
   for (std::int64_t i = 0; i < k; ++i) {
@@ -72,7 +72,7 @@ STRATA_INLINE void multiply_lanes(Tile<Rows, NV, L>& tile, TileA<float> a, TileB
     STRATA_UNROLL
     for (int v = 0; v < NV; ++v) {
       const T* from = b.data + v * b.panel + i * b.step;
-      if (distance != 0) __builtin_prefetch(from + distance, 0, 2);
+      if (distance != 0) __builtin_prefetch(from + distance, 0, Locality);
       lanes[v] = load(Lanes<L>{}, from);
     }
     tile.add_outer(a.data + i * a.step, a.row, lanes);
@@ -108,7 +108,7 @@ STRATA_INLINE Vec<float, L> dot_pairs(Vec<float, L> acc, Vec<std::uint32_t, L> a
 
 // The same for pairs of bf16 on both sides; a.row, a.step and b.step are in elements (a pair is two), `pairs` is ceil(k
 // / 2).
-template <int Rows, int NV, int L>
+template <int Locality = 2, int Rows, int NV, int L>
 STRATA_INLINE void multiply_pairs(Tile<Rows, NV, L>& tile, TileA<bf16> a, TileB<bf16> b, std::int64_t pairs,
                                   Ahead ahead = {}, std::int64_t distance = 0) {
   for (std::int64_t i = 0; i < pairs; ++i) {
@@ -117,7 +117,7 @@ STRATA_INLINE void multiply_pairs(Tile<Rows, NV, L>& tile, TileA<bf16> a, TileB<
     STRATA_UNROLL
     for (int v = 0; v < NV; ++v) {
       const bf16* from = b.data + v * b.panel + i * b.step;
-      if (distance != 0) __builtin_prefetch(from + distance, 0, 2);
+      if (distance != 0) __builtin_prefetch(from + distance, 0, Locality);
       lanes[v] = load_pairs<L>(from);
     }
     STRATA_UNROLL

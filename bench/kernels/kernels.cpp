@@ -187,7 +187,7 @@ void multiply(const TA* a, const T* b, const GemmTarget& out, std::int64_t k, fl
       if constexpr (sizeof(TA) == 4 && sizeof(T) != 4) {
         gemm_block_widened<kLanes, MR, NV, Layout>(a, b, out, k, rows, depth, 0, out.n / kLanes, scratch);
       } else {
-        gemm_block<kLanes, MR, NV, Layout>(a, b, out, k, rows, depth, 0, out.n / kLanes);
+        gemm_block<kLanes, MR, NV, Layout, Stream{NV, 4096, 2}>(a, b, out, k, rows, depth, 0, out.n / kLanes);
       }
     }
   }

@@ -80,6 +80,10 @@ struct Leaf {
   std::string_view few = {};
   int few_tiles = 0;
 
+  // Of a contraction: the call is told how the right operand is fetched, as the machine does it for one row, or for one
+  // register tile of rows.
+  bool is_streamed = false;
+
   // Operands whose outermost axis may have any distance in memory; the axes inside of it are contiguous.
   std::vector<std::size_t> strided = {};
 

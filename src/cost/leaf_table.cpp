@@ -177,6 +177,7 @@ const std::vector<Leaf>& table() {
        .domain = Domain::kContraction,
        .takes = takes_stream,
        .count = count_stream,
+       .is_streamed = true,
        .strided = {0},
        .code = "tensor::gemv_panels<{right.lanes}, {stream}, {right.layout}>({left}, {left.stride}, {right}, {k}, {n}, "
                "{out}, {n}, {n.panels});"},
@@ -184,6 +185,7 @@ const std::vector<Leaf>& table() {
        .domain = Domain::kContraction,
        .takes = takes_encoded_stream,
        .count = count_stream,
+       .is_streamed = true,
        .strided = {0},
        .code = "tensor::gemv_encoded<{right.lanes}, {stream}>({left}, {right}, {k}, {n}, {out}, {n.panels});"},
 
@@ -193,15 +195,19 @@ const std::vector<Leaf>& table() {
        .takes = takes_tile,
        .count = count_tile,
        .takes_blocks = true,
-       .code = "tensor::gemm_block<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, {n}, {m}, "
+       .is_streamed = true,
+       .code = "tensor::gemm_block<{right.lanes}, {rows}, {panels}, {right.layout}, {stream}>({left}, {right}, {{out}, "
+               "{n}, {m}, "
                "{n}}, {k}, {m.range}, {k.range}, {n.panels});"},
       {.name = "tile-quads",
        .domain = Domain::kContraction,
        .takes = takes_tile_quads,
        .count = count_tile,
        .takes_blocks = true,
+       .is_streamed = true,
        .header = "tensor/quads.h",
-       .code = "tensor::gemm_block<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, {n}, {m}, "
+       .code = "tensor::gemm_block<{right.lanes}, {rows}, {panels}, {right.layout}, {stream}>({left}, {right}, {{out}, "
+               "{n}, {m}, "
                "{n}}, {k}, {m.range}, {k.range}, {n.panels});"},
       {.name = "tile-widened",
        .domain = Domain::kContraction,
@@ -239,8 +245,10 @@ const std::vector<Leaf>& table() {
            "{m.range}, {k.range}, {n.panels}, {scratch});"},
       {.name = "stream-tile-encoded",
        .domain = Domain::kContraction,
-       .code = "tensor::gemm_few_encoded<{right.lanes}, {rows}>({left}, {right}, {{out}, {n}, {m}, {n}}, {k}, "
-               "{n.panels});"},
+       .is_streamed = true,
+       .code =
+           "tensor::gemm_few_encoded<{right.lanes}, {rows}, {stream}>({left}, {right}, {{out}, {n}, {m}, {n}}, {k}, "
+           "{n.panels});"},
 
       // Activations into row tiles, or rounded to pairs.
       {.name = "pack-rows",

@@ -5,15 +5,7 @@
 #include <cmath>
 
 namespace strata::cost {
-namespace {
-
 using ir::TensorType;
-
-// Of the share of a cache that one core has, what an op finds there of what another one wrote: the rest is taken by
-// what streams past between them.
-constexpr double kReusedShare = 0.125;
-
-}  // namespace
 
 double size_of(const ir::Dim& dim) { return static_cast<double>(dim.max()); }
 double bytes_of(const TensorType& type) { return static_cast<double>(ir::max_bytes(type)); }
@@ -112,7 +104,7 @@ void WorkCounter::add_activation_bytes(std::vector<double>& levels, double bytes
   for (std::size_t level = 0; level <= last_level() && found < 1; ++level) {
     const machine::MemoryLevel& cache = machine_.memory[level];
     const double share = static_cast<double>(cache.capacity_bytes) / std::max(cache.shared_by, 1) * busy_threads();
-    const double here = level == last_level() ? 1 : std::min(1.0, kReusedShare * share / footprint);
+    const double here = level == last_level() ? 1 : std::min(1.0, machine_.core.reused_share * share / footprint);
     // What doesn't fit whole is passed over in order, and each line is gone before it is used again.
     const bool holds = here == 1 || level + 1 == last_level();
     if (!holds) continue;

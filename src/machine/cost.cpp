@@ -116,12 +116,20 @@ const Unit* fma_unit(const Machine& machine, DType dtype) {
   return nullptr;
 }
 
-Stream stream(const Machine& machine, int element_bits) {
-  Stream result{element_bits};
-  for (const Stream& known : machine.streams) {
-    if (known.element_bits == element_bits) result = known;
-  }
-  return result;
+namespace {
+
+Stream found_or(const std::vector<Stream>& streams, const Stream& otherwise) {
+  const auto found = std::ranges::find(streams, otherwise.element_bits, &Stream::element_bits);
+  return found == streams.end() ? otherwise : *found;
+}
+
+}  // namespace
+
+Stream stream(const Machine& machine, int element_bits) { return found_or(machine.streams, {element_bits}); }
+
+Stream tile_stream(const Machine& machine, int element_bits) {
+  constexpr int kL2 = 2;  // as __builtin_prefetch has it
+  return found_or(machine.tile_streams, {element_bits, 1, Stream().ahead_bytes, kL2});
 }
 
 RegisterTile register_tile(const Machine& machine) {

@@ -69,6 +69,9 @@ const Unit* fma_unit(const Machine& machine, DType dtype);
 // How rows of this type are read: the machine's entry for the size of its elements, or Stream's defaults.
 Stream stream(const Machine& machine, int element_bits);
 
+// The same of a single register tile's rows.
+Stream tile_stream(const Machine& machine, int element_bits);
+
 // A matmul micro-kernel's accumulators: `rows` of the left operand x `panels` vectors of the right one.
 struct RegisterTile {
   int rows = 1;

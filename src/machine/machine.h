@@ -71,6 +71,7 @@ struct CoreCosts {
   double misses_in_flight = 40;     // lines of the outermost level that a core waits for at once
   double cold_lines = 2;            // of an op's code, pushed out of the core's own caches since its last use
   double page_walks_in_flight = 2;  // addresses of pages looked up at once
+  double reused_share = 0.125;      // of a core's share of a cache, what keeps what another op wrote: a guess
   double pages_walked = 64;         // of rows far apart, those that are looked up anew; more of them follow a pattern
   std::int64_t grain_elements = 4096;  // an elementwise op is divided among threads in pieces of so many: a guess
   bool operator==(const CoreCosts&) const = default;
@@ -103,6 +104,9 @@ struct Machine {
   std::vector<MemoryLevel> memory;
   std::vector<Unit> units;
   std::vector<Stream> streams;  // by size of the elements; others are read as Stream's defaults say
+  // The same of few rows, in one register tile, whose panels are as many as fit it; others are fetched as far ahead as
+  // in `streams`, into the second cache.
+  std::vector<Stream> tile_streams = {{12, 1, 8192, 2}, {15, 1, 8192, 2}};
   CoreCosts core;
   double barrier_s = 0;                   // one barrier of all cores
   double op_overhead_s = 10e-9;           // what one op costs a thread beside its work: call, addresses, loop set-up

@@ -80,6 +80,7 @@ CoreCosts read_core(FileReader reader) {
   core.misses_in_flight = reader.real_or("misses_in_flight", core.misses_in_flight, 1, 1e6);
   core.cold_lines = reader.real_or("cold_lines", core.cold_lines, 0, 1e6);
   core.page_walks_in_flight = reader.real_or("page_walks_in_flight", core.page_walks_in_flight, 1, 1e6);
+  core.reused_share = reader.real_or("reused_share", core.reused_share, 1e-6, 1);
   core.pages_walked = reader.real_or("pages_walked", core.pages_walked, 0, 1e9);
   core.grain_elements = reader.integer_or("grain_elements", core.grain_elements, 1, std::int64_t{1} << 30);
   reader.finish();
@@ -108,6 +109,9 @@ Machine read_machine(FileReader reader) {
   for (FileReader& level : reader.objects("memory")) machine.memory.push_back(read_level(level));
   for (FileReader& unit : reader.objects("units")) machine.units.push_back(read_unit(unit));
   for (FileReader& stream : reader.objects_or_none("streams")) machine.streams.push_back(read_stream(stream));
+  std::vector<Stream> tile_streams;
+  for (FileReader& stream : reader.objects_or_none("tile_streams")) tile_streams.push_back(read_stream(stream));
+  if (!tile_streams.empty()) machine.tile_streams = std::move(tile_streams);
   if (const auto core = reader.object_or_none("core")) machine.core = read_core(*core);
   machine.barrier_s = reader.real("barrier_s", 0, kMaxSeconds);
   machine.op_overhead_s = reader.real_or("op_overhead_s", machine.op_overhead_s, 0, kMaxSeconds);
@@ -119,6 +123,17 @@ Machine read_machine(FileReader reader) {
   if (fma_unit(machine, DType::kF32) == nullptr) reader.refuse("units", "a list with an f32 unit of k = 1");
   reader.finish();
   return machine;
+}
+
+OrderedJson streams_json(const std::vector<Stream>& streams) {
+  OrderedJson json = OrderedJson::array();
+  for (const Stream& stream : streams) {
+    json.push_back({{"element_bits", stream.element_bits},
+                    {"panels", stream.panels},
+                    {"ahead_bytes", stream.ahead_bytes},
+                    {"locality", stream.locality}});
+  }
+  return json;
 }
 
 }  // namespace
@@ -176,13 +191,8 @@ std::string to_json(const Machine& machine) {
                              {"k", unit.k},
                              {"ops_per_s", unit.ops_per_s}});
   }
-  json["streams"] = OrderedJson::array();
-  for (const Stream& stream : machine.streams) {
-    json["streams"].push_back({{"element_bits", stream.element_bits},
-                               {"panels", stream.panels},
-                               {"ahead_bytes", stream.ahead_bytes},
-                               {"locality", stream.locality}});
-  }
+  json["streams"] = streams_json(machine.streams);
+  json["tile_streams"] = streams_json(machine.tile_streams);
   const CoreCosts& core = machine.core;
   json["core"] = {{"scalar_slots", core.scalar_slots},
                   {"decode_slots", core.decode_slots},
@@ -190,6 +200,7 @@ std::string to_json(const Machine& machine) {
                   {"misses_in_flight", core.misses_in_flight},
                   {"cold_lines", core.cold_lines},
                   {"page_walks_in_flight", core.page_walks_in_flight},
+                  {"reused_share", core.reused_share},
                   {"pages_walked", core.pages_walked},
                   {"grain_elements", core.grain_elements}};
   json["barrier_s"] = machine.barrier_s;

@@ -227,6 +227,7 @@ void take_core_rates(Machine& machine, const Machine& known) {
     }
   }
   machine.streams = known.streams;
+  machine.tile_streams = known.tile_streams;
   machine.op_overhead_s = known.op_overhead_s;
   machine.contention = known.contention;
   machine.core = known.core;
@@ -314,6 +315,7 @@ Machine native(const std::filesystem::path& calibration) {
   machine.memory = std::move(measured.memory);
   machine.units = std::move(measured.units);
   machine.streams = std::move(measured.streams);
+  machine.tile_streams = std::move(measured.tile_streams);
   machine.barrier_s = measured.barrier_s;
   machine.op_overhead_s = measured.op_overhead_s;
   machine.contention = measured.contention;

@@ -149,12 +149,11 @@ class ContractionTree {
   TileNode compute(const cost::Leaf& leaf) const {
     TileNode node;
     node.leaf = &leaf;
-    if (op_.leaf->takes_blocks) {
-      node.panels = machine::register_tile(machine_).panels;
-    } else {
-      node.stream = machine::stream(machine_, ir::stored_bits(type(of_.right)));
-      node.panels = node.stream.panels;
-    }
+    const int bits = ir::stored_bits(type(of_.right));
+    const bool is_one_row = !op_.leaf->takes_blocks;
+    if (leaf.is_streamed)
+      node.stream = is_one_row ? machine::stream(machine_, bits) : machine::tile_stream(machine_, bits);
+    node.panels = leaf.takes_blocks ? machine::register_tile(machine_).panels : node.stream.panels;
     return node;
   }
 

@@ -136,6 +136,13 @@ class Parser {
     return value;
   }
 
+  int up_to(int most, const std::string& what) {
+    const std::size_t at = in_.position();
+    const std::int64_t value = in_.integer(what);
+    if (value < 0 || value > most) in_.fail_at(at, what + " is not from 0 to " + std::to_string(most));
+    return static_cast<int>(value);
+  }
+
   TileNode loop(Kind kind) {
     TileNode node{.kind = kind, .iterator = iterator()};
     in_.expect_word("by");
@@ -196,9 +203,9 @@ class Parser {
     node.leaf = &*found;
     if (in_.accept_word("panels")) node.panels = positive("a number of panels");
     if (in_.accept_word("ahead")) {
-      node.stream = {1, static_cast<int>(node.panels), static_cast<int>(in_.integer("bytes")), 0};
+      node.stream = {1, static_cast<int>(node.panels), up_to(1 << 20, "a distance in bytes"), 0};
       in_.expect_word("locality");
-      node.stream.locality = static_cast<int>(in_.integer("a locality"));
+      node.stream.locality = up_to(3, "a locality");
     }
     if (in_.accept_word("with")) node.buffer = in_.identifier("a buffer's name");
     return node;

@@ -87,12 +87,17 @@ TEST(MachineFile, OptionalFiguresAreReadAndWritten) {
 }
 
 TEST(MachineFile, StreamsAndProcessorsAreReadAndWritten) {
-  const std::string text = replaced(
-      "\"cores\": 2", R"("cores": 2, "streams": [{"element_bits": 16, "panels": 4, "ahead_bytes": 512, "locality": 3}],
+  const std::string text =
+      replaced("\"cores\": 2",
+               R"("cores": 2, "tile_streams": [{"element_bits": 16, "panels": 1, "ahead_bytes": 2048, "locality": 1}],
+      "streams": [{"element_bits": 16, "panels": 4, "ahead_bytes": 512, "locality": 3}],
       "processors": [{"vendor": "Maker", "family": 7, "first_model": 1, "last_model": 3}])");
   const Machine machine = machine_from_json(to_json(machine_from_json(text, "here.json")), "again");
   EXPECT_EQ(stream(machine, 16), (Stream{16, 4, 512, 3}));
   EXPECT_EQ(stream(machine, 32), (Stream{32, 1, 4096, 0})) << "as Stream's defaults say";
+  EXPECT_EQ(tile_stream(machine, 16), (Stream{16, 1, 2048, 1}));
+  EXPECT_EQ(tile_stream(machine, 12), (Stream{12, 1, 4096, 2})) << "a list replaces the default";
+  EXPECT_EQ(tile_stream(machine_from_json(kSmall, "here.json"), 12), (Stream{12, 1, 8192, 2}));
   ASSERT_EQ(machine.processors.size(), 1u);
   EXPECT_EQ(machine.processors[0].vendor, "Maker");
   EXPECT_EQ(machine.processors[0].last_model, 3);
@@ -102,7 +107,7 @@ TEST(MachineFile, CostsOfACoreAreReadAndWritten) {
   EXPECT_EQ(machine_from_json(kSmall, "here.json").core, CoreCosts()) << "older files have none";
   const std::string text = replaced("\"cores\": 2", R"("cores": 2, "core": {
       "scalar_slots": {"exp": 11.5}, "decode_slots": {"bf16_12": 4.5}, "reduction_step_slots": 3, "misses_in_flight": 20,
-      "cold_lines": 1, "page_walks_in_flight": 4, "pages_walked": 128, "grain_elements": 1024})");
+      "cold_lines": 1, "page_walks_in_flight": 4, "pages_walked": 128, "reused_share": 0.5, "grain_elements": 1024})");
   const Machine machine = machine_from_json(to_json(machine_from_json(text, "here.json")), "again");
   EXPECT_EQ(machine.core.scalar_slots.at("exp"), 11.5);
   EXPECT_EQ(machine.core.scalar_slots.at("div"), CoreCosts().scalar_slots.at("div")) << "the others stay";
@@ -112,6 +117,7 @@ TEST(MachineFile, CostsOfACoreAreReadAndWritten) {
   EXPECT_EQ(machine.core.cold_lines, 1);
   EXPECT_EQ(machine.core.page_walks_in_flight, 4);
   EXPECT_EQ(machine.core.pages_walked, 128);
+  EXPECT_EQ(machine.core.reused_share, 0.5);
   EXPECT_EQ(machine.core.grain_elements, 1024);
 }
 
@@ -129,6 +135,7 @@ TEST(MachineFile, RefusesCostsOfACoreOutOfRange) {
   EXPECT_TRUE(says(with("{\"misses_in_flight\": 0}"), "'core.misses_in_flight' must be a number from 1"));
   EXPECT_TRUE(says(with("{\"page_walks_in_flight\": \"2\"}"), "'core.page_walks_in_flight'"));
   EXPECT_TRUE(says(with("{\"grain_elements\": 0}"), "'core.grain_elements' must be an integer from 1"));
+  EXPECT_TRUE(says(with("{\"reused_share\": 0}"), "'core.reused_share' must be a number from"));
   EXPECT_TRUE(says(with("{\"grain\": 1}"), "'core.grain' is not known"));
 }
 

@@ -91,6 +91,9 @@ TEST(TileTree, AMistakeInTheTextIsNamed) {
            Malformed{"buffer b: q9[4]", "there is no such element type, test:1:11"},
            Malformed{"buffer b: f32[0]", "a number of elements is less than 1, test:1:15"},
            Malformed{"buffer b: f32[4611686018427387904]", "the buffer is too large, test:1:11"},
+           Malformed{"leaf tile panels 4 ahead 4096 locality 4", "a locality is not from 0 to 3, test:1:40"},
+           Malformed{"leaf tile panels 4 ahead 1048577 locality 3",
+                     "a distance in bytes is not from 0 to 1048576, test:1:26"},
            Malformed{"stage -1", "a stage's number is negative"},
        }) {
     try {

@@ -151,7 +151,7 @@ void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k, const Case& tes
   const std::int64_t panels = div_up(n, L), middle = panels / 3;
   const auto run = [&](std::int64_t begin, std::int64_t end) {
     const GemmTarget out{c.data(), problem.ldc(), m, n};
-    if (m <= MR) return gemm_few_encoded<L, MR>(a.data(), b.data(), out, k, begin, end);
+    if (m <= MR) return gemm_few_encoded<L, MR, Stream{1, 8192, 2}>(a.data(), b.data(), out, k, begin, end);
     for_each_block<MR>(m, k, blocks, [&](Range rows, Range depth) {
       gemm_block_encoded<L, MR, NV>(a.data(), b.data(), out, k, rows, depth, begin, end, scratch.data());
     });

@@ -86,7 +86,7 @@ void check_gemm_size(const Problem<T>& problem, Blocks blocks = {}) {
       if constexpr (Widened) {
         gemm_block_widened<L, MR, NV, Layout>(a.data(), b.data(), out, k, rows, depth, begin, end, scratch.data());
       } else {
-        gemm_block<L, MR, NV, Layout>(a.data(), b.data(), out, k, rows, depth, begin, end);
+        gemm_block<L, MR, NV, Layout, Stream{NV, 4096, 2}>(a.data(), b.data(), out, k, rows, depth, begin, end);
       }
     });
   };
