@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "compile/pipeline.h"
+#include "compile/placement_check.h"
 #include "compile/schedule_pass.h"
 #include "ir/constants.h"
 #include "ir/op.h"
@@ -59,6 +60,13 @@ void require_code(const ir::Module& module, const std::string& origin) {
   }
 }
 
+ir::Module read_module(const std::string& text, const std::string& origin, const machine::Machine& target) {
+  ir::Module module = ir::parse_module(text, origin);
+  ir::check_input(module, origin);
+  check_placements(module, target, origin);
+  return module;
+}
+
 }  // namespace
 
 std::string optimise_text(const std::string& ir_text, const std::string& origin, const std::vector<std::string>& names,
@@ -68,8 +76,7 @@ std::string optimise_text(const std::string& ir_text, const std::string& origin,
   const machine::Machine target = machine::load(machine);
   const auto [module_text, schedule_text] = split(ir_text);
   const bool is_scheduled = check_order(names, !schedule_text.empty(), origin);
-  ir::Module module = ir::parse_module(module_text, origin);
-  ir::check_input(module, origin);
+  ir::Module module = read_module(module_text, origin, target);
   const std::vector<std::string> all = {"egraph"};
   for (const std::string& name : names.empty() ? all : names) {
     module = std::ranges::find(passes(), name, &Pass::name)->run(module, target);
@@ -84,8 +91,7 @@ std::string optimise_text(const std::string& ir_text, const std::string& origin,
 OptBisection bisect_text(const std::string& ir_text, const std::string& origin, const std::string& machine) {
   ops::register_all();
   const machine::Machine target = machine::load(machine);
-  const ir::Module module = ir::parse_module(ir_text, origin);
-  ir::verify(module);
+  const ir::Module module = read_module(ir_text, origin, target);
   const vectorize::Bisection found = vectorize::bisect(module, vectorize::all_rules(target));
   const std::string counts = std::to_string(found.terms) + " terms evaluated, " + std::to_string(found.wrong) +
                              " differ from what they are said to equal\n";

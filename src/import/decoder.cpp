@@ -54,21 +54,21 @@ class DecoderBuilder {
 
   TensorType weight_type(const std::string& name) const {
     const TensorView& tensor = checkpoint_.at(name);
-    TensorType type{stored_dtype(tensor), {}, {}, {}};
+    TensorType type{.dtype = stored_dtype(tensor)};
     for (const std::int64_t size : tensor.shape) type.shape.emplace_back(size);
     return type;
   }
 
   const Expr* weight(const std::string& name) { return pool_.weight(name, weight_type(name)); }
 
-  TensorType hidden_type() const { return {DType::kF32, {seq_, config_.hidden_size}, {}, {}}; }
-  TensorType positions_type() const { return {DType::kI32, {seq_}, {}, {}}; }
-  TensorType rotation_type() const { return {DType::kF32, {seq_, config_.head_dim / 2}, {}, {}}; }
+  TensorType hidden_type() const { return {DType::kF32, {seq_, config_.hidden_size}}; }
+  TensorType positions_type() const { return {DType::kI32, {seq_}}; }
+  TensorType rotation_type() const { return {DType::kF32, {seq_, config_.head_dim / 2}}; }
 
   // The cache has the matrices' element type: its rounding is of the size of theirs.
   TensorType cache_type(std::int64_t layer) const {
     const DType dtype = weight_type(tensor_name(config_, "k_proj.weight", layer)).dtype;
-    return {dtype, {config_.kv_heads, ctx_, config_.head_dim}, {}, {}};
+    return {dtype, {config_.kv_heads, ctx_, config_.head_dim}};
   }
 
   using Tensors = std::map<std::string, const Expr*, std::less<>>;  // by role
@@ -169,7 +169,7 @@ class DecoderBuilder {
     const Expr* tokens = pool_.parameter("tokens", positions_type());
     const Expr* positions = pool_.parameter("positions", positions_type());
     body.parameters = {tokens, positions};
-    const Expr* frequencies = pool_.weight("rope.frequencies", {DType::kF32, {config_.head_dim / 2}, {}, {}});
+    const Expr* frequencies = pool_.weight("rope.frequencies", {DType::kF32, {config_.head_dim / 2}});
     const Expr* angles = op("rope_angles", {positions, frequencies});
     const Expr* cos = op("cos", {angles});
     const Expr* sin = op("sin", {angles});

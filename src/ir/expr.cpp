@@ -34,6 +34,12 @@ void mix_type(std::size_t& seed, const TensorType& type) {
     for (const auto& symbol : dim.symbols()) mix_value(seed, symbol->name);
   }
   mix_layout(seed, type.layout);
+  for (const AxisPlacement& axis : type.placement.axes) {
+    mix_value(seed, axis.mesh_axis);
+    mix_value(seed, static_cast<int>(axis.sbp.kind));
+    mix_value(seed, axis.sbp.axis);
+    mix_value(seed, static_cast<int>(axis.sbp.combiner));
+  }
 }
 
 void mix_attribute(std::size_t& seed, const Attribute& attribute) {
@@ -141,7 +147,7 @@ const Expr* ExprPool::scalar(double value, DType dtype) {
   Expr expr;
   expr.kind = Expr::Kind::kScalar;
   expr.value = value;
-  expr.types.push_back({dtype, {}, {}, {}});
+  expr.types.push_back({.dtype = dtype});
   return intern(std::move(expr));
 }
 

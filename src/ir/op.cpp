@@ -31,6 +31,20 @@ const T& typed_attribute(const Op& op, const Attributes& attributes, const std::
 
 }  // namespace
 
+TensorType Op::infer(std::span<const TensorType> operands, const Attributes& attributes) const {
+  TensorType result = infer_unplaced(operands, attributes);
+  result.placement = {};
+  const bool is_placed = std::ranges::any_of(operands, [](const TensorType& type) { return !type.placement.empty(); });
+  if (is_placed) result.placement = implied_placement(*this, operands, sbp_signatures(operands, attributes, result));
+  return result;
+}
+
+std::vector<SbpSignature> Op::sbp_signatures(std::span<const TensorType> operands, const Attributes& attributes,
+                                             const TensorType& result) const {
+  const std::optional<LoopNest> nest = loops(operands, attributes);
+  return nest ? loop_signatures(*nest, operands, result) : std::vector<SbpSignature>{};
+}
+
 std::int64_t int_attribute(const Op& op, const Attributes& attributes, const std::string& name) {
   return typed_attribute<std::int64_t>(op, attributes, name, "an integer");
 }

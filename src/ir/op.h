@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ir/expr.h"
+#include "ir/sbp_signature.h"
 #include "ir/structured.h"
 
 namespace strata::ir {
@@ -35,8 +36,14 @@ class Op {
   virtual int arity() const = 0;
   virtual std::vector<std::string> operand_names() const = 0;
 
-  // Throws Error (usage) that names the op and the operand which doesn't fit.
-  virtual TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const = 0;
+  // The result's type; its placement is the one that the operands' placements imply. Throws Error (usage) that names
+  // the op and the operand which doesn't fit.
+  TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const;
+
+  // How the op can be divided among the devices of a mesh. Of an op with loops this follows from them; any other says
+  // it, and cannot be divided unless it does.
+  virtual std::vector<SbpSignature> sbp_signatures(std::span<const TensorType> operands, const Attributes& attributes,
+                                                   const TensorType& result) const;
 
   // Reference evaluation in float64; `result` is the inferred type with constant sizes. The interpreter rounds the
   // result to its dtype.
@@ -63,6 +70,10 @@ class Op {
 
   // For an aliased result: whether the operand's content changes.
   virtual bool writes_alias() const { return false; }
+
+ protected:
+  // The result's type; what it says of the placement is not looked at.
+  virtual TensorType infer_unplaced(std::span<const TensorType> operands, const Attributes& attributes) const = 0;
 };
 
 // Attribute access; a missing or mistyped attribute throws Error (usage) naming the op.

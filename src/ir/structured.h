@@ -67,8 +67,6 @@ struct IndexTerm {
   bool operator==(const IndexTerm&) const = default;
 };
 
-enum class Combiner { kNone, kSum, kMax, kMin, kProduct, kTuple };
-
 struct Bound;
 struct TupleCombiner;
 

@@ -20,18 +20,6 @@ std::string join(const std::vector<T>& items, F&& text_of) {
   return out;
 }
 
-std::string placement_text(const AxisPlacement& placement) {
-  switch (placement.kind) {
-    case AxisPlacement::Kind::kBroadcast:
-      return placement.mesh_axis + ": B";
-    case AxisPlacement::Kind::kSplit:
-      return placement.mesh_axis + ": S(" + std::to_string(placement.axis) + ")";
-    case AxisPlacement::Kind::kPartial:
-      return placement.mesh_axis + ": P";
-  }
-  return "";
-}
-
 std::int64_t checked_product(std::int64_t a, std::int64_t b) {
   constexpr std::int64_t kLimit = std::int64_t{1} << 62;
   if (a != 0 && b > kLimit / a) {
@@ -128,13 +116,11 @@ std::string Layout::text() const {
          (encoding == nullptr ? "" : ", " + std::string(encoding->name)) + ">";
 }
 
-std::string Placement::text() const { return axes.empty() ? "" : "{" + join(axes, placement_text) + "}"; }
-
 std::string TensorType::text() const {
   std::string out(dtype_name(dtype));
   if (!shape.empty()) out += "[" + join(shape, [](const Dim& d) { return d.text(); }) + "]";
   out += layout.text();
-  return placement.axes.empty() ? out : out + " " + placement.text();
+  return placement.empty() ? out : out + " " + placement.text();
 }
 
 bool is_row_major_in_memory(const TensorType& type) {
@@ -223,6 +209,31 @@ void check_layout(const TensorType& type, const std::string& who) {
     if (axis == 0 || dim.is_constant() || dim.multiple() % lanes == 0) continue;
     throw usage_error(who + ": " + std::to_string(lanes) + " lanes don't divide every value of " + dim.text(),
                       "declare the symbol as a multiple of the lanes");
+  }
+}
+
+bool can_hold(DType dtype, const Sbp& sbp) {
+  const bool is_rounded = sbp.combiner == Combiner::kSum || sbp.combiner == Combiner::kProduct;
+  return !sbp.is_partial() || !is_rounded || dtype == DType::kF32;
+}
+
+void check_placement(const TensorType& type, const std::string& who) {
+  const auto& axes = type.placement.axes;
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const Sbp& sbp = axes[i].sbp;
+    if (sbp.is_split() && (sbp.axis < 0 || sbp.axis >= type.rank())) {
+      throw usage_error(who + ": axis " + std::to_string(sbp.axis) + " is split, but there are " +
+                            std::to_string(type.rank()) + " axes",
+                        "axes count from 0");
+    }
+    if (i > 0 && axes[i].mesh_axis <= axes[i - 1].mesh_axis) {
+      throw usage_error(who + ": the mesh axis " + axes[i].mesh_axis + " is out of order", "set() keeps the order");
+    }
+    if (!can_hold(type.dtype, sbp)) {
+      throw usage_error(who + ": " + std::string(dtype_name(type.dtype)) + " would round the parts " + sbp.text(),
+                        "keep them in f32");
+    }
+    if (sbp.is_broadcast()) throw usage_error(who + ": a copy on every device is placed", "leave it out");
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "ir/placement.h"
 
 namespace strata::encoding {
 struct Encoding;
@@ -95,29 +96,11 @@ struct Layout {
   std::string text() const;  // "<16@0, 2@1>", "<16@0, 2@1, bf16_12>", or ""
 };
 
-// Where a tensor lies on one axis of a device mesh (the SBP abstraction).
-struct AxisPlacement {
-  enum class Kind { kBroadcast, kSplit, kPartial };
-  std::string mesh_axis;  // "core", "node"
-  Kind kind = Kind::kBroadcast;
-  int axis = 0;  // of the tensor, for kSplit
-
-  bool operator==(const AxisPlacement&) const = default;
-};
-
-// Mesh axes that are not named hold a full copy.
-struct Placement {
-  std::vector<AxisPlacement> axes;
-
-  bool operator==(const Placement&) const = default;
-  std::string text() const;  // "{core: S(1)}", or ""
-};
-
 struct TensorType {
   DType dtype = DType::kF32;
-  Shape shape;
-  Layout layout;
-  Placement placement;
+  Shape shape = {};
+  Layout layout = {};
+  Placement placement = {};
 
   int rank() const { return static_cast<int>(shape.size()); }
   bool operator==(const TensorType&) const = default;
@@ -158,5 +141,13 @@ std::int64_t exceptions_bytes(const TensorType& type, std::int64_t exceptions);
 // pack is the only one, on the last axis. An encoded tensor is a matrix of constant sizes and of a type and packs that
 // its encoding is for.
 void check_layout(const TensorType& type, const std::string& who);
+
+// Whether tensors of this element type may lie so: summands and factors are of f32, since the sum of rounded summands
+// is not the rounded sum.
+bool can_hold(DType dtype, const Sbp& sbp);
+
+// Throws Error (usage) naming `who` unless the placement splits axes of the tensor, has parts that its element type can
+// hold, and is written as Placement says.
+void check_placement(const TensorType& type, const std::string& who);
 
 }  // namespace strata::ir

@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ir/type_parser.h"
 
+#include <algorithm>
+#include <array>
 #include <cctype>
 #include <limits>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "encoding/encoding.h"
 
 namespace strata::ir {
+namespace {
+
+// In Sbp::text; a sum is written P.
+constexpr std::array<std::pair<std::string_view, Combiner>, 3> kCombinerNames = {
+    {{"max", Combiner::kMax}, {"min", Combiner::kMin}, {"product", Combiner::kProduct}}};
+
+}  // namespace
 
 std::int64_t TypeParser::parse_size() {
   const std::size_t start = scan_.position();
@@ -73,23 +84,39 @@ int TypeParser::parse_axis() {
   return static_cast<int>(axis);
 }
 
+Sbp TypeParser::parse_sbp() {
+  if (scan_.accept_word("S")) {
+    scan_.expect("(");
+    const int axis = parse_axis();
+    scan_.expect(")");
+    return Sbp::split(axis);
+  }
+  if (!scan_.accept_word("P")) {
+    scan_.expect_word("B");
+    return {};
+  }
+  if (!scan_.accept("(")) return Sbp::partial(Combiner::kSum);
+  const std::size_t start = scan_.position();
+  const std::string name = scan_.identifier("a combiner");
+  const auto found = std::ranges::find(kCombinerNames, name, &std::pair<std::string_view, Combiner>::first);
+  if (found == kCombinerNames.end()) {
+    scan_.fail_at(start, "no parts are combined by " + name, "write P for a sum, P(max), P(min) or P(product)");
+  }
+  scan_.expect(")");
+  return Sbp::partial(found->second);
+}
+
 Placement TypeParser::parse_placement() {
   Placement placement;
+  std::set<std::string> named;
   parse_list("}", "placements", [&] {
-    AxisPlacement axis;
-    axis.mesh_axis = scan_.identifier("a mesh axis");
-    scan_.expect(":");
-    if (scan_.accept_word("S")) {
-      axis.kind = AxisPlacement::Kind::kSplit;
-      scan_.expect("(");
-      axis.axis = parse_axis();
-      scan_.expect(")");
-    } else if (scan_.accept_word("P")) {
-      axis.kind = AxisPlacement::Kind::kPartial;
-    } else {
-      scan_.expect_word("B");
+    const std::size_t start = scan_.position();
+    const std::string mesh_axis = scan_.identifier("a mesh axis");
+    if (!named.insert(mesh_axis).second) {
+      scan_.fail_at(start, "the mesh axis " + mesh_axis + " is placed twice", "remove one");
     }
-    placement.axes.push_back(axis);
+    scan_.expect(":");
+    placement.set(mesh_axis, parse_sbp());
   });
   return placement;
 }
@@ -116,20 +143,10 @@ TensorType TypeParser::parse_type() {
   if (scan_.accept("{")) type.placement = parse_placement();
   at(start, [&] {
     check_layout(type, "type");
+    check_placement(type, "type");
     (void)max_bytes(type);
   });
-  check_placement(type, start);
   return type;
-}
-
-void TypeParser::check_placement(const TensorType& type, std::size_t start) const {
-  for (const AxisPlacement& placement : type.placement.axes) {
-    if (placement.axis < type.rank() || placement.kind != AxisPlacement::Kind::kSplit) continue;
-    scan_.fail_at(
-        start,
-        "axis " + std::to_string(placement.axis) + " is split, but there are " + std::to_string(type.rank()) + " axes",
-        "axes count from 0");
-  }
 }
 
 std::vector<TensorType> TypeParser::parse_types() {

@@ -53,10 +53,10 @@ class TypeParser {
   Layout parse_layout();
   const encoding::Encoding* parse_encoding();
   int parse_axis();
+  Sbp parse_sbp();
   Placement parse_placement();
   DType parse_element_type();
   TensorType parse_type();
-  void check_placement(const TensorType& type, std::size_t start) const;
   std::vector<TensorType> parse_types();
   Attribute parse_number();
   Attribute parse_attribute();

@@ -198,6 +198,7 @@ class FunctionVerifier {
   void verify_layout(const TensorType& type) const {
     try {
       check_layout(type, "");
+      check_placement(type, "");
     } catch (const Error& error) {
       fail(function_, at_ + type.text() + error.what());
     }

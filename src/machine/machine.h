@@ -77,6 +77,15 @@ struct CoreCosts {
   bool operator==(const CoreCosts&) const = default;
 };
 
+// One axis of the arrangement of devices that work is divided among.
+struct MeshAxis {
+  std::string name;
+  int extent = 1;
+  bool operator==(const MeshAxis&) const = default;
+};
+
+inline constexpr std::string_view kCoreAxis = "core";  // of the mesh: the cores of one machine
+
 struct VectorRegisters {
   int count = 16;
   int bytes = 16;
@@ -100,6 +109,7 @@ struct Machine {
   Target target;
   std::vector<Processors> processors;  // whose rates these are; `native` on one of them starts from them
   int cores = 1;
+  std::vector<MeshAxis> machines;  // the axes of a mesh of machines like this one, outermost first; none: one machine
   VectorRegisters vector_registers;
   std::vector<MemoryLevel> memory;
   std::vector<Unit> units;
@@ -113,6 +123,9 @@ struct Machine {
   double contention = 0.1;                // of what overlaps with the slowest unit or level, the part that holds it up
   double storage_read_bytes_per_s = 2e9;  // of what a package lies on, while it isn't in memory
 };
+
+// Axes that devices are told apart by, outermost first: those of the machines, and the cores of each.
+std::vector<MeshAxis> mesh(const Machine& machine);
 
 // "native", a name of machines/, or the path of such a file. Throws usage_error for an unknown name (listing the known
 // ones) or a file that doesn't exist, model_error for a malformed one.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
@@ -13,6 +14,7 @@ using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr double kMaxSeconds = 10;
+constexpr int kMaxMachines = 1 << 16;
 
 Target read_target(FileReader reader) {
   Target target;
@@ -61,6 +63,18 @@ Processors read_processors(FileReader& reader) {
   return processors;
 }
 
+MeshAxis read_mesh_axis(FileReader& reader, const std::vector<MeshAxis>& outer) {
+  MeshAxis axis;
+  axis.name = reader.word("name");
+  const bool is_known = std::ranges::find(outer, axis.name, &MeshAxis::name) != outer.end();
+  if (axis.name == kCoreAxis || is_known) reader.refuse("name", "a name that no other axis of the mesh has");
+  int machines = 1;
+  for (const MeshAxis& known : outer) machines *= known.extent;
+  axis.extent = reader.small("extent", 1, kMaxMachines / machines);
+  reader.finish();
+  return axis;
+}
+
 Stream read_stream(FileReader& reader) {
   Stream stream;
   stream.element_bits = reader.small("element_bits", 1, 64);
@@ -105,6 +119,9 @@ Machine read_machine(FileReader reader) {
   machine.target = read_target(reader.object("target"));
   for (FileReader& entry : reader.objects_or_none("processors")) machine.processors.push_back(read_processors(entry));
   machine.cores = reader.small("cores", 1, 4096);
+  for (FileReader& axis : reader.objects_or_none("mesh")) {
+    machine.machines.push_back(read_mesh_axis(axis, machine.machines));
+  }
   machine.vector_registers = read_registers(reader.object("vector_registers"));
   for (FileReader& level : reader.objects("memory")) machine.memory.push_back(read_level(level));
   for (FileReader& unit : reader.objects("units")) machine.units.push_back(read_unit(unit));
@@ -138,6 +155,12 @@ OrderedJson streams_json(const std::vector<Stream>& streams) {
 
 }  // namespace
 
+std::vector<MeshAxis> mesh(const Machine& machine) {
+  std::vector<MeshAxis> axes = machine.machines;
+  axes.push_back({std::string(kCoreAxis), machine.cores});
+  return axes;
+}
+
 Machine machine_from_json(std::string_view json, const std::string& origin) {
   const Json parsed =
       parse_json(json, origin, {.max_bytes = std::size_t{1} << 20, .max_depth = 16, .unique_keys = true});
@@ -167,6 +190,8 @@ std::string to_json(const Machine& machine) {
                                   {"last_model", processors.last_model}});
   }
   json["cores"] = machine.cores;
+  json["mesh"] = OrderedJson::array();
+  for (const MeshAxis& axis : machine.machines) json["mesh"].push_back({{"name", axis.name}, {"extent", axis.extent}});
   json["vector_registers"] = {{"count", machine.vector_registers.count},
                               {"bytes", machine.vector_registers.bytes},
                               {"masks", machine.vector_registers.masks},

@@ -120,20 +120,6 @@ class ReshapeOp : public NamedOp {
  public:
   ReshapeOp() : NamedOp("reshape", {"x"}) {}
 
-  TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const override {
-    static const std::vector<std::string> kKnown = {"shape"};
-    ir::check_attribute_names(*this, attributes, kKnown);
-    if (!ir::is_row_major_in_memory(operands[0])) require_row_major(*this, operands[0]);
-    const auto symbolic = std::count_if(operands[0].shape.begin(), operands[0].shape.end(),
-                                        [](const Dim& dim) { return !dim.is_constant(); });
-    if (symbolic > 1) throw usage_error("reshape: operand x has more than one symbolic axis", "reshape it before");
-    TensorType result{operands[0].dtype, {}, {}, {}};
-    result.shape = solve(ir::element_count(operands[0].shape), ir::ints_attribute(*this, attributes, "shape"));
-    const auto& packs = operands[0].layout.packs;
-    if (!packs.empty() && !result.shape.empty()) result.layout = ir::vector_layout(result.shape, packs[0].lanes);
-    return result;
-  }
-
   std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes&,
                                const TensorType&) const override {
     return operands[0].data;
@@ -142,7 +128,41 @@ class ReshapeOp : public NamedOp {
   std::optional<int> aliased_operand() const override { return 0; }
   bool permutes_elements() const override { return true; }
 
+  std::vector<ir::SbpSignature> sbp_signatures(std::span<const TensorType> operands, const Attributes&,
+                                               const TensorType& result) const override {
+    return ir::copy_signatures(operands[0], result,
+                               [&](int axis) { return reshaped_axis(operands[0].shape, axis, result.shape); });
+  }
+
+ protected:
+  TensorType infer_unplaced(std::span<const TensorType> operands, const Attributes& attributes) const override {
+    static const std::vector<std::string> kKnown = {"shape"};
+    ir::check_attribute_names(*this, attributes, kKnown);
+    if (!ir::is_row_major_in_memory(operands[0])) require_row_major(*this, operands[0]);
+    const auto symbolic = std::count_if(operands[0].shape.begin(), operands[0].shape.end(),
+                                        [](const Dim& dim) { return !dim.is_constant(); });
+    if (symbolic > 1) throw usage_error("reshape: operand x has more than one symbolic axis", "reshape it before");
+    TensorType result{.dtype = operands[0].dtype};
+    result.shape = solve(ir::element_count(operands[0].shape), ir::ints_attribute(*this, attributes, "shape"));
+    const auto& packs = operands[0].layout.packs;
+    if (!packs.empty() && !result.shape.empty()) result.layout = ir::vector_layout(result.shape, packs[0].lanes);
+    return result;
+  }
+
  private:
+  // The axis of the result whose parts hold the elements of the parts of this axis: as many elements lie outside of
+  // both.
+  static std::optional<int> reshaped_axis(const Shape& shape, int axis, const Shape& result) {
+    if (shape[axis] == Dim(1)) return std::nullopt;
+    const Dim outer = ir::element_count(Shape(shape.begin(), shape.begin() + axis));
+    Dim count = 1;
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      if (count == outer && result[i] != Dim(1)) return static_cast<int>(i);
+      count = count * result[i];
+    }
+    return std::nullopt;
+  }
+
   static Shape solve(const Dim& count, const std::vector<std::int64_t>& wanted) {
     std::int64_t product = 1;
     bool has_rest = false;
@@ -178,18 +198,18 @@ class ConcatOp : public LoopNestOp {
  public:
   ConcatOp() : LoopNestOp("concat", {"a", "b"}, {"axis"}, ResultDType::kFirstOperand, ResultLayout::kRowMajor) {}
 
-  TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const override {
+  bool permutes_elements() const override { return true; }
+
+ protected:
+  TensorType infer_unplaced(std::span<const TensorType> operands, const Attributes& attributes) const override {
     if (operands[0].dtype != operands[1].dtype) {
       throw usage_error("concat: operand b is of " + std::string(dtype_name(operands[1].dtype)) + " elements, a of " +
                             std::string(dtype_name(operands[0].dtype)),
                         "cast one of them");
     }
-    return LoopNestOp::infer(operands, attributes);
+    return LoopNestOp::infer_unplaced(operands, attributes);
   }
 
-  bool permutes_elements() const override { return true; }
-
- protected:
   ir::LoopNest nest(const std::vector<Shape>& shapes, const Attributes& attributes) const override {
     const std::int64_t axis = ir::int_attribute(*this, attributes, "axis");
     if (axis < 0 || axis >= static_cast<std::int64_t>(shapes[0].size())) {
@@ -229,12 +249,32 @@ class ConcatOp : public LoopNestOp {
   }
 };
 
+std::vector<ir::SbpSignature> same_axes(const TensorType& operand, const TensorType& result) {
+  return ir::copy_signatures(operand, result, [](int axis) { return axis; });
+}
+
 // Changes the layout, and the element type where the attribute dtype asks for it.
 class PackOp : public NamedOp {
  public:
   PackOp() : NamedOp("pack", {"x"}) {}
 
-  TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const override {
+  std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes&,
+                               const TensorType&) const override {
+    return operands[0].data;
+  }
+  ir::Work work(std::span<const TensorType> operands, const Attributes&, const TensorType& result) const override {
+    return copy_work(operands, result);
+  }
+  bool permutes_elements() const override { return true; }
+  bool changes_layout() const override { return true; }
+
+  std::vector<ir::SbpSignature> sbp_signatures(std::span<const TensorType> operands, const Attributes&,
+                                               const TensorType& result) const override {
+    return same_axes(operands[0], result);
+  }
+
+ protected:
+  TensorType infer_unplaced(std::span<const TensorType> operands, const Attributes& attributes) const override {
     static const std::vector<std::string> kKnown = {"dtype", "layout"};
     ir::check_attribute_names(*this, attributes, kKnown);
     require_row_major(*this, operands[0]);
@@ -245,16 +285,6 @@ class PackOp : public NamedOp {
     ir::check_layout(result, "pack");
     return result;
   }
-
-  std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes&,
-                               const TensorType&) const override {
-    return operands[0].data;
-  }
-  ir::Work work(std::span<const TensorType> operands, const Attributes&, const TensorType& result) const override {
-    return copy_work(operands, result);
-  }
-  bool permutes_elements() const override { return true; }
-  bool changes_layout() const override { return true; }
 };
 
 // Back to row-major.
@@ -262,14 +292,6 @@ class UnpackOp : public NamedOp {
  public:
   UnpackOp() : NamedOp("unpack", {"x"}) {}
 
-  TensorType infer(std::span<const TensorType> operands, const Attributes& attributes) const override {
-    ir::check_attribute_names(*this, attributes, {});
-    if (operands[0].layout.is_row_major()) throw usage_error("unpack: operand x is not packed", "use it as it is");
-    TensorType result = operands[0];
-    result.layout = {};
-    return result;
-  }
-
   std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes&,
                                const TensorType&) const override {
     return operands[0].data;
@@ -279,6 +301,20 @@ class UnpackOp : public NamedOp {
   }
   bool permutes_elements() const override { return true; }
   bool changes_layout() const override { return true; }
+
+  std::vector<ir::SbpSignature> sbp_signatures(std::span<const TensorType> operands, const Attributes&,
+                                               const TensorType& result) const override {
+    return same_axes(operands[0], result);
+  }
+
+ protected:
+  TensorType infer_unplaced(std::span<const TensorType> operands, const Attributes& attributes) const override {
+    ir::check_attribute_names(*this, attributes, {});
+    if (operands[0].layout.is_row_major()) throw usage_error("unpack: operand x is not packed", "use it as it is");
+    TensorType result = operands[0];
+    result.layout = {};
+    return result;
+  }
 };
 
 }  // namespace

@@ -87,7 +87,7 @@ ir::Layout following_layout(const ir::Op& op, const ir::LoopNest& nest, std::spa
     if (at == target.end()) continue;
     layout.packs.push_back({pack.lanes, static_cast<int>(at - target.begin()), pack.is_ragged});
   }
-  ir::check_layout({DType::kF32, result_shape, layout, {}}, op.name());
+  ir::check_layout({.dtype = DType::kF32, .shape = result_shape, .layout = layout}, op.name());
   return layout;
 }
 
@@ -103,7 +103,8 @@ LoopNestOp::LoopNestOp(std::string name, std::vector<std::string> operand_names,
   if (is_named) attribute_names_.push_back("dtype");
 }
 
-ir::TensorType LoopNestOp::infer(std::span<const ir::TensorType> operands, const ir::Attributes& attributes) const {
+ir::TensorType LoopNestOp::infer_unplaced(std::span<const ir::TensorType> operands,
+                                          const ir::Attributes& attributes) const {
   ir::check_attribute_names(*this, attributes, attribute_names_);
   ir::TensorType result;
   if (result_dtype_ == ResultDType::kFirstOperand) result.dtype = operands[0].dtype;
@@ -155,8 +156,9 @@ StructuredOp::StructuredOp(std::string name, const std::vector<std::string>& ope
     : LoopNestOp(std::move(name), operand_names, declaration.attributes(), result_dtype, result_layout),
       declaration_(std::move(declaration)) {}
 
-ir::TensorType StructuredOp::infer(std::span<const ir::TensorType> operands, const ir::Attributes& attributes) const {
-  ir::TensorType result = LoopNestOp::infer(operands, attributes);
+ir::TensorType StructuredOp::infer_unplaced(std::span<const ir::TensorType> operands,
+                                            const ir::Attributes& attributes) const {
+  ir::TensorType result = LoopNestOp::infer_unplaced(operands, attributes);
   for (const std::string& attribute : declaration_.attributes())
     (void)ir::float_attribute(*this, attributes, attribute);
   return result;

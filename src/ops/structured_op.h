@@ -29,7 +29,6 @@ class LoopNestOp : public NamedOp {
   LoopNestOp(std::string name, std::vector<std::string> operand_names, std::vector<std::string> attribute_names,
              ResultDType result_dtype, ResultLayout result_layout = ResultLayout::kFollows);
 
-  ir::TensorType infer(std::span<const ir::TensorType> operands, const ir::Attributes& attributes) const override;
   std::vector<double> evaluate(std::span<const ir::Value> operands, const ir::Attributes& attributes,
                                const ir::TensorType& result) const override;
   ir::Work work(std::span<const ir::TensorType> operands, const ir::Attributes& attributes,
@@ -38,6 +37,9 @@ class LoopNestOp : public NamedOp {
                                     const ir::Attributes& attributes) const override;
 
  protected:
+  ir::TensorType infer_unplaced(std::span<const ir::TensorType> operands,
+                                const ir::Attributes& attributes) const override;
+
   // The loops on operands of these shapes. Throws Error (usage) naming the operand that doesn't fit.
   virtual ir::LoopNest nest(const std::vector<ir::Shape>& shapes, const ir::Attributes& attributes) const = 0;
 
@@ -54,15 +56,15 @@ class StructuredOp : public LoopNestOp {
                ResultDType result_dtype = ResultDType::kFirstOperand,
                ResultLayout result_layout = ResultLayout::kFollows);
 
-  // Checks that the attributes which the body reads are there.
-  ir::TensorType infer(std::span<const ir::TensorType> operands, const ir::Attributes& attributes) const override;
-
   const ir::StructuredDeclaration& declaration() const { return declaration_; }
 
   std::optional<int> aliased_operand() const override { return declaration_.updated(); }
   bool writes_alias() const override { return declaration_.updated().has_value(); }
 
  protected:
+  // Checks that the attributes which the body reads are there.
+  ir::TensorType infer_unplaced(std::span<const ir::TensorType> operands,
+                                const ir::Attributes& attributes) const override;
   ir::LoopNest nest(const std::vector<ir::Shape>& shapes, const ir::Attributes& attributes) const override;
 
  private:

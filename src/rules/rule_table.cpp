@@ -25,7 +25,7 @@ bool is_bare(const std::vector<ir::IndexMap>& access) {
 
 // Whether the loops on two axes read each operand just where they write.
 bool is_elementwise(const ir::Op& op) {
-  const std::vector<ir::TensorType> operands(static_cast<std::size_t>(op.arity()), {DType::kF32, {2, 3}, {}, {}});
+  const std::vector<ir::TensorType> operands(static_cast<std::size_t>(op.arity()), {DType::kF32, {2, 3}});
   try {
     const auto nest = op.loops(operands, {});
     if (!nest || nest->stages.size() != 1 || !ir::is_plain(*nest) || nest->result().combiner != ir::Combiner::kNone)

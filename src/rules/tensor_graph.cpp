@@ -60,7 +60,7 @@ ClassId TensorGraph::leaf(LeafKind kind, const std::string& name, const TensorTy
 }
 
 ClassId TensorGraph::scalar(double value, DType dtype) {
-  const TensorType type{dtype, {}, {}, {}};
+  const TensorType type{.dtype = dtype};
   const std::string key = "scalar " + std::to_string(std::bit_cast<std::uint64_t>(value)) + type.text();
   return graph_.add(scalar_symbol_, intern({{}, "", type, value, 0, nullptr}, key));
 }
@@ -191,7 +191,7 @@ egraph::LiteralResolver TensorGraph::literals() {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     STRATA_CHECK(error == std::errc{} && end == text.data() + text.size(), "no number: " + std::string(text));
-    const TensorType type{DType::kF32, {}, {}, {}};
+    const TensorType type{.dtype = DType::kF32};
     const std::string key = "scalar " + std::to_string(std::bit_cast<std::uint64_t>(value)) + type.text();
     return std::pair{scalar_symbol_, intern({{}, "", type, value, 0, nullptr}, key)};
   };

@@ -33,11 +33,25 @@ std::string op_pattern(const ir::Op& op, const std::string& operand = "") {
   return op.name() + "{?p}(" + operands + ")";
 }
 
-egraph::Payload pack_payload(TensorGraph& tensors, const ir::TensorType& type, const OperandForm& form) {
-  if (form.layout.is_row_major()) return egraph::kIdentity;
+ir::Attributes pack_attributes(const ir::TensorType& type, const OperandForm& form) {
   ir::Attributes attributes = {{"layout", form.layout}};
   if (form.dtype != type.dtype) attributes["dtype"] = form.dtype;
-  return tensors.payload(attributes);
+  return attributes;
+}
+
+egraph::Payload pack_payload(TensorGraph& tensors, const ir::TensorType& type, const OperandForm& form) {
+  return form.layout.is_row_major() ? egraph::kIdentity : tensors.payload(pack_attributes(type, form));
+}
+
+// Whether every operand can be brought into its form; the summands of a sum can't be rounded.
+bool can_pack(const TensorGraph& tensors, const Match& match, const Candidate& candidate) {
+  for (std::size_t i = 0; i < candidate.operands.size(); ++i) {
+    const OperandForm& form = candidate.operands[i];
+    const ClassId operand = match.class_of(number("?x", static_cast<int>(i)));
+    if (form.layout.is_row_major()) continue;
+    if (!tensors.infer(ir::get_op("pack"), {operand}, pack_attributes(tensors.type(operand), form))) return false;
+  }
+  return true;
 }
 
 // Binds the payloads ?q0... of the operands' packs to what a candidate wants, and ?u to whether the result needs
@@ -73,6 +87,7 @@ Rewrite vectorize_rule(TensorGraph& tensors, const machine::Machine& machine, co
     const ir::Attributes attributes = tensors.attributes(match.payload_of("?p"));
     std::vector<Match> ways;
     for (const Candidate& candidate : candidates(op, types, attributes, machine)) {
+      if (!can_pack(tensors, match, candidate)) continue;
       bind_candidate(tensors, op, types, attributes, candidate, ways.emplace_back(match));
     }
     return ways;

@@ -145,6 +145,24 @@ TEST(OptSchedule, WhatHasNoCodeIsNamed) {
   });
 }
 
+std::string placed(const std::string& type, const std::string& passes = "egraph") {
+  const std::string text =
+      "module m {\n  func @f(%x: " + type + ") {\n    %0 = exp(%x) : " + type + "\n    return %0\n  }\n}\n";
+  return optimise_text(text, "x.ir", {passes}, "avx512-zen5");
+}
+
+// Of two cores.
+TEST(OptPlacement, IsOfTheMachinesMesh) {
+  EXPECT_NE(placed("f32[4, 6] {core: S(0)}").find("f32[4, 6] {core: S(0)}"), std::string::npos);
+  const auto refuse = [](const std::string& type, const std::vector<std::string>& parts) {
+    testing::expect_error(ExitCode::kModel, parts, [&] { placed(type); });
+  };
+  refuse("f32[4, 6] {rack: S(0)}",
+         {"@f: %x is f32[4, 6] {rack: S(0)}, but the mesh has no axis rack", "x.ir", "avx512-zen5 (core of 2)"});
+  refuse("f32[4, 7] {core: S(1)}", {"axis 1 (7) has no 2 equal parts"});
+  refuse("f32[4, 16]<16@1> {core: S(1)}", {"the parts of axis 1 (16) are no whole groups of 16"});
+}
+
 TEST(Opt, AValueReadAfterItsMemoryIsOverwrittenIsTheInputsMistake) {
   const char* const text =
       "module m {\n"

@@ -108,7 +108,7 @@ TEST(TopologicalOrder, ArgumentsComeFirstAndOnce) {
 
 TEST(TypeTest, TextAndSizes) {
   const auto seq = std::make_shared<const Symbol>(Symbol{"seq", 1, 100, 1});
-  const TensorType packed{DType::kBF16, {100, 30}, {{{16, 0}, {2, 1}}}, {{{"core", AxisPlacement::Kind::kSplit, 1}}}};
+  const TensorType packed{DType::kBF16, {100, 30}, {{{16, 0}, {2, 1}}}, {{{"core", Sbp::split(1)}}}};
   EXPECT_EQ(packed.text(), "bf16[100, 30]<16@0, 2@1> {core: S(1)}");
   EXPECT_EQ(max_physical_shape(packed), (std::vector<std::int64_t>{7, 15, 16, 2}));
   EXPECT_EQ(max_bytes(packed), 7 * 15 * 32 * 2);

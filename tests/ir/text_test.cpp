@@ -61,7 +61,7 @@ TEST(Text, RoundTripsWeightsAndScalars) {
 TEST(Text, RoundTripsLayoutsDTypesAndPlacements) {
   expect_round_trip(
       "module m {\n"
-      "  func @f(%x: f32[6, 4] {core: S(1), node: P, rack: B}, %t: i8[5, 6], %ids: i64[3]) {\n"
+      "  func @f(%x: f32[6, 4] {core: S(1), node: P, rack: P(max)}, %t: i8[5, 6], %ids: i64[3]) {\n"
       "    %0 = pack(%t) {layout = <16@0, 2@1>} : i8[5, 6]<16@0, 2@1>\n"
       "    %1 = gather(%t, %ids) {dtype = bf16} : bf16[3, 6]\n"
       "    %2 = weight \"w\" : bf16[5, 6]\n"
@@ -170,6 +170,11 @@ TEST(TextErrors, NamePlaceAndRemedy) {
   expect_error("    %0 = weight \"a\" : bf16[8, 8]<16@0, 2@1, coded>\n    return %0\n", "6:45",
                "there is no encoding coded");
   expect_error("    %0 = weight \"a\" : f32[8] {core: S(1)}\n    return %0\n", "6:23", "axis 1 is split");
+  expect_error("    %0 = weight \"a\" : f32[8] {core: S(0), core: P}\n    return %0\n", "6:43",
+               "the mesh axis core is placed twice");
+  expect_error("    %0 = weight \"a\" : f32[8] {core: P(mean)}\n    return %0\n", "6:39",
+               "no parts are combined by mean");
+  expect_error("    %0 = weight \"a\" : bf16[8] {core: P}\n    return %0\n", "6:23", "would round the parts P");
   expect_error("    %0 = weight \"a\" : f32[8]<16@-1>\n    return %0\n", "6:33", "there is no axis -1");
   expect_error("    %0 = weight \"a\" : f32[1,1,1,1,1,1,1,1,1]\n    return %0\n", "6:", "too many axes");
   expect_error("    %0 = weight \"a\" : f32[2000000000, 2000000000, 2000000000]\n    return %0\n", "6:23",

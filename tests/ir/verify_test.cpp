@@ -107,12 +107,14 @@ struct FickleOp : Op {
   }
   int arity() const override { return 1; }
   std::vector<std::string> operand_names() const override { return {"x"}; }
-  TensorType infer(std::span<const TensorType>, const Attributes&) const override { return f32({++size}); }
   std::vector<double> evaluate(std::span<const Value>, const Attributes&, const TensorType&) const override {
     return {};
   }
   Work work(std::span<const TensorType>, const Attributes&, const TensorType&) const override { return {}; }
   mutable std::int64_t size = 0;
+
+ protected:
+  TensorType infer_unplaced(std::span<const TensorType>, const Attributes&) const override { return f32({++size}); }
 };
 
 TEST(Verify, RefusesTypesThatAreNotInferred) {

@@ -73,6 +73,22 @@ TEST(MachineFile, HasDefaultsForWhatOlderFilesLack) {
   EXPECT_TRUE(machine.memory.at(0).write_bytes_per_s.empty());
 }
 
+TEST(MachineFile, HasAMeshWhoseLastAxisIsTheCores) {
+  EXPECT_EQ(mesh(machine_from_json(kSmall, "here.json")), (std::vector<MeshAxis>{{"core", 2}}));
+  const auto with = [](const std::string& axes) {
+    return replaced("\"cores\": 2", "\"cores\": 2, \"mesh\": [" + axes + "]");
+  };
+  const Machine machine =
+      machine_from_json(with(R"({"name": "rack", "extent": 3}, {"name": "node", "extent": 4})"), "here.json");
+  const std::vector<MeshAxis> axes = {{"rack", 3}, {"node", 4}, {"core", 2}};
+  EXPECT_EQ(mesh(machine), axes);
+  EXPECT_EQ(mesh(machine_from_json(to_json(machine), "again")), axes);
+  EXPECT_TRUE(says(refusal(with(R"({"name": "core", "extent": 3})")), "mesh[0].name"));
+  EXPECT_TRUE(says(refusal(with(R"({"name": "a", "extent": 3}, {"name": "a", "extent": 3})")), "mesh[1].name"));
+  EXPECT_TRUE(says(refusal(with(R"({"name": "a", "extent": 0})")), "mesh[0].extent"));
+  EXPECT_TRUE(says(refusal(with(R"({"name": "a", "extent": 4096}, {"name": "b", "extent": 4096})")), "mesh[1].extent"));
+}
+
 TEST(MachineFile, OptionalFiguresAreReadAndWritten) {
   const std::string text =
       replaced("\"barrier_s\": 1e-6", R"("barrier_s": 1e-6, "op_overhead_s": 5e-9, "storage_read_bytes_per_s": 3e9)");
