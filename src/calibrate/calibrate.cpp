@@ -4,15 +4,14 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <numeric>
 #include <optional>
 #include <random>
-#include <set>
 
 #include "base/error.h"
 #include "calibrate/probes.h"
+#include "calibrate/readings.h"
 #include "calibrate/settle.h"
 #include "calibrate/windows.h"
 #include "machine/cgroup.h"
@@ -32,15 +31,6 @@ using machine::MemoryLevel;
 constexpr double kWindowSeconds = 200e-6;  // a time slice is some milliseconds: most windows lie inside of one
 constexpr std::int64_t kDramWindowBytes = std::int64_t{4} << 20;
 constexpr std::size_t kStreamPoints = 10;  // of time, for all ways to stream weights together
-
-// Four significant digits: more would be noise.
-double rounded(double value) {
-  char text[32];
-  const auto written = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific, 3);
-  double result = 0;
-  std::from_chars(text, written.ptr, result);
-  return result;
-}
 
 std::int64_t round_down(std::int64_t value, std::int64_t unit) { return std::max(unit, value / unit * unit); }
 
@@ -96,13 +86,14 @@ long involuntary_switches() {
   return usage.ru_nivcsw;
 }
 
+// Measures, round by round, what the readings want.
 class Calibration {
  public:
   Calibration(const CalibrateOptions& options, const Progress& progress)
       : progress_(progress),
         machine_(machine::native("")),
-        earlier_(earlier_figures(machine_, options.earlier)),
         threads_(choose_threads(options.threads, machine_.cores)),
+        readings_(machine_, earlier_figures(machine_, options.earlier), threads_),
         probes_(machine_, [&] { report("compiling the loops"); }),
         team_(threads_) {
     const std::size_t counts = thread_counts(threads_).size();
@@ -122,12 +113,13 @@ class Calibration {
     for (result.rounds = 1;; ++result.rounds) {
       const ProcessorTimes before = processor_times();
       measure();
-      if (steal_share(before, processor_times()) > kMuchSteal) disregard_round();
-      if (result.rounds >= kFewestRounds && (is_settled() || result.rounds == kMostRounds)) break;
+      if (steal_share(before, processor_times()) > kMuchSteal) readings_.disregard_round();
+      if (result.rounds >= kFewestRounds && (readings_.are_settled() || result.rounds == kMostRounds)) break;
     }
     result.steal_share = steal_share(start, processor_times());
     result.involuntary_switches = involuntary_switches() - switches;
-    result.machine = settled_machine(result.kept);
+    result.machine = readings_.machine();
+    result.kept = readings_.unsettled();
     return result;
   }
 
@@ -177,7 +169,7 @@ class Calibration {
 
   // Once, what has not settled yet.
   void measure() {
-    fresh_.clear();
+    readings_.begin_round();
     for (std::size_t level = 0; level < machine_.memory.size(); ++level) measure_level(level);
     for (std::size_t unit = 0; unit < machine_.units.size(); ++unit) measure_unit(unit);
     measure_barrier();
@@ -188,28 +180,16 @@ class Calibration {
   // A reading of the figure, unless those before have settled it. `scale` of a window's time is the figure's.
   void take(const std::string& figure, double scale, const std::function<std::vector<Window>()>& windows_of,
             double (*estimate)(const std::vector<Window>&)) {
-    std::vector<Reading>& readings = readings_[figure];
-    if (readings.size() >= kFewestRounds && settled(readings)) return;
+    if (!readings_.wants(figure)) return;
     const std::vector<Window> taken = windows_of();
-    readings.push_back({scale * estimate(taken), is_disturbed(taken)});
-    fresh_.push_back(&readings.back().disturbed);
+    readings_.add(figure, {scale * estimate(taken), is_disturbed(taken)});
   }
 
   static bool is_disturbed(const std::vector<Window>& windows) {
     return std::ranges::count(windows, false, &Window::disturbed) < kEnoughWindows;
   }
 
-  // All readings of the last round count as disturbed.
-  void disregard_round() {
-    for (bool* disturbed : fresh_) *disturbed = true;
-  }
-
   bool is_dram(std::size_t level) const { return level + 1 == machine_.memory.size(); }
-
-  static std::string rate_figure(const MemoryLevel& level, int active, bool is_write) {
-    return level.name + (is_write ? " writes by " : " reads by ") + std::to_string(active);
-  }
-  static std::string latency_figure(const MemoryLevel& level) { return level.name + " latency"; }
 
   void measure_level(std::size_t index) {
     if (is_dram(index) && !dram_is_measurable_) return;
@@ -280,19 +260,19 @@ class Calibration {
     const Work work = [&](const tensor::Team& member) {
       for (int i = 0; i < kTimes; ++i) member.sync();
     };
-    take("barrier", 1.0 / kTimes, [&] { return windows("barrier", threads_, work); }, fastest);
+    take(kBarrierFigure, 1.0 / kTimes, [&] { return windows("barrier", threads_, work); }, fastest);
   }
 
   void measure_overhead() {
     constexpr std::int64_t kCalls = 10000;
     const Work work = [&](const tensor::Team&) { probes_.small_ops(kCalls); };
-    take("op overhead", 1.0 / static_cast<double>(kCalls), [&] { return windows("op overhead", 1, work); }, fastest);
+    take(kOverheadFigure, 1.0 / static_cast<double>(kCalls), [&] { return windows("op overhead", 1, work); }, fastest);
   }
 
   // All candidates in turn, window by window, so that each sees the same states of the memory.
   void measure_streams() {
     constexpr std::uint32_t kOnes = 0x3f803f80;  // two of bf16, or about one f32
-    if (!dram_is_measurable_ || (streams_.size() >= kFewestRounds && unsettled_streams().empty())) return;
+    if (!dram_is_measurable_ || !readings_.want_streams()) return;
     const auto candidates = stream_candidates(machine_);
     std::vector<std::vector<Window>> taken(candidates.size());
     probes_.write(words({}, 0, buffer_bytes_), 1, kOnes);
@@ -314,128 +294,24 @@ class Calibration {
     point_ += kStreamPoints;
     std::vector<double> times;
     for (const auto& windows : taken) times.push_back(typical(windows));
-    streams_.push_back({fastest_streams(candidates, times), too_few()});
-    fresh_.push_back(&streams_.back().disturbed);
-  }
-
-  std::vector<int> unsettled_streams() const {
-    std::set<int> sizes;
-    for (const machine::Stream& candidate : stream_candidates(machine_)) sizes.insert(candidate.element_bits);
-    std::vector<int> unsettled;
-    for (const int bits : sizes) {
-      if (!settled_stream(streams_, bits)) unsettled.push_back(bits);
-    }
-    return unsettled;
-  }
-
-  bool is_settled() const {
-    const bool figures =
-        std::ranges::all_of(readings_, [](const auto& entry) { return settled(entry.second).has_value(); });
-    return figures && (streams_.empty() || unsettled_streams().empty());
-  }
-
-  // The earlier figures with those that settled in their place. `kept`: the names of what was measured in vain.
-  Machine settled_machine(std::vector<std::string>& kept) const {
-    Machine result = earlier_;
-    for (std::size_t i = 0; i < result.memory.size(); ++i) settle_level(machine_.memory[i], result.memory[i]);
-    for (std::size_t i = 0; i < result.units.size(); ++i) {
-      if (const auto seconds = figure(machine_.units[i].name)) result.units[i].ops_per_s = rounded(1 / *seconds);
-    }
-    if (const auto seconds = figure("barrier")) result.barrier_s = rounded(*seconds);
-    if (const auto seconds = figure("op overhead")) result.op_overhead_s = rounded(*seconds);
-    settle_streams(result.streams);
-    for (const auto& [name, readings] : readings_) {
-      if (!settled(readings)) kept.push_back(name);
-    }
-    if (!streams_.empty()) {
-      for (const int bits : unsettled_streams()) kept.push_back("streams of " + std::to_string(bits) + " bits");
-    }
-    result.name = machine_.name + "-calibrated";
-    result.description =
-        machine_.description + (machine_.description.empty() ? "" : ", ") + "measured by strata calibrate";
-    return result;
-  }
-
-  std::optional<double> figure(const std::string& name) const {
-    const auto at = readings_.find(name);
-    return at == readings_.end() ? std::nullopt : settled(at->second);
-  }
-
-  void settle_level(const MemoryLevel& detected, MemoryLevel& level) const {
-    if (const auto seconds = figure(latency_figure(detected))) level.latency_s = rounded(*seconds);
-    std::map<int, double> read;
-    std::map<int, double> written;
-    bool is_measured = false;
-    for (const int active : thread_counts(threads_)) {
-      const auto reading = figure(rate_figure(detected, active, false));
-      const auto writing = figure(rate_figure(detected, active, true));
-      read[active] = reading ? rounded(1 / *reading) : machine::bandwidth(level, active);
-      written[active] = writing ? rounded(1 / *writing) : machine::write_bandwidth(level, active);
-      is_measured |= reading || writing;
-    }
-    if (is_measured) level = with_rates(level, read, written);
-  }
-
-  void settle_streams(std::vector<machine::Stream>& streams) const {
-    std::map<int, machine::Stream> by_size;
-    for (const machine::Stream& stream : streams) by_size.emplace(stream.element_bits, stream);
-    for (const machine::Stream& candidate : stream_candidates(machine_)) {
-      if (const auto stream = settled_stream(streams_, candidate.element_bits))
-        by_size[candidate.element_bits] = *stream;
-    }
-    streams.clear();
-    for (const auto& [bits, stream] : by_size) streams.push_back(stream);
+    readings_.add_streams({fastest_streams(candidates, times), too_few()});
   }
 
   const Progress& progress_;
   std::size_t point_ = 0, points_ = 0;
   double point_seconds_ = 0;
   const Machine machine_;  // as detected: what the windows' work is sized by
-  const Machine earlier_;
   const int threads_;
+  Readings readings_;
   Probes probes_;
   runtime::ThreadTeam team_;
   std::optional<Pinned> pinned_;
   std::int64_t buffer_bytes_ = 0;
   bool dram_is_measurable_ = false;
   std::vector<runtime::Pages> buffers_;
-  std::map<std::string, std::vector<Reading>> readings_;  // by figure: seconds of the work that it is about
-  std::vector<StreamReading> streams_;
-  std::vector<bool*> fresh_;  // marks of this round's readings
 };
 
 }  // namespace
-
-std::vector<int> thread_counts(int threads) {
-  std::vector<int> counts;
-  for (int count = 1; count < threads; count *= 2) counts.push_back(count);
-  counts.push_back(threads);
-  return counts;
-}
-
-MemoryLevel with_rates(const MemoryLevel& level, const std::map<int, double>& read,
-                       const std::map<int, double>& written) {
-  constexpr double kWorthATable = 1.3;
-  MemoryLevel measured = level;
-  const int most = read.rbegin()->first;
-  measured.read_bytes_per_s = read;
-  for (const auto& [threads, rate] : level.read_bytes_per_s) {
-    if (threads > most) {
-      measured.read_bytes_per_s[threads] = rounded(rate / machine::bandwidth(level, most) * read.at(most));
-    }
-  }
-  const bool differs = std::ranges::any_of(written, [&](const auto& entry) {
-    const double ratio = entry.second / read.at(entry.first);
-    return std::max(ratio, 1 / ratio) > kWorthATable;
-  });
-  measured.write_bytes_per_s = differs ? written : std::map<int, double>{};
-  for (const auto& [threads, rate] : measured.read_bytes_per_s) {
-    if (differs && threads > most) {
-      measured.write_bytes_per_s[threads] = rounded(rate / read.at(most) * written.at(most));
-    }
-  }
-  return measured;
-}
 
 std::vector<machine::Stream> fastest_streams(const std::vector<machine::Stream>& candidates,
                                              const std::vector<double>& seconds) {

@@ -40,15 +40,6 @@ struct Calibrated {
 // without a compiler.
 Calibrated calibrate(const CalibrateOptions& options, const Progress& progress = {});
 
-// Thread counts at which bandwidth is measured: powers of two and `threads` itself.
-std::vector<int> thread_counts(int threads);
-
-// The level with its rates replaced by the measured ones, in bytes per second by threads. Rates of other counts keep
-// their proportion to the largest measured count. Write rates are kept only if one differs from reading by more than
-// 1.3 times: so much is worth a second table.
-machine::MemoryLevel with_rates(const machine::MemoryLevel& level, const std::map<int, double>& read,
-                                const std::map<int, double>& written);
-
 // Of ways to stream weights and the seconds that each took, the fastest per size of element; one that comes later in
 // the list must gain a hundredth.
 std::vector<machine::Stream> fastest_streams(const std::vector<machine::Stream>& candidates,

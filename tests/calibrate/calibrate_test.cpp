@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/temp_dir.h"
+#include "calibrate/readings.h"
 #include "calibrate/settle.h"
 #include "machine/native.h"
 

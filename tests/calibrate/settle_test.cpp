@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "calibrate/readings.h"
+
 namespace strata::calibrate {
 namespace {
 
@@ -59,6 +61,64 @@ TEST(StealShare, IsOfTheTimeBetween) {
   EXPECT_EQ(steal_share({1000, 10}, {1200, 60}), 0.25);
   EXPECT_EQ(steal_share({1000, 10}, {1000, 10}), 0);
   EXPECT_EQ(steal_share({1000, 10}, {900, 5}), 0);
+}
+
+class ReadingsTest : public testing::Test {
+ protected:
+  ReadingsTest() { earlier_.barrier_s = 77e-9; }
+
+  Readings of(const std::vector<double>& seconds) const {
+    Readings readings(detected_, earlier_, 1);
+    for (const double second : seconds) {
+      readings.begin_round();
+      readings.add(kBarrierFigure, {second, false});
+    }
+    return readings;
+  }
+
+  const machine::Machine detected_ = machine::load("avx2-generic");
+  machine::Machine earlier_ = detected_;
+};
+
+TEST_F(ReadingsTest, WhatSettlesReplacesTheEarlierFigure) {
+  const Readings readings = of({1.01e-6, 1e-6});
+  EXPECT_FALSE(readings.wants(kBarrierFigure));
+  EXPECT_TRUE(readings.are_settled());
+  EXPECT_EQ(readings.machine().barrier_s, 1e-6);
+  EXPECT_EQ(readings.machine().op_overhead_s, detected_.op_overhead_s) << "never measured";
+}
+
+TEST_F(ReadingsTest, WhatDiffersIsWantedAgainAndTheEarlierFigureStands) {
+  const Readings readings = of({2e-6, 1e-6});
+  EXPECT_TRUE(readings.wants(kBarrierFigure));
+  EXPECT_EQ(readings.unsettled(), std::vector<std::string>{"barrier"});
+  EXPECT_EQ(readings.machine().barrier_s, 77e-9);
+}
+
+TEST_F(ReadingsTest, ARoundIsDisregardedAsAWhole) {
+  Readings readings = of({1e-6, 1e-6});
+  readings.disregard_round();
+  EXPECT_TRUE(readings.wants(kBarrierFigure));
+  readings.begin_round();
+  readings.add(kOverheadFigure, {1e-8, false});
+  readings.add(kBarrierFigure, {1e-6, false});
+  EXPECT_FALSE(readings.wants(kBarrierFigure)) << "the first and the third agree";
+  readings.begin_round();
+  readings.disregard_round();
+  EXPECT_FALSE(readings.wants(kBarrierFigure)) << "nothing was read in it";
+}
+
+TEST_F(ReadingsTest, RatesAreOfTheLevelsThatWereRead) {
+  Readings readings(detected_, earlier_, 1);
+  const machine::MemoryLevel& cache = detected_.memory[0];
+  for (int round = 0; round < 2; ++round) {
+    readings.begin_round();
+    readings.add(rate_figure(cache, 1, false), {1e-12, false});
+    readings.add(latency_figure(cache), {2e-9, false});
+  }
+  EXPECT_EQ(readings.machine().memory[0].read_bytes_per_s.at(1), 1e12);
+  EXPECT_EQ(readings.machine().memory[0].latency_s, 2e-9);
+  EXPECT_EQ(readings.machine().memory[1].read_bytes_per_s, detected_.memory[1].read_bytes_per_s);
 }
 
 }  // namespace
