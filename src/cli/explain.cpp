@@ -132,7 +132,7 @@ void explain(const ExplainOptions& options, Console& console) {
   }
   auto plan = plan_of(options);
   fs::path package;
-  const plan::SearchStats& stats = plan.specialisations.front().stats;
+  const plan::SearchStats& stats = plan.stats;
   if (stats.is_limited) warn_of_limit(console, stats.stop_reason);
   if (options.measure) {
     package = package_of(options, plan, console);

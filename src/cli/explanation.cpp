@@ -19,12 +19,9 @@ void add_entry(Explanation& explanation, const plan::Entry& entry, const plan::S
 
 std::int64_t most_rows(const plan::Plan& plan) {
   std::int64_t most = 0;
-  for (const auto& specialisation : plan.specialisations) {
-    auto has_forward = std::ranges::find(specialisation.entries, "forward", &plan::Entry::function);
-    auto range = specialisation.ranges.find("seq");
-    if (has_forward != specialisation.entries.end() && range != specialisation.ranges.end()) {
-      most = std::max(most, range->second.max);
-    }
+  for (const auto& entry : plan.entries) {
+    auto range = entry.ranges.find("seq");
+    if (entry.function == "forward" && range != entry.ranges.end()) most = std::max(most, range->second.max);
   }
   return most;
 }
@@ -83,9 +80,9 @@ void summarise(Explanation& explanation) {
 }
 
 Explanation explain_plan(const plan::Plan& plan, const std::string& model, std::int64_t rows, int threads) {
-  auto forward = plan::find_entry(plan, "forward", rows);
-  auto head = plan::find_entry(plan, "head", 1);
-  if (forward.entry == nullptr || head.entry == nullptr) {
+  const auto* forward = plan::find_entry(plan, "forward", rows);
+  const auto* head = plan::find_entry(plan, "head", 1);
+  if (forward == nullptr || head == nullptr) {
     throw usage_error("-n " + std::to_string(rows) + " is more than one pass takes",
                       "give 1 to " + std::to_string(most_rows(plan)));
   }
@@ -94,9 +91,9 @@ Explanation explain_plan(const plan::Plan& plan, const std::string& model, std::
   explanation.machine = plan.machine;
   explanation.rows = rows;
   explanation.threads = threads;
-  explanation.stats = forward.specialisation->stats;
-  add_entry(explanation, *forward.entry, plan::call_sizes(rows, 0, threads));
-  add_entry(explanation, *head.entry, plan::call_sizes(1, 0, threads));
+  explanation.stats = plan.stats;
+  add_entry(explanation, *forward, plan::call_sizes(rows, 0, threads));
+  add_entry(explanation, *head, plan::call_sizes(1, 0, threads));
   summarise(explanation);
   return explanation;
 }

@@ -64,7 +64,7 @@ std::string describe(const plan::Op& op, std::uint64_t executed) {
 
 std::string op_that_made_it(const plan::Plan& plan, const runtime::Profile& profile) {
   for (const auto& [symbol, entry] : profile.entries()) {
-    const plan::Entry* planned = plan::find_entry(plan, symbol).entry;
+    const plan::Entry* planned = plan::find_entry(plan, symbol);
     if (planned == nullptr) continue;
     for (const plan::Op& op : planned->ops) {
       const auto id = static_cast<std::size_t>(op.id);

@@ -32,9 +32,7 @@ plan::Plan package_plan(const std::filesystem::path& path, bool verify) {
 
 std::map<std::string, std::size_t> op_counts(const plan::Plan& plan) {
   std::map<std::string, std::size_t> ids;
-  for (const auto& specialisation : plan.specialisations) {
-    for (const auto& entry : specialisation.entries) ids[entry.symbol] = static_cast<std::size_t>(specialisation.ids);
-  }
+  for (const auto& entry : plan.entries) ids[entry.symbol] = static_cast<std::size_t>(entry.ids);
   return ids;
 }
 
@@ -43,14 +41,14 @@ runtime::Profile make_profile(const plan::Plan& plan) { return runtime::Profile(
 std::vector<OpTiming> op_timings(const plan::Plan& plan, const runtime::Profile& profile, int threads) {
   std::vector<OpTiming> timings;
   for (const auto& [symbol, measured] : profile.entries()) {
-    auto [specialisation, entry] = plan::find_entry(plan, symbol);
+    const auto* entry = plan::find_entry(plan, symbol);
     if (entry == nullptr || measured.calls.empty()) continue;
     for (const auto& op : entry->ops) {
       const tensor::OpTime& time = measured.ops.at(static_cast<std::size_t>(op.id));
       if (time.count == 0) continue;
       timings.push_back({.name = op.name,
                          .op = op.op,
-                         .specialisation = specialisation->tag,
+                         .version = entry->version,
                          .count = static_cast<std::int64_t>(time.count),
                          .total_s = static_cast<double>(time.ns) / 1e9,
                          .cost = mean_cost(op, measured.calls, threads)});

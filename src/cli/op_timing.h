@@ -14,10 +14,10 @@ namespace strata::cli {
 
 // An op of the plan as a profile saw it. Costs are means over its executions.
 struct OpTiming {
-  std::string name;            // "layer.q_proj"
-  std::string op;              // "matmul_nt"
-  std::string specialisation;  // "seq1"
-  std::int64_t count = 0;      // executions
+  std::string name;        // "layer.q_proj"
+  std::string op;          // "matmul_nt"
+  std::string version;     // "seq1"
+  std::int64_t count = 0;  // executions
   double total_s = 0;
   plan::Cost cost;  // of one execution
 

@@ -27,7 +27,7 @@ std::string profile_table(const std::string& test, const std::vector<OpTiming>& 
   table.column("predicted µs").column("measured µs").column("GB/s").column("GFLOP/s").column("of roof");
   for (const auto& op : ops) {
     double seconds = op.measured_s();
-    table.row({op.name, op.specialisation, std::to_string(op.count / repetitions),
+    table.row({op.name, op.version, std::to_string(op.count / repetitions),
                format_fixed(op.total_s / repetitions * 1e3, 3), format_fixed(100 * rate(op.total_s, sum), 1),
                format_microseconds(op.cost.predicted_s), format_microseconds(seconds),
                format_fixed(rate(op.cost.bytes, seconds) / 1e9, 2), format_fixed(rate(op.cost.flops, seconds) / 1e9, 2),
@@ -45,7 +45,7 @@ nlohmann::ordered_json profile_json(const std::vector<OpTiming>& ops, int repeti
     double seconds = op.measured_s();
     list.push_back({{"name", op.name},
                     {"op", op.op},
-                    {"plan", op.specialisation},
+                    {"plan", op.version},
                     {"count", op.count / repetitions},
                     {"total_ns", op.total_s / repetitions * 1e9},
                     {"share", rate(op.total_s, sum)},

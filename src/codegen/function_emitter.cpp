@@ -23,7 +23,7 @@ std::string time_text(double seconds) {
 
 }  // namespace
 
-FunctionEmitter::FunctionEmitter(const PlannedModule& planned, const schedule::ScheduledFunction& scheduled,
+FunctionEmitter::FunctionEmitter(const PlannedVersion& planned, const schedule::ScheduledFunction& scheduled,
                                  const std::vector<std::string>& symbols, const WeightMap& weights,
                                  const machine::Machine& machine)
     : planned_(planned), scheduled_(scheduled), symbols_(symbols), weights_(weights), machine_(machine) {
@@ -39,10 +39,10 @@ Unit FunctionEmitter::run(bool is_entry) {
   if (is_entry) emit_entry();
   out_.line();
   out_.line("}  // namespace strata_program");
-  return {scheduled_.function->name + "." + planned_.tag + ".cpp", out_.text()};
+  return {scheduled_.function->name + "." + planned_.version.tag + ".cpp", out_.text()};
 }
 
-int first_op_id(const PlannedModule& planned, const ir::Function& function) {
+int first_op_id(const PlannedVersion& planned, const ir::Function& function) {
   int id = 0;
   for (const schedule::ScheduledFunction& scheduled : planned.schedule) {
     if (scheduled.function == &function) return id;
@@ -57,7 +57,7 @@ std::string entry_symbol(const std::string& function, const std::string& tag) {
 }
 
 std::string FunctionEmitter::function_name(const ir::Function& function) const {
-  return cpp_name(function.name) + "_" + planned_.tag;
+  return cpp_name(function.name) + "_" + planned_.version.tag;
 }
 
 bool FunctionEmitter::is_written(const ir::Function& function, std::size_t parameter) const {
@@ -97,7 +97,7 @@ std::set<std::string> FunctionEmitter::headers() const {
 }
 
 void FunctionEmitter::emit_prologue() {
-  out_.line("// @" + scheduled_.function->name + ", " + planned_.tag + ": predicted " +
+  out_.line("// @" + scheduled_.function->name + ", " + planned_.version.tag + ": predicted " +
             time_text(scheduled_.predicted_s) + " on one thread of " + machine_.name);
   for (const std::string& header : headers()) out_.line("#include \"" + header + "\"");
   out_.line("#include \"tensor/tensor.h\"");
@@ -238,7 +238,7 @@ void FunctionEmitter::emit_entry() {
   const ir::Function& function = *scheduled_.function;
   out_.line();
   out_.line("extern \"C\" __attribute__((visibility(\"default\")))");
-  out_.open("void " + entry_symbol(function.name, planned_.tag) +
+  out_.open("void " + entry_symbol(function.name, planned_.version.tag) +
             "(const tensor::Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena, "
             "const std::byte* weights) {");
   std::string text = function_name(function) + "(team, symbols, arena, weights";
@@ -255,7 +255,7 @@ void FunctionEmitter::emit_entry() {
   out_.close();
 }
 
-std::vector<Unit> generate(const PlannedModule& planned, const std::vector<std::string>& entries,
+std::vector<Unit> generate(const PlannedVersion& planned, const std::vector<std::string>& entries,
                            const std::vector<std::string>& symbols, const WeightMap& weights,
                            const machine::Machine& machine) {
   std::vector<Unit> units;

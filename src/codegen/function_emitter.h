@@ -22,7 +22,7 @@ namespace strata::codegen {
 // barriers are those of the tile trees.
 class FunctionEmitter {
  public:
-  FunctionEmitter(const PlannedModule& planned, const schedule::ScheduledFunction& scheduled,
+  FunctionEmitter(const PlannedVersion& planned, const schedule::ScheduledFunction& scheduled,
                   const std::vector<std::string>& symbols, const WeightMap& weights, const machine::Machine& machine);
 
   Unit run(bool is_entry);
@@ -46,7 +46,7 @@ class FunctionEmitter {
   OperandCode operand(const ir::Expr* value) const;
   const buffer::FunctionPlan& plan() const { return planned_.buffers.at(scheduled_.function); }
 
-  const PlannedModule& planned_;
+  const PlannedVersion& planned_;
   const schedule::ScheduledFunction& scheduled_;
   const std::vector<std::string>& symbols_;
   const WeightMap& weights_;

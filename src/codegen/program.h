@@ -11,8 +11,9 @@
 #include "buffer/buffer_plan.h"
 #include "encoding/encoding.h"
 #include "machine/machine.h"
-#include "plan/plan.h"
 #include "schedule/schedule.h"
+#include "vectorize/program_graph.h"
+#include "vectorize/rebuild.h"
 
 namespace strata::codegen {
 
@@ -54,19 +55,19 @@ class WeightMap {
 // The functions of these names and all that they call, directly or not.
 std::set<const ir::Function*> reachable(const ir::Module& module, const std::vector<std::string>& functions);
 
-// A module specialised to a range of its symbols, planned down to loops and places.
-struct PlannedModule {
+// A version of the program (vectorize::Version) planned down to loops and places.
+struct PlannedVersion {
+  vectorize::Version version;  // whose tag distinguishes the versions' C++ names; without its module
   ir::Module module;
-  std::string tag;  // distinguishes the specialisations' C++ names: "seq1"
   std::vector<schedule::ScheduledFunction> schedule;
   std::map<const ir::Function*, buffer::FunctionPlan> buffers;
-  plan::SearchStats stats;                                                 // of the search that chose the layouts
-  std::map<const ir::Expr*, std::vector<plan::Alternative>> alternatives;  // of an op, that the search weighed
+  plan::SearchStats stats;               // of the search that chose the layouts
+  vectorize::Alternatives alternatives;  // of its ops
 };
 
-// Ids of a function's ops in its specialisation's profile are this plus their position in ScheduledFunction::ops; all
+// Ids of a function's ops in its version's profile are this plus their position in ScheduledFunction::ops; all
 // functions of the module count, in its order. Views and calls have an id and leave no mark.
-int first_op_id(const PlannedModule& planned, const ir::Function& function);
+int first_op_id(const PlannedVersion& planned, const ir::Function& function);
 
 // One translation unit.
 struct Unit {
@@ -79,7 +80,7 @@ std::string entry_symbol(const std::string& function, const std::string& tag);
 
 // C++ of the given functions (and those they call), one unit per function. `entries` get C linkage and the signature of
 // package::Entry; `symbols` is the order of the run-time sizes in that signature.
-std::vector<Unit> generate(const PlannedModule& planned, const std::vector<std::string>& entries,
+std::vector<Unit> generate(const PlannedVersion& planned, const std::vector<std::string>& entries,
                            const std::vector<std::string>& symbols, const WeightMap& weights,
                            const machine::Machine& machine);
 

@@ -59,14 +59,19 @@ package::Parameter package_parameter(const std::string& name, package::Parameter
 
 // Parameters that a result is updated in place are states; what is left of the results follows as outputs. Sizes are
 // those of the function before it was specialised, so that all entries of a function have the same parameters.
-package::Entry package_entry(const ir::Module& imported, const codegen::PlannedModule& planned, const std::string& name,
-                             const Specialisation& specialisation) {
+package::Entry package_entry(const ir::Module& imported, const codegen::PlannedVersion& planned,
+                             const std::string& name) {
   const ir::Function& general = *imported.find(name);
   const ir::Function& function = *planned.module.find(name);
   const buffer::FunctionPlan& plan = planned.buffers.at(&function);
-  package::Entry entry{
-      name, codegen::entry_symbol(name, planned.tag), {}, {}, plan.arena_bytes, plan.lower_bound, plan.scratch_bytes};
-  for (const auto& [symbol, range] : specialisation.symbols) entry.ranges[symbol] = package_range(range);
+  package::Entry entry{name,
+                       codegen::entry_symbol(name, planned.version.tag),
+                       {},
+                       {},
+                       plan.arena_bytes,
+                       plan.lower_bound,
+                       plan.scratch_bytes};
+  for (const auto& [symbol, range] : planned.version.symbols) entry.ranges[symbol] = package_range(range);
   using Kind = package::Parameter::Kind;
   std::vector<Kind> kinds(function.parameters.size(), Kind::kInput);
   for (const buffer::ResultPlace& result : plan.results) {
@@ -197,18 +202,15 @@ class Compilation {
     decoder_ = importer::import_decoder(*checkpoint_, decoder_options);
     if (!options_.dump.empty()) fs::create_directories(options_.dump);
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
-    specialisations_ = default_specialisations(decoder_->module, options_.workload);
     weight_source_.emplace(*checkpoint_, decoder_->computed);
     const encoding::WeightStatistics statistics = count_elements();
     const PassContext context = {machine_, options_.without, options_.dump, statistics, options_.work, team()};
-    planned_ = plan_modules(decoder_->module, specialisations_, context);
-    remove_slower_than_spare(planned_, specialisations_, context);
+    planned_ = plan_versions(decoder_->module, default_versions(decoder_->module, options_.workload), context);
+    remove_slower_than_spare(planned_, context);
     const plan::SearchStats& stats = planned_.front().stats;
     if (stats.is_limited) report_.search_limit = stats.stop_reason;
     const auto fit_of = [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors()); };
-    for (std::size_t i = 0; i < planned_.size(); ++i) {
-      weights_.add(planned_[i].module, specialisations_[i].entries, fit_of);
-    }
+    for (const auto& planned : planned_) weights_.add(planned.module, planned.version.entries, fit_of);
     report_.plan_s = seconds_since(start);
   }
 
@@ -229,10 +231,8 @@ class Compilation {
   }
 
   plan::Plan plan_report() const {
-    plan::Plan report{machine_, {}};
-    for (std::size_t i = 0; i < planned_.size(); ++i) {
-      report.specialisations.push_back(compile::plan_report(planned_[i], specialisations_[i], machine_));
-    }
+    plan::Plan report{machine_, planned_.front().stats, {}};
+    for (const auto& planned : planned_) add_entries(planned, machine_, report);
     return report;
   }
 
@@ -240,9 +240,8 @@ class Compilation {
   std::string generate() {
     const auto start = Clock::now();
     std::string source;
-    for (std::size_t i = 0; i < planned_.size(); ++i) {
-      for (codegen::Unit& unit :
-           codegen::generate(planned_[i], specialisations_[i].entries, symbols_, weights_, machine_)) {
+    for (const auto& planned : planned_) {
+      for (codegen::Unit& unit : codegen::generate(planned, planned.version.entries, symbols_, weights_, machine_)) {
         source += "// " + unit.file + "\n" + unit.source + "\n";
         if (!options_.dump.empty()) write_file(options_.dump / unit.file, unit.source);
         units_.push_back(std::move(unit));
@@ -309,9 +308,9 @@ class Compilation {
     manifest.options.push_back("--workload=" + to_text(options_.workload));
     manifest.symbols = symbols_;
     for (const auto& symbol : decoder_->module.symbols()) manifest.symbol_ranges[symbol->name] = package_range(*symbol);
-    for (std::size_t i = 0; i < planned_.size(); ++i) {
-      for (const std::string& name : specialisations_[i].entries) {
-        manifest.entries.push_back(package_entry(decoder_->module, planned_[i], name, specialisations_[i]));
+    for (const auto& planned : planned_) {
+      for (const std::string& name : planned.version.entries) {
+        manifest.entries.push_back(package_entry(decoder_->module, planned, name));
       }
     }
     for (const auto& entry : weights_.entries()) {
@@ -333,8 +332,7 @@ class Compilation {
   std::optional<importer::Decoder> decoder_;
   std::optional<WeightSource> weight_source_;
   std::vector<std::string> symbols_;
-  std::vector<Specialisation> specialisations_;
-  std::vector<codegen::PlannedModule> planned_;
+  std::vector<codegen::PlannedVersion> planned_;
   codegen::WeightMap weights_;
   std::vector<codegen::Unit> units_;
   package::Manifest manifest_;

@@ -20,6 +20,9 @@
 namespace strata::compile {
 namespace {
 
+using codegen::PlannedVersion;
+using vectorize::Version;
+
 constexpr std::int64_t kMaxHeadRows = 64;
 
 // Runs of what the workload doesn't have.
@@ -33,15 +36,15 @@ constexpr std::int64_t kFewRows = 16;
 constexpr double kLeastGain = 0.01;
 
 // A range of one value is a constant.
-std::map<std::string, ir::SymbolValue> symbol_values(const Specialisation& specialisation) {
+std::map<std::string, ir::SymbolValue> symbol_values(const Version& version) {
   std::map<std::string, ir::SymbolValue> values;
-  for (const auto& [name, symbol] : specialisation.symbols) {
+  for (const auto& [name, symbol] : version.symbols) {
     values[name] = symbol.min == symbol.max ? ir::SymbolValue(symbol.min) : ir::SymbolValue(symbol);
   }
   return values;
 }
 
-// Numbered files of one specialisation: "seq1-02-egraph.ir".
+// Numbered files of one version: "seq1-02-egraph.ir".
 class Dumper {
  public:
   Dumper(const PassContext& context, std::string tag) : folder_(context.dump), tag_(std::move(tag)) {}
@@ -63,7 +66,7 @@ bool is_without(const PassContext& context, std::string_view name) {
   return std::ranges::find(context.without, name) != context.without.end();
 }
 
-void schedule_and_buffer(codegen::PlannedModule& planned, const PassContext& context, Dumper& dumper) {
+void schedule_and_buffer(PlannedVersion& planned, const PassContext& context, Dumper& dumper) {
   Schedule schedule = schedule_module(planned.module, context.machine, context.threads);
   planned.schedule = std::move(schedule.functions);
   planned.buffers = std::move(schedule.buffers);
@@ -133,9 +136,9 @@ std::vector<vectorize::Step> steps_of(const Workload& workload, std::int64_t chu
 }
 
 // Of a call of each entry, by the plan.
-double planned_seconds(const codegen::PlannedModule& planned, const Specialisation& of, const cost::Sizes& sizes,
+double planned_seconds(const PlannedVersion& planned, const std::vector<std::string>& entries, const cost::Sizes& sizes,
                        const PassContext& context) {
-  const auto calls = ir::call_counts(planned.module, of.entries);
+  const auto calls = ir::call_counts(planned.module, entries);
   double seconds = 0;
   for (const auto& function : planned.schedule) {
     for (const schedule::ScheduledOp& op : function.ops) {
@@ -147,16 +150,17 @@ double planned_seconds(const codegen::PlannedModule& planned, const Specialisati
 }
 
 // At powers of two of its rows; the times in parts of the spare's, on average.
-double time_beside_spare(const codegen::PlannedModule& planned, const Specialisation& version,
-                         const codegen::PlannedModule& spare, const PassContext& context, std::string& report) {
+double time_beside_spare(const PlannedVersion& planned, const PlannedVersion& spare, const PassContext& context,
+                         std::string& report) {
+  const Version& version = planned.version;
   const ir::Symbol& rows = version.symbols.at("seq");
   double sum = 0;
   int count = 0;
   for (std::int64_t n = rows.min; n <= rows.max; n *= 2, ++count) {
     cost::Sizes sizes = version.steps.front().sizes;
     sizes["seq"] = n;
-    const double own = planned_seconds(planned, version, sizes, context);
-    const double other = planned_seconds(spare, version, sizes, context);
+    const double own = planned_seconds(planned, version.entries, sizes, context);
+    const double other = planned_seconds(spare, version.entries, sizes, context);
     char line[80];
     std::snprintf(line, sizeof line, "%lld rows: %.1f us, %s %.1f us\n", static_cast<long long>(n), own * 1e6,
                   version.spare.c_str(), other * 1e6);
@@ -164,6 +168,15 @@ double time_beside_spare(const codegen::PlannedModule& planned, const Specialisa
     sum += own / other;
   }
   return sum / count;
+}
+
+vectorize::SearchOptions search_options(const PassContext& context) {
+  vectorize::SearchOptions options;
+  options.without.insert(context.without.begin(), context.without.end());
+  options.statistics = context.statistics;
+  options.work = context.work;
+  options.threads = context.threads;
+  return options;
 }
 
 // One module by itself, all its functions as entries.
@@ -176,34 +189,34 @@ ir::Module search_one(const ir::Module& module, const machine::Machine& machine,
   vectorize::SearchOptions options;
   options.without = std::move(without);
   auto result = vectorize::search({{"module", &module, entries}}, machine, options);
-  return std::move(result.versions[0].module);
+  return std::move(result.modules[0]);
 }
 
 }  // namespace
 
-std::vector<Specialisation> default_specialisations(const ir::Module& module, const Workload& workload) {
+std::vector<Version> default_versions(const ir::Module& module, const Workload& workload) {
   const ir::Symbol* const seq = find_symbol(module, "seq");
-  if (seq == nullptr) return {{"all", {}, {}}};
+  if (seq == nullptr) return {{"all"}};
   const auto up_to = [&](std::int64_t rows) { return ir::Symbol{"seq", 2, std::min(rows, seq->max), 1}; };
-  std::vector<Specialisation> all = {{"seq1", {{"seq", {"seq", 1, 1, 1}}}, {"forward", "head"}, {}}};
-  if (seq->max > kFewRows) all.push_back({"few", {{"seq", up_to(kFewRows)}}, {"forward"}, {}, "chunk"});
-  if (seq->max > 1) all.push_back({"chunk", {{"seq", up_to(seq->max)}}, {"forward"}, {}});
+  std::vector<Version> all = {{"seq1", nullptr, {"forward", "head"}, {}, {{"seq", {"seq", 1, 1, 1}}}}};
+  if (seq->max > kFewRows) all.push_back({"few", nullptr, {"forward"}, {}, {{"seq", up_to(kFewRows)}}, "chunk"});
+  if (seq->max > 1) all.push_back({"chunk", nullptr, {"forward"}, {}, {{"seq", up_to(seq->max)}}});
   for (vectorize::Step& step : steps_of(workload, seq->max, find_symbol(module, "ctx"))) {
-    const auto holds = [&](const Specialisation& version) {
+    const auto holds = [&](const Version& version) {
       const ir::Symbol& range = version.symbols.at("seq");
       return range.min <= step.sizes.at("seq") && step.sizes.at("seq") <= range.max;
     };
     std::ranges::find_if(all, holds)->steps.push_back(std::move(step));
   }
-  std::erase_if(all, [](const Specialisation& version) { return !version.spare.empty() && version.steps.empty(); });
+  std::erase_if(all, [](const Version& version) { return !version.spare.empty() && version.steps.empty(); });
   const std::int64_t context = std::max<std::int64_t>(workload.prompt, 1);
-  for (Specialisation& version : all) {
+  for (Version& version : all) {
     if (!version.steps.empty()) continue;
     version.steps = {{kRare, {{"seq", std::min(kRareRows, version.symbols.at("seq").max)}, {"ctx", context}}}};
   }
   if (seq->max == 1) return all;
   const ir::Symbol rows = up_to(kMaxHeadRows);
-  all.push_back({"rows", {{"seq", rows}}, {"head"}, {{kRare, {{"seq", rows.max}}}}});
+  all.push_back({"rows", nullptr, {"head"}, {{kRare, {{"seq", rows.max}}}}, {{"seq", rows}}});
   return all;
 }
 
@@ -220,60 +233,46 @@ void check_switch_names(const std::vector<std::string>& names) {
   }
 }
 
-std::vector<codegen::PlannedModule> plan_modules(const ir::Module& module,
-                                                 const std::vector<Specialisation>& specialisations,
-                                                 const PassContext& context) {
+std::vector<PlannedVersion> plan_versions(const ir::Module& module, std::vector<Version> versions,
+                                          const PassContext& context) {
   std::vector<ir::Module> modules;
   std::vector<Dumper> dumpers;
-  std::vector<vectorize::Version> versions;
-  for (const Specialisation& specialisation : specialisations) {
-    modules.push_back(ir::specialise(module, symbol_values(specialisation)));
-    dumpers.emplace_back(context, specialisation.tag);
+  for (const Version& version : versions) {
+    modules.push_back(ir::specialise(module, symbol_values(version)));
+    dumpers.emplace_back(context, version.tag);
     dumpers.back().write("import.ir", context.dump.empty() ? "" : ir::to_text(modules.back()));
   }
-  for (std::size_t i = 0; i < modules.size(); ++i) {
-    const Specialisation& from = specialisations[i];
-    versions.push_back({from.tag, &modules[i], from.entries, from.steps});
-  }
-  std::vector<codegen::PlannedModule> planned;
+  std::vector<PlannedVersion> planned;
+  for (const Version& version : versions) planned.emplace_back().version = version;
   if (is_without(context, "egraph")) {
-    for (std::size_t i = 0; i < modules.size(); ++i) {
-      planned.push_back({vectorize::with_own_results(modules[i]), specialisations[i].tag, {}, {}, {}, {}});
-    }
+    for (std::size_t i = 0; i < modules.size(); ++i) planned[i].module = vectorize::with_own_results(modules[i]);
   } else {
-    vectorize::SearchOptions options;
-    options.without.insert(context.without.begin(), context.without.end());
-    options.statistics = context.statistics;
-    options.work = context.work;
-    options.threads = context.threads;
-    vectorize::SearchResult found = vectorize::search(std::move(versions), context.machine, options);
+    for (std::size_t i = 0; i < modules.size(); ++i) versions[i].module = &modules[i];
+    vectorize::SearchResult found = vectorize::search(std::move(versions), context.machine, search_options(context));
     for (std::size_t i = 0; i < modules.size(); ++i) {
-      vectorize::PlannedVersion& version = found.versions[i];
-      planned.push_back(
-          {std::move(version.module), specialisations[i].tag, {}, {}, found.stats, std::move(version.alternatives)});
-      ir::verify(planned.back().module);
-      dumpers[i].write("egraph.ir", context.dump.empty() ? "" : ir::to_text(planned.back().module));
+      planned[i].module = std::move(found.modules[i]);
+      planned[i].alternatives = std::move(found.alternatives[i]);
+      planned[i].stats = found.stats;
+      ir::verify(planned[i].module);
+      dumpers[i].write("egraph.ir", context.dump.empty() ? "" : ir::to_text(planned[i].module));
     }
   }
   for (std::size_t i = 0; i < planned.size(); ++i) schedule_and_buffer(planned[i], context, dumpers[i]);
   return planned;
 }
 
-void remove_slower_than_spare(std::vector<codegen::PlannedModule>& planned,
-                              std::vector<Specialisation>& specialisations, const PassContext& context) {
-  for (std::size_t i = specialisations.size(); i-- > 0;) {
-    const Specialisation& version = specialisations[i];
+void remove_slower_than_spare(std::vector<PlannedVersion>& planned, const PassContext& context) {
+  for (std::size_t i = planned.size(); i-- > 0;) {
+    const Version& version = planned[i].version;
     if (version.spare.empty()) continue;
-    const auto spare = std::ranges::find(planned, version.spare, &codegen::PlannedModule::tag);
+    const auto spare =
+        std::ranges::find_if(planned, [&](const auto& other) { return other.version.tag == version.spare; });
     STRATA_CHECK(spare != planned.end(), "there is no version " + version.spare);
     std::string report;
-    const double time = time_beside_spare(planned[i], version, *spare, context, report);
-    const bool is_kept = time <= 1 - kLeastGain;
+    const bool is_kept = time_beside_spare(planned[i], *spare, context, report) <= 1 - kLeastGain;
     if (!context.dump.empty())
       write_file(context.dump / (version.tag + "-spare.txt"), report + (is_kept ? "kept\n" : "left out\n"));
-    if (is_kept) continue;
-    planned.erase(planned.begin() + static_cast<std::ptrdiff_t>(i));
-    specialisations.erase(specialisations.begin() + static_cast<std::ptrdiff_t>(i));
+    if (!is_kept) planned.erase(planned.begin() + static_cast<std::ptrdiff_t>(i));
   }
 }
 

@@ -25,32 +25,21 @@ struct PassContext {
   int threads = 1;                             // of the team that the plan is for
 };
 
-// A version of the program for a range of run-time sizes.
-struct Specialisation {
-  std::string tag;                            // "seq1"
-  std::map<std::string, ir::Symbol> symbols;  // replaces the symbols of these names
-  std::vector<std::string> entries;           // functions that it is made for
-  std::vector<vectorize::Step> steps = {{}};  // its part in the workload that is planned for
-  std::string spare = {};                     // a later one that takes its rows too: its own plan must be faster
-};
-
 // The default plan: one token (decoding), and up to a whole chunk (prefill); for logits of many rows, 64 at a time.
 // What the workload doesn't run counts a little, so that it is planned well too. Where the workload runs a few rows,
 // they have a version of their own.
-std::vector<Specialisation> default_specialisations(const ir::Module& module, const Workload& workload = {});
+std::vector<vectorize::Version> default_versions(const ir::Module& module, const Workload& workload = {});
 
 // Names that --without takes: "egraph" (no search at all), and those of vectorize::search_names().
 // Throws usage_error with the nearest ones when one of `names` is none of them.
 void check_switch_names(const std::vector<std::string>& names);
 
 // Specialise; search algebra and layouts of all versions together; then, each by itself, schedule and plan the buffers.
-std::vector<codegen::PlannedModule> plan_modules(const ir::Module& module,
-                                                 const std::vector<Specialisation>& specialisations,
-                                                 const PassContext& context);
+std::vector<codegen::PlannedVersion> plan_versions(const ir::Module& module, std::vector<vectorize::Version> versions,
+                                                   const PassContext& context);
 
-// Takes out, of both, the versions that aren't faster than their spare by the plans' costs.
-void remove_slower_than_spare(std::vector<codegen::PlannedModule>& planned,
-                              std::vector<Specialisation>& specialisations, const PassContext& context);
+// Takes out the versions that aren't faster than their spare by the plans' costs.
+void remove_slower_than_spare(std::vector<codegen::PlannedVersion>& planned, const PassContext& context);
 
 // A pass from module to module, for `strata opt`.
 struct Pass {

@@ -68,12 +68,12 @@ plan::CostTable cost_table(const schedule::ScheduledOp& op, const machine::Machi
 // Lists the ops of one entry and of the functions that it calls.
 class EntryReport {
  public:
-  EntryReport(const codegen::PlannedModule& planned, const machine::Machine& machine)
+  EntryReport(const codegen::PlannedVersion& planned, const machine::Machine& machine)
       : planned_(planned), machine_(machine) {}
 
   plan::Entry run(const std::string& name) {
     const ir::Function* function = planned_.module.find(name);
-    entry_ = {name, codegen::entry_symbol(name, planned_.tag), {}};
+    entry_ = {name, codegen::entry_symbol(name, planned_.version.tag), planned_.version.tag, {}, 0, {}};
     count_calls(*function);
     list(*function);
     return std::move(entry_);
@@ -132,7 +132,7 @@ class EntryReport {
     return op;
   }
 
-  const codegen::PlannedModule& planned_;
+  const codegen::PlannedVersion& planned_;
   const machine::Machine& machine_;
   plan::Entry entry_;
   std::map<const ir::Function*, std::int64_t> counts_;  // calls in one call of the entry
@@ -141,17 +141,15 @@ class EntryReport {
 
 }  // namespace
 
-plan::Specialisation plan_report(const codegen::PlannedModule& planned, const Specialisation& specialisation,
-                                 const machine::Machine& machine) {
-  plan::Specialisation report;
-  report.tag = planned.tag;
-  for (const auto& [name, symbol] : specialisation.symbols) report.ranges[name] = {symbol.min, symbol.max};
-  for (const auto& function : planned.schedule) report.ids += static_cast<int>(function.ops.size());
-  report.stats = planned.stats;
-  for (const std::string& entry : specialisation.entries) {
-    report.entries.push_back(EntryReport(planned, machine).run(entry));
+void add_entries(const codegen::PlannedVersion& planned, const machine::Machine& machine, plan::Plan& plan) {
+  int ids = 0;
+  for (const auto& function : planned.schedule) ids += static_cast<int>(function.ops.size());
+  for (const std::string& name : planned.version.entries) {
+    plan::Entry entry = EntryReport(planned, machine).run(name);
+    for (const auto& [symbol, range] : planned.version.symbols) entry.ranges[symbol] = {range.min, range.max};
+    entry.ids = ids;
+    plan.entries.push_back(std::move(entry));
   }
-  return report;
 }
 
 }  // namespace strata::compile

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "compile/pipeline.h"
+#include "codegen/program.h"
+#include "machine/machine.h"
 #include "plan/plan.h"
 
 namespace strata::compile {
 
-// What was decided for one specialisation, with every op's cost by the sizes that it depends on.
-plan::Specialisation plan_report(const codegen::PlannedModule& planned, const Specialisation& specialisation,
-                                 const machine::Machine& machine);
+// Adds the entries of a version, with every op's cost by the sizes that it depends on.
+void add_entries(const codegen::PlannedVersion& planned, const machine::Machine& machine, plan::Plan& plan);
 
 }  // namespace strata::compile

@@ -18,9 +18,7 @@ std::optional<Tensor> Memory::owner(const Tensor& tensor) const {
       return Tensor{value->arguments[*parameter], 0};
     }
     case Expr::Kind::kOp:
-      if (value->op->writes_alias()) {
-        return Tensor{value->arguments[static_cast<std::size_t>(*value->op->aliased_operand())], 0};
-      }
+      if (const auto updated = updated_operand(*value->op)) return Tensor{value->arguments[*updated], 0};
       if (!value->arguments.empty() && is_view_(*value)) return Tensor{value->arguments[0], 0};
       return std::nullopt;
     default:
@@ -41,10 +39,10 @@ std::optional<std::size_t> Memory::parameter(const Function& function, const Exp
 }
 
 std::vector<std::size_t> Memory::written_operands(const Expr& value) const {
-  if (value.kind == Expr::Kind::kOp && value.op->writes_alias()) {
-    return {static_cast<std::size_t>(*value.op->aliased_operand())};
-  }
   std::vector<std::size_t> written;
+  if (value.kind == Expr::Kind::kOp) {
+    if (const auto updated = updated_operand(*value.op)) written.push_back(*updated);
+  }
   for (std::size_t i = 0; value.kind == Expr::Kind::kCall && i < value.arguments.size(); ++i) {
     if (callees_.at(value.callee).writes[i]) written.push_back(i);
   }
@@ -60,6 +58,10 @@ MemorySummary Memory::summary(const Function& function) const {
     }
   }
   return summary;
+}
+
+std::optional<std::size_t> updated_operand(const Op& op) {
+  return op.writes_alias() ? std::optional(static_cast<std::size_t>(*op.aliased_operand())) : std::nullopt;
 }
 
 bool is_view_by_contract(const Expr& value) {

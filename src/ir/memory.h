@@ -51,6 +51,9 @@ class Memory {
   const MemorySummaries& callees_;
 };
 
+// The operand that an op updates in place.
+std::optional<std::size_t> updated_operand(const Op& op);
+
 // An op that says so: reshape.
 bool is_view_by_contract(const Expr& value);
 

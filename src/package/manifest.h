@@ -41,7 +41,7 @@ struct SymbolRange {
 //   void SYMBOL(const strata::tensor::Team& team, void* const* parameters, const std::int64_t* symbols,
 //               std::byte* arena, const std::byte* weights);
 // called by every thread of the team at once. `symbols` follows Manifest::symbols. Several entries may carry the same
-// `function`: specialisations by range; the first whose ranges hold is called.
+// `function`: versions by range; the first whose ranges hold is called.
 struct Entry {
   std::string function;  // "forward", "head"
   std::string symbol;    // name in the code section

@@ -37,26 +37,18 @@ Cost interpolate(const CostTable& table, const Sizes& sizes, std::size_t axis, s
 
 Cost CostTable::at(const Sizes& sizes) const { return interpolate(*this, sizes, 0, 0); }
 
-FoundEntry find_entry(const Plan& plan, std::string_view function, std::int64_t rows) {
-  for (const Specialisation& specialisation : plan.specialisations) {
-    const auto range = specialisation.ranges.find("seq");
-    const bool admits =
-        range == specialisation.ranges.end() || (range->second.min <= rows && rows <= range->second.max);
-    if (!admits) continue;
-    for (const Entry& entry : specialisation.entries) {
-      if (entry.function == function) return {&specialisation, &entry};
-    }
+const Entry* find_entry(const Plan& plan, std::string_view function, std::int64_t rows) {
+  for (const Entry& entry : plan.entries) {
+    const auto range = entry.ranges.find("seq");
+    const bool admits = range == entry.ranges.end() || (range->second.min <= rows && rows <= range->second.max);
+    if (admits && entry.function == function) return &entry;
   }
-  return {};
+  return nullptr;
 }
 
-FoundEntry find_entry(const Plan& plan, std::string_view symbol) {
-  for (const Specialisation& specialisation : plan.specialisations) {
-    for (const Entry& entry : specialisation.entries) {
-      if (entry.symbol == symbol) return {&specialisation, &entry};
-    }
-  }
-  return {};
+const Entry* find_entry(const Plan& plan, std::string_view symbol) {
+  const auto found = std::ranges::find(plan.entries, symbol, &Entry::symbol);
+  return found == plan.entries.end() ? nullptr : &*found;
 }
 
 Sizes call_sizes(std::int64_t rows, std::int64_t position, int threads) {

@@ -87,43 +87,34 @@ struct Op {
   bool is_view() const { return form == "view"; }
 };
 
-// A function that the runtime calls, with all ops that a call executes, in the order of their first execution.
+// A function that the runtime calls, of one version of the program, with all ops that a call executes, in the order of
+// their first execution.
 struct Entry {
-  std::string function;  // "forward"
-  std::string symbol;    // "strata_forward_seq1"
-  std::vector<Op> ops;
-};
-
-// The program for a range of run-time sizes.
-struct Specialisation {
   struct Range {
     std::int64_t min = 1;
     std::int64_t max = 1;
+    bool operator==(const Range&) const = default;
   };
-  std::string tag;                      // "seq1"
-  std::map<std::string, Range> ranges;  // of the symbols that it narrows
-  int ids = 0;                          // ids of its ops are less
-  SearchStats stats;
-  std::vector<Entry> entries;
+  std::string function;                 // "forward"
+  std::string symbol;                   // "strata_forward_seq1"
+  std::string version;                  // "seq1"
+  std::map<std::string, Range> ranges;  // of the symbols that the version narrows
+  int ids = 0;                          // ids of the version's ops are less
+  std::vector<Op> ops;
 };
 
 // What was decided for a model on a machine.
 struct Plan {
   machine::Machine machine;
-  std::vector<Specialisation> specialisations;
+  SearchStats stats;
+  std::vector<Entry> entries;  // those of one version follow one another
 };
 
-// An entry and where it comes from.
-struct FoundEntry {
-  const Specialisation* specialisation = nullptr;
-  const Entry* entry = nullptr;
-};
+// The code that runs `function` on so many rows; null when there is none.
+const Entry* find_entry(const Plan& plan, std::string_view function, std::int64_t rows);
 
-// The code that runs `function` on so many rows; nulls when there is none.
-FoundEntry find_entry(const Plan& plan, std::string_view function, std::int64_t rows);
-
-// The entry of that symbol; nulls when there is none.
-FoundEntry find_entry(const Plan& plan, std::string_view symbol);
+// The entry of that symbol; null when there is none.
+const Entry* find_entry(const Plan& plan, std::string_view symbol);
 
 // Sizes for the cost of a call on `rows` tokens, the first at `position`. Attention is causal: what counts of the
 // context is the number of positions that a row sees, on average.

@@ -56,22 +56,21 @@ Json json(const SearchStats& stats) {
           {"gap", stats.gap}};
 }
 
-Json json(const Specialisation& specialisation) {
+Json json(const Entry& entry) {
+  Json ops = Json::array();
+  for (const Op& op : entry.ops) ops.push_back(json(op));
+  return {{"function", entry.function}, {"symbol", entry.symbol}, {"ops", ops}};
+}
+
+// What the entries of a version have in common.
+Json version_json(const Plan& plan, const Entry& first) {
   Json ranges = Json::object();
-  for (const auto& [symbol, range] : specialisation.ranges) {
-    ranges[symbol] = {{"min", range.min}, {"max", range.max}};
-  }
-  Json entries = Json::array();
-  for (const Entry& entry : specialisation.entries) {
-    Json ops = Json::array();
-    for (const Op& op : entry.ops) ops.push_back(json(op));
-    entries.push_back({{"function", entry.function}, {"symbol", entry.symbol}, {"ops", ops}});
-  }
-  return {{"tag", specialisation.tag},
+  for (const auto& [symbol, range] : first.ranges) ranges[symbol] = {{"min", range.min}, {"max", range.max}};
+  return {{"tag", first.version},
           {"ranges", ranges},
-          {"ids", specialisation.ids},
-          {"stats", json(specialisation.stats)},
-          {"entries", entries}};
+          {"ids", first.ids},
+          {"stats", json(plan.stats)},
+          {"entries", Json::array()}};
 }
 
 Error malformed(const std::string& what, const std::string& origin) {
@@ -168,33 +167,35 @@ SearchStats read_stats(const JsonObject& object) {
   return stats;
 }
 
-Specialisation read_specialisation(const JsonObject& object) {
-  Specialisation specialisation;
-  specialisation.tag = object.text("tag");
+void read_version(const JsonObject& object, Plan& plan) {
+  Entry version;
+  version.version = object.text("tag");
   const JsonObject ranges = object.object("ranges");
   for (const auto& [symbol, value] : object.at("ranges").items()) {
     const JsonObject range = ranges.object(symbol.c_str());
-    specialisation.ranges[symbol] = {range.integer("min", 0, kMaxInteger), range.integer("max", 0, kMaxInteger)};
+    version.ranges[symbol] = {range.integer("min", 0, kMaxInteger), range.integer("max", 0, kMaxInteger)};
   }
-  specialisation.ids = static_cast<int>(object.integer("ids", 0, kMaxIds));
-  specialisation.stats = read_stats(object.object("stats"));
+  version.ids = static_cast<int>(object.integer("ids", 0, kMaxIds));
+  plan.stats = read_stats(object.object("stats"));
   for (const Json& element : list(object, "entries")) {
-    const JsonObject entry(element, object.origin());
-    specialisation.entries.push_back({entry.text("function"), entry.text("symbol"), {}});
-    for (const Json& op : list(entry, "ops")) {
-      specialisation.entries.back().ops.push_back(read_op({op, object.origin()}, specialisation.ids));
-    }
+    const JsonObject from(element, object.origin());
+    Entry& entry = plan.entries.emplace_back(version);
+    entry.function = from.text("function");
+    entry.symbol = from.text("symbol");
+    for (const Json& op : list(from, "ops")) entry.ops.push_back(read_op({op, object.origin()}, version.ids));
   }
-  return specialisation;
 }
 
 }  // namespace
 
 std::string to_json(const Plan& plan) {
-  Json specialisations = Json::array();
-  for (const Specialisation& specialisation : plan.specialisations) specialisations.push_back(json(specialisation));
+  Json versions = Json::array();
+  for (const Entry& entry : plan.entries) {
+    if (versions.empty() || versions.back()["tag"] != entry.version) versions.push_back(version_json(plan, entry));
+    versions.back()["entries"].push_back(json(entry));
+  }
   const Json document = {{"machine", Json::parse(machine::to_json(plan.machine))},
-                         {"specialisations", std::move(specialisations)}};
+                         {"specialisations", std::move(versions)}};
   return document.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -203,9 +204,7 @@ Plan plan_from_json(std::string_view json, const std::string& origin) {
   const JsonObject object(document, origin);
   Plan plan;
   plan.machine = machine::machine_from_json(object.at("machine").dump(), origin);
-  for (const Json& element : list(object, "specialisations")) {
-    plan.specialisations.push_back(read_specialisation({element, origin}));
-  }
+  for (const Json& version : list(object, "specialisations")) read_version({version, origin}, plan);
   return plan;
 }
 

@@ -20,10 +20,12 @@ struct Step {
 
 // A version of the program for a range of run-time sizes, and its part in the workload that the search plans for.
 struct Version {
-  std::string tag;  // "seq1"
-  const ir::Module* module = nullptr;
-  std::vector<std::string> entries;  // functions that are called from outside
+  std::string tag;                        // "seq1"
+  const ir::Module* module = nullptr;     // the program for these sizes, once it is made
+  std::vector<std::string> entries = {};  // functions that are called from outside
   std::vector<Step> steps = {{}};
+  std::map<std::string, ir::Symbol> symbols = {};  // replaces the program's symbols of these names
+  std::string spare = {};  // a later version that takes its rows too: its own plan must be faster
 };
 
 // One function of one version in the graph.

@@ -62,15 +62,17 @@ const Expr* copy_constant(ir::ExprPool& pool, const Expr& value, const std::map<
 
 class VersionBuilder {
  public:
-  VersionBuilder(const ProgramGraph& program, const Selection& selection, const Version& version)
+  VersionBuilder(const ProgramGraph& program, const Selection& selection, const Version& version,
+                 Alternatives& alternatives)
       : program_(program),
         tensors_(program.tensors()),
         selection_(selection),
         version_(version),
-        built_{ir::Module(version.module->name()), {}} {}
+        built_(version.module->name()),
+        alternatives_(alternatives) {}
 
-  PlannedVersion run() {
-    for (const auto& symbol : version_.module->symbols()) built_.module.symbol(*symbol);
+  ir::Module run() {
+    for (const auto& symbol : version_.module->symbols()) built_.symbol(*symbol);
     const auto counts = ir::call_counts(*version_.module, version_.entries);
     for (const auto& function : version_.module->functions()) {
       if (counts.at(function.get()) > 0) build(*function);
@@ -79,7 +81,7 @@ class VersionBuilder {
   }
 
  private:
-  ir::ExprPool& pool() { return built_.module.pool(); }
+  ir::ExprPool& pool() { return built_.pool(); }
 
   void build(const Function& function) {
     current_ = &program_.of(&function);
@@ -96,7 +98,7 @@ class VersionBuilder {
     for (std::size_t i = 0; i < function.results.size(); ++i) {
       body_.results.push_back(own_result(pool(), result(i), body_.results));
     }
-    made.function = built_.module.add(std::move(body_));
+    made.function = built_.add(std::move(body_));
     functions_[&function] = std::move(made);
   }
 
@@ -198,7 +200,7 @@ class VersionBuilder {
     const ir::Op* const op = tensors_.op_of(node);
     STRATA_CHECK(op != nullptr, "a node that is no value");
     const Expr* const made = pool().op(*op, std::move(arguments), tensors_.operator_of(node).attributes);
-    if (!facts_are_constant(id)) built_.alternatives.try_emplace(made, alternatives(id, *op));
+    if (!facts_are_constant(id)) alternatives_.try_emplace(made, alternatives(id, *op));
     return made;
   }
 
@@ -315,7 +317,8 @@ class VersionBuilder {
   const rules::TensorGraph& tensors_;
   const Selection& selection_;
   const Version& version_;
-  PlannedVersion built_;
+  ir::Module built_;
+  Alternatives& alternatives_;
   ir::ExprPool scratch_;  // of constants as expressions of the original parameters
   std::map<const Function*, NewFunction> functions_;
 
@@ -332,8 +335,9 @@ class VersionBuilder {
 
 }  // namespace
 
-PlannedVersion rebuild(const ProgramGraph& program, const Selection& selection, const Version& version) {
-  return VersionBuilder(program, selection, version).run();
+ir::Module rebuild(const ProgramGraph& program, const Selection& selection, const Version& version,
+                   Alternatives& alternatives) {
+  return VersionBuilder(program, selection, version, alternatives).run();
 }
 
 }  // namespace strata::vectorize

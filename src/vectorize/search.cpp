@@ -79,8 +79,10 @@ SearchResult search(std::vector<Version> versions, const machine::Machine& machi
   selection.solve({.work = scaled(options.extraction_work, options.work),
                    .exact = !options.without.contains("exact"),
                    .relative_gap = kExtractionGap});
-  SearchResult result{{}, stats_of(saturation, selection.solution()), saturation};
-  for (const Version& version : program.versions()) result.versions.push_back(rebuild(program, selection, version));
+  SearchResult result{{}, {}, stats_of(saturation, selection.solution()), saturation};
+  for (const Version& version : program.versions()) {
+    result.modules.push_back(rebuild(program, selection, version, result.alternatives.emplace_back()));
+  }
   return result;
 }
 

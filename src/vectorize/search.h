@@ -25,7 +25,8 @@ struct SearchOptions {
 };
 
 struct SearchResult {
-  std::vector<PlannedVersion> versions;  // as they were given
+  std::vector<ir::Module> modules;         // of the versions, as they were given
+  std::vector<Alternatives> alternatives;  // by version
   plan::SearchStats stats;
   egraph::RunReport saturation;
 };

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cost/leaf.h"
 #include "extract/greedy.h"
+#include "ir/memory.h"
 
 namespace strata::vectorize {
 namespace {
@@ -253,9 +254,8 @@ std::optional<ClassId> state_leaf(const rules::TensorGraph& tensors, ClassId id)
     for (const ENode node : tensors.graph().nodes(id)) {
       if (tensors.is_leaf(node)) return tensors.graph().find(id);
       const ir::Op* const op = tensors.op_of(node);
-      if (op != nullptr && op->writes_alias() && !next) {
-        next = node.children[static_cast<std::size_t>(*op->aliased_operand())];
-      }
+      if (op == nullptr || next) continue;
+      if (const auto updated = ir::updated_operand(*op)) next = node.children[*updated];
     }
     if (!next) return std::nullopt;
     id = *next;

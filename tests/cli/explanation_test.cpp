@@ -35,9 +35,10 @@ plan::Plan example() {
   auto head = op(3, "head.lm_head", 1, {8e6, 1e5, 8e-6});
   view.form = "view";
   fast.alternatives = {{"row-major", 3e-6}, {"b<8@0>", 2e-6}, {"b<16@0>", 1e-6}};
-  plan.specialisations = {{"seq1", {{"seq", {1, 1}}}, 4, {}, {{"forward", "f1", {slow}}, {"head", "h1", {head}}}},
-                          {"chunk", {{"seq", {2, 64}}}, 4, {}, {{"forward", "f2", {fast, slow, view}}}}};
-  plan.specialisations[1].stats.method = "ilp";
+  plan.entries = {{"forward", "f1", "seq1", {{"seq", {1, 1}}}, 4, {slow}},
+                  {"head", "h1", "seq1", {{"seq", {1, 1}}}, 4, {head}},
+                  {"forward", "f2", "chunk", {{"seq", {2, 64}}}, 4, {fast, slow, view}}};
+  plan.stats.method = "ilp";
   return plan;
 }
 

@@ -230,7 +230,7 @@ class PlannedFunction {
     const TensorSource tensors = [&](const std::string& name) { return views_.at(name); };
     const encoding::WeightStatistics statistics = count_elements(source_, tensors, vectorize::decodable(machine_), 1);
     planned_.emplace(
-        std::move(plan_modules(source_, {{tag, {}, {"main"}}}, {machine_, options.without, {}, statistics})[0]));
+        std::move(plan_versions(source_, {{tag, nullptr, {"main"}}}, {machine_, options.without, {}, statistics})[0]));
     weights_.add(planned_->module, {"main"},
                  [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors); });
     for (const auto& symbol : source_.symbols()) symbols_.push_back(symbol->name);
@@ -245,7 +245,7 @@ class PlannedFunction {
   const ir::Module& source() const { return source_; }
   const ir::Function& function() const { return *source_.find("main"); }
   const ir::Function& planned_function() const { return *planned_->module.find("main"); }
-  const codegen::PlannedModule& planned() const { return *planned_; }
+  const codegen::PlannedVersion& planned() const { return *planned_; }
   const codegen::WeightMap& weights() const { return weights_; }
   const machine::Machine& machine() const { return machine_; }
   const std::byte* weight_bytes() const { return weight_bytes_.data(); }
@@ -358,7 +358,7 @@ class PlannedFunction {
   void run_team(const LoadedCode& code, const std::vector<void*>& parameters, const std::vector<std::int64_t>& values,
                 std::byte* arena, std::vector<GuardedMemory>& scratch) const {
     const int threads = static_cast<int>(scratch.size());
-    const CodeEntry entry = code.entry(codegen::entry_symbol("main", planned_->tag));
+    const CodeEntry entry = code.entry(codegen::entry_symbol("main", planned_->version.tag));
     tensor::Barrier barrier(threads);
     const auto run = [&](int rank) {
       std::byte* const own = scratch[static_cast<std::size_t>(rank)].data();
@@ -372,7 +372,7 @@ class PlannedFunction {
 
   machine::Machine machine_;
   ir::Module source_;
-  std::optional<codegen::PlannedModule> planned_;
+  std::optional<codegen::PlannedVersion> planned_;
   codegen::WeightMap weights_;
   std::vector<std::string> symbols_;
   std::vector<std::byte> weight_bytes_;
@@ -402,8 +402,8 @@ class CompiledFunction : public PlannedFunction {
   // What one rank of a team does, whoever else there is: no barrier waits.
   void run_rank(int rank, int size, const std::vector<void*>& parameters) const {
     tensor::Barrier nobody(1);
-    code_.entry(codegen::entry_symbol("main", planned().tag))(tensor::Team{rank, size, &nobody}, parameters.data(),
-                                                              nullptr, nullptr, weight_bytes());
+    code_.entry(codegen::entry_symbol("main", planned().version.tag))(
+        tensor::Team{rank, size, &nobody}, parameters.data(), nullptr, nullptr, weight_bytes());
   }
 
  private:

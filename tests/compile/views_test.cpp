@@ -22,7 +22,7 @@ void expect_views(const ViewCase& c, const std::string& functions = "") {
   ops::register_all();
   const machine::Machine machine = machine::load("avx512-zen5");
   const ir::Module source = ir::parse_module(module_text(c.op, functions), "test");
-  const auto planned = plan_modules(source, {{"test", {}, {"main"}}}, {machine, {}, {}});
+  const auto planned = plan_versions(source, {{"test", nullptr, {"main"}}}, {machine, {}, {}});
   int views = 0;
   int copies = 0;
   const std::string text = schedule::to_text(planned[0].schedule, machine);

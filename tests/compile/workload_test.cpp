@@ -38,7 +38,7 @@ std::string steps(const Workload& workload) {
   const ir::Module module =
       ir::parse_module("module m {\n  symbol seq in 1..512\n  symbol ctx in 64..4096 multiple 64\n}\n", "test");
   std::string text;
-  for (const Specialisation& version : default_specialisations(module, workload)) {
+  for (const vectorize::Version& version : default_versions(module, workload)) {
     text += (text.empty() ? "" : "; ") + version.tag + ":";
     for (const vectorize::Step& step : version.steps) {
       char line[80];
@@ -73,17 +73,14 @@ std::string kept(const std::vector<std::string>& few_without, const std::vector<
 }
 )",
                                              "test");
-  std::vector<Specialisation> versions = {{"few", {{"seq", {"seq", 2, 16, 1}}}, {"forward"}, {{}}, "chunk"},
-                                          {"chunk", {{"seq", {"seq", 2, 512, 1}}}, {"forward"}}};
-  std::vector<codegen::PlannedModule> planned;
-  planned.push_back(std::move(plan_modules(module, {versions[0]}, {machine, few_without, {}})[0]));
-  planned.push_back(std::move(plan_modules(module, {versions[1]}, {machine, chunk_without, {}})[0]));
-  remove_slower_than_spare(planned, versions, {machine, {}, {}});
+  const vectorize::Version few = {"few", nullptr, {"forward"}, {{}}, {{"seq", {"seq", 2, 16, 1}}}, "chunk"};
+  const vectorize::Version chunk = {"chunk", nullptr, {"forward"}, {{}}, {{"seq", {"seq", 2, 512, 1}}}};
+  std::vector<codegen::PlannedVersion> planned;
+  planned.push_back(std::move(plan_versions(module, {few}, {machine, few_without, {}})[0]));
+  planned.push_back(std::move(plan_versions(module, {chunk}, {machine, chunk_without, {}})[0]));
+  remove_slower_than_spare(planned, {machine, {}, {}});
   std::string tags;
-  for (std::size_t i = 0; i < versions.size(); ++i) {
-    EXPECT_EQ(versions[i].tag, planned[i].tag);
-    tags += versions[i].tag + " ";
-  }
+  for (const codegen::PlannedVersion& version : planned) tags += version.version.tag + " ";
   return tags;
 }
 

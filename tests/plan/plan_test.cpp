@@ -38,10 +38,10 @@ Plan example() {
   op.form = "tile";
   op.cost = bilinear();
   op.alternatives = {{"row-major", 3e-6}};
-  Specialisation chunk{"chunk", {{"seq", {2, 512}}}, 9, {}, {{"forward", "strata_forward_chunk", {op}}}};
-  chunk.stats = {"ilp", 100, 40, "saturated", false, 4e-6, 3.5e-6, 0.125, 0.5, 0.25, {}};
-  Specialisation one{"seq1", {{"seq", {1, 1}}}, 1, {}, {{"forward", "f1", {}}, {"head", "h1", {}}}};
-  plan.specialisations = {one, chunk};
+  plan.stats = {"ilp", 100, 40, "saturated", false, 4e-6, 3.5e-6, 0.125, 0.5, 0.25, {}};
+  plan.entries = {{"forward", "f1", "seq1", {{"seq", {1, 1}}}, 1, {}},
+                  {"head", "h1", "seq1", {{"seq", {1, 1}}}, 1, {}},
+                  {"forward", "strata_forward_chunk", "chunk", {{"seq", {2, 512}}}, 9, {op}}};
   return plan;
 }
 
@@ -86,29 +86,29 @@ TEST(CallSizes, ContextIsWhatARowSeesOnAverage) {
 
 TEST(FindEntry, BySizeAndBySymbol) {
   const Plan plan = example();
-  EXPECT_EQ(find_entry(plan, "forward", 1).entry->symbol, "f1");
-  EXPECT_EQ(find_entry(plan, "forward", 512).specialisation->tag, "chunk");
-  EXPECT_EQ(find_entry(plan, "forward", 513).entry, nullptr);
-  EXPECT_EQ(find_entry(plan, "head", 2).entry, nullptr);
-  EXPECT_EQ(find_entry(plan, "h1").entry->function, "head");
-  EXPECT_EQ(find_entry(plan, "nosuch").entry, nullptr);
+  EXPECT_EQ(find_entry(plan, "forward", 1)->symbol, "f1");
+  EXPECT_EQ(find_entry(plan, "forward", 512)->version, "chunk");
+  EXPECT_EQ(find_entry(plan, "forward", 513), nullptr);
+  EXPECT_EQ(find_entry(plan, "head", 2), nullptr);
+  EXPECT_EQ(find_entry(plan, "h1")->function, "head");
+  EXPECT_EQ(find_entry(plan, "nosuch"), nullptr);
 }
 
 TEST(PlanJson, RoundTrips) {
   const std::string text = to_json(example());
   const Plan back = plan_from_json(text, "test");
   EXPECT_EQ(to_json(back), text);
-  const Op& op = back.specialisations[1].entries[0].ops[0];
+  const Op& op = back.entries[2].ops[0];
   EXPECT_EQ(op.cost.axes[1].nodes, (std::vector<std::int64_t>{2, 8}));
   EXPECT_EQ(op.alternatives[0].layout, "row-major");
   EXPECT_EQ(back.machine.name, "avx512-zen5");
-  EXPECT_EQ(back.specialisations[1].stats.egraph_nodes, 100);
+  EXPECT_EQ(back.stats.egraph_nodes, 100);
 }
 
 TEST(PlanJson, KeepsNoSecondsOfTheSearch) {
   Plan other = example();
-  other.specialisations[1].stats.saturate_s = 9;
-  other.specialisations[1].stats.extract_s = 9;
+  other.stats.saturate_s = 9;
+  other.stats.extract_s = 9;
   EXPECT_EQ(to_json(other), to_json(example())) << "packages of two compilations would differ";
 }
 

@@ -74,8 +74,8 @@ Planned plan(const Machine& machine, const std::set<std::string>& without = {}, 
   const SearchResult found = search({{"one", &one, {"forward"}, {{128, {{"ctx", 512}}}}},
                                      {"many", &many, {"forward"}, {{8, {{"seq", 64}, {"ctx", 256}}}}}},
                                     machine, options);
-  for (const PlannedVersion& version : found.versions) ir::verify(version.module);
-  return {ir::to_text(found.versions[0].module), ir::to_text(found.versions[1].module), found.stats};
+  for (const ir::Module& module : found.modules) ir::verify(module);
+  return {ir::to_text(found.modules[0]), ir::to_text(found.modules[1]), found.stats};
 }
 
 Machine zen5() { return machine::load("avx512-zen5"); }
@@ -252,7 +252,7 @@ TEST(Search, LanesAreKeptThroughMovement) {
 }
 )",
                                                "test");
-    return ir::to_text(search({{"all", &module, {"main"}, {{1}}}}, zen5(), {}).versions[0].module);
+    return ir::to_text(search({{"all", &module, {"main"}, {{1}}}}, zen5(), {}).modules[0]);
   };
   for (const char* movement :
        {"transpose(%0) {perm = [1, 0, 2]} : f32[4, 3, 33]", "reshape(%0) {shape = [4, 3, 33]} : f32[4, 3, 33]"}) {
@@ -283,7 +283,7 @@ std::string plan_table(const Machine& machine) {
 )",
                                              "test");
   const SearchResult found = search({{"all", &module, {"look_up", "multiply"}, {{1e9}}}}, machine, {});
-  return ir::to_text(found.versions[0].module);
+  return ir::to_text(found.modules[0]);
 }
 
 // A dot-product unit leaves memory more of the core than widening does: worth the rounding of the row where there are
@@ -301,7 +301,7 @@ TEST(Search, OneRowMeetsManyWeightsInPairs) {
 }
 )",
                                                "test");
-    return ir::to_text(search({{"all", &module, {"main"}, {{1}}}}, machine, {}).versions[0].module);
+    return ir::to_text(search({{"all", &module, {"main"}, {{1}}}}, machine, {}).modules[0]);
   };
   const std::string rounded = "pack(%x) {dtype = bf16, layout = <2@1>} : bf16[1, 1024]<2@1>";
   EXPECT_TRUE(contains(planned(4096, zen5()), rounded));
@@ -364,8 +364,8 @@ std::string plan_known_table(const encoding::WeightStatistics& statistics, const
   options.statistics = statistics;
   options.without = without;
   const SearchResult found = search({{"all", &module, {"main"}, {{1e6}}}}, machine, options);
-  ir::verify(found.versions[0].module);
-  return ir::to_text(found.versions[0].module);
+  ir::verify(found.modules[0]);
+  return ir::to_text(found.modules[0]);
 }
 
 // Where memory is what decoding waits for, weights whose exponents are few are encoded for all their users, through
@@ -442,7 +442,7 @@ TEST(Search, WeightsOfDifferentExponentsAreNotEncodedTogether) {
     SearchOptions options;
     options.statistics = {{"a", exponents_between(110, 124, 1 << 17)},
                           {"b", exponents_between(first_of_b, first_of_b + 14, 1 << 17)}};
-    return ir::to_text(search({{"all", &module, {"main"}, {{1e6}}}}, zen5(), options).versions[0].module);
+    return ir::to_text(search({{"all", &module, {"main"}, {{1e6}}}}, zen5(), options).modules[0]);
   };
   EXPECT_FALSE(contains(planned(90), "bf16[4096, 1024]<16@0, 2@1, bf16_12>")) << planned(90);
   EXPECT_TRUE(contains(planned(90), "bf16[2048, 1024]<16@0, 2@1, bf16_12>")) << planned(90);
@@ -479,8 +479,8 @@ std::string planned_main(const std::string& text, const Machine& machine = zen5(
   ops::register_all();
   const ir::Module module = ir::parse_module(text, "test");
   SearchResult result = search({{"all", &module, {"main"}, {{1}}}}, machine, {});
-  ir::verify(result.versions[0].module);
-  return ir::to_text(result.versions[0].module);
+  ir::verify(result.modules[0]);
+  return ir::to_text(result.modules[0]);
 }
 
 TEST(Search, ResultsThatBecomeEqualHaveMemoryOfTheirOwn) {

@@ -81,18 +81,19 @@ class Candidates {
 
   // For people: the module and its tile trees.
   std::string text(const Selection& selection) const {
-    const PlannedVersion planned = rebuild(program_, selection, program_.versions()[0]);
-    return ir::to_text(planned.module) +
-           schedule::to_text(schedule::default_schedule(planned.module, machine_), machine_);
+    Alternatives alternatives;
+    const ir::Module planned = rebuild(program_, selection, program_.versions()[0], alternatives);
+    return ir::to_text(planned) + schedule::to_text(schedule::default_schedule(planned, machine_), machine_);
   }
 
   // The workload's time as the plan of the chosen ops reports it, and the time to load what it stores.
   double plan_seconds(const Selection& selection, int threads) const {
     double seconds = 0;
     for (const Version& version : program_.versions()) {
-      const PlannedVersion planned = rebuild(program_, selection, version);
-      const auto counts = ir::call_counts(planned.module, version.entries);
-      for (const auto& function : schedule::default_schedule(planned.module, machine_, threads)) {
+      Alternatives alternatives;
+      const ir::Module planned = rebuild(program_, selection, version, alternatives);
+      const auto counts = ir::call_counts(planned, version.entries);
+      for (const auto& function : schedule::default_schedule(planned, machine_, threads)) {
         for (const schedule::ScheduledOp& op : function.ops) {
           for (const Step& step : version.steps) {
             if (!op.is_call())
@@ -101,7 +102,7 @@ class Candidates {
           }
         }
       }
-      seconds += load_seconds(planned.module);
+      seconds += load_seconds(planned);
     }
     return seconds;
   }
