@@ -52,6 +52,24 @@ TEST(DeclarationSays, ReductionsInsideOfReductions) {
   EXPECT_EQ(work.read_bytes, 4 * (36 + 60 + 15));
 }
 
+// Numbers of eight bits in blocks of four along a row, with a scale and an offset each.
+TEST(DeclarationSays, DequantisationOfBlocks) {
+  const StructuredOp op("dequantise", {"q", "scale", "offset"},
+                        "w[n, k] = (q[n, k] - offset[n, k / 4]) * scale[n, k / 4]", ResultDType::kF32);
+  Value q{{DType::kI8, {3, 8}}, {}};
+  for (int i = 0; i < 24; ++i) q.data.push_back((i * 37) % 256 - 128);
+  const Value scale = random_tensor({3, 2}, 1), offset = random_tensor({3, 2}, 2);
+  const Value w = evaluate(op, {q, scale, offset});
+  ASSERT_EQ(w.type, f32({3, 8}));
+  for (int n = 0; n < 3; ++n) {
+    for (int k = 0; k < 8; ++k) {
+      const int block = n * 2 + k / 4;
+      EXPECT_EQ(w.data[n * 8 + k], (q.data[n * 8 + k] - offset.data[block]) * scale.data[block]);
+    }
+  }
+  EXPECT_NE(refusal(op, {q, random_tensor({2, 2}, 1), offset}).find("axis 0 of operand scale"), std::string::npos);
+}
+
 TEST(DeclarationSays, ReductionsBesideOtherFactors) {
   const StructuredOp op("centred", {"x"}, "y[i] = x[i] - (max(k) x[k]) * (min(k) x[k])");
   expect_close(evaluate(op, {{f32({3}), {2, -1, 5}}}).data, {7, 4, 10});
@@ -106,6 +124,32 @@ TEST(DeclarationSays, AttentionOfSeveralSequences) {
       for (int d = 0; d < 2; ++d) weighted[d] += std::exp(score) * v.data[(of * 6 + t) * 2 + d];
     }
     for (int d = 0; d < 2; ++d) EXPECT_NEAR(y.data[s * 2 + d], weighted[d] / sum, 1e-12);
+  }
+}
+
+// Of each head a number that takes its part of the weights, and has no value (attention sinks, arXiv 2309.17453).
+TEST(DeclarationSays, AttentionWithSinks) {
+  const StructuredOp op("attend", {"q", "k", "v", "sinks", "p"},
+                        "x[s, h, t] = sum(i) q[s, h, i] * k[h / g, t, i];"
+                        "m[s, h] = max(sinks[h], (max(t <= p[s]) x[s, h, t]));"
+                        "l[s, h] = exp(sinks[h] - m[s, h]) + (sum(t <= p[s]) exp(x[s, h, t] - m[s, h]));"
+                        "y[s, h, d] = sum(t <= p[s]) exp(x[s, h, t] - m[s, h]) / l[s, h] * v[h / g, t, d]");
+  const Value q = random_tensor({3, 4, 5}, 1), k = random_tensor({2, 6, 5}, 2), v = random_tensor({2, 6, 3}, 3);
+  const Value sinks = random_tensor({4}, 4, -2, 3);
+  const std::vector<double> positions = {0, 3, 5};
+  const Value y = evaluate(op, {q, k, v, sinks, integer_tensor(positions)});
+  ASSERT_EQ(y.type, f32({3, 4, 3}));
+  for (int s = 0; s < 3; ++s) {
+    for (int h = 0; h < 4; ++h) {
+      double sum = std::exp(sinks.data[h]), weighted[3] = {0, 0, 0};
+      for (int t = 0; t <= static_cast<int>(positions[s]); ++t) {
+        double score = 0;
+        for (int i = 0; i < 5; ++i) score += q.data[(s * 4 + h) * 5 + i] * k.data[((h / 2) * 6 + t) * 5 + i];
+        sum += std::exp(score);
+        for (int d = 0; d < 3; ++d) weighted[d] += std::exp(score) * v.data[((h / 2) * 6 + t) * 3 + d];
+      }
+      for (int d = 0; d < 3; ++d) EXPECT_NEAR(y.data[(s * 4 + h) * 3 + d], weighted[d] / sum, 1e-12);
+    }
   }
 }
 

@@ -186,7 +186,7 @@ TEST(Search, BytesLieAsTheUnitTakesThem) {
                              "70]\n    %1 = matmul_nt(%a, %0) : f32[48, 100]\n    return %1\n  }\n}\n",
                          "test");
     auto found = search({{"m", &module, {"f"}}}, machine, {});
-    return ir::to_text(found.versions[0].module);
+    return ir::to_text(found.modules[0]);
   };
   const Machine with_quads = machine::load("avx512-zen4");
   EXPECT_TRUE(contains(planned_text(with_quads, "i8"), "i8[100, 70]<16@0, 4@1>"));
