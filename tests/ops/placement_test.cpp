@@ -143,6 +143,13 @@ TEST(Signatures, NearMisses) {
   none("y[i] = x[i] + w[i / 2]", {f32({4}), f32({3})});
   none("y[i] = x[i] + sum(t <= i) w[t]", {f32({4}), f32({4})});
   none("m[] = sum(i) x[i]; y[i] = x[i] - m[]", {f32({4})});
+  const auto seq = std::make_shared<const ir::Symbol>(ir::Symbol{"seq", 2, 8, 1});
+  none("y[i] = x[i] + w[i + 1]", {f32({ir::Dim(1, seq)}), f32({ir::Dim(1, seq)})});
+}
+
+TEST(Signatures, ATupleOfStatesIsNoTensor) {
+  const StructuredOp op("weigh", {"x", "v"}, "y[s, d] = softmax_sum(t) x[s, t], v[t, d]", ResultDType::kF32);
+  EXPECT_EQ(texts(op, {f32({2, 4}), f32({4, 6})}), (Texts{"x: S(0), v: B -> S(0)", "x: B, v: S(1) -> S(1)"}));
 }
 
 TEST(Signatures, AQuotientSplitsTogetherWithWhatItDivides) {
