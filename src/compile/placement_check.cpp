@@ -27,6 +27,7 @@ class Checker {
   explicit Checker(const machine::Machine& machine) : name_(machine.name), mesh_(machine::mesh(machine)) {}
 
   void check(const ir::TensorType& type) const {
+    const bool is_ragged = !type.layout.packs.empty() && type.layout.packs[0].is_ragged;
     for (int axis = 0; axis < type.rank(); ++axis) {
       const std::int64_t parts = parts_of(type.placement, axis);
       const ir::Dim& size = type.shape[static_cast<std::size_t>(axis)];
@@ -35,8 +36,7 @@ class Checker {
         throw Fault{which + " has no " + std::to_string(parts) + " equal parts",
                     "split an axis whose size the number of devices divides"};
       }
-      const bool is_grouped = !ir::is_row_major_in_memory(type);
-      if (parts > 1 && is_grouped && size.multiple() / parts % type.layout.lanes(axis) != 0) {
+      if (parts > 1 && !is_ragged && size.multiple() / parts % type.layout.lanes(axis) != 0) {
         throw Fault{"the parts of " + which + " are no whole groups of " + std::to_string(type.layout.lanes(axis)),
                     "split another axis, or pack in fewer lanes"};
       }
