@@ -317,4 +317,18 @@ STRATA_INLINE float lane(V v, int i) {
   }
 }
 
+// The value as memory would hold it: what follows is not contracted with what made it. In a register where the machine
+// has one as wide.
+template <class V>
+STRATA_INLINE V settled(V value) {
+#if defined(STRATA_VECTOR_REGISTER)
+  if constexpr (sizeof(V) == 4 || (sizeof(V) >= 16 && sizeof(V) <= arch::kRegisterBytes)) {
+    asm("" : STRATA_VECTOR_REGISTER(value));
+    return value;
+  }
+#endif
+  asm("" : "+m"(value));
+  return value;
+}
+
 }  // namespace strata::tensor

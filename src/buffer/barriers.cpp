@@ -42,10 +42,12 @@ class Unfinished {
   std::vector<Touch> touched_;
 };
 
+}  // namespace
+
 void place_barriers(ScheduledFunction& function, const FunctionPlan& plan) {
   Unfinished unfinished(plan);
   for (ScheduledOp& op : function.ops) {
-    if (op.is_view()) continue;
+    if (!op.has_code()) continue;
     if (unfinished.meets(op)) {
       op.tree.body.insert(op.tree.body.begin(), TileNode{.kind = TileNode::Kind::kBarrier});
       unfinished.finish();
@@ -54,8 +56,6 @@ void place_barriers(ScheduledFunction& function, const FunctionPlan& plan) {
   }
   if (!unfinished.is_empty()) function.end.body.push_back(TileNode{.kind = TileNode::Kind::kBarrier});
 }
-
-}  // namespace
 
 void place_barriers(std::vector<ScheduledFunction>& functions,
                     const std::map<const ir::Function*, FunctionPlan>& plans) {
@@ -69,7 +69,7 @@ void verify_barriers(const ScheduledFunction& function, const FunctionPlan& plan
   const auto names = ir::value_names(*function.function);
   Unfinished unfinished(plan);
   for (const ScheduledOp& op : function.ops) {
-    if (op.is_view()) continue;
+    if (!op.has_code()) continue;
     if (schedule::first_barrier(op.tree) != nullptr) unfinished.finish();
     if (unfinished.meets(op)) {
       const std::string name = names.at(op.value);

@@ -14,6 +14,9 @@ namespace strata::buffer {
 void place_barriers(std::vector<schedule::ScheduledFunction>& functions,
                     const std::map<const ir::Function*, FunctionPlan>& plans);
 
+// The same for one function.
+void place_barriers(schedule::ScheduledFunction& function, const FunctionPlan& plan);
+
 // Throws std::logic_error naming the op before which a barrier is missing. More barriers than necessary are no fault.
 void verify_barriers(const schedule::ScheduledFunction& function, const FunctionPlan& plan);
 

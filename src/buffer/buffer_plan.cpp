@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "ir/constants.h"
 #include "ir/op.h"
+#include "schedule/region.h"
 
 namespace strata::buffer {
 namespace {
@@ -122,28 +123,45 @@ class Planner {
     }
   }
 
-  // Tensors that an op makes: a call's own results, or the op's one result.
-  std::vector<Tensor> made_by(const Expr* value) const {
+  // Of a region all that its parts read.
+  static std::vector<const Expr*> read_by(const schedule::ScheduledOp& op) {
+    if (op.parts.empty()) return op.value->arguments;
+    std::vector<const Expr*> read;
+    for (const schedule::ScheduledOp& part : op.parts) {
+      read.insert(read.end(), part.value->arguments.begin(), part.value->arguments.end());
+    }
+    return read;
+  }
+
+  // Tensors that an op makes, which have memory: a call's own results, or the op's one result; of a region those that
+  // its tree keeps in memory.
+  std::vector<Tensor> made_by(const schedule::ScheduledOp& op) const {
     std::vector<Tensor> made;
-    for (std::size_t i = 0; i < value->types.size(); ++i) {
-      const Tensor tensor = {value, static_cast<std::int64_t>(i)};
-      if (memory_.root(value, tensor.second) == tensor) made.push_back(tensor);
+    for (std::size_t i = 0; i < op.value->types.size(); ++i) add_own({op.value, static_cast<std::int64_t>(i)}, made);
+    for (const schedule::ScheduledOp& part : op.parts) {
+      if (part.value != op.value && schedule::is_in_memory(op, part.value)) add_own({part.value, 0}, made);
     }
     return made;
+  }
+
+  void add_own(const Tensor& tensor, std::vector<Tensor>& made) const {
+    if (memory_.root(tensor.first, tensor.second) == tensor) made.push_back(tensor);
   }
 
   void collect_lifetimes() {
     std::map<Tensor, Lifetime> lifetimes;
     for (std::size_t time = 0; time < scheduled_.ops.size(); ++time) {
-      const Expr* value = scheduled_.ops[time].value;
+      const schedule::ScheduledOp& op = scheduled_.ops[time];
+      const Expr* value = op.value;
       const auto now = static_cast<std::int64_t>(time);
-      for (const Expr* argument : value->arguments) {
+      if (op.computed_in != nullptr) continue;
+      for (const Expr* argument : read_by(op)) {
         const auto found = lifetimes.find(memory_.root(argument));
         if (found != lifetimes.end()) found->second.last = now;
       }
-      for (const Tensor& tensor : made_by(value)) {
+      for (const Tensor& tensor : made_by(op)) {
         if (plan_.places.contains(tensor)) continue;
-        lifetimes[tensor] = {tensor, aligned(ir::max_bytes(value->types[tensor.second])), now, now, -1};
+        lifetimes[tensor] = {tensor, aligned(ir::max_bytes(tensor.first->types[tensor.second])), now, now, -1};
       }
       if (value->kind == Expr::Kind::kCall && callees_.at(value->callee).arena_bytes > 0) {
         lifetimes_.push_back({{value, kFrame}, callees_.at(value->callee).arena_bytes, now, now, -1});
@@ -190,7 +208,7 @@ class Planner {
       const auto number = static_cast<std::int64_t>(plan_.constants.size());
       plan_.constants.push_back(value);
       plan_.places[tensor] = {Place::Kind::kWeight, number, 0, ir::max_bytes(value->type())};
-    } else if (const auto memory = memory_.owner(tensor)) {
+    } else if (const auto memory = memory_.owner(tensor); memory && plan_.places.contains(*memory)) {
       const auto view = views_.find(value);
       plan_.places[tensor] = view == views_.end() ? plan_.places.at(*memory) : part(plan_.places.at(*memory), *value);
     }
@@ -233,12 +251,17 @@ std::string place_text(const Place& place) {
 
 }  // namespace
 
+FunctionPlan plan_buffers(const schedule::ScheduledFunction& function,
+                          const std::map<const ir::Function*, FunctionPlan>& callees) {
+  ir::MemorySummaries summaries;
+  for (const auto& [callee, plan] : callees) summaries[callee] = plan.memory;
+  return Planner(function, callees, summaries).run();
+}
+
 std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions) {
   std::map<const ir::Function*, FunctionPlan> plans;
-  ir::MemorySummaries summaries;
   for (const schedule::ScheduledFunction& function : functions) {
-    FunctionPlan& plan = plans[function.function] = Planner(function, plans, summaries).run();
-    summaries[function.function] = plan.memory;
+    plans[function.function] = plan_buffers(function, plans);
   }
   return plans;
 }
@@ -250,8 +273,9 @@ std::string to_text(const FunctionPlan& plan) {
   for (const Expr* value : ir::topological_order(*plan.function)) {
     for (std::size_t i = 0; i < value->types.size(); ++i) {
       const std::string name = value->kind == Expr::Kind::kOp ? value->op->name() : value->name;
-      out +=
-          "  " + name + " " + value->types[i].text() + ": " + place_text(plan.place(value, static_cast<int>(i))) + "\n";
+      const bool is_placed = plan.has_place(value, static_cast<std::int64_t>(i));
+      const std::string place = is_placed ? place_text(plan.place(value, static_cast<std::int64_t>(i))) : "none";
+      out += "  " + name + " " + value->types[i].text() + ": " + place + "\n";
     }
   }
   return out;

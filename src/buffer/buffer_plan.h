@@ -55,14 +55,21 @@ struct FunctionPlan {
   std::int64_t scratch_bytes = 0;  // that each thread needs, the callees' included: nothing outlives an op
   std::int64_t lower_bound = 0;    // largest sum of bytes that are live at once: no plan can be smaller
 
+  // Not of what a region keeps in buffers or in lanes.
+  bool has_place(const ir::Expr* value, std::int64_t index = 0) const { return places.contains({value, index}); }
   const Place& place(const ir::Expr* value, std::int64_t index = 0) const { return places.at({value, index}); }
 };
 
 // Decides where every tensor of every function lies: views lie in their operand's memory, updates in place are it,
-// results go straight to the caller's destinations, all else gets an offset in one arena by its lifetime (largest
+// results go straight to the caller's destinations, what a
+// region keeps for itself has no place, all else gets an offset in one arena by its lifetime (largest
 // first, lowest offset that is free; Pisarchyk and Lee 2020, "greedy by size"). The buffers of the tile trees lie in
 // scratch memory, of which every thread has its own.
 std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions);
+
+// The same of one function; `callees` has the plans of all that are called.
+FunctionPlan plan_buffers(const schedule::ScheduledFunction& function,
+                          const std::map<const ir::Function*, FunctionPlan>& callees);
 
 // One line per tensor, for dumps.
 std::string to_text(const FunctionPlan& plan);

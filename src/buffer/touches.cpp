@@ -72,9 +72,13 @@ class Toucher {
       for (const schedule::StridedAccess& access : op_.nest->accesses) {
         const std::optional<Address> address =
             access.symbolic_offsets.empty() ? std::optional(Address{access.strides, access.offset}) : std::nullopt;
-        add(op_.value->arguments[static_cast<std::size_t>(access.operand)], 0, false, address);
+        add(op_.inputs[static_cast<std::size_t>(access.operand)], 0, false, address);
       }
-      add(op_.value, 0, true, result_address());
+      for (std::size_t stage = 0; stage < op_.made.size(); ++stage) {
+        const ir::Expr* const value = op_.made[stage];
+        if (value != nullptr && plan_.has_place(value)) add(value, 0, true, address_of(op_.nest->stages[stage]));
+      }
+      if (op_.leaf->domain != cost::Leaf::Domain::kOwn) add(op_.value, 0, true, std::nullopt);
       return std::move(touches_);
     }
     for (const ir::Expr* argument : op_.value->arguments) {
@@ -105,10 +109,10 @@ class Toucher {
   }
 
   // Row-major.
-  Address result_address() const {
+  Address address_of(const ir::Stage& stage) const {
     Address address{std::vector<ir::Dim>(op_.tree.iterators.size(), ir::Dim(0)), 0};
     ir::Dim stride = 1;
-    const std::vector<int>& target = op_.nest->result().target;
+    const std::vector<int>& target = stage.target;
     for (auto iterator = target.rbegin(); iterator != target.rend(); ++iterator) {
       const auto i = static_cast<std::size_t>(*iterator);
       address.strides[i] = stride;

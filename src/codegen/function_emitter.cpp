@@ -152,6 +152,7 @@ std::string FunctionEmitter::comment(const schedule::ScheduledOp& op) const {
     text += (i == 0 ? "(" : ", ") + value_name(value.arguments[i]);
   }
   text += ") : " + value.types[0].text();
+  if (op.computed_in != nullptr) return text + ", computed with " + value_name(op.computed_in);
   if (!op.is_view()) return text + "; predicted " + time_text(op.predicted_s);
   return text + ", a view" + (op.view.whole ? "" : " with strides " + schedule::to_text(op.view));
 }
@@ -194,28 +195,48 @@ void FunctionEmitter::mark_last_op() {
 }
 
 void FunctionEmitter::emit_op(const schedule::ScheduledOp& op) {
-  if (op.is_view()) return out_.line(comment(op));
+  if (!op.has_code()) return out_.line(comment(op));
   if (schedule::first_barrier(op.tree) != nullptr) out_.line("team.sync();");
   mark_last_op();
   out_.line(comment(op));
   if (op.is_call()) return emit_call(op);
   unmarked_ = first_op_id(planned_, *scheduled_.function) + static_cast<int>(&op - scheduled_.ops.data());
   out_.open("{");
-  std::vector<OperandCode> operands;
-  for (std::size_t i = 0; i < op.value->arguments.size(); ++i) {
-    OperandCode code = operand(op.value->arguments[i]);
-    if (code.scalar.empty()) {
-      const std::string name = "a" + std::to_string(i);
-      out_.line("const " + cpp_type(op.value->arguments[i]->type()) + "* const " + name + " = " + code.pointer + ";");
-      code.pointer = name;
-    }
-    operands.push_back(std::move(code));
-  }
-  out_.line("auto* const out = " + pointer(op.value, 0, true) + ";");
+  const RegionCode code = region(op);
   const auto scratch = plan().scratch.find(op.value);
-  emit_tree(out_, op, operands, "out", scratch == plan().scratch.end() ? buffer::ScratchPlan{} : scratch->second,
-            machine_);
+  emit_tree(out_, op, code, scratch == plan().scratch.end() ? buffer::ScratchPlan{} : scratch->second, machine_);
   out_.close();
+}
+
+// Names what a region reads and writes.
+RegionCode FunctionEmitter::region(const schedule::ScheduledOp& op) {
+  RegionCode code;
+  const bool has_leaf = op.leaf->domain != cost::Leaf::Domain::kOwn;
+  for (const Expr* input : op.inputs) code.inputs.push_back(named(input, "a" + std::to_string(code.inputs.size())));
+  if (has_leaf) {
+    for (const Expr* argument : op.value->arguments) {
+      const std::string name = (op.nest ? "l" : "a") + std::to_string(code.operands.size());
+      code.operands.push_back(plan().has_place(argument) ? named(argument, name).pointer : "");
+    }
+  }
+  for (int stage = 0; stage < static_cast<int>(op.made.size()); ++stage) {
+    const Expr* const value = op.made[static_cast<std::size_t>(stage)];
+    if (value == nullptr || value == op.value || !plan().has_place(value)) continue;
+    const std::string name = "o" + std::to_string(stage);
+    out_.line("auto* const " + name + " = " + pointer(value, 0, true) + ";");
+    code.values[stage] = name;
+  }
+  code.result = "out";
+  out_.line("auto* const out = " + pointer(op.value, 0, true) + ";");
+  return code;
+}
+
+// An operand by a name of its own; a constant stands for itself.
+OperandCode FunctionEmitter::named(const Expr* value, const std::string& name) {
+  OperandCode code = operand(value);
+  if (!code.scalar.empty()) return code;
+  out_.line("const " + cpp_type(value->type()) + "* const " + name + " = " + code.pointer + ";");
+  return {name, ""};
 }
 
 void FunctionEmitter::emit_call(const schedule::ScheduledOp& op) {

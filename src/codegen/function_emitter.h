@@ -10,6 +10,7 @@
 #include "codegen/code_writer.h"
 #include "codegen/program.h"
 #include "codegen/stage_code.h"
+#include "codegen/tree_emitter.h"
 
 namespace strata::codegen {
 
@@ -18,7 +19,7 @@ namespace strata::codegen {
 //   void layer_seq1(const Team& team, const std::int64_t* symbols, std::byte* arena, const std::byte* weights,
 //                   const float* x, ..., float* result0)
 //
-// Every thread of the team runs it. Each op is a block that names its IR value, its type and its predicted time;
+// Every thread of the team runs it. Each region is a block that names its IR value, its type and its predicted time;
 // barriers are those of the tile trees.
 class FunctionEmitter {
  public:
@@ -44,6 +45,8 @@ class FunctionEmitter {
   std::string value_name(const ir::Expr* value) const;
   std::string pointer(const ir::Expr* value, std::int64_t index, bool writable) const;
   OperandCode operand(const ir::Expr* value) const;
+  OperandCode named(const ir::Expr* value, const std::string& name);
+  RegionCode region(const schedule::ScheduledOp& op);
   const buffer::FunctionPlan& plan() const { return planned_.buffers.at(scheduled_.function); }
 
   const PlannedVersion& planned_;

@@ -91,9 +91,11 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   if (first == "panels") return number(place.node->panels);
   if (first == "stream") return stream_text(*place.node);
   if (first == "scratch") return buffer_name(*place.node);
-  if (first == "begin") return place.ranges[0].begin;
-  if (first == "end") return place.ranges[0].end;
-  if (first == "count") return place.ranges[0].end + " - " + place.ranges[0].begin;
+  const RangeCode own =
+      op_.rows < std::ssize(place.ranges) ? place.ranges[static_cast<std::size_t>(op_.rows)] : RangeCode{};
+  if (first == "begin") return own.begin;
+  if (first == "end") return own.end;
+  if (first == "count") return own.end + " - " + own.begin;
   if (first == "tile") return attention_tile_text(machine::attention_block(machine_));
   if (first == "score") return score_property(rest);
   if (first == "m" || first == "n" || first == "k") return range_property(std::string(first), rest, place);
@@ -102,6 +104,7 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
                "leaf " + std::string(place.node->leaf->name) + " has no {" + std::string(name) + "}");
   const std::string& pointer = operands_[static_cast<std::size_t>(operand)];
   if (rest.empty()) return pointer;
+  if (rest == "rows") return rows(op_.value->arguments[static_cast<std::size_t>(operand)]->type(), operand, place);
   return tensor_property(pointer, op_.value->arguments[static_cast<std::size_t>(operand)]->type(), operand, rest);
 }
 
@@ -133,8 +136,15 @@ std::string LeafCode::score_property(std::string_view property) const {
 
 // Of a row in pairs, which has no strides: its elements.
 std::string LeafCode::stride(const TensorType& type, int operand) const {
+  if (operand == 0 && !tile_.first.empty()) return number(tile_.second);
   const auto& strides = op_.operands[static_cast<std::size_t>(operand)].strides;
   return cpp_size(strides.empty() ? type.shape.back() : strides[0]);
+}
+
+std::string LeafCode::rows(const TensorType& type, int operand, const LeafPlace& place) const {
+  if (operand == 0 && !tile_.first.empty()) return tile_.first;
+  const std::string& begin = place.ranges[static_cast<std::size_t>(op_.rows)].begin;
+  return operands_[static_cast<std::size_t>(operand)] + " + " + begin + " * " + stride(type, operand);
 }
 
 std::string LeafCode::run(const TensorType& type, bool is_inner) const {

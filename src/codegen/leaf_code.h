@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "machine/machine.h"
@@ -32,6 +33,7 @@ std::string buffer_name(const schedule::TileNode& node);
 //   {0} {1} ... {out}      pointers; {left} {right}: the operands of a contraction
 //   {0.dim.1} {0.max.1}    size of an axis, and its upper bound; {out.dim.0}
 //   {0.stride}             elements between the neighbours of its outermost axis
+//   {0.rows}               pointer to the first row that the leaf's own loop stands at
 //   {0.type} {0.encoding}  element type, and type of its encoding
 //   {0.lanes} {0.layout}   lanes of its first pack (the machine's where it has none), and its tensor::BLayout
 //   {0.own_lanes}          the same, 1 where it has none
@@ -50,6 +52,9 @@ class LeafCode {
   LeafCode(const schedule::ScheduledOp& op, std::vector<std::string> operands, std::string destination,
            const machine::Machine& machine);
 
+  // The rows of the first operand are in a buffer from now on: where the loop stands now, and so far apart.
+  void set_tile(const std::string& pointer, std::int64_t stride) { tile_ = {pointer, stride}; }
+
   // Every name in braces replaced.
   std::string expand(std::string_view text, const LeafPlace& place) const;
 
@@ -60,6 +65,7 @@ class LeafCode {
   std::string range_property(const std::string& iterator, std::string_view property, const LeafPlace& place) const;
   std::string score_property(std::string_view property) const;
   std::string stride(const ir::TensorType& type, int operand) const;
+  std::string rows(const ir::TensorType& type, int operand, const LeafPlace& place) const;
   std::string run(const ir::TensorType& type, bool is_inner) const;
 
   const schedule::ScheduledOp& op_;
@@ -68,6 +74,7 @@ class LeafCode {
   const machine::Machine& machine_;
   int left_ = 0;
   int right_ = 0;
+  std::pair<std::string, std::int64_t> tile_;  // pointer to rows of the first operand and their distance; empty: none
 };
 
 }  // namespace strata::codegen

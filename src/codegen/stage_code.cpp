@@ -49,21 +49,36 @@ std::string StageCode::combiner(const ir::Stage& stage) {
   return "";
 }
 
-std::string StageCode::result_index() const {
-  std::string index;
+StageCode::Elements StageCode::row_major(int stage, const std::string& pointer) const {
+  Elements elements{pointer, std::vector<ir::Dim>(nest().iterators.size(), ir::Dim(0)), {}};
   ir::Dim stride = 1;
-  const auto& target = nest().result().target;
+  const auto& target = nest().stages[static_cast<std::size_t>(stage)].target;
   for (std::size_t axis = target.size(); axis-- > 0;) {
-    const std::string term =
-        stride == ir::Dim(1) ? variable(target[axis]) : variable(target[axis]) + " * " + cpp_size(stride);
-    index = index.empty() ? term : term + " + " + index;
-    if (axis > 0) stride = stride * nest().iterators[static_cast<std::size_t>(target[axis])].extent;
+    const auto iterator = static_cast<std::size_t>(target[axis]);
+    elements.strides[iterator] = stride;
+    if (axis > 0) stride = stride * nest().iterators[iterator].extent;
   }
-  return index.empty() ? "0" : index;
+  return elements;
 }
 
-std::string StageCode::stored(const std::string& value) const {
-  return cpp_type(op_.value->type().dtype) + "(" + value + ")";
+std::string StageCode::address(int stage) const {
+  const Elements& elements = elements_[static_cast<std::size_t>(stage)];
+  STRATA_CHECK(!elements.pointer.empty(), "a stage that is kept nowhere is read");
+  std::string index;
+  for (std::size_t i = 0; i < elements.strides.size(); ++i) {
+    const ir::Dim& stride = elements.strides[i];
+    if (stride == ir::Dim(0)) continue;
+    std::string name = variable(static_cast<int>(i));
+    const bool is_moved = !elements.begins.empty() && elements.begins[i] != "0";
+    if (is_moved) name = "(" + name + " - " + elements.begins[i] + ")";
+    index += " + " + (stride == ir::Dim(1) ? name : name + " * " + cpp_size(stride));
+  }
+  return elements.pointer + index;
+}
+
+std::string StageCode::stored(int stage, const std::string& value) const {
+  const ir::Expr* const made = op_.made[static_cast<std::size_t>(stage)];
+  return cpp_type(made->type().dtype) + "(" + value + ")";
 }
 
 std::string StageCode::varying(const Code& code) {
@@ -78,20 +93,34 @@ StageCode::Code StageCode::emit(const ScalarExpr& body, int vector_iterator) con
     case ScalarExpr::Kind::kOperand:
       return emit_access(nest().accesses[number], vector_iterator);
     case ScalarExpr::Kind::kStage:
-      return {variable(nest().stages[number])};
+      return emit_stage(body.number, vector_iterator);
     case ScalarExpr::Kind::kIterator:
       return {"float(" + variable(body.number) + ")"};
     case ScalarExpr::Kind::kExtent:
       return {"float(" + cpp_size(nest().iterators[number].extent) + ")"};
-    case ScalarExpr::Kind::kAttribute:
-      return {cpp_float(ir::float_attribute(*op_.value->op, op_.value->attributes, body.name))};
     case ScalarExpr::Kind::kCall:
       return emit_call(body, vector_iterator);
+    case ScalarExpr::Kind::kAttribute:
     case ScalarExpr::Kind::kReduce:
       break;
   }
   STRATA_CHECK(false, op_.value->op->name() + " has no loops of its own");
   return {};
+}
+
+StageCode::Code StageCode::emit_stage(int stage, int vector_iterator) const {
+  const auto known = std::ranges::find(variables_, stage, &Variable::stage);
+  if (known != variables_.end()) return {variable(nest().stages[static_cast<std::size_t>(stage)]), known->varies};
+  const Elements& elements = elements_[static_cast<std::size_t>(stage)];
+  const auto along = static_cast<std::size_t>(vector_iterator);
+  return load(address(stage), vector_iterator >= 0 ? elements.strides[along] : ir::Dim(0));
+}
+
+// Elements for the lanes, so far apart; 0: one for all of them.
+StageCode::Code StageCode::load(const std::string& address, const ir::Dim& step) {
+  if (step == ir::Dim(0)) return {"tensor::load(tensor::Lanes<1>{}, " + address + ")", false};
+  if (step == ir::Dim(1)) return {"tensor::load(lanes, " + address + ")", true};
+  return {"tensor::load_strided(lanes, " + address + ", " + cpp_size(step) + ")", true};
 }
 
 StageCode::Code StageCode::emit_access(const schedule::StridedAccess& access, int vector_iterator) const {
@@ -107,9 +136,7 @@ StageCode::Code StageCode::emit_access(const schedule::StridedAccess& access, in
   for (const ir::Dim& offset : access.symbolic_offsets) index += " + " + cpp_size(offset);
   if (access.offset != 0) index += " + " + std::to_string(access.offset);
   const ir::Dim step = vector_iterator >= 0 ? access.strides[static_cast<std::size_t>(vector_iterator)] : ir::Dim(0);
-  if (step == ir::Dim(0)) return {"tensor::load(tensor::Lanes<1>{}, " + operand.pointer + index + ")", false};
-  if (step == ir::Dim(1)) return {"tensor::load(lanes, " + operand.pointer + index + ")", true};
-  return {"tensor::load_strided(lanes, " + operand.pointer + index + ", " + cpp_size(step) + ")", true};
+  return load(operand.pointer + index, step);
 }
 
 StageCode::Code StageCode::emit_call(const ScalarExpr& body, int vector_iterator) const {

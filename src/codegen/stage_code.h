@@ -18,10 +18,19 @@ struct OperandCode {
 // The C++ name of a loop's index.
 std::string index_name(const std::string& iterator);
 
-// C++ of an op's own stages: the scalar bodies of its declaration on the addresses of its nest.
+// C++ of a region's own stages: the scalar bodies of the declarations on the addresses of its nest.
 class StageCode {
  public:
-  StageCode(const schedule::ScheduledOp& op, const std::vector<OperandCode>& operands) : op_(op), operands_(operands) {}
+  // Where a stage's elements are in memory: a pointer, and by iterator how far its index is from there.
+  struct Elements {
+    std::string pointer;
+    std::vector<ir::Dim> strides;     // 0: the iterator does not index the stage
+    std::vector<std::string> begins;  // that indices are counted from; empty: from 0
+  };
+
+  StageCode(const schedule::ScheduledOp& op, const std::vector<OperandCode>& operands) : op_(op), operands_(operands) {
+    if (op.nest) elements_.resize(op.nest->stages.size());
+  }
 
   const schedule::StridedNest& nest() const { return *op_.nest; }
 
@@ -31,17 +40,28 @@ class StageCode {
   // Its value for the `lanes` in scope, along an iterator.
   std::string in_lanes(const ir::Stage& stage, int iterator) const;
 
-  // The float variable that holds a stage's value.
+  // The variable that holds a stage's value: a float, or a vector of the lanes in scope.
   static std::string variable(const ir::Stage& stage) { return "s_" + stage.name; }
 
   // "tensor::Sum".
   static std::string combiner(const ir::Stage& stage);
 
-  // Row-major index of the result, in elements.
-  std::string result_index() const;
+  // Row-major in memory that begins there.
+  Elements row_major(int stage, const std::string& pointer) const;
 
-  // A float as an element of the result.
-  std::string stored(const std::string& value) const;
+  // From now on a stage's elements are there, and it is read there where its variable is not in scope.
+  void set_elements(int stage, Elements elements) { elements_[static_cast<std::size_t>(stage)] = std::move(elements); }
+
+  // The address of a stage's element where its loops stand.
+  std::string address(int stage) const;
+
+  // A float as an element of the value that a stage makes.
+  std::string stored(int stage, const std::string& value) const;
+
+  // Variables come into scope, and go with all that came later.
+  void begin_variable(int stage, bool varies) { variables_.push_back({stage, varies}); }
+  std::size_t variables() const { return variables_.size(); }
+  void end_variables(std::size_t count) { variables_.resize(count); }
 
  private:
   // A float, or a vector of the lanes in scope.
@@ -49,15 +69,23 @@ class StageCode {
     std::string text;
     bool varies = false;  // over the lanes
   };
+  struct Variable {
+    int stage = 0;
+    bool varies = false;
+  };
 
   Code emit(const ir::ScalarExpr& body, int vector_iterator) const;
+  Code emit_stage(int stage, int vector_iterator) const;
   Code emit_access(const schedule::StridedAccess& access, int vector_iterator) const;
   Code emit_call(const ir::ScalarExpr& body, int vector_iterator) const;
+  static Code load(const std::string& address, const ir::Dim& step);
   std::string variable(int iterator) const;
   static std::string varying(const Code& code);
 
   const schedule::ScheduledOp& op_;
   const std::vector<OperandCode>& operands_;
+  std::vector<Elements> elements_;  // by stage
+  std::vector<Variable> variables_;
 };
 
 }  // namespace strata::codegen

@@ -2,6 +2,7 @@
 #include "codegen/tree_emitter.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "codegen/leaf_code.h"
@@ -29,6 +30,15 @@ const TileNode& first_compute(const TileNode& node) {
   return *found;
 }
 
+// The last computation of a tree; nullptr: there is none.
+const TileNode* last_compute(const TileNode& node) {
+  if (node.kind == Kind::kCompute) return &node;
+  for (auto inner = node.body.rbegin(); inner != node.body.rend(); ++inner) {
+    if (const TileNode* const found = last_compute(*inner)) return found;
+  }
+  return nullptr;
+}
+
 // The innermost step below a node that cuts this iterator; 1: none does.
 std::int64_t inner_step(const std::vector<TileNode>& nodes, int iterator) {
   for (const TileNode& node : nodes) {
@@ -41,14 +51,19 @@ std::int64_t inner_step(const std::vector<TileNode>& nodes, int iterator) {
 
 class TreeEmitter {
  public:
-  TreeEmitter(CodeWriter& out, const schedule::ScheduledOp& op, const std::vector<OperandCode>& operands,
-              std::string destination, const buffer::ScratchPlan& scratch, const machine::Machine& machine)
+  TreeEmitter(CodeWriter& out, const schedule::ScheduledOp& op, const RegionCode& code,
+              const buffer::ScratchPlan& scratch, const machine::Machine& machine)
       : out_(out),
         op_(op),
         scratch_(scratch),
-        stages_(op, operands),
-        leaf_(op, pointers(operands), destination, machine),
-        destination_(std::move(destination)) {}
+        stages_(op, code.inputs),
+        leaf_(op, code.operands, code.result, machine),
+        tiles_(op.tree.iterators.size(), 0) {
+    const bool is_stage = op.leaf->domain == cost::Leaf::Domain::kOwn;
+    const int last = is_stage ? static_cast<int>(op.made.size()) - 1 : -1;
+    if (is_stage) stages_.set_elements(last, stages_.row_major(last, code.result));
+    for (const auto& [stage, pointer] : code.values) stages_.set_elements(stage, stages_.row_major(stage, pointer));
+  }
 
   void run() {
     for (const schedule::TileIterator& iterator : op_.tree.iterators) {
@@ -60,19 +75,17 @@ class TreeEmitter {
   }
 
  private:
-  static std::vector<std::string> pointers(const std::vector<OperandCode>& operands) {
-    std::vector<std::string> all;
-    for (const OperandCode& operand : operands) all.push_back(operand.pointer);
-    return all;
-  }
-
   const schedule::TileIterator& iterator(const TileNode& node) const {
     return op_.tree.iterators[static_cast<std::size_t>(node.iterator)];
   }
   RangeCode& range(const TileNode& node) { return place_.ranges[static_cast<std::size_t>(node.iterator)]; }
+  const ir::Stage& stage(int number) const { return stages_.nest().stages[static_cast<std::size_t>(number)]; }
 
+  // What begins in a list of nodes ends with it.
   void emit(const std::vector<TileNode>& nodes) {
+    const std::size_t before = stages_.variables();
     for (const TileNode& node : nodes) emit(node);
+    stages_.end_variables(before);
   }
 
   void emit(const TileNode& node) {
@@ -101,6 +114,33 @@ class TreeEmitter {
     const std::int64_t offset = scratch_.offsets.at(node.buffer);
     out_.line("auto* const " + buffer_name(node) + " = reinterpret_cast<" + cpp_type(node.holds.dtype) +
               "*>(team.scratch" + (offset == 0 ? "" : " + " + std::to_string(offset)) + ");");
+    if (op_.nest) place_in_buffer(op_.tree.body, node);
+  }
+
+  // A leaf reads what the last stage makes.
+  bool is_read_by_leaf(int number) const {
+    return op_.leaf->domain != cost::Leaf::Domain::kOwn && number + 1 == static_cast<int>(op_.made.size());
+  }
+
+  // The stages that keep their elements in a buffer, which holds a tile of them.
+  void place_in_buffer(const std::vector<TileNode>& nodes, const TileNode& buffer) {
+    for (const TileNode& node : nodes) {
+      place_in_buffer(node.body, buffer);
+      place_in_buffer(node.otherwise, buffer);
+      if (node.kind != Kind::kCompute || node.stage < 0 || node.buffer != buffer.buffer) continue;
+      StageCode::Elements elements = stages_.row_major(node.stage, buffer_name(buffer));
+      elements.begins.assign(place_.ranges.size(), "0");
+      std::int64_t stride = 1;
+      const auto& target = stage(node.stage).target;
+      for (auto iterator = target.rbegin(); iterator != target.rend(); ++iterator) {
+        const auto i = static_cast<std::size_t>(*iterator);
+        elements.begins[i] = place_.ranges[i].begin;
+        elements.strides[i] = tiles_[i] == 1 ? ir::Dim(0) : ir::Dim(stride);
+        if (is_read_by_leaf(node.stage) && *iterator == op_.rows) leaf_.set_tile(buffer_name(buffer), stride);
+        stride *= tiles_[i] == 0 ? stages_.nest().iterators[i].extent.max() : tiles_[i];
+      }
+      stages_.set_elements(node.stage, std::move(elements));
+    }
   }
 
   void emit_block(const std::string& head, const std::vector<TileNode>& body) {
@@ -111,7 +151,9 @@ class TreeEmitter {
 
   // A range that is a variable of its own.
   RangeCode named_range(const TileNode& node) const {
-    const std::string name = "r_" + cpp_name(iterator(node).name);
+    std::string name = "r_" + cpp_name(iterator(node).name);
+    const std::string& outer = place_.ranges[static_cast<std::size_t>(node.iterator)].name;
+    if (!outer.empty()) name = outer + "_";
     return {name + ".begin", name + ".end", name};
   }
 
@@ -130,6 +172,7 @@ class TreeEmitter {
   // Steps of one are an index, larger ones a range of their own.
   void emit_serial(const TileNode& node) {
     const RangeCode outer = range(node);
+    const std::int64_t tile = std::exchange(tiles_[static_cast<std::size_t>(node.iterator)], node.step);
     if (node.step == 1) {
       const std::string i = index_name(iterator(node).name);
       range(node) = {i, i + " + 1", ""};
@@ -143,12 +186,13 @@ class TreeEmitter {
                  node.body);
     }
     range(node) = outer;
+    tiles_[static_cast<std::size_t>(node.iterator)] = tile;
   }
 
   // What parts of a loop are multiples of: the step inside, or what the leaf can be cut at.
   std::int64_t unit(const TileNode& node) const {
     if (const std::int64_t step = inner_step(node.body, node.iterator); step != 1) return step;
-    return op_.contraction ? schedule::block_unit(op_, node.iterator) : 1;
+    return schedule::block_unit(op_, node.iterator);
   }
 
   void emit_when(const TileNode& node) {
@@ -156,9 +200,8 @@ class TreeEmitter {
     emit_block("else {", node.otherwise);
   }
 
-  // A map in lanes.
+  // Maps in lanes.
   void emit_vector(const TileNode& node) {
-    const ir::Stage& stage = stage_of(node);
     const RangeCode outer = range(node);
     const std::string i = index_name(iterator(node).name);
     const bool is_offset = outer.begin != "0";
@@ -166,62 +209,115 @@ class TreeEmitter {
               (is_offset ? outer.end + " - " + outer.begin : outer.end) + ", [&](auto lanes, std::int64_t " +
               (is_offset ? "i" : i) + ") {");
     if (is_offset) out_.line("const std::int64_t " + i + " = " + outer.begin + " + i;");
-    out_.line("tensor::store(lanes, " + destination_ + " + " + stages_.result_index() + ", " +
-              stages_.in_lanes(stage, node.iterator) + ");");
+    const std::size_t before = stages_.variables();
+    for (const TileNode& inner : node.body) emit_map(inner, node.iterator);
+    stages_.end_variables(before);
     out_.close(");");
   }
 
-  const ir::Stage& stage_of(const TileNode& node) const {
-    return stages_.nest().stages[static_cast<std::size_t>(first_compute(node).stage)];
+  // A stage's lanes along an iterator: stored, and at hand for the stages that follow where there are any.
+  void emit_map(const TileNode& node, int iterator) {
+    std::string value = stages_.in_lanes(stage(node.stage), iterator);
+    if (is_read(node.stage)) {
+      const std::string name = StageCode::variable(stage(node.stage));
+      out_.line("const auto " + name + " = " + settled(node.stage, value) + ";");
+      stages_.begin_variable(node.stage, true);
+      value = name;
+    }
+    if (is_kept(node)) out_.line("tensor::store(lanes, " + stages_.address(node.stage) + ", " + value + ");");
   }
 
-  // The outermost loop over what a stage reduces.
+  bool is_read(int number) const {
+    return std::ranges::any_of(stages_.nest().stages,
+                               [&](const ir::Stage& other) { return reads(other.body, number); });
+  }
+
+  static bool reads(const ir::ScalarExpr& body, int number) {
+    if (body.kind == ir::ScalarExpr::Kind::kStage && body.number == number) return true;
+    return std::ranges::any_of(body.arguments, [&](const ir::ScalarExpr& a) { return reads(a, number); });
+  }
+
+  // Whether a stage's elements go to memory.
+  bool is_kept(const TileNode& node) const {
+    return op_.made[static_cast<std::size_t>(node.stage)] != nullptr && !node.in_lanes;
+  }
+
+  // The outermost loop over what the last stage in it reduces.
   bool begins_reduction(const TileNode& node) const {
     const bool is_loop = node.kind == Kind::kSerial || node.kind == Kind::kVector;
-    if (!is_loop || in_reduction_ || !op_.nest) return false;
-    return contains(stage_of(node).reduced, node.iterator);
+    if (!is_loop || in_reduction_) return false;
+    const TileNode* const last = last_compute(node);
+    return last != nullptr && last->stage >= 0 && contains(stage(last->stage).reduced, node.iterator);
   }
 
   // The combined value is a float in scope of all that follows.
   void emit_reduction(const TileNode& node) {
-    const ir::Stage& stage = stage_of(node);
-    const std::string name = StageCode::variable(stage);
-    if (!is_result(stage)) out_.line("// " + stage.name);
-    out_.line("float " + name + " = " + StageCode::combiner(stage) + "::identity;");
+    const TileNode& last = *last_compute(node);
+    const ir::Stage& of = stage(last.stage);
+    const std::string name = StageCode::variable(of);
+    if (!is_kept(last)) out_.line("// " + of.name);
+    out_.line("float " + name + " = " + StageCode::combiner(of) + "::identity;");
     in_reduction_ = true;
-    emit_reducing(node, stage);
+    emit_reducing(node, of);
     in_reduction_ = false;
-    if (is_result(stage)) store_scalar(name);
+    if (is_kept(last)) store_scalar(last.stage, name);
+    if (is_read(last.stage) && op_.made[static_cast<std::size_t>(last.stage)] != nullptr) {
+      out_.line(name + " = " + settled(last.stage, name) + ";");
+    }
+    stages_.begin_variable(last.stage, false);
   }
 
-  void emit_reducing(const TileNode& node, const ir::Stage& stage) {
+  void emit_reducing(const TileNode& node, const ir::Stage& of) {
+    if (node.kind == Kind::kCompute) return emit_reduced(node, of);
     const RangeCode outer = range(node);
     const std::string i = index_name(iterator(node).name);
-    const std::string name = StageCode::variable(stage);
+    const std::string name = StageCode::variable(of);
+    const std::size_t before = stages_.variables();
     if (node.kind == Kind::kSerial) {
       out_.open("for (std::int64_t " + i + " = " + outer.begin + "; " + i + " < " + outer.end + "; ++" + i + ") {");
-      for (const TileNode& inner : node.body) emit_reducing(inner, stage);
+      for (const TileNode& inner : node.body) emit_reducing(inner, of);
+      stages_.end_variables(before);
       return out_.close();
     }
-    const std::string combiner = StageCode::combiner(stage);
+    const std::string combiner = StageCode::combiner(of);
     out_.open(name + " = tensor::reduce_vectors<" + std::to_string(node.step) + ">(" + outer.end + ", " + name + ", " +
               combiner + "{}, [&](auto lanes, std::int64_t " + i + ") {");
-    out_.line("return " + stages_.in_lanes(stage, node.iterator) + ";");
+    for (const TileNode& inner : node.body) {
+      if (&inner != &node.body.back()) emit_map(inner, node.iterator);
+    }
+    out_.line("return " + stages_.in_lanes(of, node.iterator) + ";");
+    stages_.end_variables(before);
     out_.close(");");
   }
 
-  bool is_result(const ir::Stage& stage) const { return &stage == &stages_.nest().result(); }
+  // One element more.
+  void emit_reduced(const TileNode& node, const ir::Stage& of) {
+    if (&stage(node.stage) != &of) return emit_compute(node);
+    const std::string name = StageCode::variable(of);
+    out_.line(name + " = " + StageCode::combiner(of) + "{}(" + name + ", " + stages_.scalar(of) + ");");
+  }
 
-  void store_scalar(const std::string& value) {
-    out_.line(destination_ + "[" + stages_.result_index() + "] = " + stages_.stored(value) + ";");
+  // What another op reads in registers is rounded as what it would read in memory.
+  std::string settled(int number, const std::string& value) const {
+    return op_.made[static_cast<std::size_t>(number)] == nullptr ? value : "tensor::settled(" + value + ")";
+  }
+
+  void store_scalar(int number, const std::string& value) {
+    out_.line("*(" + stages_.address(number) + ") = " + stages_.stored(number, value) + ";");
   }
 
   void emit_compute(const TileNode& node) {
     if (node.stage < 0) return emit_leaf(node);
-    const ir::Stage& stage = stages_.nest().stages[static_cast<std::size_t>(node.stage)];
-    if (is_result(stage)) return store_scalar(stages_.scalar(stage));
-    out_.line("// " + stage.name);
-    out_.line("const float " + StageCode::variable(stage) + " = " + stages_.scalar(stage) + ";");
+    const ir::Stage& of = stage(node.stage);
+    std::string value = stages_.scalar(of);
+    if (is_read(node.stage)) {
+      const std::string name = StageCode::variable(of);
+      if (!is_kept(node)) out_.line("// " + of.name);
+      out_.line("const float " + name + " = " + settled(node.stage, value) + ";");
+      stages_.begin_variable(node.stage, false);
+      value = name;
+    }
+    if (is_kept(node)) store_scalar(node.stage, value);
   }
 
   void emit_leaf(const TileNode& node) {
@@ -232,18 +328,18 @@ class TreeEmitter {
   CodeWriter& out_;
   const schedule::ScheduledOp& op_;
   const buffer::ScratchPlan& scratch_;
-  const StageCode stages_;
-  const LeafCode leaf_;
-  const std::string destination_;
+  StageCode stages_;
+  LeafCode leaf_;
+  std::vector<std::int64_t> tiles_;  // by iterator: the step of the loop that is open; 0: none cuts it
   LeafPlace place_;
   bool in_reduction_ = false;
 };
 
 }  // namespace
 
-void emit_tree(CodeWriter& out, const schedule::ScheduledOp& op, const std::vector<OperandCode>& operands,
-               const std::string& destination, const buffer::ScratchPlan& scratch, const machine::Machine& machine) {
-  TreeEmitter(out, op, operands, destination, scratch, machine).run();
+void emit_tree(CodeWriter& out, const schedule::ScheduledOp& op, const RegionCode& code,
+               const buffer::ScratchPlan& scratch, const machine::Machine& machine) {
+  TreeEmitter(out, op, code, scratch, machine).run();
 }
 
 }  // namespace strata::codegen

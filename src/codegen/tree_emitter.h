@@ -12,10 +12,18 @@
 
 namespace strata::codegen {
 
-// Emits an op by one walk over its tile tree: a loop for each loop, and at the leaves the call of the tensor library or
-// the op's own scalar body. The barrier before the op stands outside of that. The tree's buffers lie in the thread's
+// C++ names of what a region reads and writes.
+struct RegionCode {
+  std::vector<OperandCode> inputs;         // of its own loops
+  std::vector<std::string> operands;       // of its leaf: pointers
+  std::string result;                      // a pointer
+  std::map<int, std::string> values = {};  // of its parts, by stage: pointers to those that have memory
+};
+
+// Emits a region by one walk over its tile tree: a loop for each loop, and at the leaves the call of the tensor library
+// or the ops' own scalar bodies. The barrier before it stands outside of that. The tree's buffers lie in the thread's
 // scratch memory where `scratch` says.
-void emit_tree(CodeWriter& out, const schedule::ScheduledOp& op, const std::vector<OperandCode>& operands,
-               const std::string& destination, const buffer::ScratchPlan& scratch, const machine::Machine& machine);
+void emit_tree(CodeWriter& out, const schedule::ScheduledOp& op, const RegionCode& code,
+               const buffer::ScratchPlan& scratch, const machine::Machine& machine);
 
 }  // namespace strata::codegen

@@ -84,7 +84,7 @@ std::string optimise_text(const std::string& ir_text, const std::string& origin,
   }
   if (!is_scheduled) return ir::to_text(module);
   require_code(module, origin);
-  const Schedule schedule = schedule_module(module, target, 1, schedule_text, origin);
+  const Schedule schedule = schedule_module(module, target, {}, schedule_text, origin);
   return ir::to_text(module) + "\n" + schedule::to_text(schedule.functions, target);
 }
 

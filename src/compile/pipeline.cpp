@@ -67,7 +67,8 @@ bool is_without(const PassContext& context, std::string_view name) {
 }
 
 void schedule_and_buffer(PlannedVersion& planned, const PassContext& context, Dumper& dumper) {
-  Schedule schedule = schedule_module(planned.module, context.machine, context.threads);
+  const Fusion fusion = is_without(context, "fuse") ? Fusion::kNone : Fusion::kWherePaid;
+  Schedule schedule = schedule_module(planned.module, context.machine, {context.threads, fusion});
   planned.schedule = std::move(schedule.functions);
   planned.buffers = std::move(schedule.buffers);
   std::string buffer_text;
@@ -222,7 +223,7 @@ std::vector<Version> default_versions(const ir::Module& module, const Workload& 
 
 void check_switch_names(const std::vector<std::string>& names) {
   if (names.empty()) return;
-  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact"};
+  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact", "fuse"};
   const auto is_group = [&](const std::string& name) { return std::ranges::find(groups, name) != groups.end(); };
   std::vector<std::string> rules = vectorize::search_names();
   std::erase_if(rules, is_group);

@@ -46,7 +46,9 @@ plan::CostTable::Axis size_axis(const ir::Symbol& symbol) {
 plan::CostTable cost_table(const schedule::ScheduledOp& op, const machine::Machine& machine) {
   const Expr& value = *op.value;
   plan::CostTable table;
-  for (const auto& [name, symbol] : symbols_of(value)) table.axes.push_back(size_axis(*symbol));
+  SymbolSet symbols = symbols_of(value);
+  for (const schedule::ScheduledOp& part : op.parts) symbols.merge(symbols_of(*part.value));
+  for (const auto& [name, symbol] : symbols) table.axes.push_back(size_axis(*symbol));
   table.axes.push_back({plan::kThreads, nodes(1, machine.cores)});
   std::size_t size = 1;
   for (const auto& axis : table.axes) size *= axis.nodes.size();
@@ -106,17 +108,19 @@ class EntryReport {
     for (std::size_t i = 0; i < ops.size(); ++i) {
       if (ops[i].is_call()) {
         list(*ops[i].value->callee);
-      } else {
-        entry_.ops.push_back(report(ops[i], function, names.at(ops[i].value)));
+      } else if (ops[i].computed_in == nullptr) {
+        entry_.ops.push_back(report(ops[i], function, names));
         entry_.ops.back().id = first_id + static_cast<int>(i);
       }
     }
   }
 
-  plan::Op report(const schedule::ScheduledOp& scheduled, const ir::Function& function, const std::string& name) const {
+  using Names = decltype(plan::op_names(std::declval<const ir::Function&>()));
+
+  plan::Op report(const schedule::ScheduledOp& scheduled, const ir::Function& function, const Names& names) const {
     const Expr& value = *scheduled.value;
     plan::Op op;
-    op.name = function.name + "." + name;
+    op.name = function.name + "." + names.at(&value);
     op.op = value.op->name();
     op.function = function.name;
     op.count = counts_.at(&function);
@@ -126,10 +130,23 @@ class EntryReport {
     op.placement = value.type().placement.text();
     op.form = scheduled.leaf->name;
     op.cost = scheduled.is_view() ? plan::CostTable{{}, {{}}} : cost_table(scheduled, machine_);
+    if (!scheduled.parts.empty()) name_parts(op, scheduled, names);
     if (const auto found = planned_.alternatives.find(&value); found != planned_.alternatives.end()) {
       op.alternatives = found->second;
     }
     return op;
+  }
+
+  // A region is one op of the report, with the names of all: "layer.silu + mul".
+  static void name_parts(plan::Op& op, const schedule::ScheduledOp& region, const Names& names) {
+    op.op.clear();
+    op.name.clear();
+    for (const schedule::ScheduledOp& part : region.parts) {
+      op.name += (op.name.empty() ? op.function + "." : " + ") + names.at(part.value);
+      op.op += (op.op.empty() ? "" : " + ") + part.value->op->name();
+    }
+    op.operands.clear();
+    for (const Expr* input : region.inputs) op.operands.push_back(input->type().text());
   }
 
   const codegen::PlannedVersion& planned_;

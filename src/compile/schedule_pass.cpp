@@ -11,31 +11,35 @@
 namespace strata::compile {
 namespace {
 
-void verify(const Schedule& schedule, const machine::Machine& machine) {
+void verify_trees(const Schedule& schedule, const machine::Machine& machine) {
+  for (const auto& function : schedule.functions) schedule::verify(function, machine);
+}
+
+void verify_barriers(const Schedule& schedule) {
   for (const auto& function : schedule.functions) {
-    for (const schedule::ScheduledOp& op : function.ops) schedule::verify(op, machine);
     buffer::verify_barriers(function, schedule.buffers.at(function.function));
   }
 }
 
 }  // namespace
 
-Schedule schedule_module(const ir::Module& module, const machine::Machine& machine, int threads, std::string_view text,
-                         const std::string& origin) {
-  Schedule schedule{schedule::default_schedule(module, machine, threads), {}};
+Schedule schedule_module(const ir::Module& module, const machine::Machine& machine, const ScheduleOptions& options,
+                         std::string_view text, const std::string& origin) {
+  Schedule schedule{schedule::default_schedule(module, machine, options.threads), {}};
+  fuse(schedule.functions, machine, options.threads, options.fusion);
   schedule.buffers = buffer::plan_buffers(schedule.functions);
   buffer::place_barriers(schedule.functions, schedule.buffers);
-  if (text.empty()) {
-    verify(schedule, machine);
-    return schedule;
-  }
+  verify_trees(schedule, machine);
+  verify_barriers(schedule);
+  if (text.empty()) return schedule;
   schedule::read_schedule(text, origin, schedule.functions, machine);
   try {
-    verify(schedule, machine);
+    verify_trees(schedule, machine);
+    schedule.buffers = buffer::plan_buffers(schedule.functions);
+    verify_barriers(schedule);
   } catch (const std::logic_error& error) {
     throw model_error(error.what(), origin, "see docs/design.md, Tile trees");
   }
-  schedule.buffers = buffer::plan_buffers(schedule.functions);
   return schedule;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "buffer/buffer_plan.h"
+#include "compile/fusion.h"
 
 namespace strata::compile {
 
@@ -16,10 +17,14 @@ struct Schedule {
   std::map<const ir::Function*, buffer::FunctionPlan> buffers;
 };
 
-// The default schedule for a team of so many threads, verified. `text` may replace some of its trees
-// (schedule/schedule_text.h); empty: none. Throws Error (model) naming `origin` for a text that is wrong, and for trees
-// of it that the verifier refuses.
-Schedule schedule_module(const ir::Module& module, const machine::Machine& machine, int threads,
+struct ScheduleOptions {
+  int threads = 1;  // of the team
+  Fusion fusion = Fusion::kWherePaid;
+};
+
+// The default schedule, verified. `text` may replace some of its trees and regions (schedule/schedule_text.h); empty:
+// none. Throws Error (model) naming `origin` for a text that is wrong, and for trees of it that the verifier refuses.
+Schedule schedule_module(const ir::Module& module, const machine::Machine& machine, const ScheduleOptions& options,
                          std::string_view text = {}, const std::string& origin = {});
 
 }  // namespace strata::compile

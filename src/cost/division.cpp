@@ -35,47 +35,106 @@ bool uses_value(const ScalarExpr& body, int iterator) {
 
 // Iterators of the result that follow one another and run as one loop.
 struct Loop {
-  int first = 0;
-  int last = 0;
+  std::vector<int> iterators;
   double extent = 1;
+
+  int last() const { return iterators.back(); }
+};
+
+// An access as distances in memory by iterator.
+struct Access {
+  int operand = 0;
+  std::vector<double> steps;
 };
 
 // The result's loops. Neighbours are one where every access runs through them as through one (schedule/strided_nest.h).
 class OwnLoops {
  public:
   OwnLoops(const WorkCounter& counter, const LoopNest& nest)
-      : nest_(nest), grain_(static_cast<double>(counter.machine().core.grain_elements)) {
+      : counter_(counter), nest_(nest), grain_(static_cast<double>(counter.machine().core.grain_elements)) {
     for (const ir::Stage& stage : nest.stages) {
-      for (const ScalarExpr* access : ir::operand_accesses(stage.body))
-        accesses_.push_back(steps_of(*access, counter.type(access->number), nest.iterators.size()));
+      for (const ScalarExpr* access : ir::operand_accesses(stage.body)) {
+        accesses_.push_back(
+            {static_cast<int>(access->number), steps_of(*access, counter.type(access->number), nest.iterators.size())});
+      }
     }
-    for (const int iterator : nest.result().target) {
-      loops_.push_back({iterator, iterator, size_of(nest.iterators[static_cast<std::size_t>(iterator)].extent)});
-    }
+    for (const int iterator : nest.result().target) loops_.push_back({{iterator}, extent(iterator)});
     while (merge_one()) {
     }
+    find_divided();
   }
 
-  // The first that all stages have in common and that is longer than one step is divided; of a map the last loop runs
-  // in vector lanes, and where it is the only one, pieces of it are shared out.
-  double pieces() const {
-    const bool is_map = nest_.stages.size() == 1 && nest_.result().combiner == ir::Combiner::kNone;
-    if (is_map && loops_.size() == 1) return std::ceil(loops_[0].extent / grain_);
-    for (std::size_t i = 0; i + (is_map ? 1 : 0) < loops_.size(); ++i) {
-      if (is_everywhere(loops_[i]) && loops_[i].extent > 1) return loops_[i].extent;
+  double pieces() const { return divided_ == nullptr ? 1 : std::ceil(divided_->extent / step_); }
+
+  Division division() const {
+    Division division{pieces(), share(result_steps(), counter_.result()), {}};
+    for (const ir::TensorType& type : counter_.types()) {
+      division.operands.push_back(share(std::vector<double>(nest_.iterators.size(), 0), type));
     }
-    return 1;
+    std::vector<bool> is_known(division.operands.size(), false);
+    for (const Access& access : accesses_) {
+      const auto operand = static_cast<std::size_t>(access.operand);
+      Share& known = division.operands[operand];
+      const Share here = share(access.steps, counter_.type(operand));
+      known = !is_known[operand] || known.fits(here) ? here : Share{};
+      is_known[operand] = true;
+    }
+    return division;
   }
 
  private:
+  double extent(int iterator) const { return size_of(nest_.iterators[static_cast<std::size_t>(iterator)].extent); }
+
+  // The first that all stages have in common and that is longer than one step is divided; of a map the last loop runs
+  // in vector lanes, and where it is the only one, pieces of it are shared out.
+  void find_divided() {
+    const bool is_map = nest_.stages.size() == 1 && nest_.result().combiner == ir::Combiner::kNone;
+    if (is_map && loops_.size() == 1) {
+      divided_ = loops_.data();
+      step_ = grain_;
+      return;
+    }
+    for (std::size_t i = 0; i + (is_map ? 1 : 0) < loops_.size(); ++i) {
+      if (!is_everywhere(loops_[i]) || loops_[i].extent <= 1) continue;
+      divided_ = &loops_[i];
+      return;
+    }
+  }
+
+  std::vector<double> result_steps() const {
+    std::vector<double> steps(nest_.iterators.size(), 0);
+    double distance = 1;
+    for (std::size_t i = nest_.result().target.size(); i-- > 0;) {
+      const int iterator = nest_.result().target[i];
+      steps[static_cast<std::size_t>(iterator)] = distance;
+      distance *= extent(iterator);
+    }
+    return steps;
+  }
+
+  // What the other iterators reach must lie within the stride of the one that is divided.
+  Share share(const std::vector<double>& steps, const ir::TensorType& type) const {
+    if (pieces() <= 1) return {.kind = Share::Kind::kFirst};
+    double reach = 1;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      if (!contains(divided_->iterators, static_cast<int>(i))) reach += steps[i] * (extent(static_cast<int>(i)) - 1);
+    }
+    const double stride = steps[static_cast<std::size_t>(divided_->last())];
+    if (stride < reach) return {};
+    return {Share::Kind::kDivided, divided_->extent, step_, stride * static_cast<double>(dtype_size(type.dtype))};
+  }
+
   bool is_everywhere(const Loop& loop) const {
-    return std::ranges::all_of(nest_.stages, [&](const ir::Stage& stage) { return contains(stage.target, loop.last); });
+    return std::ranges::all_of(nest_.stages,
+                               [&](const ir::Stage& stage) { return contains(stage.target, loop.last()); });
   }
 
   bool merge_one() {
     for (std::size_t i = 1; i < loops_.size(); ++i) {
       if (!run_as_one(loops_[i - 1], loops_[i])) continue;
-      loops_[i] = {loops_[i - 1].first, loops_[i].last, loops_[i - 1].extent * loops_[i].extent};
+      std::vector<int> iterators = loops_[i - 1].iterators;
+      iterators.insert(iterators.end(), loops_[i].iterators.begin(), loops_[i].iterators.end());
+      loops_[i] = {std::move(iterators), loops_[i - 1].extent * loops_[i].extent};
       loops_.erase(loops_.begin() + static_cast<std::ptrdiff_t>(i) - 1);
       return true;
     }
@@ -90,26 +149,24 @@ class OwnLoops {
 
   bool run_as_one(const Loop& outer, const Loop& inner) const {
     for (const ir::Stage& stage : nest_.stages) {
-      if (!are_together(stage.target, outer.last, inner.first)) return false;
-      if (!are_together(stage.reduced, outer.last, inner.first)) return false;
-      if (uses_value(stage.body, outer.last) || uses_value(stage.body, inner.first)) return false;
+      if (!are_together(stage.target, outer.last(), inner.iterators[0])) return false;
+      if (!are_together(stage.reduced, outer.last(), inner.iterators[0])) return false;
+      if (uses_value(stage.body, outer.last()) || uses_value(stage.body, inner.iterators[0])) return false;
     }
-    return outer.extent == 1 || std::ranges::all_of(accesses_, [&](const std::vector<double>& steps) {
-             return steps[static_cast<std::size_t>(inner.last)] * inner.extent ==
-                    steps[static_cast<std::size_t>(outer.last)];
+    return outer.extent == 1 || std::ranges::all_of(accesses_, [&](const Access& access) {
+             return access.steps[static_cast<std::size_t>(inner.last())] * inner.extent ==
+                    access.steps[static_cast<std::size_t>(outer.last())];
            });
   }
 
+  const WorkCounter& counter_;
   const LoopNest& nest_;
   const double grain_;
-  std::vector<std::vector<double>> accesses_;
+  std::vector<Access> accesses_;
   std::vector<Loop> loops_;
+  const Loop* divided_ = nullptr;
+  double step_ = 1;
 };
-
-double own_pieces(const WorkCounter& counter) {
-  const LoopNest nest = *counter.op().loops(counter.types(), counter.attributes());
-  return OwnLoops(counter, nest).pieces();
-}
 
 // Groups of panels.
 double contraction_pieces(const WorkCounter& counter, const Leaf& leaf) {
@@ -126,21 +183,29 @@ double loop_pieces(const WorkCounter& counter, const LeafLoop& loop) {
   return loop.takes_row_tiles ? std::ceil(extent / static_cast<double>(counter.result().layout.lanes(0))) : extent;
 }
 
+// Of a leaf that is not the op's own loops.
+double leaf_pieces(const WorkCounter& counter, const Leaf& leaf) {
+  if (leaf.domain == Leaf::Domain::kContraction) return contraction_pieces(counter, leaf);
+  return leaf.domain == Leaf::Domain::kLoop ? loop_pieces(counter, leaf.loop) : 1;
+}
+
 }  // namespace
 
-double pieces(const WorkCounter& counter, const Leaf& leaf) {
-  switch (leaf.domain) {
-    case Leaf::Domain::kOwn:
-      return own_pieces(counter);
-    case Leaf::Domain::kContraction:
-      return contraction_pieces(counter, leaf);
-    case Leaf::Domain::kLoop:
-      return loop_pieces(counter, leaf.loop);
-    case Leaf::Domain::kView:
-    case Leaf::Domain::kOnce:
-      break;
+Division division(const WorkCounter& counter, const Leaf& leaf) {
+  if (leaf.domain == Leaf::Domain::kOwn) {
+    const LoopNest nest = *counter.op().loops(counter.types(), counter.attributes());
+    return OwnLoops(counter, nest).division();
   }
-  return 1;
+  const double count = leaf_pieces(counter, leaf);
+  const bool is_counted_by_code = leaf.domain == Leaf::Domain::kLoop && leaf.loop.items != nullptr;
+  const Share share{.kind = count <= 1 && !is_counted_by_code ? Share::Kind::kFirst : Share::Kind::kAny};
+  return {count, share, std::vector<Share>(counter.types().size(), share)};
+}
+
+double pieces(const WorkCounter& counter, const Leaf& leaf) {
+  if (leaf.domain != Leaf::Domain::kOwn) return leaf_pieces(counter, leaf);
+  const LoopNest nest = *counter.op().loops(counter.types(), counter.attributes());
+  return OwnLoops(counter, nest).pieces();
 }
 
 }  // namespace strata::cost

@@ -257,7 +257,7 @@ const std::vector<Leaf>& table() {
        .count = count_pack,
        .loop = kRowLoop,
        .strided = {0},
-       .code = "tensor::pack_rows<{lanes}, {rows}>({0} + {begin} * {0.stride}, {0.stride}, {count}, {0.dim.1}, "
+       .code = "tensor::pack_rows<{lanes}, {rows}>({0.rows}, {0.stride}, {count}, {0.dim.1}, "
                "{out} + {begin} * {0.dim.1});"},
       {.name = "pack-pairs",
        .domain = Domain::kLoop,
@@ -265,7 +265,7 @@ const std::vector<Leaf>& table() {
        .count = count_pack,
        .loop = kRowLoop,
        .strided = {0},
-       .code = "tensor::pack_rows_pairs<{lanes}, {rows}>({0} + {begin} * {0.stride}, {0.stride}, {count}, {0.dim.1}, "
+       .code = "tensor::pack_rows_pairs<{lanes}, {rows}>({0.rows}, {0.stride}, {count}, {0.dim.1}, "
                "{out} + {begin} * (tensor::div_up({0.dim.1}, 2) * 2));"},
 
       {.name = "pack-quads",
@@ -275,7 +275,7 @@ const std::vector<Leaf>& table() {
        .loop = kRowLoop,
        .strided = {0},
        .header = "tensor/quads.h",
-       .code = "tensor::pack_rows_quads<{rows}>({0} + {begin} * {0.stride}, {0.stride}, {count}, {0.dim.1}, "
+       .code = "tensor::pack_rows_quads<{rows}>({0.rows}, {0.stride}, {count}, {0.dim.1}, "
                "{out} + {begin} * (tensor::div_up({0.dim.1}, 4) * 4));"},
 
       {.name = "gather-rows",

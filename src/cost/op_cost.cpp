@@ -17,7 +17,7 @@ OpCost op_cost(const ir::Op& op, std::span<const Operand> operands, const ir::At
   if (leaf == nullptr) return {std::numeric_limits<double>::infinity(), 0, 0, "no code"};
   if (leaf->domain == Leaf::Domain::kView) return {};
   WorkCounter counter(op, operands, attributes, result, machine, run);
-  if (run.threads > 1) counter.divide(pieces(counter, *leaf));
+  if (run.threads > 1) counter.divide(run.pieces ? *run.pieces : pieces(counter, *leaf));
   leaf->count(counter);
   return counter.cost();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,12 +17,17 @@ namespace strata::cost {
 enum class Residence {
   kActivation,  // another op has written it: the innermost level that holds what was touched since
   kStream,      // a weight or a cache, read once per step: the outermost level
+  kRegion,      // the tile tree that the op is in has just made it: the level where it keeps it
 };
+
+// What a region's tree keeps in registers is at no level.
+inline constexpr int kRegisters = -1;
 
 struct Operand {
   ir::TensorType type;
   Residence residence = Residence::kActivation;
-  Traffic since = {};  // what other ops have touched since it was made
+  Traffic since = {};      // what other ops have touched since it was made
+  int level = kRegisters;  // kRegion
 };
 
 // A run of an op.
@@ -29,6 +35,11 @@ struct Run {
   Sizes sizes = {};
   int threads = 1;
   bool is_only_one = false;  // of its code in a step, which comes from memory then; that of a layer from a cache
+
+  // Of an op that shares a tile tree with others.
+  bool continues = false;             // it is not the first of them
+  std::optional<double> pieces = {};  // into which the tree divides it
+  std::optional<int> kept_at = {};    // the level of what it makes
 };
 
 // What one op does and takes.

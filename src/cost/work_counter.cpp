@@ -23,21 +23,22 @@ TensorType sized(const TensorType& type, const Sizes& sizes) {
 
 WorkCounter::WorkCounter(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
                          const TensorType& result, const machine::Machine& machine, const Run& run)
-    : op_(op), attributes_(attributes), machine_(machine), result_(sized(result, run.sizes)) {
+    : op_(op), attributes_(attributes), machine_(machine), result_(sized(result, run.sizes)), kept_at_(run.kept_at) {
   for (const Operand& operand : operands) {
-    operands_.push_back({sized(operand.type, run.sizes), operand.residence, {}});
+    operands_.push_back({sized(operand.type, run.sizes), operand.residence, {}, operand.level});
     since_.push_back(std::max(operand.since.bytes(run.sizes), 0.0));
     types_.push_back(operands_.back().type);
   }
   work_.bytes.assign(machine.memory.size(), 0.0);
   work_.written.assign(machine.memory.size(), 0.0);
   work_.unit = machine::fma_unit(machine, DType::kF32);
+  work_.threads = std::clamp(run.threads, 1, machine.cores);
+  if (run.continues) return;
   work_.starts = 1;
+  work_.barriers = work_.threads > 1 ? 1 : 0;
   // Streams of weights push code out of the core's own caches from one use to the next.
   extra_s_ =
       machine.core.cold_lines * shared_level().latency_s + (run.is_only_one ? machine.memory.back().latency_s : 0);
-  work_.threads = std::clamp(run.threads, 1, machine.cores);
-  work_.barriers = work_.threads > 1 ? 1 : 0;
 }
 
 // The innermost level outside of a core's own caches.
@@ -72,8 +73,11 @@ void WorkCounter::add_reductions(double count, double lanes_used) {
 }
 
 void WorkCounter::read(std::size_t operand, double bytes) {
-  if (operands_[operand].residence == Residence::kStream) {
+  const Operand& from = operands_[operand];
+  if (from.residence == Residence::kStream) {
     work_.bytes[last_level()] += bytes;
+  } else if (from.residence == Residence::kRegion) {
+    if (from.level != kRegisters) work_.bytes[static_cast<std::size_t>(from.level)] += bytes;
   } else {
     // What comes from further out passes the level that would hold it otherwise.
     std::vector<double> near(work_.bytes.size(), 0.0);
@@ -86,6 +90,10 @@ void WorkCounter::read(std::size_t operand, double bytes) {
 
 // A line is read before it is written, and written back later; a measured rate of writing says both.
 void WorkCounter::write(double bytes) {
+  if (kept_at_) {
+    if (*kept_at_ != kRegisters) work_.written[static_cast<std::size_t>(*kept_at_)] += bytes;
+    return;
+  }
   add_activation_bytes(work_.written, bytes, 0);
   std::vector<double> lines(work_.bytes.size(), 0.0);
   add_activation_bytes(lines, bytes, 0);
@@ -114,7 +122,7 @@ void WorkCounter::add_activation_bytes(std::vector<double>& levels, double bytes
 }
 
 double WorkCounter::activation_bytes() const {
-  double bytes = bytes_of(result_);
+  double bytes = kept_at_ ? 0 : bytes_of(result_);
   for (const Operand& operand : operands_) {
     if (operand.residence == Residence::kActivation) bytes += bytes_of(operand.type);
   }

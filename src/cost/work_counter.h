@@ -82,7 +82,8 @@ class WorkCounter {
   std::vector<ir::TensorType> types_;
   std::vector<double> since_;  // bytes, by operand
   machine::Work work_;
-  double extra_s_ = 0;  // what nothing overlaps
+  double extra_s_ = 0;          // what nothing overlaps
+  std::optional<int> kept_at_;  // Run::kept_at
 };
 
 }  // namespace strata::cost

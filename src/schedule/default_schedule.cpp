@@ -6,6 +6,7 @@
 #include "ir/constants.h"
 #include "ir/op.h"
 #include "ir/roles.h"
+#include "schedule/joined_loops.h"
 #include "schedule/op_cost.h"
 #include "schedule/schedule.h"
 #include "schedule/view_plan.h"
@@ -48,12 +49,17 @@ cost::Residence residence(const Expr& value, const Surroundings& around) {
 }
 
 // How the operands lie, and so the addresses of the op's own loops.
-std::optional<StridedNest> own_nest(const ScheduledOp& op) {
-  const auto loops = loops_of(*op.value);
-  if (!loops) return std::nullopt;
+void set_own_nest(ScheduledOp& op) {
+  JoinedLoops loops = loops_alone(*op.value);
   std::vector<Strides> strides;
-  for (const View& operand : op.operands) strides.push_back(operand.strides);
-  return strided_nest(*loops, strides);
+  for (const Expr* input : loops.inputs) {
+    const auto number = std::ranges::find(op.value->arguments, input) - op.value->arguments.begin();
+    strides.push_back(op.operands[static_cast<std::size_t>(number)].strides);
+  }
+  op.nest = strided_nest(loops.nest, strides);
+  STRATA_CHECK(op.nest.has_value(), "the operands of " + op.value->op->name() + " have no strides");
+  op.inputs = std::move(loops.inputs);
+  op.made = std::move(loops.made);
 }
 
 // A view that must be a copy after all is copied by its loops.
@@ -70,9 +76,7 @@ void choose_leaf(ScheduledOp& op, const ViewPlan& views) {
     const auto loops = loops_of(*op.value);
     op.contraction = ir::contraction(*loops);
   }
-  if (op.leaf->domain != cost::Leaf::Domain::kOwn) return;
-  op.nest = own_nest(op);
-  STRATA_CHECK(op.nest.has_value(), "the operands of " + op.value->op->name() + " have no strides");
+  if (op.leaf->domain == cost::Leaf::Domain::kOwn) set_own_nest(op);
 }
 
 ScheduledOp schedule_op(const Expr& value, const ViewPlan& views, const Surroundings& around,
@@ -103,6 +107,10 @@ std::map<const ir::Function*, int> count_calls(const ir::Module& module) {
 }
 
 }  // namespace
+
+bool ScheduledOp::makes(const Expr* of) const {
+  return value == of || std::ranges::find(parts, of, &ScheduledOp::value) != parts.end();
+}
 
 std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine,
                                                 int threads) {

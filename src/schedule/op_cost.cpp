@@ -1,17 +1,103 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/op_cost.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "schedule/region.h"
 #include "schedule/view_plan.h"
 
 namespace strata::schedule {
+namespace {
+
+using Kind = TileNode::Kind;
+
+double extent_at(const ir::Dim& dim, const cost::Sizes& sizes) {
+  auto extent = static_cast<double>(dim.factor());
+  for (const auto& symbol : dim.symbols()) {
+    const auto value = sizes.find(symbol->name);
+    extent *= static_cast<double>(value == sizes.end() ? symbol->max : value->second);
+  }
+  return extent;
+}
+
+const TileNode* first_division(const std::vector<TileNode>& nodes) {
+  for (const TileNode& node : nodes) {
+    if (node.kind == Kind::kParallel || node.kind == Kind::kOnce) return &node;
+    if (const TileNode* const found = first_division(node.body)) return found;
+  }
+  return nullptr;
+}
+
+// Pieces that a tree's parallel loop has.
+double pieces(const TileTree& tree, const cost::Sizes& sizes) {
+  const TileNode* const node = first_division(tree.body);
+  if (node == nullptr || node->kind == Kind::kOnce) return 1;
+  const ir::Dim& extent = tree.iterators[static_cast<std::size_t>(node->iterator)].extent;
+  return std::ceil(extent_at(extent, sizes) / static_cast<double>(node->step));
+}
+
+cost::OpCost cost_alone(const ScheduledOp& op, std::span<const cost::Operand> operands, const machine::Machine& machine,
+                        const cost::Run& run) {
+  const ir::Expr& value = *op.value;
+  const bool is_copied_view = leaf_of(value)->domain == cost::Leaf::Domain::kView;
+  if (is_copied_view) return cost::copy_cost(value.type(), machine, run);
+  return cost::op_cost(*value.op, operands, value.attributes, value.type(), machine, run);
+}
+
+// Where a region keeps what one of its parts makes. What lies in memory that others read too was written just now.
+int kept_at(const ScheduledOp& region, const ir::Expr* value) {
+  const int stage = stage_of(region, value);
+  const TileNode* const node = find_stage(region.tree.body, stage);
+  if (node == nullptr || node->in_lanes) return cost::kRegisters;
+  if (node->buffer.empty()) return 0;
+  const TileNode* const buffer = find_buffer(region.tree.body, node->buffer);
+  return buffer == nullptr ? 0 : std::max(buffer->level, 0);
+}
+
+// The part that makes a value, looking through the views that are the same tensor; nullptr: none does.
+const ir::Expr* made_in(const ScheduledOp& region, const ir::Expr* value) {
+  while (!region.makes(value)) {
+    const bool is_view = value->kind == ir::Expr::Kind::kOp && leaf_of(*value) != nullptr &&
+                         leaf_of(*value)->domain == cost::Leaf::Domain::kView;
+    if (!is_view) return nullptr;
+    value = value->arguments[0];
+  }
+  return value;
+}
+
+// One part of a region after another, without what they no longer move.
+cost::OpCost region_cost(const ScheduledOp& region, const machine::Machine& machine, cost::Run run) {
+  cost::OpCost sum;
+  double longest = -1;
+  run.pieces = pieces(region.tree, run.sizes);
+  for (const ScheduledOp& part : region.parts) {
+    std::vector<cost::Operand> operands = part.sources;
+    for (std::size_t i = 0; i < operands.size(); ++i) {
+      const ir::Expr* const made = made_in(region, part.value->arguments[i]);
+      if (made == nullptr) continue;
+      operands[i].residence = cost::Residence::kRegion;
+      operands[i].level = kept_at(region, made);
+    }
+    const bool stays = part.value != region.value && !is_in_memory(region, part.value);
+    run.kept_at = stays ? std::optional(kept_at(region, part.value)) : std::nullopt;
+    const cost::OpCost cost = cost_alone(part, operands, machine, run);
+    sum.seconds += cost.seconds;
+    sum.flops += cost.flops;
+    sum.bytes += cost.bytes;
+    if (cost.seconds > longest) sum.bound = cost.bound;
+    longest = std::max(longest, cost.seconds);
+    run.continues = true;
+  }
+  return sum;
+}
+
+}  // namespace
 
 cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, const cost::Sizes& sizes, int threads) {
-  const ir::Expr& value = *op.value;
-  if (op.is_view()) return {};
-  const bool is_copied_view = leaf_of(value)->domain == cost::Leaf::Domain::kView;
-  const cost::Run run = {sizes, threads, op.runs_once};
-  if (is_copied_view) return cost::copy_cost(value.type(), machine, run);
-  return cost::op_cost(*value.op, op.sources, value.attributes, value.type(), machine, run);
+  if (!op.has_code()) return {};
+  const cost::Run run{.sizes = sizes, .threads = threads, .is_only_one = op.runs_once};
+  return op.parts.empty() ? cost_alone(op, op.sources, machine, run) : region_cost(op, machine, run);
 }
 
 }  // namespace strata::schedule

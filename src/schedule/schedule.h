@@ -15,20 +15,30 @@
 
 namespace strata::schedule {
 
+// An op, or a region of several ops that one tile tree computes: the last one of them, with the others as its parts.
 struct ScheduledOp {
   const ir::Expr* value = nullptr;
   const cost::Leaf* leaf = nullptr;            // what makes it; nullptr: a call of another function
-  std::optional<StridedNest> nest;             // of the op's own loops
+  std::optional<StridedNest> nest;             // of the ops that have loops of their own
+  std::vector<const ir::Expr*> inputs;         // what the nest reads, by operand
+  std::vector<const ir::Expr*> made;           // by stage of the nest: the value whose elements it gives; nullptr: none
   std::optional<ir::Contraction> contraction;  // where the leaf is of one
-  TileTree tree;                               // empty for views and calls
+  int rows = 0;                                // the tree's iterator that is the leaf's own loop, if it has one
+  TileTree tree;                               // empty for views, for calls, and for what another op's tree computes
   std::vector<cost::Operand> sources;          // the operands as the cost model takes them
   double predicted_s = 0;                      // from the machine's roofline, at the largest sizes
   bool runs_once = false;                      // in a step: its code comes from memory, that of a layer from a cache
   View view;                                   // of a view
   std::vector<View> operands;                  // how each lies in memory; none for calls
+  std::vector<ScheduledOp> parts;         // of a region, in order: each op as it is by itself; the last is this one
+  const ir::Expr* computed_in = nullptr;  // the op whose tree computes this one; nullptr: its own
 
   bool is_call() const { return leaf == nullptr; }  // its tree has barriers alone
   bool is_view() const { return leaf != nullptr && leaf->domain == cost::Leaf::Domain::kView; }
+  bool has_code() const { return !is_view() && computed_in == nullptr; }
+
+  // Whether it computes this value, alone or in a region.
+  bool makes(const ir::Expr* of) const;
 };
 
 // A function's ops in the order in which they run; constants (ir/constants.h) are stored, not run.
@@ -50,7 +60,8 @@ struct ScheduledFunction {
 std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine,
                                                 int threads = 1);
 
-// What blocks of a contraction's iterator are multiples of: row tiles of m, whole groups of every encoding along k.
+// What a leaf's part of an iterator is a multiple of: of a contraction row tiles of m, and whole groups of every
+// encoding along k; row tiles of a leaf that makes them.
 std::int64_t block_unit(const ScheduledOp& op, int iterator);
 
 // The scratch memory that the leaf of this node needs, of which the most values of k at once are known; nothing for a
@@ -58,7 +69,10 @@ std::int64_t block_unit(const ScheduledOp& op, int iterator);
 std::optional<cost::Scratch> scratch_of(const ScheduledOp& op, const TileNode& compute, std::int64_t depth,
                                         const machine::Machine& machine);
 
-// The tree that it gives an op.
-TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine);
+// The tree that it gives an op. Of a region: what its stages share outside, each stage beside those that run through
+// the same loops. Elements that later loops read again, and nothing outside of the region, are kept in a buffer, and
+// those that are read at once in lanes alone; `leaving`: the parts' values that others read.
+TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine,
+                      const std::vector<const ir::Expr*>& leaving = {});
 
 }  // namespace strata::schedule

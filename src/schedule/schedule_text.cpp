@@ -7,6 +7,7 @@
 #include "ir/op.h"
 #include "ir/text.h"
 #include "ir/text_scanner.h"
+#include "schedule/region.h"
 
 namespace strata::schedule {
 namespace {
@@ -15,23 +16,33 @@ std::string op_name(const ScheduledOp& op) {
   return op.is_call() ? "call @" + op.value->callee->name : op.value->op->name();
 }
 
-std::string comment(const ScheduledOp& op, const std::string& name) {
+using Names = std::unordered_map<const ir::Expr*, std::string>;
+
+std::string comment(const ScheduledOp& op, const Names& names) {
   const std::string what = op_name(op) + " " + op.value->types[0].text();
+  if (op.computed_in != nullptr) return "// " + names.at(op.value) + ": " + what + ", with " + names.at(op.computed_in);
   if (!op.is_view()) return "// " + what;
-  return "// " + name + ": " + what + ", a view" + (op.view.whole ? "" : " " + to_text(op.view));
+  return "// " + names.at(op.value) + ": " + what + ", a view" + (op.view.whole ? "" : " " + to_text(op.view));
 }
 
 std::string block(const std::string& name, const TileTree& tree, const machine::Machine& machine) {
   return "    " + name + " {\n" + to_text(tree, machine, 6) + "    }\n";
 }
 
+// "%0", of a region "%0, %1".
+std::string region_names(const ScheduledOp& op, const Names& names) {
+  if (op.parts.empty()) return names.at(op.value);
+  std::string text;
+  for (const ScheduledOp& part : op.parts) text += (text.empty() ? "" : ", ") + names.at(part.value);
+  return text;
+}
+
 std::string to_text(const ScheduledFunction& function, const machine::Machine& machine) {
   const auto names = ir::value_names(*function.function);
   std::string text = "  func @" + function.function->name + " {\n";
   for (const ScheduledOp& op : function.ops) {
-    const std::string& name = names.at(op.value);
-    text += "    " + comment(op, name) + "\n";
-    if (!op.is_view()) text += block(name, op.tree, machine);
+    text += "    " + comment(op, names) + "\n";
+    if (op.has_code()) text += block(region_names(op, names), op.tree, machine);
   }
   if (!function.end.body.empty()) text += block("end", function.end, machine);
   return text + "  }\n";
@@ -67,13 +78,34 @@ class Reader {
     }
   }
 
-  TileTree& tree_of(ScheduledFunction& function, const std::unordered_map<const ir::Expr*, std::string>& names) {
+  // Of an op, or of several that become a region; those that shared a region with them before have their own code
+  // again.
+  TileTree& tree_of(ScheduledFunction& function, const Names& names) {
+    const std::size_t at = in_.position();
+    std::vector<std::size_t> ops;
+    do ops.push_back(op_of(function, names));
+    while (in_.accept(","));
+    std::ranges::sort(ops);
+    ops.erase(std::ranges::unique(ops).begin(), ops.end());
+    ScheduledOp& last = function.ops[ops.back()];
+    if (members(function, ops.back()) == ops) return last.tree;
+    for (const std::size_t op : ops) dissolve(function, op);
+    if (ops.size() == 1) return last.tree;
+    auto region = region_of(function, ops, machine_);
+    if (const auto* const no = std::get_if<NoRegion>(&region)) {
+      in_.fail_at(at, "these ops are no region: " + no->why, "give each a tree of its own");
+    }
+    enter(function, std::get<ScheduledOp>(std::move(region)));
+    return last.tree;
+  }
+
+  std::size_t op_of(const ScheduledFunction& function, const Names& names) {
     const std::size_t at = in_.position();
     const std::string name = "%" + in_.value_name();
     const auto op = std::ranges::find_if(function.ops, [&](const ScheduledOp& o) { return names.at(o.value) == name; });
     if (op == function.ops.end()) in_.fail_at(at, "@" + function.function->name + " computes no " + name);
     if (op->is_view()) in_.fail_at(at, name + " is a view, which no code makes", "remove its tree");
-    return op->tree;
+    return static_cast<std::size_t>(op - function.ops.begin());
   }
 
   ir::TextScanner in_;

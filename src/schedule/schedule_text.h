@@ -29,7 +29,11 @@ namespace strata::schedule {
 //   }
 std::string to_text(const std::vector<ScheduledFunction>& functions, const machine::Machine& machine);
 
-// Replaces the trees that a text names. Throws Error (model) naming origin:line:column.
+// A region of several ops has the names of all: "%0, %1 {". Each stage of its nest is one of an op's, in order: which
+// of its loops computes it, and whether its elements are kept "into" a buffer or only "in lanes".
+
+// Replaces the trees that a text names, and joins and parts ops as it names them. Throws Error (model) naming
+// origin:line:column.
 void read_schedule(std::string_view text, const std::string& origin, std::vector<ScheduledFunction>& functions,
                    const machine::Machine& machine);
 

@@ -85,14 +85,25 @@ void merge(StridedNest& nest, int outer, int inner) {
   }
 }
 
-bool merge_one(StridedNest& nest) {
+bool merge_one(StridedNest& nest, const std::string& apart) {
   const std::vector<int> target = nest.result().target;
   for (std::size_t i = 1; i < target.size(); ++i) {
+    const auto is_apart = [&](int iterator) { return nest.iterators[iterator].name == apart; };
+    if (is_apart(target[i - 1]) || is_apart(target[i])) continue;
     if (!can_merge(nest, target[i - 1], target[i])) continue;
     merge(nest, target[i - 1], target[i]);
     return true;
   }
   return false;
+}
+
+bool is_affine(const ScalarExpr& body) {
+  return body.kind != ScalarExpr::Kind::kReduce && std::ranges::all_of(body.index, ir::is_affine) &&
+         std::ranges::all_of(body.arguments, is_affine);
+}
+
+bool is_rectangular(const ir::Stage& stage) {
+  return stage.bounds.empty() && stage.place.empty() && is_affine(stage.body);
 }
 
 }  // namespace
@@ -125,15 +136,21 @@ std::optional<StridedAccess> strided_access(const ScalarExpr& access, const Stri
   return result;
 }
 
-std::optional<StridedNest> strided_nest(const ir::LoopNest& nest, const std::vector<Strides>& operands) {
-  if (!ir::is_plain(nest)) return std::nullopt;
+std::optional<StridedNest> strided_nest(const ir::LoopNest& nest, const std::vector<Strides>& operands, int apart) {
+  if (!std::ranges::all_of(nest.stages, is_rectangular)) return std::nullopt;
   StridedNest result{nest.iterators, nest.stages, {}};
   for (ir::Stage& stage : result.stages) {
     if (!convert_accesses(stage.body, operands, result)) return std::nullopt;
   }
-  while (merge_one(result)) {
+  const std::string name = apart < 0 ? "" : nest.iterators[static_cast<std::size_t>(apart)].name;
+  while (merge_one(result, name)) {
   }
   return result;
+}
+
+int find_iterator(const StridedNest& nest, const std::string& name) {
+  const auto found = std::ranges::find(nest.iterators, name, &ir::Iterator::name);
+  return found == nest.iterators.end() ? -1 : static_cast<int>(found - nest.iterators.begin());
 }
 
 }  // namespace strata::schedule

@@ -38,7 +38,10 @@ std::optional<StridedAccess> strided_access(const ir::ScalarExpr& access, const 
                                             std::size_t iterators);
 
 // The operands' strides, by operand; those of a packed operand are empty. Nothing when an operand with axes has none,
-// or the nest has an address that is no strided access.
-std::optional<StridedNest> strided_nest(const ir::LoopNest& nest, const std::vector<Strides>& operands);
+// or the nest has an address that is no strided access. The iterator `apart` is not merged with others; -1: all may be.
+std::optional<StridedNest> strided_nest(const ir::LoopNest& nest, const std::vector<Strides>& operands, int apart = -1);
+
+// An iterator with an index of its own: the number of that name; -1: there is none, it was merged.
+int find_iterator(const StridedNest& nest, const std::string& name);
 
 }  // namespace strata::schedule

@@ -38,11 +38,13 @@ struct TileNode {
   std::vector<TileNode> body = {};
   std::vector<TileNode> otherwise = {};  // kWhen
 
-  std::string buffer = {};   // kBuffer: its name, unique in the tree; kCompute: of the leaf's scratch
+  std::string buffer = {};   // kBuffer: its name, unique in the tree; kCompute: of the leaf's scratch, or where a
+                             // stage's elements are kept
   cost::Scratch holds = {};  // kBuffer
 
   const cost::Leaf* leaf = nullptr;  // kCompute
   int stage = -1;                    // of an op's own loops: which one
+  bool in_lanes = false;             // of a stage: its elements are kept nowhere, the same loops read them
   std::int64_t panels = 1;           // of a contraction: vectors of the right operand side by side
   machine::Stream stream = {};       // of a contraction of one row: how the right operand is read
 };
@@ -55,8 +57,8 @@ struct TileIterator {
   bool is_counted_by_code = false;  // which alone says it: `extent` does not
 };
 
-// How one op is computed: loops down to leaves. The default schedule, a search's plan and one written by hand are all
-// this and nothing else; the code generator walks it.
+// How a region of one op or several is computed: loops down to leaves. The default schedule, a search's plan and one
+// written by hand are all this and nothing else; the code generator walks it.
 struct TileTree {
   std::vector<TileIterator> iterators;
   std::vector<TileNode> body = {};
@@ -64,6 +66,12 @@ struct TileTree {
 
 // The barrier that a tree begins with; nullptr: it begins with something else.
 const TileNode* first_barrier(const TileTree& tree);
+
+// The node that computes a stage; nullptr: none does.
+const TileNode* find_stage(const std::vector<TileNode>& nodes, int stage);
+
+// The buffer of that name; nullptr: there is none.
+const TileNode* find_buffer(const std::vector<TileNode>& nodes, const std::string& name);
 
 // The tree as text, which parse_tile_tree reads:
 //

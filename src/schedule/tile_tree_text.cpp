@@ -15,7 +15,12 @@ std::string list_text(const std::vector<TileNode>& nodes, const TileTree& tree, 
                       int indent);
 
 std::string compute_text(const TileNode& node) {
-  if (node.stage >= 0) return "stage " + std::to_string(node.stage);
+  if (node.stage >= 0) {
+    return "stage " + std::to_string(node.stage) +
+           (node.in_lanes         ? " in lanes"
+            : node.buffer.empty() ? ""
+                                  : " into " + node.buffer);
+  }
   std::string text = "leaf " + std::string(node.leaf->name);
   if (node.leaf->domain == cost::Leaf::Domain::kContraction) text += " panels " + std::to_string(node.panels);
   if (node.stream.element_bits != 0) {
@@ -189,6 +194,12 @@ class Parser {
     node.leaf = &cost::leaf("loops");
     node.stage = static_cast<int>(std::min<std::int64_t>(in_.integer("a stage's number"), 1 << 20));
     if (node.stage < 0) in_.fail("a stage's number is negative", "count from 0");
+    if (in_.accept_word("into")) {
+      node.buffer = in_.identifier("a buffer's name");
+    } else if (in_.accept_word("in")) {
+      in_.expect_word("lanes");
+      node.in_lanes = true;
+    }
     return node;
   }
 
@@ -221,6 +232,24 @@ class Parser {
 
 const TileNode* first_barrier(const TileTree& tree) {
   return !tree.body.empty() && tree.body[0].kind == Kind::kBarrier ? tree.body.data() : nullptr;
+}
+
+const TileNode* find_stage(const std::vector<TileNode>& nodes, int stage) {
+  for (const TileNode& node : nodes) {
+    if (node.kind == Kind::kCompute && node.stage == stage) return &node;
+    if (const TileNode* const found = find_stage(node.body, stage)) return found;
+    if (const TileNode* const found = find_stage(node.otherwise, stage)) return found;
+  }
+  return nullptr;
+}
+
+const TileNode* find_buffer(const std::vector<TileNode>& nodes, const std::string& name) {
+  for (const TileNode& node : nodes) {
+    if (node.kind == Kind::kBuffer && node.buffer == name) return &node;
+    if (const TileNode* const found = find_buffer(node.body, name)) return found;
+    if (const TileNode* const found = find_buffer(node.otherwise, name)) return found;
+  }
+  return nullptr;
 }
 
 std::string to_text(const TileTree& tree, const machine::Machine& machine, int indent) {

@@ -5,6 +5,8 @@
 #include <set>
 #include <stdexcept>
 
+#include "schedule/region.h"
+
 namespace strata::schedule {
 namespace {
 
@@ -20,16 +22,38 @@ struct Cut {
   bool is_divided = false;
 };
 
+// What shares work among threads where a stage is computed, and the barriers so far.
+struct Writer {
+  const TileNode* node = nullptr;
+  const TileNode* owner = nullptr;
+  int barriers = 0;
+};
+
+struct Buffer {
+  const TileNode* node = nullptr;
+  std::vector<Cut> cuts;  // where it stands
+};
+
+// The last computation below a node; nullptr: there is none.
+const TileNode* last_compute(const TileNode& node) {
+  if (node.kind == Kind::kCompute) return &node;
+  for (auto inner = node.body.rbegin(); inner != node.body.rend(); ++inner) {
+    if (const TileNode* const found = last_compute(*inner)) return found;
+  }
+  return nullptr;
+}
+
 class Verifier {
  public:
   Verifier(const ScheduledOp& op, const machine::Machine& machine) : op_(op), machine_(machine) {}
 
   void run() {
     cuts_.resize(op_.tree.iterators.size());
-    computed_.resize(op_.nest ? op_.nest->stages.size() : op_.is_call() ? 0 : 1);
+    computed_.resize(stages() + (has_leaf() ? 1 : 0));
+    writers_.resize(stages());
     visit(op_.tree.body);
     for (std::size_t s = 0; s < computed_.size(); ++s) {
-      if (!computed_[s]) fail(op_.nest ? "stage " + std::to_string(s) + " is not computed" : "no leaf computes it");
+      if (!computed_[s]) fail(s < stages() ? "stage " + std::to_string(s) + " is not computed" : "no leaf computes it");
     }
   }
 
@@ -39,13 +63,19 @@ class Verifier {
     throw std::logic_error("tile tree of " + name + ": " + what);
   }
 
+  std::size_t stages() const { return op_.nest ? op_.nest->stages.size() : 0; }
+  bool has_leaf() const { return !op_.is_call() && op_.leaf->domain != Domain::kOwn; }
+  const ir::Stage& stage(int number) const { return op_.nest->stages[static_cast<std::size_t>(number)]; }
+
   std::string name(int iterator) const { return op_.tree.iterators[static_cast<std::size_t>(iterator)].name; }
 
-  // Buffers are there for the nodes behind them in their list.
+  // Buffers and the values of stages are there for the nodes behind them in their list.
   void visit(const std::vector<TileNode>& nodes) {
     const std::size_t before = buffers_.size();
+    const std::size_t values = values_.size();
     for (const TileNode& node : nodes) visit(node);
     buffers_.resize(before);
+    values_.resize(values);
   }
 
   void visit(const TileNode& node) {
@@ -65,6 +95,7 @@ class Verifier {
         return visit_when(node);
       case Kind::kBarrier:
         if (is_owned_) fail("not all threads come to the barrier");
+        ++barriers_;
         return;
       case Kind::kBuffer:
         return visit_buffer(node);
@@ -81,7 +112,12 @@ class Verifier {
   void visit_buffer(const TileNode& node) {
     if (!names_.insert(node.buffer).second) fail("the buffer " + node.buffer + " stands there twice");
     if (node.level >= 0) check_capacity(node.holds.elements * dtype_size(node.holds.dtype), node.level, "buffer");
-    buffers_.push_back(&node);
+    buffers_.push_back({&node, cuts_});
+  }
+
+  const Buffer* find_buffer(const std::string& name) const {
+    const auto found = std::ranges::find_if(buffers_, [&](const Buffer& b) { return b.node->buffer == name; });
+    return found == buffers_.end() ? nullptr : &*found;
   }
 
   // What a leaf works in holds at least what it needs where it stands.
@@ -91,9 +127,9 @@ class Verifier {
     if (!needed && node.buffer.empty()) return;
     if (!needed) fail(leaf + " works in no buffer");
     if (node.buffer.empty()) fail(leaf + " has no buffer to work in");
-    const auto buffer = std::ranges::find(buffers_, node.buffer, &TileNode::buffer);
-    if (buffer == buffers_.end()) fail(leaf + " has no buffer " + node.buffer + " where it stands");
-    const cost::Scratch& holds = (*buffer)->holds;
+    const Buffer* const buffer = find_buffer(node.buffer);
+    if (buffer == nullptr) fail(leaf + " has no buffer " + node.buffer + " where it stands");
+    const cost::Scratch& holds = buffer->node->holds;
     if (holds.dtype == needed->dtype && holds.elements >= needed->elements) return;
     fail("the buffer " + node.buffer + " does not hold the " + std::string(dtype_name(needed->dtype)) + "[" +
          std::to_string(needed->elements) + "] that " + leaf + " needs");
@@ -108,6 +144,7 @@ class Verifier {
   void visit_owned(const TileNode& node) {
     if (is_owned_) fail("work is divided among the threads twice");
     is_owned_ = true;
+    owner_ = &node;
     visit(node.body);
     is_owned_ = false;
   }
@@ -115,6 +152,7 @@ class Verifier {
   void visit_parallel(const TileNode& node) {
     Cut& cut = cuts_[static_cast<std::size_t>(node.iterator)];
     if (cut.step != 0) fail("parallel " + name(node.iterator) + " inside of a loop that cuts it");
+    if (is_row(node.iterator)) check_unit(node.iterator, node.step);
     if (is_reduced(node.iterator)) fail("threads would share the sums along " + name(node.iterator));
     cut.is_divided = true;
     visit_owned(node);
@@ -136,63 +174,188 @@ class Verifier {
     }
     if (node.kind == Kind::kVector) check_vector(node);
     const Cut before = cut;
+    const int reduced = reduced_stage(node);
+    if (reduced >= 0 && node.kind == Kind::kSerial && node.step != 1) {
+      fail("the sums along " + name(node.iterator) + " are not made in parts");
+    }
+    const int reduction = reducing_ ? -1 : reduced;
+    if (reduction >= 0) reducing_ = true;
     cut.step = node.step;
     cut.is_vector = node.kind == Kind::kVector;
     if (node.level >= 0) check_level(node);
     visit(node.body);
     cut = before;
+    if (reduction < 0) return;
+    reducing_ = false;
+    values_.push_back(reduction);
   }
 
-  // Lanes are a loop of one stage.
+  bool is_row(int iterator) const { return has_leaf() && op_.leaf->loop.takes_row_tiles && iterator == op_.rows; }
+
+  // The stage that adds up along this loop; -1: there is none.
+  int reduced_stage(const TileNode& node) const {
+    const TileNode* const last = last_compute(node);
+    if (last == nullptr || last->stage < 0 || last->stage >= static_cast<int>(stages())) return -1;
+    return contains(stage(last->stage).reduced, node.iterator) ? last->stage : -1;
+  }
+
+  // Lanes run through stages together: maps, whose neighbours lie side by side where they are kept, and at the end at
+  // most one that reduces along them.
   void check_vector(const TileNode& node) const {
-    const bool is_stage = node.body.size() == 1 && node.body[0].kind == Kind::kCompute && node.body[0].stage >= 0;
-    if (!is_stage) fail("vector " + name(node.iterator) + " is around more than one stage");
+    const std::string loop = "vector " + name(node.iterator);
+    for (const TileNode& inner : node.body) {
+      if (inner.kind != Kind::kCompute || inner.stage < 0) fail(loop + " is around more than stages");
+      if (inner.stage >= static_cast<int>(stages())) fail("there is no such stage");
+      const ir::Stage& of = stage(inner.stage);
+      const bool reduces = contains(of.reduced, node.iterator);
+      if (reduces && &inner != &node.body.back()) fail(loop + " goes on behind the sums of " + of.name);
+      const bool is_stored = !reduces && is_kept(inner) && node.step > 1;
+      if (is_stored && (of.target.empty() || of.target.back() != node.iterator)) {
+        fail(loop + ": neighbours along it do not lie side by side in what stage " + std::to_string(inner.stage) +
+             " makes");
+      }
+    }
+  }
+
+  // Whether a stage's elements go to memory: those of a value, unless they stay in lanes.
+  bool is_kept(const TileNode& node) const {
+    return op_.made[static_cast<std::size_t>(node.stage)] != nullptr && !node.in_lanes;
   }
 
   void visit_when(const TileNode& node) {
     const std::vector<bool> before = computed_;
     visit(node.body);
     const std::vector<bool> then = computed_;
+    const std::vector<Writer> writers = writers_;
     computed_ = before;
     visit(node.otherwise);
-    if (computed_ != then) fail("when " + name(node.iterator) + ": the two cases compute different stages");
+    const std::string loop = "when " + name(node.iterator);
+    if (computed_ != then) fail(loop + ": the two cases compute different stages");
+    for (std::size_t s = 0; s < writers.size(); ++s) {
+      if (before[s] || !then[s]) continue;
+      const TileNode& one = *writers[s].node;
+      const TileNode& other = *writers_[s].node;
+      if (one.in_lanes != other.in_lanes || one.buffer != other.buffer) {
+        fail(loop + ": the two cases keep stage " + std::to_string(s) + " in different places");
+      }
+    }
   }
 
   void visit_stage(const TileNode& node) {
-    if (!op_.nest || node.stage >= static_cast<int>(op_.nest->stages.size())) fail("there is no such stage");
-    const ir::Stage& stage = op_.nest->stages[static_cast<std::size_t>(node.stage)];
+    if (node.stage >= static_cast<int>(stages())) fail("there is no such stage");
+    const ir::Stage& of = stage(node.stage);
     for (std::size_t i = 0; i < cuts_.size(); ++i) {
       const int iterator = static_cast<int>(i);
-      const bool is_own = contains(stage.target, iterator) || contains(stage.reduced, iterator);
+      const bool is_own = contains(of.target, iterator) || contains(of.reduced, iterator);
       const Cut& cut = cuts_[i];
       const bool is_element = cut.step == 1 || cut.is_vector;
-      if (is_own && !is_element) fail("stage " + stage.name + " meets tiles of " + name(iterator));
+      if (is_own && !is_element) fail("stage " + of.name + " meets tiles of " + name(iterator));
       const bool repeats = !is_own && (cut.step != 0 || cut.is_divided);
-      if (repeats) fail("stage " + stage.name + " is computed again for every " + name(iterator));
+      if (repeats) fail("stage " + of.name + " is computed again for every " + name(iterator));
     }
-    check_read_stages(stage.body);
+    check_read_stages(of.body);
+    check_keeping(node);
     mark(static_cast<std::size_t>(node.stage));
+    writers_[static_cast<std::size_t>(node.stage)] = {&node, owner_, barriers_};
+    if (of.combiner == ir::Combiner::kNone) values_.push_back(node.stage);
+  }
+
+  void check_keeping(const TileNode& node) const {
+    if (!node.in_lanes && node.buffer.empty()) return;
+    const std::string what = "stage " + std::to_string(node.stage);
+    const ir::Expr* const value = op_.made[static_cast<std::size_t>(node.stage)];
+    if (value == nullptr || value == op_.value) fail(what + " is no value that may be kept elsewhere");
+    if (value->type().dtype != DType::kF32)
+      fail(what + " would not be rounded to what " + value->op->name() + " makes");
+    if (node.buffer.empty()) return;
+    const Buffer* const buffer = find_buffer(node.buffer);
+    if (buffer == nullptr) fail(what + " has no buffer " + node.buffer + " where it stands");
+    const cost::Scratch& holds = buffer->node->holds;
+    const std::int64_t tile = tile_elements(stage(node.stage), buffer->cuts);
+    if (holds.dtype != DType::kF32 || holds.elements < tile) {
+      fail("the buffer " + node.buffer + " does not hold the f32[" + std::to_string(tile) + "] that " + what +
+           " makes in it");
+    }
+  }
+
+  std::int64_t tile_elements(const ir::Stage& of, const std::vector<Cut>& cuts) const {
+    std::int64_t elements = 1;
+    for (const int iterator : of.target) {
+      const auto i = static_cast<std::size_t>(iterator);
+      const std::int64_t extent = op_.tree.iterators[i].extent.max();
+      elements *= cuts[i].step == 0 ? extent : std::min(extent, cuts[i].step);
+    }
+    return elements;
   }
 
   void check_read_stages(const ir::ScalarExpr& body) const {
-    if (body.kind == ir::ScalarExpr::Kind::kStage && !computed_[static_cast<std::size_t>(body.number)]) {
-      fail("stage " + std::to_string(body.number) + " is read before it is computed");
-    }
+    if (body.kind == ir::ScalarExpr::Kind::kStage) check_read(static_cast<std::size_t>(body.number));
     for (const ir::ScalarExpr& argument : body.arguments) check_read_stages(argument);
+  }
+
+  // A stage is read where its value is at hand, or from the memory that its elements are kept in.
+  void check_read(std::size_t number) const {
+    const std::string what = "stage " + std::to_string(number);
+    if (!computed_[number]) fail(what + " is read before it is computed");
+    if (contains(values_, static_cast<int>(number))) return;
+    const Writer& writer = writers_[number];
+    if (!is_kept(*writer.node)) fail(what + " is read outside of the loops that compute it");
+    if (!writer.node->buffer.empty()) {
+      if (find_buffer(writer.node->buffer) == nullptr) fail(what + " is read where its buffer is gone");
+    } else if (writer.owner != owner_ && writer.barriers == barriers_) {
+      fail(what + " is read by threads that have not waited for those that compute it");
+    }
   }
 
   void mark(std::size_t stage) {
     if (stage >= computed_.size()) fail("a call is computed by its function");
     if (!is_owned_) fail("every thread would compute the same");
-    if (computed_[stage]) fail("stage " + std::to_string(stage) + " is computed twice");
+    if (computed_[stage]) {
+      fail(stage < stages() ? "stage " + std::to_string(stage) + " is computed twice" : "a leaf computes it twice");
+    }
     computed_[stage] = true;
   }
 
   void visit_leaf(const TileNode& node) {
-    if (op_.nest) fail("leaf " + std::string(node.leaf->name) + " among the op's own loops");
+    if (!has_leaf()) fail("leaf " + std::string(node.leaf->name) + " among the op's own loops");
     if (op_.contraction) check_blocks(*node.leaf);
+    if (op_.leaf->loop.takes_row_tiles) check_rows();
+    if (op_.nest) check_tile(node);
     check_scratch(node);
-    mark(0);
+    mark(stages());
+  }
+
+  // A leaf that reads what stages make gets whole rows of it, those that its buffer holds.
+  void check_tile(const TileNode& node) const {
+    const std::string leaf = "leaf " + std::string(node.leaf->name);
+    for (std::size_t i = 0; i < cuts_.size(); ++i) {
+      if (static_cast<int>(i) != op_.rows && cuts_[i].step != 0) {
+        fail(leaf + " takes no blocks of " + name(static_cast<int>(i)));
+      }
+    }
+    const std::size_t last = stages() - 1;
+    if (!computed_[last]) fail("stage " + std::to_string(last) + " is read before it is computed");
+    const Writer& writer = writers_[last];
+    if (!is_kept(*writer.node)) fail(leaf + " reads stage " + std::to_string(last) + ", which is kept nowhere");
+    check_read(last);
+    if (writer.node->buffer.empty()) return;
+    const Buffer* const buffer = find_buffer(writer.node->buffer);
+    const auto rows = static_cast<std::size_t>(op_.rows);
+    if (buffer->cuts[rows].step != cuts_[rows].step)
+      fail(leaf + " gets other rows than " + writer.node->buffer + " holds");
+  }
+
+  void check_rows() const {
+    const std::int64_t step = cuts_[static_cast<std::size_t>(op_.rows)].step;
+    if (step != 0) check_unit(op_.rows, step);
+  }
+
+  void check_unit(int iterator, std::int64_t step) const { check_multiple(iterator, step, block_unit(op_, iterator)); }
+
+  void check_multiple(int iterator, std::int64_t step, std::int64_t unit) const {
+    if (step % unit == 0) return;
+    fail("a block of " + std::to_string(step) + " along " + name(iterator) + " is no multiple of " +
+         std::to_string(unit));
   }
 
   // A leaf that takes no blocks gets all of m and k; units are whole row tiles, panels, and groups along k.
@@ -205,10 +368,7 @@ class Verifier {
       const bool is_n = of.classes[i] == ir::IteratorClass::kN;
       if (!is_n && !leaf.takes_blocks) fail("leaf " + std::string(leaf.name) + " takes no blocks of " + name(iterator));
       const std::int64_t unit = is_n ? right.packs.at(0).lanes : block_unit(op_, iterator);
-      if (cuts_[i].step % unit != 0) {
-        fail("a block of " + std::to_string(cuts_[i].step) + " along " + name(iterator) + " is no multiple of " +
-             std::to_string(unit));
-      }
+      check_multiple(iterator, cuts_[i].step, unit);
     }
   }
 
@@ -235,16 +395,41 @@ class Verifier {
   const ScheduledOp& op_;
   const machine::Machine& machine_;
   std::vector<Cut> cuts_;
-  std::vector<bool> computed_;
-  std::vector<const TileNode*> buffers_;  // in scope
-  std::set<std::string> names_;           // of all buffers so far
+  std::vector<bool> computed_;   // by stage, and at the end the leaf
+  std::vector<Writer> writers_;  // by stage
+  std::vector<int> values_;      // stages whose value is at hand
+  std::vector<Buffer> buffers_;  // in scope
+  std::set<std::string> names_;  // of all buffers so far
+  const TileNode* owner_ = nullptr;
+  int barriers_ = 0;
   bool is_owned_ = false;
+  bool reducing_ = false;
 };
 
 }  // namespace
 
 void verify(const ScheduledOp& op, const machine::Machine& machine) {
-  if (!op.is_view()) Verifier(op, machine).run();
+  if (op.has_code()) Verifier(op, machine).run();
+}
+
+std::string fault(const ScheduledOp& op, const machine::Machine& machine) {
+  try {
+    verify(op, machine);
+  } catch (const std::logic_error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void verify(const ScheduledFunction& function, const machine::Machine& machine) {
+  for (const ScheduledOp& op : function.ops) {
+    verify(op, machine);
+    for (const ir::Expr* value : leaving(function, op)) {
+      if (is_in_memory(op, value)) continue;
+      throw std::logic_error("tile tree of " + op.value->op->name() + ": stage " + std::to_string(stage_of(op, value)) +
+                             " is kept nowhere, and other ops read it");
+    }
+  }
 }
 
 }  // namespace strata::schedule

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
 #include "schedule/schedule.h"
 
 namespace strata::schedule {
@@ -12,5 +14,11 @@ namespace strata::schedule {
 // loop, over an iterator that nothing reduces, or belong to one thread. A stage is computed behind those that it reads.
 // Blocks are cut where the leaf can be cut. A block that a loop keeps in a memory level fits into it.
 void verify(const ScheduledOp& op, const machine::Machine& machine);
+
+// What it would throw; "" where the tree holds.
+std::string fault(const ScheduledOp& op, const machine::Machine& machine);
+
+// All regions of a function, and that none loses what ops outside of it read.
+void verify(const ScheduledFunction& function, const machine::Machine& machine);
 
 }  // namespace strata::schedule

@@ -16,6 +16,8 @@ std::size_t strided_axes(const cost::Leaf& leaf, std::size_t operand) {
   return std::ranges::find(leaf.strided, operand) == leaf.strided.end() ? 0 : 1;
 }
 
+}  // namespace
+
 ir::LoopNest identity_nest(const ir::Shape& shape) {
   ir::LoopNest nest;
   ir::Stage stage;
@@ -30,8 +32,6 @@ ir::LoopNest identity_nest(const ir::Shape& shape) {
   nest.stages.push_back(std::move(stage));
   return nest;
 }
-
-}  // namespace
 
 std::optional<ir::LoopNest> loops_of(const Expr& value) {
   const bool keeps_order = ir::is_view_by_contract(value);

@@ -59,6 +59,9 @@ class ViewPlan {
   std::vector<Write> writes_;
 };
 
+// Loops that copy a tensor of this shape, element by element.
+ir::LoopNest identity_nest(const ir::Shape& shape);
+
 // The loops of an op: its own, or for an op that shares its operand's row-major order, those of a copy. Nothing for
 // other ops without loops.
 std::optional<ir::LoopNest> loops_of(const ir::Expr& value);

@@ -8,6 +8,10 @@
 
 namespace strata::tensor::arch {
 
+// Of a vector's bytes in one register, and how inline assembly names it.
+#define STRATA_VECTOR_REGISTER "+w"
+inline constexpr int kRegisterBytes = 16;
+
 // fcvtl and fcvtn, four lanes at a time, are in the baseline.
 template <int N>
 inline constexpr bool kHasF16 = true;

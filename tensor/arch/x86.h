@@ -11,6 +11,16 @@ inline constexpr bool kAvx512 = true;
 inline constexpr bool kAvx512 = false;
 #endif
 
+// Of a vector's bytes in one register, and how inline assembly names it.
+#define STRATA_VECTOR_REGISTER "+x"
+#if defined(__AVX512F__)
+inline constexpr int kRegisterBytes = 64;
+#elif defined(__AVX__)
+inline constexpr int kRegisterBytes = 32;
+#else
+inline constexpr int kRegisterBytes = 16;
+#endif
+
 #if defined(__F16C__)
 // Whether N lanes of f16 <-> f32 are one instruction.
 template <int N>

@@ -23,6 +23,7 @@
 #include "base/temp_dir.h"
 #include "compile/pack_weights.h"
 #include "compile/pipeline.h"
+#include "compile/schedule_pass.h"
 #include "compile/toolchain.h"
 #include "compile/weight_statistics.h"
 #include "ir/interpreter.h"
@@ -158,6 +159,7 @@ struct CompileCase {
   std::vector<std::string> without;
   std::map<std::string, DType> checkpoint_dtypes = {};  // of weights that the checkpoint has in another type
   std::optional<DType> checkpoint_dtype = {};           // of all others
+  std::optional<Fusion> fusion = {};                    // of a team of two; nothing: as packages are compiled
   int odd_weights = 0;                                  // of each, far from the others: tiny, or beyond 2 in f16
 };
 
@@ -231,6 +233,11 @@ class PlannedFunction {
     const encoding::WeightStatistics statistics = count_elements(source_, tensors, vectorize::decodable(machine_), 1);
     planned_.emplace(
         std::move(plan_versions(source_, {{tag, nullptr, {"main"}}}, {machine_, options.without, {}, statistics})[0]));
+    if (options.fusion) {
+      Schedule schedule = schedule_module(planned_->module, machine_, {2, *options.fusion});
+      planned_->schedule = std::move(schedule.functions);
+      planned_->buffers = std::move(schedule.buffers);
+    }
     weights_.add(planned_->module, {"main"},
                  [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors); });
     for (const auto& symbol : source_.symbols()) symbols_.push_back(symbol->name);
@@ -249,6 +256,16 @@ class PlannedFunction {
   const codegen::WeightMap& weights() const { return weights_; }
   const machine::Machine& machine() const { return machine_; }
   const std::byte* weight_bytes() const { return weight_bytes_.data(); }
+
+  // Regions of several ops.
+  int regions() const {
+    int count = 0;
+    for (const auto& function : planned_->schedule) {
+      count +=
+          static_cast<int>(std::ranges::count_if(function.ops, [](const auto& op) { return op.parts.size() > 1; }));
+    }
+    return count;
+  }
 
   std::vector<codegen::Unit> units() const {
     return codegen::generate(*planned_, {"main"}, symbols_, weights_, machine_);

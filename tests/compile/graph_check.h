@@ -20,6 +20,7 @@ struct GraphTarget {
   std::string machine = "native";
   std::vector<std::string> without = {};
   bool optimised = true;  // by the C++ compiler as packages are; otherwise -O1, in half the time
+  std::optional<Fusion> fusion = {};
 
   bool shares_code_with(const GraphTarget& other) const {
     return machine == other.machine && optimised == other.optimised;
@@ -224,9 +225,11 @@ class GraphBatch {
       attempt(i, "planning", [&] {
         std::mt19937_64 random(cases_[i].seed);
         CompileCase options{cases_[i].target.machine, cases_[i].target.without};
+        options.fusion = cases_[i].target.fusion;
         if (cases_[i].seed % 3 == 0) options.checkpoint_dtype = DType::kBF16;  // wide types with narrow numbers
         planned_[i] =
             std::make_unique<PlannedFunction>(cases_[i].text, options, machine, random, "g" + std::to_string(i));
+        regions_ += planned_[i]->regions() > 0 ? 1 : 0;
         for (const codegen::Unit& unit : planned_[i]->units()) all.source += unit.source;
       });
     }
@@ -239,6 +242,9 @@ class GraphBatch {
     }
     return verdicts_;
   }
+
+  // Cases with a region of several ops.
+  int with_regions() const { return regions_; }
 
  private:
   void attempt(std::size_t i, const std::string& stage, const std::function<void()>& work) {
@@ -261,6 +267,7 @@ class GraphBatch {
   const std::vector<GraphCase>& cases_;
   std::vector<std::unique_ptr<PlannedFunction>> planned_;
   std::vector<Verdict> verdicts_;
+  int regions_ = 0;
 };
 
 // A process that runs a batch, beside its parent and other ones.
@@ -274,6 +281,7 @@ class GraphChild {
 
   const std::vector<GraphCase>& cases() const { return cases_; }
   pid_t id() const { return id_; }
+  int with_regions() const { return regions_; }  // of its cases, when it has answered
 
   // Its answer, or nothing when it died; then `death` says how.
   std::optional<std::vector<Verdict>> wait(std::string& death) const {
@@ -282,7 +290,10 @@ class GraphChild {
     death = "crash: ended by signal " + std::to_string(WTERMSIG(status));
     if (!WIFEXITED(status) || !std::filesystem::exists(answer())) return std::nullopt;
     const auto json = nlohmann::json::parse(read_text_file(answer(), std::size_t{1} << 24));
-    if (json.is_array()) return json.get<std::vector<Verdict>>();
+    if (json.is_object()) {
+      regions_ = json["regions"];
+      return json["verdicts"].get<std::vector<Verdict>>();
+    }
     death = json.get<std::string>();
     return std::nullopt;
   }
@@ -295,7 +306,9 @@ class GraphChild {
     alarm(kSeconds);
     limit_memory();
     try {
-      write_file(answer(), nlohmann::json(GraphBatch(cases_).run()).dump());
+      GraphBatch batch(cases_);
+      const nlohmann::json verdicts = batch.run();
+      write_file(answer(), nlohmann::json({{"verdicts", verdicts}, {"regions", batch.with_regions()}}).dump());
     } catch (const std::exception& error) {
       write_file(answer(), nlohmann::json(std::string("building: ") + error.what()).dump());
     }
@@ -322,6 +335,7 @@ class GraphChild {
   const std::vector<GraphCase> cases_;
   const TempDir folder_{std::filesystem::temp_directory_path(), "strata-test"};
   pid_t id_ = 0;
+  mutable int regions_ = 0;
 };
 
 // All verdicts of a child. When the whole batch fails, its cases are tried in ever smaller groups.

@@ -214,5 +214,71 @@ TEST(AttentionDifferential, EqualsTheInterpreterAndFillsTheCache) {
   }
 }
 
+// What is computed together is rounded as it was: by one thread and several, with and without masks for the last lanes.
+class Regions : public testing::TestWithParam<std::string> {};
+
+const std::vector<OpCase>& region_cases() {
+  static const std::vector<OpCase> kCases = {
+      // A product that is added at once would be rounded once.
+      {"maps", "%a: f32[seq, 33], %b: f32[seq, 33], %c: f32[seq, 33]",
+       "    %0 = mul(%a, %b) : f32[seq, 33]\n    %1 = add(%0, %c) : f32[seq, 33]\n    %2 = silu(%1) : f32[seq, 33]\n"
+       "    %3 = mul(%2, %0) : f32[seq, 33]\n    %4 = sub(%3, %a) : f32[seq, 33]\n",
+       "%4, %1"},
+      {"norm_of_a_sum", "%a: f32[seq, 48], %b: f32[seq, 48], %w: f32[48]",
+       "    %0 = add(%a, %b) : f32[seq, 48]\n    %1 = rms_norm(%0, %w) {eps = 1e-06} : f32[seq, 48]\n"
+       "    %2 = mul(%1, %1) : f32[seq, 48]\n    %3 = softmax(%2) : f32[seq, 48]\n",
+       "%3"},
+      {"reduced", "%a: f32[seq, 100]",
+       "    %0 = mul(%a, %a) : f32[seq, 100]\n    %1 = exp(%0) : f32[seq, 100]\n    %2 = reduce_sum(%1) : f32[seq]\n"
+       "    %3 = log(%2) : f32[seq]\n",
+       "%3"},
+      {"into_row_tiles", "%a: f32[seq, 40], %b: f32[seq, 40], %w: f32[40]",
+       "    %0 = add(%a, %b) : f32[seq, 40]\n    %1 = rms_norm(%0, %w) {eps = 1e-06} : f32[seq, 40]\n"
+       "    %2 = weight \"w\" : f32[64, 40]\n    %3 = matmul_nt(%1, %2) : f32[seq, 64]\n",
+       "%3"},
+      {"into_pairs", "%a: f32[seq, 80]",
+       "    %0 = slice(%a) {axis = 1, begin = 0, end = 40} : f32[seq, 40]\n    %1 = slice(%a) {axis = 1, begin = 40, "
+       "end "
+       "= 80} : f32[seq, 40]\n    %2 = silu(%0) : f32[seq, 40]\n    %3 = mul(%2, %1) : f32[seq, 40]\n"
+       "    %4 = weight \"w\" : bf16[64, 40]\n    %5 = matmul_nt(%3, %4) : f32[seq, 64]\n",
+       "%5"},
+      {"one_row", "%a: f32[1, 64], %b: f32[1, 64], %w: f32[64]",
+       "    %0 = add(%a, %b) : f32[1, 64]\n    %1 = rms_norm(%0, %w) {eps = 1e-06} : f32[1, 64]\n"
+       "    %2 = weight \"w\" : bf16[64, 64]\n    %3 = matmul_nt(%1, %2) : f32[1, 64]\n"
+       "    %4 = add(%0, %3) : f32[1, 64]\n    %5 = neg(%4) : f32[1, 64]\n",
+       "%5"},
+  };
+  return kCases;
+}
+
+TEST_P(Regions, EqualTheirOpsToTheBit) {
+  if (!can_run(GetParam())) GTEST_SKIP() << "this processor lacks its features";
+  ops::register_all();
+  for (const OpCase& c : region_cases()) {
+    std::mt19937_64 random(7);
+    std::mt19937_64 same(7);
+    CompiledFunction apart(module_text(c), {.machine = GetParam(), .without = {}, .fusion = Fusion::kNone}, random);
+    CompiledFunction joined(module_text(c), {.machine = GetParam(), .without = {}, .fusion = Fusion::kWherePossible},
+                            same);
+    EXPECT_EQ(apart.regions(), 0);
+    EXPECT_GT(joined.regions(), 0) << c.name << "\n" << joined.generated();
+    for (const std::int64_t seq : {1, 2, 17, 40}) {
+      const Symbols symbols = {{"seq", seq}, {"ctx", 64}};
+      const auto arguments = random_arguments(apart.function(), symbols, random);
+      const auto expected = apart.run(arguments, symbols, 1);
+      for (const int threads : {1, 2, 3}) {
+        const auto got = joined.run(arguments, symbols, threads);
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          EXPECT_EQ(got[i].data, expected[i].data)
+              << c.name << " result " << i << " seq=" << seq << " threads=" << threads << "\n"
+              << joined.generated();
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Machines, Regions, testing::Values("native", "avx2-generic", "x86-64-baseline"), test_name);
+
 }  // namespace
 }  // namespace strata::compile

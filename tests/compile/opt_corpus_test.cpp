@@ -7,6 +7,11 @@
 #include "base/text_file.h"
 #include "compile/opt.h"
 #include "compile/pipeline.h"
+#include "compile/schedule_pass.h"
+#include "ir/op.h"
+#include "ir/text.h"
+#include "machine/machine.h"
+#include "ops/register.h"
 #include "tests/base/expect_error.h"
 
 namespace strata::compile {
@@ -98,10 +103,38 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return text.replace(text.find(from), from.size(), to);
 }
 
-// A module gets its default trees; with a schedule behind it, those.
+// The same as one region.
+constexpr const char* kJoined = R"(schedule {
+  func @f {
+    // %0: exp f32[seq, 64]<16@1>, with %1
+    // rms_norm f32[seq, 64]<16@1>
+    %0, %1 {
+      parallel i0 by 1 {
+        serial i0 by 1 {
+          buffer tile0: f32[64] in L1
+          vector k by 16 {
+            stage 0 into tile0
+            stage 1
+          }
+          vector k by 16 {
+            stage 2
+          }
+        }
+      }
+    }
+    end {
+      barrier
+    }
+  }
+}
+)";
+
+// A module gets its default trees; with a schedule behind it, those. A text joins ops, and parts them.
 TEST(OptSchedule, TreesArePrintedAndReadBack) {
   const std::string text = kScheduled;
-  EXPECT_EQ(scheduled(text.substr(0, text.find("schedule"))), text);
+  const std::string module = text.substr(0, text.find("schedule"));
+  EXPECT_EQ(scheduled(module), module + kJoined);
+  EXPECT_EQ(scheduled(module + kJoined), module + kJoined);
   EXPECT_EQ(scheduled(text), text);
   const std::string scalar = replaced(text, "parallel i0i1 by 4096 {\n        vector i0i1 by 16",
                                       "parallel i0i1 by 64 {\n        vector i0i1 by 1");
@@ -119,8 +152,59 @@ TEST(OptSchedule, WhatTheVerifierFindsIsTheInputsMistake) {
   refuse("stage 1", "stage 0", "stage 0 is computed twice");
   refuse("parallel i0 by", "parallel k by", "threads would share the sums along k");
   refuse("    %1 {", "    %2 {", "@f computes no %2, x.ir:22:5");
+  refuse("    %1 {", "    %1, %w {", "@f computes no %w, x.ir:22:9");
+  refuse("    %1 {", "    %0, %1 {", "stage 2 is not computed");
   refuse("func @f {\n    // exp", "func @g {\n    // exp", "the module has no function @g, x.ir:12:9");
   refuse("        serial i0 by 1 {", "        serially i0 by 1 {", "'serially' is no node of a tile tree, x.ir:25:9");
+}
+
+TEST(OptSchedule, OpsThatAreNoRegionAreNamed) {
+  const std::string module = R"(module m {
+  func @f(%x: bf16[8, 64]) {
+    %0 = exp(%x) : bf16[8, 64]
+    %1 = neg(%0) : bf16[8, 64]
+    return %1
+  }
+}
+
+)";
+  testing::expect_error(ExitCode::kModel, {"these ops are no region: exp rounds what it makes", "x.ir:11:5"},
+                        [&] { scheduled(module + "schedule {\n  func @f {\n    %0, %1 {\n    }\n  }\n}\n"); });
+}
+
+// The ops of @f that have code, those of a region together: "exp+reduce_sum".
+std::string regions(const std::string& body, const ScheduleOptions& options) {
+  ops::register_all();
+  const ir::Module module =
+      ir::parse_module("module m {\n  symbol seq in 1..512\n  func @f(" + body + "  }\n}\n", "test");
+  std::string text;
+  const Schedule schedule = schedule_module(module, machine::load("avx512-zen5"), options);
+  for (const auto& op : schedule.functions[0].ops) {
+    if (!op.has_code()) continue;
+    text += text.empty() ? "" : " ";
+    for (const auto& part : op.parts) text += part.value == op.value ? "" : part.value->op->name() + "+";
+    text += op.value->op->name();
+  }
+  return text;
+}
+
+TEST(Fusion, JoinsWhatMovesLessTogether) {
+  const std::string gate =
+      "%x: f32[seq, 96]<16@1>, %y: f32[seq, 96]<16@1>) {\n    %0 = silu(%x) : f32[seq, 96]<16@1>\n    %1 = mul(%0, %y) "
+      ": "
+      "f32[seq, 96]<16@1>\n    %2 = unpack(%1) : f32[seq, 96]\n    %3 = pack(%2) {layout = <6@0>} : f32[seq, 96]<6@0>\n"
+      "    return %3\n";
+  EXPECT_EQ(regions(gate, {.threads = 2}), "silu+mul+pack");
+  EXPECT_EQ(regions(gate, {.threads = 2, .fusion = Fusion::kNone}), "silu mul pack");
+}
+
+// One row's sum is one thread's work, its many elements are that of all.
+TEST(Fusion, NotWhereOneThreadWouldDoTheWorkOfAll) {
+  const std::string sum =
+      "%x: f32[1, 1048576]) {\n    %0 = exp(%x) : f32[1, 1048576]\n    %1 = reduce_sum(%0) : f32[1]\n    return %1\n";
+  EXPECT_EQ(regions(sum, {.threads = 1}), "exp+reduce_sum");
+  EXPECT_EQ(regions(sum, {.threads = 8}), "exp reduce_sum");
+  EXPECT_EQ(regions(sum, {.threads = 8, .fusion = Fusion::kWherePossible}), "exp+reduce_sum");
 }
 
 TEST(OptSchedule, StandsBehindTheOtherPasses) {

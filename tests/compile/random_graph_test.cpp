@@ -33,7 +33,9 @@ GraphTarget target_of(std::uint64_t seed) {
   static const char* const kMachines[] = {"native", "avx2-generic", "x86-64-baseline"};
   static const std::vector<std::string> kWithout[] = {{},        {},        {}, {}, {"algebra"}, {"vectorize"},
                                                       {"exact"}, {"egraph"}};
-  return {kMachines[seed / 20 % 3], kWithout[seed % std::size(kWithout)], seed / 60 % 5 == 4};
+  // Every other graph has all regions that are possible, whether they pay or not.
+  const std::optional<Fusion> fusion = seed / 2 % 2 == 0 ? std::optional(Fusion::kWherePossible) : std::nullopt;
+  return {kMachines[seed / 20 % 3], kWithout[seed % std::size(kWithout)], seed / 60 % 5 == 4, fusion};
 }
 
 // What failures with one cause have in common: the kind, or the message without names and numbers.
@@ -52,7 +54,8 @@ std::string describe(const GraphCase& graph, const Verdict& verdict) {
   std::string without;
   for (const std::string& name : graph.target.without) without += " --without " + name;
   return "seed " + std::to_string(graph.seed) + ", machine " + graph.target.machine + without +
-         (graph.target.optimised ? "" : ", -O1") + "\n" + verdict + "\n" + graph.text;
+         (graph.target.optimised ? "" : ", -O1") + (graph.target.fusion ? ", all regions" : "") + "\n" + verdict +
+         "\n" + graph.text;
 }
 
 // The smallest graph that fails in the same way.
@@ -91,6 +94,7 @@ class GraphRun {
   void finish() {
     for (std::vector<GraphCase>& batch : batches_) start(batch);
     while (!running_.empty()) collect();
+    if (graphs_ >= 60) EXPECT_GT(with_regions_, 0);
   }
 
  private:
@@ -109,11 +113,13 @@ class GraphRun {
     running_.erase(found);
     const std::vector<Verdict> verdicts = verdicts_of(*child);
     checked_ += verdicts.size();
+    with_regions_ += child->with_regions();
     for (std::size_t i = 0; i < verdicts.size(); ++i) {
       if (!verdicts[i].empty()) report(child->cases()[i], verdicts[i], failures_++ < kMaxShrunk);
     }
     if (graphs_ < 1000) return;
-    std::cout << checked_ << " of " << graphs_ << " graphs, " << failures_ << " failures" << std::endl;
+    std::cout << checked_ << " of " << graphs_ << " graphs, " << with_regions_ << " with regions of several ops, "
+              << failures_ << " failures" << std::endl;
   }
 
   const std::uint64_t graphs_;
@@ -122,6 +128,7 @@ class GraphRun {
   std::vector<std::unique_ptr<GraphChild>> running_;
   std::size_t checked_ = 0;
   std::size_t failures_ = 0;
+  int with_regions_ = 0;
 };
 
 std::vector<double> noise_errors(const std::string& statements, const std::string& result) {

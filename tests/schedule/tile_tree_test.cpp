@@ -129,7 +129,15 @@ TEST(TileTreeVerifier, FindsWhatWouldGoWrongInOwnLoops) {
   expect("parallel i0 by 1 { vector k by 16 { stage 0 } vector k by 16 { stage 1 } }", "meets tiles of i0");
   expect("parallel i0 by 1 { serial i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } } } }", "is no finer");
   expect("parallel i0 by 1 { parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } } } }", "divided among");
-  expect("parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 stage 1 } } }", "more than one stage");
+  expect("parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 stage 1 } } }", "goes on behind the sums of ss");
+  expect(
+      "parallel i0 by 1 { serial i0 by 1 { serial k by 32 { vector k by 16 { stage 0 } } vector k by 16 { stage 1 } } "
+      "}",
+      "the sums along k are not made in parts");
+  expect(
+      "parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } } serial i0 by 1 { vector k by 16 { stage 1 } } "
+      "}",
+      "stage 0 is read outside of the loops that compute it");
   expect("parallel i0 by 1 { leaf concat }", "among the op's own loops");
   EXPECT_EQ(region.verdict("barrier once { serial i0 by 1 { vector k by 16 { stage 0 } vector k by 16 { stage 1 } } }"),
             "");

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/joined_loops.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "ir/op.h"
+#include "schedule/view_plan.h"
+
+namespace strata::schedule {
+namespace {
+
+using ir::Expr;
+using ir::IndexMap;
+using ir::ScalarExpr;
+using Kind = ScalarExpr::Kind;
+
+bool contains(const auto& list, const auto& item) { return std::ranges::find(list, item) != list.end(); }
+
+void for_each_node(auto& body, const auto& visit) {
+  visit(body);
+  for (auto& argument : body.arguments) for_each_node(argument, visit);
+}
+
+void for_each_node(ir::LoopNest& nest, const auto& visit) {
+  for (ir::Stage& stage : nest.stages) for_each_node(stage.body, visit);
+}
+
+// The iterator that an index is; -1: it is another expression.
+int as_iterator(const IndexMap& index) {
+  int iterator = -1;
+  if (index.constant != 0 || !index.terms.empty()) return -1;
+  for (std::size_t i = 0; i < index.coefficients.size(); ++i) {
+    if (index.coefficients[i] == 0) continue;
+    if (index.coefficients[i] != 1 || iterator >= 0) return -1;
+    iterator = static_cast<int>(i);
+  }
+  return iterator;
+}
+
+// Distinct iterators, one per axis; empty: the access is no such one.
+std::vector<int> iterators_of(const ScalarExpr& access) {
+  std::vector<int> iterators;
+  for (const IndexMap& index : access.index) {
+    const int iterator = as_iterator(index);
+    if (iterator < 0 || contains(iterators, iterator)) return {};
+    iterators.push_back(iterator);
+  }
+  return iterators;
+}
+
+// Operand numbers by value, each value once.
+std::vector<int> numbered(const std::vector<const Expr*>& values, std::vector<const Expr*>& inputs) {
+  std::vector<int> numbers;
+  for (const Expr* value : values) {
+    const auto found = std::ranges::find(inputs, value);
+    numbers.push_back(static_cast<int>(found - inputs.begin()));
+    if (found == inputs.end()) inputs.push_back(value);
+  }
+  return numbers;
+}
+
+class Joiner {
+ public:
+  Joiner(const JoinedLoops& consumer, const JoinedLoops& producer, const std::vector<const Expr*>& read_as)
+      : joined_(consumer), producer_(producer), read_as_(read_as) {}
+
+  std::optional<JoinedLoops> run() {
+    if (producer_.nest.result().combiner == ir::Combiner::kTuple || !find_iterators()) return std::nullopt;
+    add_iterators();
+    replace_reads();
+    add_stages();
+    remove_unread_inputs();
+    return std::move(joined_);
+  }
+
+ private:
+  bool is_read(const ScalarExpr& node) const {
+    return node.kind == Kind::kOperand && contains(read_as_, joined_.inputs[static_cast<std::size_t>(node.number)]);
+  }
+
+  // All accesses name the value's axes by the same iterators, which run over all of each.
+  bool find_iterators() {
+    std::vector<int> axes;
+    bool fits = true;
+    for_each_node(joined_.nest, [&](const ScalarExpr& node) {
+      if (!is_read(node)) return;
+      const std::vector<int> here = iterators_of(node);
+      fits = fits && !here.empty() && (axes.empty() || axes == here);
+      axes = here;
+    });
+    const ir::LoopNest& from = producer_.nest;
+    if (!fits || axes.empty() || axes.size() != from.result().target.size()) return false;
+    iterators_.assign(from.iterators.size(), -1);
+    for (std::size_t axis = 0; axis < axes.size(); ++axis) {
+      const auto own = static_cast<std::size_t>(from.result().target[axis]);
+      const auto shared = static_cast<std::size_t>(axes[axis]);
+      if (!(from.iterators[own].extent == joined_.nest.iterators[shared].extent)) return false;
+      iterators_[own] = axes[axis];
+    }
+    return true;
+  }
+
+  // What the producer reduces has iterators of its own.
+  void add_iterators() {
+    for (std::size_t i = 0; i < iterators_.size(); ++i) {
+      if (iterators_[i] >= 0) continue;
+      ir::Iterator iterator = producer_.nest.iterators[i];
+      while (contains_name(joined_.nest.iterators, iterator.name)) iterator.name += "_";
+      iterators_[i] = static_cast<int>(joined_.nest.iterators.size());
+      joined_.nest.iterators.push_back(std::move(iterator));
+    }
+    for_each_node(joined_.nest, [&](ScalarExpr& node) {
+      for (IndexMap& index : node.index) index.coefficients.resize(joined_.nest.iterators.size(), 0);
+    });
+  }
+
+  static bool contains_name(const auto& list, const std::string& name) {
+    return std::ranges::any_of(list, [&](const auto& item) { return item.name == name; });
+  }
+
+  void replace_reads() {
+    const int stages = static_cast<int>(producer_.nest.stages.size());
+    for_each_node(joined_.nest, [&](ScalarExpr& node) {
+      if (node.kind == Kind::kStage) node.number += stages;
+      if (!is_read(node)) return;
+      node.kind = Kind::kStage;
+      node.number = stages - 1;
+      node.index.clear();
+    });
+  }
+
+  void add_stages() {
+    const std::vector<int> operands = numbered(producer_.inputs, joined_.inputs);
+    std::vector<ir::Stage> stages = producer_.nest.stages;
+    for (ir::Stage& stage : stages) {
+      while (contains_name(joined_.nest.stages, stage.name)) stage.name += "_";
+      for (int& iterator : stage.target) iterator = iterators_[static_cast<std::size_t>(iterator)];
+      for (int& iterator : stage.reduced) iterator = iterators_[static_cast<std::size_t>(iterator)];
+      for_each_node(stage.body, [&](ScalarExpr& node) {
+        const auto number = static_cast<std::size_t>(node.number);
+        if (node.kind == Kind::kOperand) node.number = operands[number];
+        if (node.kind == Kind::kIterator || node.kind == Kind::kExtent) node.number = iterators_[number];
+        for (IndexMap& index : node.index) index = placed(index);
+      });
+    }
+    joined_.nest.stages.insert(joined_.nest.stages.begin(), stages.begin(), stages.end());
+    joined_.made.insert(joined_.made.begin(), producer_.made.begin(), producer_.made.end());
+  }
+
+  IndexMap placed(const IndexMap& index) const {
+    IndexMap moved{std::vector<std::int64_t>(joined_.nest.iterators.size(), 0), index.constant, {}};
+    for (std::size_t i = 0; i < index.coefficients.size(); ++i) {
+      moved.coefficients[static_cast<std::size_t>(iterators_[i])] += index.coefficients[i];
+    }
+    return moved;
+  }
+
+  void remove_unread_inputs() {
+    std::vector<const Expr*> read;
+    for_each_node(joined_.nest, [&](ScalarExpr& node) {
+      if (node.kind != Kind::kOperand) return;
+      node.number = numbered({joined_.inputs[static_cast<std::size_t>(node.number)]}, read)[0];
+    });
+    joined_.inputs = std::move(read);
+  }
+
+  JoinedLoops joined_;
+  const JoinedLoops& producer_;
+  const std::vector<const Expr*>& read_as_;
+  std::vector<int> iterators_;  // of the producer: their numbers in the nest
+};
+
+}  // namespace
+
+JoinedLoops loops_alone(const Expr& value) {
+  auto nest = loops_of(value);
+  STRATA_CHECK(nest.has_value(), value.op->name() + " has no loops");
+  JoinedLoops loops{std::move(*nest), {}, {}};
+  const std::vector<int> operands = numbered(value.arguments, loops.inputs);
+  for_each_node(loops.nest, [&](ScalarExpr& node) {
+    if (node.kind == Kind::kOperand) node.number = operands[static_cast<std::size_t>(node.number)];
+    if (node.kind == Kind::kAttribute) {
+      node.kind = Kind::kConstant;
+      node.value = ir::float_attribute(*value.op, value.attributes, node.name);
+    }
+  });
+  loops.made.assign(loops.nest.stages.size(), nullptr);
+  loops.made.back() = &value;
+  return loops;
+}
+
+JoinedLoops loops_reading(const Expr& value) { return {identity_nest(value.type().shape), {&value}, {nullptr}}; }
+
+std::optional<JoinedLoops> joined(const JoinedLoops& consumer, const JoinedLoops& producer,
+                                  const std::vector<const Expr*>& read_as) {
+  return Joiner(consumer, producer, read_as).run();
+}
+
+}  // namespace strata::schedule

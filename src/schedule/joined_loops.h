@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "ir/expr.h"
+#include "ir/structured.h"
+
+namespace strata::schedule {
+
+// The loops of one op or of several as one nest.
+struct JoinedLoops {
+  ir::LoopNest nest;                    // attributes are constants in it
+  std::vector<const ir::Expr*> inputs;  // by operand number; each value is there once
+  std::vector<const ir::Expr*> made;    // by stage: the value whose elements it gives; nullptr: it is inside of an op
+};
+
+// Those of one op that has loops.
+JoinedLoops loops_alone(const ir::Expr& value);
+
+// What reads all elements of a value in their order: a leaf's place beside loops. Its one stage makes nothing.
+JoinedLoops loops_reading(const ir::Expr& value);
+
+// `consumer` with the stages of `producer` before its own, which read them in place of the value that the producer
+// makes. They share the iterators of that value. Nothing where the value is read any other way than element by element,
+// each by the iterators that index it. `read_as`: the producer's value and the views that are the same tensor.
+std::optional<JoinedLoops> joined(const JoinedLoops& consumer, const JoinedLoops& producer,
+                                  const std::vector<const ir::Expr*>& read_as);
+
+}  // namespace strata::schedule

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/region.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "ir/op.h"
+#include "schedule/joined_loops.h"
+#include "schedule/verify.h"
+
+namespace strata::schedule {
+namespace {
+
+using ir::Expr;
+using Domain = cost::Leaf::Domain;
+
+bool contains(const auto& list, const auto& item) { return std::ranges::find(list, item) != list.end(); }
+
+std::size_t number_of(const ScheduledFunction& function, const Expr* value) {
+  const auto found = std::ranges::find(function.ops, value, &ScheduledOp::value);
+  return static_cast<std::size_t>(found - function.ops.begin());
+}
+
+// An op as it is by itself.
+const ScheduledOp& alone(const ScheduledFunction& function, std::size_t op) {
+  const ScheduledOp& scheduled = function.ops[op];
+  if (scheduled.computed_in != nullptr) {
+    const auto& parts = function.ops[number_of(function, scheduled.computed_in)].parts;
+    return *std::ranges::find(parts, scheduled.value, &ScheduledOp::value);
+  }
+  return scheduled.parts.empty() ? scheduled : scheduled.parts.back();
+}
+
+bool takes_tiles(const ScheduledOp& op) {
+  return op.leaf->domain == Domain::kLoop && op.leaf->loop.takes_row_tiles && op.leaf->loop.items == nullptr &&
+         op.value->arguments[0]->type().rank() == 2;
+}
+
+std::int64_t lanes_of(const ScheduledOp& op) {
+  std::vector<ir::TensorType> types;
+  for (const Expr* argument : op.value->arguments) types.push_back(argument->type());
+  return cost::loop_lanes(types);
+}
+
+// The ops of a region, and what others have to do with them.
+class Members {
+ public:
+  Members(const ScheduledFunction& function, const std::vector<std::size_t>& ops) : function_(function), ops_(ops) {}
+
+  // Values that others read, beside the last op's.
+  std::vector<const Expr*> leaving() const {
+    std::vector<const Expr*> values;
+    for (std::size_t i = 0; i + 1 < ops_.size(); ++i) {
+      const Expr& value = *function_.ops[ops_[i]].value;
+      if (is_returned(value) || !readers(value).empty()) values.push_back(&value);
+    }
+    return values;
+  }
+
+  bool is_read_before_last(std::size_t op) const {
+    const std::vector<std::size_t> all = readers(*function_.ops[op].value);
+    return std::ranges::any_of(all, [&](std::size_t reader) { return place_of(reader) < ops_.back(); });
+  }
+
+  bool may_be_overwritten_before_last(std::size_t op) const {
+    return std::any_of(
+        function_.ops.begin() + static_cast<std::ptrdiff_t>(op) + 1,
+        function_.ops.begin() + static_cast<std::ptrdiff_t>(ops_.back()),
+        [](const ScheduledOp& between) { return between.is_call() || between.value->op->writes_alias(); });
+  }
+
+ private:
+  // The value and all that lies in its memory.
+  std::vector<const Expr*> family(const Expr& value) const {
+    std::vector<const Expr*> all = {&value};
+    for (const ScheduledOp& op : function_.ops) {
+      if (!op.is_call() && op.is_view() && contains(all, op.value->arguments[0])) all.push_back(op.value);
+    }
+    return all;
+  }
+
+  // Ops outside of the region that have code and read the value.
+  std::vector<std::size_t> readers(const Expr& value) const {
+    const std::vector<const Expr*> all = family(value);
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < function_.ops.size(); ++i) {
+      const ScheduledOp& op = function_.ops[i];
+      if (contains(ops_, i) || (!op.is_call() && op.is_view())) continue;
+      if (std::ranges::any_of(op.value->arguments, [&](const Expr* a) { return contains(all, a); })) found.push_back(i);
+    }
+    return found;
+  }
+
+  bool is_returned(const Expr& value) const {
+    const std::vector<const Expr*> all = family(value);
+    return std::ranges::any_of(function_.function->results, [&](const Expr* result) { return contains(all, result); });
+  }
+
+  // Where the code of an op stands.
+  std::size_t place_of(std::size_t op) const {
+    const Expr* const in = function_.ops[op].computed_in;
+    return in == nullptr ? op : number_of(function_, in);
+  }
+
+  const ScheduledFunction& function_;
+  const std::vector<std::size_t>& ops_;
+};
+
+class Builder {
+ public:
+  Builder(const ScheduledFunction& function, const std::vector<std::size_t>& ops, const machine::Machine& machine)
+      : function_(function), ops_(ops), members_(function, ops), machine_(machine) {}
+
+  std::variant<ScheduledOp, NoRegion> run() {
+    if (std::string why = obstacle(); !why.empty()) return NoRegion{std::move(why)};
+    ScheduledOp region = alone(function_, ops_.back());
+    const bool has_loops = region.leaf->domain == Domain::kOwn;
+    JoinedLoops loops = has_loops ? loops_alone(*region.value) : loops_reading(*region.value->arguments[0]);
+    for (std::size_t i = ops_.size() - 1; i-- > 0;) {
+      const Expr& part = *function_.ops[ops_[i]].value;
+      auto more = joined(loops, loops_alone(part), same_tensors(part));
+      if (!more) return NoRegion{"what " + part.op->name() + " makes is not read element by element"};
+      loops = std::move(*more);
+    }
+    if (!place(region, std::move(loops), has_loops)) return NoRegion{"their operands have no strides together"};
+    for (const std::size_t op : ops_) region.parts.push_back(alone(function_, op));
+    region.tree = default_tree(region, machine_, members_.leaving());
+    if (std::string why = fault(region, machine_); !why.empty()) return NoRegion{std::move(why)};
+    return region;
+  }
+
+ private:
+  // The op's value, and the views that are the same tensor.
+  std::vector<const Expr*> same_tensors(const Expr& value) const {
+    std::vector<const Expr*> same = {&value};
+    for (const ScheduledOp& op : function_.ops) {
+      if (op.is_call() || !op.is_view() || !op.view.whole) continue;
+      const Expr* const of = op.value->arguments[0];
+      if (contains(same, of) && of->type().shape == op.value->type().shape) same.push_back(op.value);
+    }
+    return same;
+  }
+
+  // What is in the way of computing them together; "": nothing.
+  std::string obstacle() const {
+    const ScheduledOp& last = alone(function_, ops_.back());
+    if (last.is_call() || (last.leaf->domain != Domain::kOwn && !takes_tiles(last))) {
+      return "the last op has no loops of its own and takes no tiles of rows";
+    }
+    std::set<std::int64_t> lanes;
+    if (last.leaf->domain == Domain::kOwn) lanes.insert(lanes_of(last));
+    for (std::size_t i = 0; i + 1 < ops_.size(); ++i) {
+      const ScheduledOp& member = alone(function_, ops_[i]);
+      if (member.is_call() || member.leaf->domain != Domain::kOwn) return "an op has no loops of its own";
+      const std::string name = member.value->op->name();
+      lanes.insert(lanes_of(member));
+      if (member.value->type().dtype != DType::kF32) return name + " rounds what it makes";
+      if (members_.is_read_before_last(ops_[i])) return "what " + name + " makes is read before the last op";
+      if (members_.may_be_overwritten_before_last(ops_[i])) return "what " + name + " reads may be overwritten before";
+    }
+    return lanes.size() == 1 ? "" : "their operands lie in different lanes";
+  }
+
+  View view_of_value(const Expr& value) const {
+    const std::size_t op = number_of(function_, &value);
+    const bool is_view = op < function_.ops.size() && !function_.ops[op].is_call() && function_.ops[op].is_view();
+    return is_view ? function_.ops[op].view : own_memory(value.type());
+  }
+
+  // The first iterator of what reads a tensor in order is the leaf's.
+  bool place(ScheduledOp& region, JoinedLoops loops, bool has_loops) const {
+    constexpr int kRows = 0;
+    const std::string rows = loops.nest.iterators[kRows].name;
+    std::vector<Strides> strides;
+    for (const Expr* input : loops.inputs) strides.push_back(view_of_value(*input).strides);
+    if (!has_loops) {
+      loops.nest.stages.pop_back();
+      loops.made.pop_back();
+    }
+    region.nest = strided_nest(loops.nest, strides, has_loops ? -1 : kRows);
+    if (!region.nest) return false;
+    region.inputs = std::move(loops.inputs);
+    region.made = std::move(loops.made);
+    if (!has_loops) region.rows = find_iterator(*region.nest, rows);
+    return true;
+  }
+
+  const ScheduledFunction& function_;
+  const std::vector<std::size_t>& ops_;
+  const Members members_;
+  const machine::Machine& machine_;
+};
+
+}  // namespace
+
+std::variant<ScheduledOp, NoRegion> region_of(const ScheduledFunction& function, const std::vector<std::size_t>& ops,
+                                              const machine::Machine& machine) {
+  return Builder(function, ops, machine).run();
+}
+
+std::vector<const Expr*> leaving(const ScheduledFunction& function, const ScheduledOp& region) {
+  if (region.parts.empty()) return {};
+  const std::vector<std::size_t> ops = members(function, number_of(function, region.value));
+  return Members(function, ops).leaving();
+}
+
+int stage_of(const ScheduledOp& region, const Expr* value) {
+  return static_cast<int>(std::ranges::find(region.made, value) - region.made.begin());
+}
+
+bool is_in_memory(const ScheduledOp& region, const Expr* value) {
+  const TileNode* const node = find_stage(region.tree.body, stage_of(region, value));
+  return node == nullptr || (!node->in_lanes && node->buffer.empty());
+}
+
+std::vector<std::size_t> members(const ScheduledFunction& function, std::size_t op) {
+  const Expr* const in = function.ops[op].computed_in;
+  const ScheduledOp& region = in == nullptr ? function.ops[op] : function.ops[number_of(function, in)];
+  if (region.parts.empty()) return {op};
+  std::vector<std::size_t> numbers;
+  for (const ScheduledOp& part : region.parts) numbers.push_back(number_of(function, part.value));
+  return numbers;
+}
+
+void enter(ScheduledFunction& function, ScheduledOp region) {
+  for (const ScheduledOp& part : region.parts) {
+    if (part.value == region.value) continue;
+    ScheduledOp& own = function.ops[number_of(function, part.value)];
+    own.tree = {};
+    own.parts.clear();
+    own.predicted_s = 0;
+    own.computed_in = region.value;
+  }
+  function.ops[number_of(function, region.value)] = std::move(region);
+}
+
+void dissolve(ScheduledFunction& function, std::size_t op) {
+  const std::vector<std::size_t> numbers = members(function, op);
+  std::vector<ScheduledOp> parts = function.ops[numbers.back()].parts;
+  for (std::size_t i = 0; i < parts.size(); ++i) function.ops[numbers[i]] = std::move(parts[i]);
+}
+
+}  // namespace strata::schedule
