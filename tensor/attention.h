@@ -16,17 +16,25 @@
 
 #include <type_traits>
 
-#include "tensor/pack.h"
-#include "tensor/range.h"
-#include "tensor/tile.h"
+#include "tensor/matmul.h"
 
 namespace strata::tensor {
 
-struct AttentionTile {
-  // Rows (query tokens times heads of a group) of a work item: keys and values come from memory once per item.
-  std::int64_t rows;
-  // Keys per step of the online softmax: scores of a step stay in a near cache. A multiple of the lanes.
-  std::int64_t keys;
+// Rows of queries that are worked on together, so that keys and values come from memory once for all: `tokens` of
+// `heads`, which share a key/value head. Row r is token r / heads.size(), head r % heads.size() of them.
+struct QueryTile {
+  Range tokens, heads;
+
+  constexpr std::int64_t rows() const { return tokens.size() * heads.size(); }
+  constexpr std::int64_t token(std::int64_t row) const { return tokens.begin + row / heads.size(); }
+  constexpr std::int64_t head(std::int64_t row) const { return heads.begin + row % heads.size(); }
+};
+
+// Register tiles of a product with a cache: at most `rows` of the queries, a power of two, and `how.panels` vectors of
+// the cache side by side.
+struct CacheTile {
+  int rows = 1;
+  Stream how = {};
 };
 
 // A score as it is.
@@ -37,84 +45,47 @@ struct Unchanged {
   }
 };
 
-struct AttentionShape {
-  AttentionTile tile;
-  std::int64_t seq, heads, kv_heads, dim, ctx_capacity;
-  std::int64_t ldq = 0;
-
-  constexpr std::int64_t group() const { return heads / kv_heads; }
-  constexpr std::int64_t tile_tokens() const { return group() >= tile.rows ? 1 : tile.rows / group(); }
-  constexpr std::int64_t tile_rows() const { return (seq < tile_tokens() ? seq : tile_tokens()) * group(); }
-  constexpr std::int64_t tiles() const { return div_up(seq, tile_tokens()); }
-  constexpr std::int64_t state_floats() const { return tile_rows() * (dim + 2); }
-};
-
-// Units of work that threads divide: (key/value head, tile of queries).
-constexpr std::int64_t attention_work_items(AttentionTile tile, std::int64_t seq, std::int64_t heads,
-                                            std::int64_t kv_heads) {
-  return kv_heads * AttentionShape{tile, seq, heads, kv_heads, 0, 0}.tiles();
-}
-
-// Floats of scratch per thread.
-constexpr std::int64_t attention_scratch_floats(AttentionTile tile, std::int64_t seq, std::int64_t heads,
-                                                std::int64_t kv_heads, std::int64_t dim) {
-  const AttentionShape shape{tile, seq, heads, kv_heads, dim, 0};
-  return shape.state_floats() + shape.tile_rows() * (dim + tile.keys + 1);
-}
-
-// The running softmax of a tile's rows: largest score, sum of exponentials, weighted sum of values.
-struct AttentionState {
+// The running softmax of a tile's rows: largest score, sum of exponentials, the factor by which what was summed before
+// shrinks, weighted sum of values. Sums are f32.
+struct RunningSoftmax {
   float* maximum;  // [rows]
   float* sum;      // [rows]
+  float* shrink;   // [rows]
   float* acc;      // [rows][dim]
 
-  AttentionState(float* memory, std::int64_t rows) : maximum(memory), sum(memory + rows), acc(memory + 2 * rows) {}
+  RunningSoftmax(float* memory, std::int64_t rows)
+      : maximum(memory), sum(memory + rows), shrink(memory + 2 * rows), acc(memory + 3 * rows) {}
+};
+constexpr std::int64_t running_floats(std::int64_t rows, std::int64_t dim) { return rows * (dim + 3); }
 
-  void clear(std::int64_t rows, std::int64_t dim) {
-    for (std::int64_t r = 0; r < rows; ++r) maximum[r] = Max::identity, sum[r] = 0.0f;
-    for (std::int64_t i = 0; i < rows * dim; ++i) acc[i] = 0.0f;
-  }
+// How the left operand of a product with a cache of this layout is stored.
+template <BLayout Layout>
+struct Multiplier {
+  using type = float;
+};
+template <>
+struct Multiplier<BLayout::kPairs> {
+  using type = bf16;
 };
 
-// A work item: `tokens` queries from `token` on, all heads of one group. Row r is token r / group, head r % group.
-// `keys` are those that any of them sees.
-struct AttentionItem {
-  std::int64_t kv_head, token, tokens, rows;
-  Range keys;
-
-  // Tiles alternate from both ends: late tiles see more keys, and contiguous ranges of items come out balanced.
-  template <class Seen>
-  AttentionItem(const AttentionShape& shape, const Seen& seen, std::int64_t item) {
-    const std::int64_t i = item % shape.tiles();
-    const std::int64_t tile = i % 2 == 0 ? i / 2 : shape.tiles() - 1 - i / 2;
-    kv_head = item / shape.tiles();
-    token = tile * shape.tile_tokens();
-    tokens = shape.seq - token < shape.tile_tokens() ? shape.seq - token : shape.tile_tokens();
-    rows = tokens * shape.group();
-    keys = seen(token);
-    for (std::int64_t s = token + 1; s < token + tokens; ++s) {
-      const Range more = seen(s);
-      keys = {more.begin < keys.begin ? more.begin : keys.begin, more.end > keys.end ? more.end : keys.end};
-    }
-    if (keys.begin < 0) keys.begin = 0;
+// The keys that any of these queries sees, from a multiple of `unit` on.
+template <class Seen>
+STRATA_INLINE Range seen_by(Range tokens, std::int64_t unit, const Seen& seen) {
+  if (tokens.size() <= 0) return {0, 0};
+  Range keys = seen(tokens.begin);
+  for (std::int64_t s = tokens.begin + 1; s < tokens.end; ++s) {
+    const Range more = seen(s);
+    keys = {more.begin < keys.begin ? more.begin : keys.begin, more.end > keys.end ? more.end : keys.end};
   }
-};
+  return {keys.begin < 0 ? 0 : keys.begin / unit * unit, keys.end};
+}
 
-// Calls f(Lanes<H>, row) with heights 8 (16 lanes) or 4, then 4, 2, 1 until all rows are covered.
+// Calls f(Lanes<H>, row) with height H, then H / 2, ..., 1 until all rows are covered.
 template <int H, class F>
 STRATA_INLINE void for_each_row_tile(std::int64_t row, std::int64_t rows, F&& f) {
   for (; row + H <= rows; row += H) f(Lanes<H>{}, row);
   if constexpr (H > 1) for_each_row_tile<H / 2>(row, rows, f);
 }
-template <int L>
-inline constexpr int kAttentionHeight = L >= 16 ? 8 : 4;
-// Vectors per row: 16 accumulators at most with 32 registers, 8 with 16.
-template <int L, int Height>
-inline constexpr int kAttentionVectors = Height == kAttentionHeight<L> ? 2 : 4;
-
-// Low tiles (decode) are bound by memory: they fetch the next block of keys and values ahead.
-template <int L, int Rows, std::int64_t Block>
-inline constexpr std::int64_t kFetchAhead = Rows < kAttentionHeight<L> ? Block : 0;
 
 // Calls f(first, chunk, count) with x * scale as T, piece by piece: vectors convert, whatever order the pieces are
 // stored in. `first` is even.
@@ -131,45 +102,89 @@ STRATA_INLINE void convert_in_chunks(const float* x, float scale, std::int64_t c
   }
 }
 
-// How the left operand of a product with B of this layout is stored.
-template <BLayout Layout>
-struct Multiplier {
-  using type = float;
-};
-template <>
-struct Multiplier<BLayout::kPairs> {
-  using type = bf16;
-};
+// The queries of a tile times `scale` into `queries`, [dim][rows] or in pairs [dim / 2][rows][2]; the softmax of no
+// keys.
+template <int L, BLayout Keys, class TQ>
+STRATA_NOINLINE void start_attention(const float* q, std::int64_t ldq, std::int64_t dim, QueryTile tile, float scale,
+                                     TQ* queries, float* running) {
+  constexpr std::int64_t kStep = kStepOf<Keys>;
+  const std::int64_t rows = tile.rows();
+  const RunningSoftmax state(running, rows);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* row = q + tile.token(r) * ldq + tile.head(r) * dim;
+    convert_in_chunks<L, TQ>(row, scale, dim, [&](std::int64_t first, const TQ* chunk, std::int64_t count) {
+      TQ* to = queries + first * rows + r * kStep;
+      for (std::int64_t d = 0; d < count; d += kStep) {
+        __builtin_memcpy(to + d * rows, chunk + d, kStep * sizeof(TQ));
+      }
+    });
+    state.maximum[r] = Max::identity, state.sum[r] = 0.0f;
+  }
+  for (std::int64_t i = 0; i < rows * dim; ++i) state.acc[i] = 0.0f;
+}
 
-template <int Rows, int NV, int L, BLayout Keys, std::int64_t Block, class TQ, class TC>
+// tile += A * B over `steps` values of k, or pairs of them, fetching B as `How` says. A tile of few accumulators is
+// made of several, because one would wait for the latency of the multiply-adds.
+template <BLayout Layout, Stream How, int Rows, int NV, int L, class TA, class TB>
+STRATA_INLINE void multiply_cache(Tile<Rows, NV, L>& tile, TileA<TA> a, TileB<TB> b, std::int64_t steps) {
+  constexpr int kChains = Rows * NV >= 4 ? 1 : 4 / (Rows * NV);
+  const auto step = [&](Tile<Rows, NV, L>& to, std::int64_t i) {
+    const TileA<TA> left{a.data + i * a.step, a.row, a.step};
+    const TileB<TB> right{b.data + i * b.step, b.panel, b.step};
+    if constexpr (How.ahead > 0) {
+      STRATA_UNROLL
+      for (int v = 0; v < NV; ++v) {
+        __builtin_prefetch(reinterpret_cast<const char*>(right.data + v * b.panel) + How.ahead, 0, How.locality);
+      }
+    }
+    if constexpr (Layout == BLayout::kPairs) {
+      multiply_pairs(to, left, right, 1);
+    } else {
+      multiply_lanes(to, left, right, 1);
+    }
+  };
+  std::int64_t i = 0;
+  if constexpr (kChains > 1) {
+    Tile<Rows, NV, L> more[kChains - 1];
+    STRATA_UNROLL
+    for (int c = 1; c < kChains; ++c) more[c - 1].clear();
+    for (; i + kChains <= steps; i += kChains) {
+      step(tile, i);
+      STRATA_UNROLL
+      for (int c = 1; c < kChains; ++c) step(more[c - 1], i + c);
+    }
+    STRATA_UNROLL
+    for (int c = 1; c < kChains; ++c) tile.add(more[c - 1]);
+  }
+  for (; i < steps; ++i) step(tile, i);
+}
+
+template <int Rows, int NV, Stream How, int L, BLayout Keys, std::int64_t Block, class TQ, class TC>
 STRATA_NOINLINE void score_tile(const TQ* q, std::int64_t rows, const TC* k, std::int64_t dim, float* scores) {
   constexpr std::int64_t kStep = kStepOf<Keys>;
-  const std::int64_t ahead = kFetchAhead<L, Rows, Block> * dim;
-  const TileA<TQ> queries{q, kStep, kStep * rows};
-  const TileB<TC> keys{k, dim * L, kStep * L};
   Tile<Rows, NV, L> tile;
   tile.clear();
-  if constexpr (Keys == BLayout::kPairs) {
-    multiply_pairs(tile, queries, keys, dim / 2, {}, ahead);
-  } else {
-    multiply_lanes(tile, queries, keys, dim, {}, ahead);
-  }
+  multiply_cache<Keys, How>(tile, TileA<TQ>{q, kStep, kStep * rows}, TileB<TC>{k, dim * L, kStep * L}, dim / kStep);
   store_tile(tile, scores, Block, 0, Rows, 0, NV * L, Overwrite{});
 }
 
-// scores[r][0 .. panels * L) = q[r] . keys; q packed [dim][rows] or [dim / 2][rows][2], k at the first panel.
-template <int L, BLayout Keys, std::int64_t Block, class TQ, class TC>
-STRATA_INLINE void score_block(const TQ* q, std::int64_t rows, const TC* k, std::int64_t panels, std::int64_t dim,
+// scores[r][0 ..] = q[r] . keys, for a range of at most Block keys that begins at a multiple of L, in whole vectors.
+// k: the cache of the tile's key/value head; scores: [rows][Block].
+template <int L, CacheTile How, BLayout Keys, std::int64_t Block, class TQ, class TC>
+STRATA_INLINE void score_block(const TQ* queries, std::int64_t rows, const TC* k, std::int64_t dim, Range keys,
                                float* scores) {
-  for_each_row_tile<kAttentionHeight<L>>(0, rows, [&]<int H>(Lanes<H>, std::int64_t row) {
-    constexpr int kVectors = kAttentionVectors<L, H>;
+  const TC* first = k + keys.begin * dim;
+  const std::int64_t panels = div_up(keys.size(), L);
+  for_each_row_tile<How.rows>(0, rows, [&]<int H>(Lanes<H>, std::int64_t row) {
+    constexpr int kVectors = How.how.panels;
+    const TQ* q = queries + row * kStepOf<Keys>;
     float* out = scores + row * Block;
     std::int64_t p = 0;
     for (; p + kVectors <= panels; p += kVectors) {
-      score_tile<H, kVectors, L, Keys, Block>(q + row * kStepOf<Keys>, rows, k + p * dim * L, dim, out + p * L);
+      score_tile<H, kVectors, How.how, L, Keys, Block>(q, rows, first + p * dim * L, dim, out + p * L);
     }
-    for (; p < panels; ++p) {
-      score_tile<H, 1, L, Keys, Block>(q + row * kStepOf<Keys>, rows, k + p * dim * L, dim, out + p * L);
+    for (; kVectors > 1 && p < panels; ++p) {
+      score_tile<H, 1, How.how, L, Keys, Block>(q, rows, first + p * dim * L, dim, out + p * L);
     }
   });
 }
@@ -177,8 +192,8 @@ STRATA_INLINE void score_block(const TQ* q, std::int64_t rows, const TC* k, std:
 // One row's step of the online softmax over its scores `valid` of `padded`; the weights of the others become 0. The
 // weights may overwrite the scores. Returns the factor by which what was summed so far shrinks.
 template <int L, class TP, class Score>
-STRATA_INLINE float softmax_step(float* scores, Range valid, std::int64_t padded, TP* weights, const Score& score,
-                                 float& maximum, float& sum) {
+STRATA_INLINE float softmax_row(float* scores, Range valid, std::int64_t padded, TP* weights, const Score& score,
+                                float& maximum, float& sum) {
   const std::int64_t used = valid.size() < 0 ? 0 : valid.size(), begin = used == 0 ? 0 : valid.begin;
   float* const from = scores + begin;
   TP* const to = weights + begin;
@@ -199,6 +214,28 @@ STRATA_INLINE float softmax_step(float* scores, Range valid, std::int64_t padded
   return shrink;
 }
 
+// The weights of a block lie where its scores were: elements from row to row.
+template <BLayout Values, std::int64_t Block>
+inline constexpr std::int64_t kWeightsRow =
+    Block * static_cast<std::int64_t>(sizeof(float) / sizeof(typename Multiplier<Values>::type));
+
+// The online softmax over the scores of a block of keys, of which each query sees its own.
+template <int L, BLayout Values, std::int64_t Block, class Seen, class Score>
+STRATA_NOINLINE void softmax_block(QueryTile tile, Range keys, const Seen& seen, const Score& score, float* scores,
+                                   float* running) {
+  using TP = typename Multiplier<Values>::type;
+  const std::int64_t rows = tile.rows();
+  const RunningSoftmax state(running, rows);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const Range all = seen(tile.token(r));
+    const Range here = {all.begin > keys.begin ? all.begin - keys.begin : 0,
+                        all.end < keys.end ? all.end - keys.begin : keys.size()};
+    TP* weights = reinterpret_cast<TP*>(scores) + r * kWeightsRow<Values, Block>;
+    state.shrink[r] =
+        softmax_row<L>(scores + r * Block, here, keys.size(), weights, score, state.maximum[r], state.sum[r]);
+  }
+}
+
 // The value of the last key by itself, where the others came in pairs: what lies beside it is not of the context.
 template <int Rows, int NV, int L>
 STRATA_INLINE void add_last_value(Tile<Rows, NV, L>& tile, const bf16* p, std::int64_t p_row, const bf16* v) {
@@ -212,181 +249,63 @@ STRATA_INLINE void add_last_value(Tile<Rows, NV, L>& tile, const bf16* p, std::i
 }
 
 // p: [row][key], with p_row elements from row to row.
-template <int Rows, int NV, int L, BLayout Values, std::int64_t Block, class TP, class TC>
+template <int Rows, int NV, Stream How, int L, BLayout Values, class TP, class TC>
 STRATA_NOINLINE void value_tile(const TP* p, std::int64_t p_row, const float* shrink, const TC* v, std::int64_t keys,
                                 std::int64_t dim, float* acc) {
   constexpr std::int64_t kStep = kStepOf<Values>;
-  const std::int64_t ahead = kFetchAhead<L, Rows, Block> * dim;
-  const TileA<TP> weights{p, p_row, kStep};
-  const TileB<TC> values{v, kStep * L, kStep * dim};
   Tile<Rows, NV, L> tile;
   STRATA_UNROLL
   for (int r = 0; r < Rows; ++r) {
     STRATA_UNROLL
     for (int j = 0; j < NV; ++j) tile.acc[r][j] = load(Lanes<L>{}, acc + r * dim + j * L) * shrink[r];
   }
+  multiply_cache<Values, How>(tile, TileA<TP>{p, p_row, kStep}, TileB<TC>{v, kStep * L, kStep * dim}, keys / kStep);
   if constexpr (Values == BLayout::kPairs) {
-    multiply_pairs(tile, weights, values, keys / 2, {}, ahead);
     if (keys % 2 != 0) add_last_value(tile, p + keys - 1, p_row, v + (keys - 1) * dim);
-  } else {
-    multiply_lanes(tile, weights, values, keys, {}, ahead);
   }
   store_tile(tile, acc, dim, 0, Rows, 0, NV * L, Overwrite{});
 }
 
-// acc[r] = acc[r] * shrink[r] + sum over keys of p[r][key] * v[key]; lanes along dim.
-template <int L, BLayout Values, std::int64_t Block, class TP, class TC>
-STRATA_INLINE void value_block(const TP* p, std::int64_t p_row, const float* shrink, std::int64_t rows, const TC* v,
-                               std::int64_t keys, std::int64_t dim, float* acc) {
-  constexpr std::int64_t kStep = kStepOf<Values>;
-  for_each_row_tile<kAttentionHeight<L>>(0, rows, [&]<int H>(Lanes<H>, std::int64_t row) {
-    constexpr int kVectors = kAttentionVectors<L, H>;
-    const TP* weights = p + row * p_row;
-    float* out = acc + row * dim;
+// acc[r] = acc[r] * shrink[r] + sum over keys of weight[r][key] * v[key]; lanes along dim. v: the cache of the tile's
+// key/value head.
+template <int L, CacheTile How, BLayout Values, std::int64_t Block, class TC>
+STRATA_INLINE void value_block(const float* scores, std::int64_t rows, const TC* v, std::int64_t dim, Range keys,
+                               float* running) {
+  using TP = typename Multiplier<Values>::type;
+  constexpr std::int64_t kStep = kStepOf<Values>, kRow = kWeightsRow<Values, Block>;
+  const RunningSoftmax state(running, rows);
+  const TC* first = v + keys.begin * dim;
+  for_each_row_tile<How.rows>(0, rows, [&]<int H>(Lanes<H>, std::int64_t row) {
+    constexpr int kVectors = How.how.panels;
+    const TP* p = reinterpret_cast<const TP*>(scores) + row * kRow;
+    const float* shrink = state.shrink + row;
+    float* out = state.acc + row * dim;
     std::int64_t d = 0;
     for (; d + kVectors * L <= dim; d += kVectors * L) {
-      value_tile<H, kVectors, L, Values, Block>(weights, p_row, shrink + row, v + d * kStep, keys, dim, out + d);
+      value_tile<H, kVectors, How.how, L, Values>(p, kRow, shrink, first + d * kStep, keys.size(), dim, out + d);
     }
-    for (; d + L <= dim; d += L) {
-      value_tile<H, 1, L, Values, Block>(weights, p_row, shrink + row, v + d * kStep, keys, dim, out + d);
+    for (; kVectors > 1 && d + L <= dim; d += L) {
+      value_tile<H, 1, How.how, L, Values>(p, kRow, shrink, first + d * kStep, keys.size(), dim, out + d);
     }
-    if constexpr (Values == BLayout::kLanes) {
-      for (; d < dim; ++d) value_tile<H, 1, 1, Values, Block>(weights, p_row, shrink + row, v + d, keys, dim, out + d);
+    if constexpr (Values == BLayout::kLanes && L > 1) {
+      for (; d < dim; ++d) value_tile<H, 1, How.how, 1, Values>(p, kRow, shrink, first + d, keys.size(), dim, out + d);
     }
   });
 }
 
-// Queries of an item times `scale`: [dim][rows], or in pairs [dim / 2][rows][2].
-template <int L, BLayout Keys, class TQ>
-STRATA_INLINE void pack_queries(const AttentionShape& shape, const AttentionItem& item, const float* q, float scale,
-                                TQ* out) {
-  constexpr std::int64_t kStep = kStepOf<Keys>;
-  const std::int64_t group = shape.group();
-  for (std::int64_t r = 0; r < item.rows; ++r) {
-    const float* row = q + (item.token + r / group) * shape.ldq + (item.kv_head * group + r % group) * shape.dim;
-    convert_in_chunks<L, TQ>(row, scale, shape.dim, [&](std::int64_t first, const TQ* chunk, std::int64_t count) {
-      TQ* to = out + first * item.rows + r * kStep;
-      for (std::int64_t d = 0; d < count; d += kStep) {
-        __builtin_memcpy(to + d * item.rows, chunk + d, kStep * sizeof(TQ));
-      }
+// The weighted sums of a tile's rows, divided by the sums of the weights, into out[token][head][dim].
+template <int L>
+STRATA_NOINLINE void finish_attention(QueryTile tile, std::int64_t heads, std::int64_t dim, float* running,
+                                      float* out) {
+  const std::int64_t rows = tile.rows();
+  const RunningSoftmax state(running, rows);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    float* to = out + (tile.token(r) * heads + tile.head(r)) * dim;
+    const float* from = state.acc + r * dim;
+    const float inverse = 1.0f / state.sum[r];
+    for_each_lane_group<L>(dim, [&](auto lanes, std::int64_t d) {
+      store(lanes, to + d, static_cast<Vec<float, lanes.count>>(load(lanes, from + d) * inverse));
     });
-  }
-}
-
-// The item's rows over a range of keys that begins at a multiple of L. scratch: rows * (dim + Block + 1).
-template <int L, BLayout Keys, BLayout Values, std::int64_t Block, class TC, class Seen, class Score>
-STRATA_INLINE void attend(const AttentionShape& shape, const AttentionItem& item, const float* q, const TC* k_cache,
-                          const TC* v_cache, const Seen& seen, float scale, const Score& score, Range range,
-                          AttentionState state, float* scratch) {
-  using TQ = typename Multiplier<Keys>::type;
-  using TP = typename Multiplier<Values>::type;
-  const std::int64_t rows = item.rows, dim = shape.dim, group = shape.group();
-  float* scores = scratch + rows * dim;   // [rows][Block]; the weights take the place of the scores
-  float* shrink = scores + rows * Block;  // [rows]
-  TQ* packed_q = reinterpret_cast<TQ*>(scratch);
-  TP* weights = reinterpret_cast<TP*>(scores);
-  constexpr std::int64_t kWeightsRow = Block * static_cast<std::int64_t>(sizeof(float) / sizeof(TP));
-  pack_queries<L, Keys>(shape, item, q, scale, packed_q);
-  state.clear(rows, dim);
-  const TC* k = k_cache + item.kv_head * shape.ctx_capacity * dim;
-  const TC* v = v_cache + item.kv_head * shape.ctx_capacity * dim;
-  for (std::int64_t first = range.begin; first < range.end; first += Block) {
-    const std::int64_t keys = range.end - first < Block ? range.end - first : Block;
-    score_block<L, Keys, Block>(packed_q, rows, k + first * dim, div_up(keys, L), dim, scores);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const Range all = seen(item.token + r / group);
-      const Range here = {all.begin > first ? all.begin - first : 0, all.end - first < keys ? all.end - first : keys};
-      shrink[r] = softmax_step<L>(scores + r * Block, here, keys, weights + r * kWeightsRow, score, state.maximum[r],
-                                  state.sum[r]);
-    }
-    value_block<L, Values, Block>(weights, kWeightsRow, shrink, rows, v + first * dim, keys, dim, state.acc);
-  }
-}
-
-// The row of `out` that belongs to row r of an item.
-inline float* attention_out_row(const AttentionShape& shape, const AttentionItem& item, std::int64_t r, float* out) {
-  const std::int64_t group = shape.group();
-  return out + ((item.token + r / group) * shape.heads + item.kv_head * group + r % group) * shape.dim;
-}
-
-// Decode and prefill: the work items [work_begin, work_end). scratch: attention_scratch_floats, one per thread.
-template <int L, AttentionTile Tile, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes, class TC,
-          class Seen, class Score>
-STRATA_NOINLINE void attention(const float* q, std::int64_t ldq, const TC* k_cache, const TC* v_cache, const Seen& seen,
-                               float scale, const Score& score, std::int64_t seq, std::int64_t heads,
-                               std::int64_t kv_heads, std::int64_t dim, std::int64_t ctx_capacity, float* out,
-                               float* scratch, std::int64_t work_begin, std::int64_t work_end) {
-  const AttentionShape shape{Tile, seq, heads, kv_heads, dim, ctx_capacity, ldq};
-  for (std::int64_t i = work_begin; i < work_end; ++i) {
-    const AttentionItem item(shape, seen, i);
-    const AttentionState state(scratch, item.rows);
-    attend<L, Keys, Values, Tile.keys>(shape, item, q, k_cache, v_cache, seen, scale, score,
-                                       {item.keys.begin / L * L, item.keys.end}, state, scratch + shape.state_floats());
-    for (std::int64_t r = 0; r < item.rows; ++r) {
-      float* to = attention_out_row(shape, item, r, out);
-      const float* from = state.acc + r * dim;
-      const float inverse = 1.0f / state.sum[r];
-      for_each_lane_group<L>(dim, [&](auto lanes, std::int64_t d) {
-        store(lanes, to + d, static_cast<Vec<float, lanes.count>>(load(lanes, from + d) * inverse));
-      });
-    }
-  }
-}
-
-// Where threads outnumber the work items (decode with few key/value heads), each item is split into `splits` ranges of
-// keys: attention_split over items * splits units, a barrier, then attention_merge over the items.
-inline std::int64_t attention_partial_floats(AttentionTile tile, std::int64_t seq, std::int64_t heads,
-                                             std::int64_t kv_heads, std::int64_t dim, std::int64_t splits) {
-  const AttentionShape shape{tile, seq, heads, kv_heads, dim, 0};
-  return attention_work_items(tile, seq, heads, kv_heads) * splits * shape.state_floats();
-}
-
-template <int L, AttentionTile Tile, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes, class TC,
-          class Seen, class Score>
-STRATA_NOINLINE void attention_split(const float* q, std::int64_t ldq, const TC* k_cache, const TC* v_cache,
-                                     const Seen& seen, float scale, const Score& score, std::int64_t seq,
-                                     std::int64_t heads, std::int64_t kv_heads, std::int64_t dim,
-                                     std::int64_t ctx_capacity, std::int64_t splits, float* partials, float* scratch,
-                                     std::int64_t work_begin, std::int64_t work_end) {
-  const AttentionShape shape{Tile, seq, heads, kv_heads, dim, ctx_capacity, ldq};
-  for (std::int64_t i = work_begin; i < work_end; ++i) {
-    const AttentionItem item(shape, seen, i / splits);
-    const std::int64_t first = item.keys.begin / L * L, split = i % splits;
-    const std::int64_t blocks = div_up(item.keys.end - first, Tile.keys);
-    const std::int64_t begin = first + blocks * split / splits * Tile.keys;
-    const std::int64_t end = first + blocks * (split + 1) / splits * Tile.keys;
-    const AttentionState state(partials + i * shape.state_floats(), item.rows);
-    attend<L, Keys, Values, Tile.keys>(shape, item, q, k_cache, v_cache, seen, scale, score,
-                                       {begin, end < item.keys.end ? end : item.keys.end}, state, scratch);
-  }
-}
-
-// Weights the partial sums of an item by e^(their maximum - the largest maximum).
-template <int L, AttentionTile Tile, class Seen>
-STRATA_NOINLINE void attention_merge(const float* partials, const Seen& seen, std::int64_t seq, std::int64_t heads,
-                                     std::int64_t kv_heads, std::int64_t dim, std::int64_t splits, float* out,
-                                     std::int64_t item_begin, std::int64_t item_end) {
-  const AttentionShape shape{Tile, seq, heads, kv_heads, dim, 0};
-  for (std::int64_t i = item_begin; i < item_end; ++i) {
-    const AttentionItem item(shape, seen, i);
-    const float* first = partials + i * splits * shape.state_floats();
-    const auto partial = [&](std::int64_t split) {
-      return AttentionState(const_cast<float*>(first) + split * shape.state_floats(), item.rows);
-    };
-    for (std::int64_t r = 0; r < item.rows; ++r) {
-      float maximum = Max::identity, sum = 0.0f;
-      for (std::int64_t s = 0; s < splits; ++s) maximum = max(maximum, partial(s).maximum[r]);
-      for (std::int64_t s = 0; s < splits; ++s) sum += exp(partial(s).maximum[r] - maximum) * partial(s).sum[r];
-      float* to = attention_out_row(shape, item, r, out);
-      for (std::int64_t s = 0; s < splits; ++s) {
-        const float weight = exp(partial(s).maximum[r] - maximum) / sum;
-        const float* from = partial(s).acc + r * dim;
-        for_each_lane_group<L>(dim, [&]<int N>(Lanes<N> lanes, std::int64_t d) {
-          const Vec<float, N> before = s == 0 ? Vec<float, N>{} : load(lanes, to + d);
-          store<N>(lanes, to + d, before + load(lanes, from + d) * weight);
-        });
-      }
-    }
   }
 }
 

@@ -8,3 +8,4 @@
 #include "tensor/gather.h"
 #include "tensor/matmul.h"
 #include "tensor/team.h"
+#include "tensor/units.h"

@@ -232,31 +232,46 @@ void bench_gemm(std::int64_t m, std::int64_t k, std::int64_t n, int rounds) {
   race(title, "GFLOP/s", list, rounds);
 }
 
-// Decode and prefill of a layer with grouped queries, for all key/value heads.
-template <class TC>
-void add_attention(std::vector<Candidate>& list, const char* type, std::int64_t seq, std::int64_t start,
-                   Buffer<float>& q, Buffer<TC>& k, Buffer<TC>& v, Buffer<float>& out, Buffer<float>& scratch,
-                   std::vector<std::int32_t>& positions, bool bytes) {
-  constexpr std::int64_t kHeads = 16, kKvHeads = 8, kDim = 128, kCapacity = 8192;
+// Decode and prefill of a layer with grouped queries, for all key/value heads: the leaves of an attention in the loops
+// of its default tree, tiles of `Rows` and blocks of `Keys`.
+template <int Rows, std::int64_t Keys, CacheTile Scores, CacheTile Values, class TC>
+void add_attention(std::vector<Candidate>& list, const std::string& name, std::int64_t seq, std::int64_t start,
+                   Buffer<float>& q, Buffer<TC>& k, Buffer<TC>& v, Buffer<float>& out, Buffer<float>& scratch) {
+  constexpr std::int64_t kHeads = 16, kGroup = 2, kDim = 128, kCapacity = 8192, kTokens = Rows / kGroup;
+  constexpr BLayout kLayout = std::is_same_v<TC, bf16> ? BLayout::kPairs : BLayout::kLanes;
   double pairs = 0;
   for (std::int64_t s = 0; s < seq; ++s) pairs += static_cast<double>(start + s + 1);
-  const double work =
-      bytes ? 2.0 * kKvHeads * kDim * sizeof(TC) * static_cast<double>(start + seq) : 4.0 * kHeads * kDim * pairs;
-  list.push_back({type, work, [&, seq] {
-                    attention<kLanes>(q.data(), kHeads * kDim, k.data(), v.data(), positions.data(), seq, kHeads,
-                                      kKvHeads, kDim, kCapacity, 0.088f, out.data(), scratch.data(), 0,
-                                      attention_work_items(seq, kHeads, kKvHeads));
-                  }});
+  const bool bytes = seq == 1;
+  const double work = bytes ? 2.0 * kHeads / kGroup * kDim * sizeof(TC) * static_cast<double>(start + seq)
+                            : 4.0 * kHeads * kDim * pairs;
+  list.push_back(
+      {name, work, [&, seq, start] {
+         const auto seen = [=](std::int64_t s) { return Range{0, start + s + 1}; };
+         auto* const queries = reinterpret_cast<typename Multiplier<kLayout>::type*>(scratch.data());
+         float* const scores = scratch.data() + Rows * kDim;
+         float* const running = scores + Rows * Keys;
+         for (std::int64_t head = 0; head < kHeads; head += kGroup) {
+           const std::int64_t cache = head / kGroup * kCapacity * kDim;
+           for (std::int64_t token = 0; token < seq; token += kTokens) {
+             const QueryTile tile{{token, std::min(token + kTokens, seq)}, {head, head + kGroup}};
+             start_attention<kLanes, kLayout>(q.data(), kHeads * kDim, kDim, tile, 0.088f, queries, running);
+             for (const Range keys : Parts(seen_by(tile.tokens, kLanes, seen), Keys, kLanes)) {
+               score_block<kLanes, Scores, kLayout, Keys>(queries, tile.rows(), k.data() + cache, kDim, keys, scores);
+               softmax_block<kLanes, kLayout, Keys>(tile, keys, seen, Unchanged{}, scores, running);
+               value_block<kLanes, Values, kLayout, Keys>(scores, tile.rows(), v.data() + cache, kDim, keys, running);
+             }
+             finish_attention<kLanes>(tile, kHeads, kDim, running, out.data());
+           }
+         }
+       }});
 }
 
 void bench_attention(std::int64_t seq, std::int64_t start, int rounds) {
   constexpr std::int64_t kCache = 8 * 8192 * 128;
   Buffer<float> q(seq * 16 * 128), out(seq * 16 * 128), k32(kCache), v32(kCache), large(64 << 20);
-  Buffer<float> scratch(attention_scratch_floats(seq, 16, 8, 128));
+  Buffer<float> scratch(1 << 16);
   Buffer<f16> k16(kCache), v16(kCache);
   Buffer<bf16> kb(kCache), vb(kCache);
-  std::vector<std::int32_t> positions(static_cast<std::size_t>(seq));
-  for (std::int64_t s = 0; s < seq; ++s) positions[static_cast<std::size_t>(s)] = static_cast<std::int32_t>(start + s);
   const bool decode = seq == 1;
   const std::int64_t steps = 4'000'000;
   std::vector<Candidate> list;
@@ -265,9 +280,20 @@ void bench_attention(std::int64_t seq, std::int64_t start, int rounds) {
   } else {
     list.push_back({"f32 peak", 2.0 * 16 * kLanes * static_cast<double>(steps), [=] { fma_peak(steps); }});
   }
-  add_attention(list, "cache f32", seq, start, q, k32, v32, out, scratch, positions, decode);
-  add_attention(list, "cache f16", seq, start, q, k16, v16, out, scratch, positions, decode);
-  add_attention(list, "cache bf16", seq, start, q, kb, vb, out, scratch, positions, decode);
+  const auto add = [&](const char* type, auto& k, auto& v) {
+    const std::string cache = std::string("cache ") + type;
+    if (decode) {
+      add_attention<2, 256, CacheTile{2, {1}}, CacheTile{2, {8}}>(list, cache + ", 1 x 8 vectors", seq, start, q, k, v,
+                                                                  out, scratch);
+      add_attention<2, 64, CacheTile{2, {4}}, CacheTile{2, {4}}>(list, cache + ", 4 x 4 vectors", seq, start, q, k, v,
+                                                                 out, scratch);
+    } else {
+      add_attention<32, 64, CacheTile{8, {2}}, CacheTile{8, {2}}>(list, cache, seq, start, q, k, v, out, scratch);
+    }
+  };
+  add("f32", k32, v32);
+  add("f16", k16, v16);
+  add("bf16", kb, vb);
   char title[96];
   std::snprintf(title, sizeof(title), "attention %ld tokens after %ld, heads 16/8, dim 128", static_cast<long>(seq),
                 static_cast<long>(start));

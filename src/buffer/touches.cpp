@@ -102,8 +102,8 @@ class Toucher {
   Share share(const std::optional<Address>& address, std::int64_t element_bytes) const {
     if (loop_ == nullptr) return {};
     if (loop_->kind == Kind::kOnce) return {.kind = Share::Kind::kFirst};
+    if (schedule::divided_inside(*loop_) != nullptr) return {};
     const schedule::TileIterator& iterator = op_.tree.iterators[static_cast<std::size_t>(loop_->iterator)];
-    if (iterator.is_counted_by_code) return {};
     if (iterator.extent.max() <= loop_->step) return {.kind = Share::Kind::kFirst};
     return address ? divided(op_, *loop_, *address, element_bytes) : Share{};
   }

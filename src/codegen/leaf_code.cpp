@@ -42,18 +42,18 @@ std::string layout_text(const TensorType& type) {
   return packs[1].lanes == 2 ? "tensor::BLayout::kPairs" : "tensor::BLayout::kQuads";
 }
 
-std::string attention_tile_text(const machine::AttentionBlock& block) {
-  return "tensor::AttentionTile{" + number(block.rows) + ", " + number(block.keys) + "}";
-}
-
 std::string stream_text(const schedule::TileNode& node) {
   return "tensor::Stream{" + number(node.panels) + ", " + number(node.stream.ahead_bytes) + ", " +
          number(node.stream.locality) + "}";
 }
 
+std::string register_tile_text(const schedule::TileNode& node) {
+  return "tensor::CacheTile{" + number(node.rows) + ", " + stream_text(node) + "}";
+}
+
 }  // namespace
 
-std::string buffer_name(const schedule::TileNode& node) { return "b_" + cpp_name(node.buffer); }
+std::string buffer_name(const std::string& buffer) { return "b_" + cpp_name(buffer); }
 
 LeafCode::LeafCode(const schedule::ScheduledOp& op, std::vector<std::string> operands, std::string destination,
                    const machine::Machine& machine)
@@ -90,13 +90,21 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   }
   if (first == "panels") return number(place.node->panels);
   if (first == "stream") return stream_text(*place.node);
-  if (first == "scratch") return buffer_name(*place.node);
+  if (first == "with") return buffer_name(place.node->with.at(static_cast<std::size_t>(integer(rest))));
   const RangeCode own =
       op_.rows < std::ssize(place.ranges) ? place.ranges[static_cast<std::size_t>(op_.rows)] : RangeCode{};
   if (first == "begin") return own.begin;
   if (first == "end") return own.end;
   if (first == "count") return own.end + " - " + own.begin;
-  if (first == "tile") return attention_tile_text(machine::attention_block(machine_));
+  if (first == "queries") {
+    return "tensor::QueryTile{" + range(op_.attention->token, place) + ", " + range(op_.attention->head, place) + "}";
+  }
+  if (first == "kv_head") {
+    return place.ranges[static_cast<std::size_t>(op_.attention->head)].begin + " / " + number(op_.attention->group);
+  }
+  if (first == "register_tile") return register_tile_text(*place.node);
+  if (first == "key") return key_property(rest, place);
+  if (first == "token") return range(op_.attention->token, place);
   if (first == "score") return score_property(rest);
   if (first == "m" || first == "n" || first == "k") return range_property(std::string(first), rest, place);
   const int operand = first == "left" ? left_ : first == "right" ? right_ : integer(first);
@@ -153,14 +161,25 @@ std::string LeafCode::run(const TensorType& type, bool is_inner) const {
   return cpp_size(ir::element_count(is_inner ? ir::Shape(at, type.shape.end()) : ir::Shape(type.shape.begin(), at)));
 }
 
+std::string LeafCode::range(int iterator, const LeafPlace& place) const {
+  const RangeCode& range = place.ranges[static_cast<std::size_t>(iterator)];
+  return range.name.empty() ? "{" + range.begin + ", " + range.end + "}" : range.name;
+}
+
+std::string LeafCode::key_property(std::string_view property, const LeafPlace& place) const {
+  if (property == "most") return number(place.ranges[static_cast<std::size_t>(op_.attention->key)].most);
+  STRATA_CHECK(property == "range", "a leaf asks for key." + std::string(property));
+  return range(op_.attention->key, place);
+}
+
 std::string LeafCode::range_property(const std::string& name, std::string_view property, const LeafPlace& place) const {
   using Class = ir::IteratorClass;
   const int iterator = *op_.contraction->only(name == "m" ? Class::kM : name == "n" ? Class::kN : Class::kK);
   const ir::Dim& extent = op_.tree.iterators[static_cast<std::size_t>(iterator)].extent;
-  const RangeCode& range = place.ranges[static_cast<std::size_t>(iterator)];
   if (property.empty()) return cpp_size(extent);
-  if (property == "range") return range.name.empty() ? "{" + range.begin + ", " + range.end + "}" : range.name;
+  if (property == "range") return range(iterator, place);
   if (property == "panels") {
+    const RangeCode& range = place.ranges[static_cast<std::size_t>(iterator)];
     const auto& packs = op_.value->arguments[static_cast<std::size_t>(right_)]->type().layout.packs;
     const std::string lanes = number(packs.at(0).lanes);
     // An empty share begins at the end, which the last panel may reach beyond.

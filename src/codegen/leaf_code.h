@@ -16,7 +16,8 @@ namespace strata::codegen {
 struct RangeCode {
   std::string begin = "0";
   std::string end;
-  std::string name;  // of a tensor::Range that is both; empty where there is none
+  std::string name;       // of a tensor::Range that is both; empty where there is none
+  std::int64_t most = 0;  // steps at once
 };
 
 // Where a leaf of a tile tree stands.
@@ -25,8 +26,8 @@ struct LeafPlace {
   std::vector<RangeCode> ranges = {};  // by iterator
 };
 
-// The C++ name of the buffer of a node: of the one that it is, or that its leaf works in.
-std::string buffer_name(const schedule::TileNode& node);
+// The C++ name of a buffer of a tile tree.
+std::string buffer_name(const std::string& buffer);
 
 // Writes the code of leaves. In a leaf's `code`, `extent` and scratch texts these names in braces are replaced:
 //
@@ -44,9 +45,12 @@ std::string buffer_name(const schedule::TileNode& node);
 //   {m} {n} {k}            extents of a contraction's iterators; {m.range}: their tensor::Range here, {n.panels}: the
 //                          first panel and the one behind the last
 //   {begin} {end} {count}  range of the leaf's own loop
-//   {tile}                 of an attention: a tensor::AttentionTile
+//   {key.range} {key.most} of an attention: the block of keys, a tensor::Range, and how many these are at most
+//   {token.range}          its tile's tokens
+//   {queries} {kv_head}    its tile of queries, a tensor::QueryTile, and the head of keys and values that these share
+//   {register_tile}        its products' register tile, a tensor::CacheTile
 //   {score.factor} {score.map} {score.seen}   of an attention: see ScoreCode
-//   {scratch}              the buffer that it works in
+//   {with.0} {with.1}      the buffers that it works in
 class LeafCode {
  public:
   LeafCode(const schedule::ScheduledOp& op, std::vector<std::string> operands, std::string destination,
@@ -64,6 +68,8 @@ class LeafCode {
                               std::string_view property) const;
   std::string range_property(const std::string& iterator, std::string_view property, const LeafPlace& place) const;
   std::string score_property(std::string_view property) const;
+  std::string range(int iterator, const LeafPlace& place) const;
+  std::string key_property(std::string_view property, const LeafPlace& place) const;
   std::string stride(const ir::TensorType& type, int operand) const;
   std::string rows(const ir::TensorType& type, int operand, const LeafPlace& place) const;
   std::string run(const ir::TensorType& type, bool is_inner) const;

@@ -67,7 +67,7 @@ class TreeEmitter {
 
   void run() {
     for (const schedule::TileIterator& iterator : op_.tree.iterators) {
-      place_.ranges.push_back({"0", iterator.code.empty() ? cpp_size(iterator.extent) : "", ""});
+      place_.ranges.push_back({"0", iterator.code.empty() ? cpp_size(iterator.extent) : "", "", iterator.extent.max()});
     }
     for (const TileNode& node : op_.tree.body) {
       if (&node != schedule::first_barrier(op_.tree)) emit(node);
@@ -112,7 +112,7 @@ class TreeEmitter {
 
   void emit_buffer(const TileNode& node) {
     const std::int64_t offset = scratch_.offsets.at(node.buffer);
-    out_.line("auto* const " + buffer_name(node) + " = reinterpret_cast<" + cpp_type(node.holds.dtype) +
+    out_.line("auto* const " + buffer_name(node.buffer) + " = reinterpret_cast<" + cpp_type(node.holds.dtype) +
               "*>(team.scratch" + (offset == 0 ? "" : " + " + std::to_string(offset)) + ");");
     if (op_.nest) place_in_buffer(op_.tree.body, node);
   }
@@ -128,7 +128,7 @@ class TreeEmitter {
       place_in_buffer(node.body, buffer);
       place_in_buffer(node.otherwise, buffer);
       if (node.kind != Kind::kCompute || node.stage < 0 || node.buffer != buffer.buffer) continue;
-      StageCode::Elements elements = stages_.row_major(node.stage, buffer_name(buffer));
+      StageCode::Elements elements = stages_.row_major(node.stage, buffer_name(buffer.buffer));
       elements.begins.assign(place_.ranges.size(), "0");
       std::int64_t stride = 1;
       const auto& target = stage(node.stage).target;
@@ -136,7 +136,7 @@ class TreeEmitter {
         const auto i = static_cast<std::size_t>(*iterator);
         elements.begins[i] = place_.ranges[i].begin;
         elements.strides[i] = tiles_[i] == 1 ? ir::Dim(0) : ir::Dim(stride);
-        if (is_read_by_leaf(node.stage) && *iterator == op_.rows) leaf_.set_tile(buffer_name(buffer), stride);
+        if (is_read_by_leaf(node.stage) && *iterator == op_.rows) leaf_.set_tile(buffer_name(buffer.buffer), stride);
         stride *= tiles_[i] == 0 ? stages_.nest().iterators[i].extent.max() : tiles_[i];
       }
       stages_.set_elements(node.stage, std::move(elements));
@@ -151,31 +151,83 @@ class TreeEmitter {
 
   // A range that is a variable of its own.
   RangeCode named_range(const TileNode& node) const {
-    std::string name = "r_" + cpp_name(iterator(node).name);
-    const std::string& outer = place_.ranges[static_cast<std::size_t>(node.iterator)].name;
-    if (!outer.empty()) name = outer + "_";
-    return {name + ".begin", name + ".end", name};
+    const RangeCode& outer = place_.ranges[static_cast<std::size_t>(node.iterator)];
+    const std::string name = outer.name.empty() ? "r_" + cpp_name(iterator(node).name) : outer.name + "_";
+    return {name + ".begin", name + ".end", name, std::min(outer.most, node.step)};
   }
 
   void emit_parallel(const TileNode& node) {
+    if (schedule::divided_inside(node) != nullptr) return emit_units(node);
     const schedule::TileIterator& of = iterator(node);
     const std::string extent =
         of.code.empty() ? cpp_size(of.extent) : leaf_.expand(of.code, {.node = &first_compute(node)});
     const RangeCode outer = range(node);
     range(node) = named_range(node);
+    range(node).most = outer.most;
     out_.line("const tensor::Range " + range(node).name + " = team.split(" + extent +
               (node.step == 1 ? "" : ", " + std::to_string(node.step)) + ");");
     emit(node.body);
     range(node) = outer;
   }
 
+  // The units of several loops together: the thread's share of them, one after another, the last loop's the fastest.
+  void emit_units(const TileNode& node) {
+    std::vector<const TileNode*> loops;
+    for (const TileNode* loop = &node; loop != nullptr; loop = schedule::divided_inside(*loop)) loops.push_back(loop);
+    std::string all;
+    for (const TileNode* loop : loops) {
+      const std::string count = "n_" + cpp_name(iterator(*loop).name);
+      out_.line("const std::int64_t " + count + " = tensor::div_up(" + cpp_size(iterator(*loop).extent) + ", " +
+                std::to_string(loop->step) + ");");
+      all += (all.empty() ? "" : " * ") + count;
+    }
+    out_.line("const tensor::Range units = team.split(" + all + ");");
+    out_.open("for (std::int64_t unit = units.begin; unit < units.end; ++unit) {");
+    const std::vector<RangeCode> outer = place_.ranges;
+    std::string inside;
+    for (std::size_t i = loops.size(); i-- > 0;) {
+      const std::string count = "n_" + cpp_name(iterator(*loops[i]).name);
+      const std::string at = inside.empty() ? "unit" : "unit / (" + inside + ")";
+      emit_unit(*loops[i], i == 0 ? at : at + " % " + count, count);
+      inside = inside.empty() ? count : count + " * " + inside;
+    }
+    emit(loops.back()->body);
+    out_.close();
+    place_.ranges = outer;
+  }
+
+  // What a loop inside covers may grow with the iterator.
+  void emit_unit(const TileNode& node, const std::string& at, const std::string& count) {
+    const bool grows = op_.attention && node.iterator == op_.attention->token;
+    const std::string part = grows ? "tensor::from_both_ends(" + at + ", " + count + ")" : at;
+    range(node) = named_range(node);
+    out_.line("const tensor::Range " + range(node).name + " = tensor::part_of(" + part + ", " +
+              std::to_string(node.step) + ", " + cpp_size(iterator(node).extent) + ");");
+  }
+
+  // Of the keys of an attention those that its tile of queries sees.
+  RangeCode bounded_range(const TileNode& node) {
+    const RangeCode whole = range(node);
+    const bool is_bounded = op_.attention && node.iterator == op_.attention->key && whole.name.empty();
+    if (!is_bounded) return whole;
+    const std::string name = "seen_" + cpp_name(iterator(node).name);
+    out_.line(
+        "const tensor::Range " + name + " = tensor::seen_by(" +
+        leaf_.expand("{token.range}, " + std::to_string(schedule::block_unit(op_, node.iterator)) + ", {score.seen}",
+                     place_) +
+        ");");
+    return {name + ".begin", name + ".end", name, whole.most};
+  }
+
   // Steps of one are an index, larger ones a range of their own.
   void emit_serial(const TileNode& node) {
-    const RangeCode outer = range(node);
+    const RangeCode before = range(node);
+    const RangeCode outer = bounded_range(node);
+    range(node) = outer;
     const std::int64_t tile = std::exchange(tiles_[static_cast<std::size_t>(node.iterator)], node.step);
     if (node.step == 1) {
       const std::string i = index_name(iterator(node).name);
-      range(node) = {i, i + " + 1", ""};
+      range(node) = {i, i + " + 1", "", 1};
       emit_block("for (std::int64_t " + i + " = " + outer.begin + "; " + i + " < " + outer.end + "; ++" + i + ") {",
                  node.body);
     } else {
@@ -185,7 +237,7 @@ class TreeEmitter {
                      std::to_string(node.step) + ", " + std::to_string(unit(node)) + ")) {",
                  node.body);
     }
-    range(node) = outer;
+    range(node) = before;
     tiles_[static_cast<std::size_t>(node.iterator)] = tile;
   }
 

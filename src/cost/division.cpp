@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "cost/leaf_cost.h"
 #include "ir/contraction.h"
 
 namespace strata::cost {
@@ -178,7 +179,6 @@ double contraction_pieces(const WorkCounter& counter, const Leaf& leaf) {
 }
 
 double loop_pieces(const WorkCounter& counter, const LeafLoop& loop) {
-  if (loop.items != nullptr) return loop.items(counter);
   const double extent = size_of(counter.result().shape[0]);
   return loop.takes_row_tiles ? std::ceil(extent / static_cast<double>(counter.result().layout.lanes(0))) : extent;
 }
@@ -186,6 +186,7 @@ double loop_pieces(const WorkCounter& counter, const LeafLoop& loop) {
 // Of a leaf that is not the op's own loops.
 double leaf_pieces(const WorkCounter& counter, const Leaf& leaf) {
   if (leaf.domain == Leaf::Domain::kContraction) return contraction_pieces(counter, leaf);
+  if (leaf.domain == Leaf::Domain::kAttention) return attention_tiles(counter);
   return leaf.domain == Leaf::Domain::kLoop ? loop_pieces(counter, leaf.loop) : 1;
 }
 
@@ -197,8 +198,8 @@ Division division(const WorkCounter& counter, const Leaf& leaf) {
     return OwnLoops(counter, nest).division();
   }
   const double count = leaf_pieces(counter, leaf);
-  const bool is_counted_by_code = leaf.domain == Leaf::Domain::kLoop && leaf.loop.items != nullptr;
-  const Share share{.kind = count <= 1 && !is_counted_by_code ? Share::Kind::kFirst : Share::Kind::kAny};
+  const bool is_of_tiles = leaf.domain == Leaf::Domain::kAttention;
+  const Share share{.kind = count <= 1 && !is_of_tiles ? Share::Kind::kFirst : Share::Kind::kAny};
   return {count, share, std::vector<Share>(counter.types().size(), share)};
 }
 

@@ -31,13 +31,12 @@ struct Signature {
   bool is_in_memory_order = false;  // no operand, and not the result, is rearranged by its layout
 };
 
-// A loop around a leaf that is not one of the op's own: its extent in the leaf's notation (`Leaf::code`).
+// A loop around a leaf that is not one of the op's own, along the result's first axis: its extent in the leaf's
+// notation (`Leaf::code`).
 struct LeafLoop {
   std::string_view name;
   std::string_view extent;
   bool takes_row_tiles = false;  // threads share it in units of the result's row tile
-  // The extent in figures; null: the result's first axis.
-  double (*items)(const WorkCounter&) = nullptr;
 };
 
 // Where a leaf stands.
@@ -45,14 +44,23 @@ struct LeafTile {
   const machine::Machine& machine;
   std::span<const ir::TensorType> operands;
   const ir::Contraction* contraction = nullptr;  // of a leaf of one
-  std::int64_t depth = 0;                        // of a contraction: the most values of k that it meets at once
+  const ir::AttentionForm* attention = nullptr;  // the same
+  std::span<const std::int64_t> extents = {};    // by iterator: the most steps of it that the leaf meets at once
   std::int64_t panels = 1;                       // of a contraction: vectors of the right operand side by side
+
+  std::int64_t extent(int iterator) const { return extents[static_cast<std::size_t>(iterator)]; }
 };
 
 // Memory that a leaf works in, of one thread.
 struct Scratch {
   DType dtype = DType::kF32;
   std::int64_t elements = 0;
+};
+
+// Such memory, by what it is to the leaf.
+struct LeafBuffer {
+  std::string_view name;
+  Scratch (*needs)(const LeafTile&) = nullptr;
 };
 
 // What the innermost tile of a tile tree is computed by: a micro-kernel of the tensor library. A row of the table is
@@ -64,6 +72,7 @@ struct Leaf {
     kView,         // no code: the result is another value's memory
     kOwn,          // the op's own loops, each stage's scalar body at the innermost one
     kContraction,  // m, n and k of a sum of products
+    kAttention,    // queries, heads and keys of a weighted sum of values
     kLoop,         // `loop`: divided among the threads
     kOnce,         // none: one thread does all of it
   };
@@ -74,8 +83,13 @@ struct Leaf {
   void (*count)(WorkCounter&) = nullptr;
   LeafLoop loop = {};
 
-  // Of a contraction: whether it takes any block of m and k, adding to what earlier blocks of k have left.
+  // Of a contraction: whether it takes any block of m and k, adding to what earlier blocks of k have left. Of an
+  // attention: whether it takes a block of the keys.
   bool takes_blocks = false;
+  // Of an attention: the operand that it multiplies in register tiles; -1: none.
+  int multiplies = -1;
+
+  bool has_register_tile() const { return multiplies >= 0; }
   // Of a contraction: what does better for few rows, and for how many tiles of rows at most.
   std::string_view few = {};
   int few_tiles = 0;
@@ -87,9 +101,11 @@ struct Leaf {
   // Operands whose outermost axis may have any distance in memory; the axes inside of it are contiguous.
   std::vector<std::size_t> strided = {};
 
-  // What it keeps in scratch memory, as a word for its buffer, and how much of it; empty: nothing.
-  std::string_view scratch_name = {};
-  Scratch (*scratch)(const LeafTile&) = nullptr;
+  // What it keeps in scratch memory. What leaves of one op call by the same name is the same.
+  std::vector<LeafBuffer> buffers = {};
+
+  // The leaves that compute the op together, each behind the one before it; empty: it is computed by this one.
+  std::vector<std::string_view> parts = {};
 
   // What it is declared in, beside tensor/tensor.h; empty: nothing.
   std::string_view header = {};

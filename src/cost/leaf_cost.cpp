@@ -9,7 +9,6 @@
 #include "ir/attention_form.h"
 #include "ir/bounds.h"
 #include "ir/contraction.h"
-#include "tensor/attention.h"
 #include "tensor/matmul.h"
 
 namespace strata::cost {
@@ -235,13 +234,24 @@ void count_append(WorkCounter& counter) {
 
 void count_concat(WorkCounter& counter) { move_copied(counter, 1); }
 
-double attention_items(const WorkCounter& counter) {
-  const auto extent = [&](std::size_t operand, std::size_t axis) {
-    return static_cast<std::int64_t>(size_of(counter.type(operand).shape[axis]));
-  };
-  const machine::AttentionBlock block = machine::attention_block(counter.machine());
-  return static_cast<double>(
-      tensor::attention_work_items({block.rows, block.keys}, extent(0, 0), extent(0, 1), extent(1, 0)));
+namespace {
+
+// Query heads of one head of keys and values.
+std::int64_t group_of(const WorkCounter& counter) {
+  return static_cast<std::int64_t>(size_of(counter.type(0).shape[1]) / size_of(counter.type(1).shape[0]));
+}
+
+// As the default tile tree has it (schedule/attention_tree.h).
+machine::AttentionBlock block_of(const WorkCounter& counter) {
+  const auto queries = static_cast<std::int64_t>(size_of(counter.type(0).shape[0]));
+  return machine::attention_block(counter.machine(), queries * group_of(counter));
+}
+
+}  // namespace
+
+double attention_tiles(const WorkCounter& counter) {
+  const std::int64_t tokens = std::max<std::int64_t>(block_of(counter).rows / group_of(counter), 1);
+  return size_of(counter.type(1).shape[0]) * std::ceil(size_of(counter.type(0).shape[0]) / static_cast<double>(tokens));
 }
 
 // Instructions that make a score of a scaled product, in lanes.
@@ -284,8 +294,7 @@ void count_attention(WorkCounter& counter) {
   const double together = packs.size() == 2 ? static_cast<double>(packs[1].lanes) : 1;
   counter.add_instructions(queries * dim / together, 2.0, 1);
   // The largest score and the sum of every row and block of keys.
-  counter.add_reductions(
-      queries * std::ceil(context / static_cast<double>(machine::attention_block(counter.machine()).keys)) * 2, used);
+  counter.add_reductions(queries * std::ceil(context / static_cast<double>(block_of(counter).keys)) * 2, used);
   // The keys and the values of every head begin at a page of their own.
   counter.walk_pages(2 * size_of(counter.type(1).shape[0]));
 }

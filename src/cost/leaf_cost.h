@@ -15,7 +15,7 @@ void count_pack(WorkCounter& counter);
 void count_gather(WorkCounter& counter);
 void count_append(WorkCounter& counter);
 void count_attention(WorkCounter& counter);
-double attention_items(const WorkCounter& counter);
+double attention_tiles(const WorkCounter& counter);  // of queries that share keys and values
 void count_concat(WorkCounter& counter);
 
 }  // namespace strata::cost

@@ -3,7 +3,6 @@
 #include "cost/leaf_scratch.h"
 
 #include "encoding/encoding.h"
-#include "machine/cost.h"
 #include "tensor/attention.h"
 #include "tensor/encoded.h"
 #include "tensor/matmul.h"
@@ -18,24 +17,33 @@ const ir::Layout& right(const LeafTile& tile) {
   return tile.operands[static_cast<std::size_t>(tile.contraction->right)].layout;
 }
 
+std::int64_t depth(const LeafTile& tile) { return tile.extent(*tile.contraction->only(ir::IteratorClass::kK)); }
+
+// Of the tile of queries, and of a head.
+std::int64_t rows(const LeafTile& tile) {
+  return tile.extent(tile.attention->token) * tile.extent(tile.attention->head);
+}
+std::int64_t head(const LeafTile& tile) { return tile.extent(tile.attention->inner); }
+
 }  // namespace
 
 Scratch widened_scratch(const LeafTile& tile) {
-  return {DType::kF32, tensor::widened_elements(right(tile).packs.at(0).lanes, tile.panels, tile.depth)};
+  return {DType::kF32, tensor::widened_elements(right(tile).packs.at(0).lanes, tile.panels, depth(tile))};
 }
 
 Scratch decoded_scratch(const LeafTile& tile) {
   const ir::Layout& panels = right(tile);
   return {left(tile).dtype,
-          tensor::decoded_elements(panels.packs.at(0).lanes, tile.panels, panels.encoding->panels.depth, tile.depth)};
+          tensor::decoded_elements(panels.packs.at(0).lanes, tile.panels, panels.encoding->panels.depth, depth(tile))};
 }
 
-Scratch attention_scratch(const LeafTile& tile) {
-  const machine::AttentionBlock block = machine::attention_block(tile.machine);
-  const ir::Shape& queries = tile.operands[0].shape;
-  const ir::Shape& keys = tile.operands[1].shape;
-  return {DType::kF32, tensor::attention_scratch_floats({block.rows, block.keys}, queries[0].max(), queries[1].max(),
-                                                        keys[0].max(), queries[2].max())};
+Scratch queries_scratch(const LeafTile& tile) {
+  const ir::Layout& keys = tile.operands[static_cast<std::size_t>(tile.attention->keys)].layout;
+  return {keys.packs.size() == 2 ? DType::kBF16 : DType::kF32, rows(tile) * head(tile)};
 }
+
+Scratch scores_scratch(const LeafTile& tile) { return {DType::kF32, rows(tile) * tile.extent(tile.attention->key)}; }
+
+Scratch running_scratch(const LeafTile& tile) { return {DType::kF32, tensor::running_floats(rows(tile), head(tile))}; }
 
 }  // namespace strata::cost

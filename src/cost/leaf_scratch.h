@@ -5,9 +5,14 @@
 
 namespace strata::cost {
 
-// A group of panels as f32, decoded as the left operand's type, and the running softmax of a tile of queries.
+// A group of panels as f32, or decoded as the left operand's type.
 Scratch widened_scratch(const LeafTile& tile);
 Scratch decoded_scratch(const LeafTile& tile);
-Scratch attention_scratch(const LeafTile& tile);
+
+// Of a tile of an attention's queries: the queries times the factor, as their keys meet them; the scores of a block of
+// keys; the softmax so far.
+Scratch queries_scratch(const LeafTile& tile);
+Scratch scores_scratch(const LeafTile& tile);
+Scratch running_scratch(const LeafTile& tile);
 
 }  // namespace strata::cost

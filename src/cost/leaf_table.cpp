@@ -164,6 +164,11 @@ bool takes_concat(const Signature& s) { return has_form(s, ir::is_concatenation)
 // Rows of activations, shared out by whole row tiles.
 constexpr LeafLoop kRowLoop = {"m", "{0.dim.0}", true};
 
+// Of a tile of an attention's queries.
+constexpr LeafBuffer kQueries = {"queries", queries_scratch};
+constexpr LeafBuffer kScores = {"scores", scores_scratch};
+constexpr LeafBuffer kRunning = {"running", running_scratch};
+
 using Domain = Leaf::Domain;
 
 // The first that takes an op makes it. Names in braces are explained in codegen/leaf_code.h.
@@ -217,19 +222,17 @@ const std::vector<Leaf>& table() {
        // With few row tiles widening the panels first costs more than widening them in every tile.
        .few = "tile",
        .few_tiles = 4,
-       .scratch_name = "widened",
-       .scratch = widened_scratch,
+       .buffers = {{"widened", widened_scratch}},
        .code = "tensor::gemm_block_widened<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, "
-               "{n}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {scratch});"},
+               "{n}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {with.0});"},
       {.name = "tile-widened-pairs",
        .domain = Domain::kContraction,
        .takes = takes_widened_pairs,
        .count = count_tile,
        .takes_blocks = true,
-       .scratch_name = "widened",
-       .scratch = widened_scratch,
+       .buffers = {{"widened", widened_scratch}},
        .code = "tensor::gemm_block_widened<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, "
-               "{n}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {scratch});"},
+               "{n}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {with.0});"},
       {.name = "tile-encoded",
        .domain = Domain::kContraction,
        .takes = takes_encoded_tile,
@@ -238,11 +241,10 @@ const std::vector<Leaf>& table() {
        // A single tile of rows reads the panels once, and decodes them in registers.
        .few = "stream-tile-encoded",
        .few_tiles = 1,
-       .scratch_name = "decoded",
-       .scratch = decoded_scratch,
+       .buffers = {{"decoded", decoded_scratch}},
        .code =
            "tensor::gemm_block_encoded<{right.lanes}, {rows}, {panels}>({left}, {right}, {{out}, {n}, {m}, {n}}, {k}, "
-           "{m.range}, {k.range}, {n.panels}, {scratch});"},
+           "{m.range}, {k.range}, {n.panels}, {with.0});"},
       {.name = "stream-tile-encoded",
        .domain = Domain::kContraction,
        .is_streamed = true,
@@ -317,18 +319,42 @@ const std::vector<Leaf>& table() {
        .code = "tensor::cache_append_v<{0.lanes}, {0.layout}>({1}, {1.stride}, {2}, {1.dim.0}, {0.dim.2}, {0.dim.1}, "
                "{out}, {begin}, {end});"},
 
+      // A tile of queries that share keys and values, past blocks of these: the softmax runs along.
       {.name = "attention",
-       .domain = Domain::kLoop,
+       .domain = Domain::kAttention,
        .takes = takes_attention,
        .count = count_attention,
-       .loop = {"item", "tensor::attention_work_items({tile}, {0.dim.0}, {0.dim.1}, {1.dim.0})", false,
-                attention_items},
        .strided = {0},
-       .scratch_name = "running",
-       .scratch = attention_scratch,
-       .code = "tensor::attention<{1.own_lanes}, {tile}, {1.layout}, {2.layout}>({0}, {0.stride}, {1}, {2}, "
-               "{score.seen}, {score.factor}, {score.map}, {0.dim.0}, {0.dim.1}, {1.dim.0}, {0.dim.2}, {1.dim.1}, "
-               "{out}, {scratch}, {begin}, {end});"},
+       .parts = {"attention-start", "attention-scores", "attention-softmax", "attention-values", "attention-finish"}},
+      {.name = "attention-start",
+       .domain = Domain::kAttention,
+       .buffers = {kQueries, kRunning},
+       .code = "tensor::start_attention<{1.own_lanes}, {1.layout}>({0}, {0.stride}, {0.dim.2}, {queries}, "
+               "{score.factor}, {with.0}, {with.1});"},
+      {.name = "attention-scores",
+       .domain = Domain::kAttention,
+       .takes_blocks = true,
+       .multiplies = 1,
+       .buffers = {kQueries, kScores},
+       .code = "tensor::score_block<{1.own_lanes}, {register_tile}, {1.layout}, {key.most}>({with.0}, "
+               "{queries}.rows(), {1} + {kv_head} * {1.dim.1} * {1.dim.2}, {1.dim.2}, {key.range}, {with.1});"},
+      {.name = "attention-softmax",
+       .domain = Domain::kAttention,
+       .takes_blocks = true,
+       .buffers = {kScores, kRunning},
+       .code = "tensor::softmax_block<{1.own_lanes}, {2.layout}, {key.most}>({queries}, {key.range}, {score.seen}, "
+               "{score.map}, {with.0}, {with.1});"},
+      {.name = "attention-values",
+       .domain = Domain::kAttention,
+       .takes_blocks = true,
+       .multiplies = 2,
+       .buffers = {kScores, kRunning},
+       .code = "tensor::value_block<{1.own_lanes}, {register_tile}, {2.layout}, {key.most}>({with.0}, "
+               "{queries}.rows(), {2} + {kv_head} * {2.dim.1} * {2.dim.2}, {2.dim.2}, {key.range}, {with.1});"},
+      {.name = "attention-finish",
+       .domain = Domain::kAttention,
+       .buffers = {kRunning},
+       .code = "tensor::finish_attention<{1.own_lanes}>({queries}, {0.dim.1}, {0.dim.2}, {with.0}, {out});"},
 
       {.name = "concat",
        .domain = Domain::kOnce,

@@ -158,13 +158,19 @@ CacheBlock cache_block(const Machine& machine, int element_bytes) {
   return {std::max<std::int64_t>(rows / tile.rows, 1) * tile.rows, whole, static_cast<int>(level)};
 }
 
-AttentionBlock attention_block(const Machine& machine) {
+AttentionBlock attention_block(const Machine& machine, std::int64_t rows) {
   constexpr std::int64_t kUsualHead = 128;
   const auto capacity = static_cast<std::uint64_t>(machine.memory.front().capacity_bytes) / sizeof(float);
-  const std::uint64_t rows = std::bit_floor(std::max<std::uint64_t>(capacity / (2 * kUsualHead), 1));
-  const std::uint64_t keys = std::bit_floor(capacity / 4 / rows);
+  const std::uint64_t most = std::max<std::uint64_t>(capacity / (2 * kUsualHead), 1);
+  const std::uint64_t used =
+      std::bit_floor(std::min(most, static_cast<std::uint64_t>(std::max<std::int64_t>(rows, 1))));
+  const std::uint64_t keys = std::bit_floor(capacity / 2 / used);
   const auto lanes = static_cast<std::int64_t>(vector_lanes(machine, DType::kF32));
-  return {static_cast<std::int64_t>(rows), std::max(static_cast<std::int64_t>(keys), lanes), 0};
+  return {static_cast<std::int64_t>(used), std::max(static_cast<std::int64_t>(keys), lanes), 0};
+}
+
+RegisterTile attention_tile(const Machine& machine) {
+  return {static_cast<int>(std::bit_floor(std::max(machine.vector_registers.count / 4U, 1U))), 2};
 }
 
 }  // namespace strata::machine

@@ -76,6 +76,7 @@ void choose_leaf(ScheduledOp& op, const ViewPlan& views) {
     const auto loops = loops_of(*op.value);
     op.contraction = ir::contraction(*loops);
   }
+  if (op.leaf->domain == cost::Leaf::Domain::kAttention) op.attention = ir::attention_form(*loops_of(*op.value));
   if (op.leaf->domain == cost::Leaf::Domain::kOwn) set_own_nest(op);
 }
 

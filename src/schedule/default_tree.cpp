@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "ir/op.h"
 #include "machine/cost.h"
+#include "schedule/attention_tree.h"
 #include "schedule/schedule.h"
 
 namespace strata::schedule {
@@ -232,14 +233,17 @@ std::vector<ir::TensorType> operand_types(const ScheduledOp& op) {
   return types;
 }
 
-// A leaf behind the buffer that it works in, which the innermost memory level that it fits keeps.
-Nodes with_scratch(const ScheduledOp& op, const machine::Machine& machine, TileNode compute, std::int64_t depth = 0) {
-  const auto scratch = scratch_of(op, compute, depth, machine);
-  if (!scratch) return {std::move(compute)};
-  TileNode buffer{.kind = Kind::kBuffer, .buffer = std::string(compute.leaf->scratch_name), .holds = *scratch};
-  buffer.level = machine::level_holding(machine, static_cast<double>(scratch->elements * dtype_size(scratch->dtype)));
-  compute.buffer = buffer.buffer;
-  return {std::move(buffer), std::move(compute)};
+// A leaf behind the buffers that it works in.
+Nodes with_scratch(const ScheduledOp& op, const machine::Machine& machine, TileNode compute,
+                   std::span<const std::int64_t> extents) {
+  Nodes nodes;
+  const std::vector<cost::Scratch> needs = scratch_of(op, compute, extents, machine);
+  for (std::size_t i = 0; i < needs.size(); ++i) {
+    nodes.push_back(buffer_node(compute.leaf->buffers[i].name, needs[i], machine));
+    compute.with.push_back(nodes.back().buffer);
+  }
+  nodes.push_back(std::move(compute));
+  return nodes;
 }
 
 // A contraction: the right operand's panels divided among the threads; in a thread's share one row streams past, or
@@ -293,12 +297,14 @@ class ContractionTree {
   }
 
   Nodes inside(const cost::Leaf& leaf) const {
-    const std::int64_t extent = nest_.iterators[static_cast<std::size_t>(k_)].extent.max();
-    if (!leaf.takes_blocks) return with_scratch(op_, machine_, compute(leaf), extent);
+    std::vector<std::int64_t> extents;
+    for (const ir::Iterator& iterator : nest_.iterators) extents.push_back(iterator.extent.max());
+    if (!leaf.takes_blocks) return with_scratch(op_, machine_, compute(leaf), extents);
     const std::int64_t tile = type(of_.left).layout.lanes(0);
     const auto block = machine::cache_block(machine_, static_cast<int>(dtype_size(type(of_.left).dtype)));
-    TileNode depth =
-        loop(Kind::kSerial, k_, block.depth, with_scratch(op_, machine_, compute(leaf), std::min(extent, block.depth)));
+    std::int64_t& k = extents[static_cast<std::size_t>(k_)];
+    k = std::min(k, block.depth);
+    TileNode depth = loop(Kind::kSerial, k_, block.depth, with_scratch(op_, machine_, compute(leaf), extents));
     depth.level = block.level;
     return {loop(Kind::kSerial, m_, std::max(block.rows / tile, std::int64_t{1}) * tile, {std::move(depth)})};
   }
@@ -312,12 +318,12 @@ class ContractionTree {
 };
 
 // The loop of the leaf's own, divided among the threads.
-TileTree leaf_tree(const ScheduledOp& op, const machine::Machine& machine, TileNode compute) {
+TileTree leaf_tree(const ScheduledOp& op, TileNode compute) {
   const cost::LeafLoop& around = op.leaf->loop;
   const std::int64_t step = around.takes_row_tiles ? op.value->type().layout.lanes(0) : 1;
   TileTree tree;
-  tree.iterators = {{std::string(around.name), op.value->type().shape[0], around.extent, around.items != nullptr}};
-  tree.body = {loop(Kind::kParallel, 0, step, with_scratch(op, machine, std::move(compute)))};
+  tree.iterators = {{std::string(around.name), op.value->type().shape[0], around.extent}};
+  tree.body = {loop(Kind::kParallel, 0, step, {std::move(compute)})};
   return tree;
 }
 
@@ -337,6 +343,7 @@ TileTree tiled_tree(const ScheduledOp& op, const machine::Machine& machine, Tile
 }  // namespace
 
 std::int64_t block_unit(const ScheduledOp& op, int iterator) {
+  if (op.attention) return key_unit(op, iterator);
   if (!op.contraction) {
     const bool is_cut_to_tiles = op.leaf->loop.takes_row_tiles && iterator == op.rows;
     return is_cut_to_tiles ? op.value->type().layout.lanes(0) : 1;
@@ -347,11 +354,21 @@ std::int64_t block_unit(const ScheduledOp& op, int iterator) {
   return is_row ? left.lanes(0) : machine::kDepthUnit;
 }
 
-std::optional<cost::Scratch> scratch_of(const ScheduledOp& op, const TileNode& compute, std::int64_t depth,
-                                        const machine::Machine& machine) {
-  if (compute.leaf->scratch == nullptr) return std::nullopt;
+std::vector<cost::Scratch> scratch_of(const ScheduledOp& op, const TileNode& compute,
+                                      std::span<const std::int64_t> extents, const machine::Machine& machine) {
   const std::vector<ir::TensorType> types = operand_types(op);
-  return compute.leaf->scratch({machine, types, op.contraction ? &*op.contraction : nullptr, depth, compute.panels});
+  std::vector<cost::Scratch> needs;
+  for (const cost::LeafBuffer& buffer : compute.leaf->buffers) {
+    needs.push_back(buffer.needs({machine, types, op.contraction ? &*op.contraction : nullptr,
+                                  op.attention ? &*op.attention : nullptr, extents, compute.panels}));
+  }
+  return needs;
+}
+
+TileNode buffer_node(std::string_view name, const cost::Scratch& holds, const machine::Machine& machine) {
+  TileNode buffer{.kind = Kind::kBuffer, .buffer = std::string(name), .holds = holds};
+  buffer.level = machine::level_holding(machine, static_cast<double>(holds.elements * dtype_size(holds.dtype)));
+  return buffer;
 }
 
 TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine,
@@ -365,9 +382,11 @@ TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine,
       return OwnLoops(op, own_lanes(op), machine, leaving).run();
     case Domain::kContraction:
       return ContractionTree(op, machine).run();
+    case Domain::kAttention:
+      return attention_tree(op, machine);
     case Domain::kLoop:
       if (!op.parts.empty()) return tiled_tree(op, machine, std::move(compute), leaving);
-      return leaf_tree(op, machine, std::move(compute));
+      return leaf_tree(op, std::move(compute));
     case Domain::kOnce: {
       TileNode once{.kind = Kind::kOnce};
       once.body = {std::move(compute)};

@@ -33,7 +33,7 @@ const ScheduledOp& alone(const ScheduledFunction& function, std::size_t op) {
 }
 
 bool takes_tiles(const ScheduledOp& op) {
-  return op.leaf->domain == Domain::kLoop && op.leaf->loop.takes_row_tiles && op.leaf->loop.items == nullptr &&
+  return op.leaf->domain == Domain::kLoop && op.leaf->loop.takes_row_tiles &&
          op.value->arguments[0]->type().rank() == 2;
 }
 

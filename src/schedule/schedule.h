@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct ScheduledOp {
   std::vector<const ir::Expr*> inputs;         // what the nest reads, by operand
   std::vector<const ir::Expr*> made;           // by stage of the nest: the value whose elements it gives; nullptr: none
   std::optional<ir::Contraction> contraction;  // where the leaf is of one
+  std::optional<ir::AttentionForm> attention;  // the same
   int rows = 0;                                // the tree's iterator that is the leaf's own loop, if it has one
   TileTree tree;                               // empty for views, for calls, and for what another op's tree computes
   std::vector<cost::Operand> sources;          // the operands as the cost model takes them
@@ -61,13 +63,16 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
                                                 int threads = 1);
 
 // What a leaf's part of an iterator is a multiple of: of a contraction row tiles of m, and whole groups of every
-// encoding along k; row tiles of a leaf that makes them.
+// encoding along k; row tiles of a leaf that makes them; of an attention's keys lanes.
 std::int64_t block_unit(const ScheduledOp& op, int iterator);
 
-// The scratch memory that the leaf of this node needs, of which the most values of k at once are known; nothing for a
-// leaf that needs none.
-std::optional<cost::Scratch> scratch_of(const ScheduledOp& op, const TileNode& compute, std::int64_t depth,
-                                        const machine::Machine& machine);
+// The scratch memory that the leaf of this node needs, buffer by buffer, where it meets so many steps of each iterator
+// at most.
+std::vector<cost::Scratch> scratch_of(const ScheduledOp& op, const TileNode& compute,
+                                      std::span<const std::int64_t> extents, const machine::Machine& machine);
+
+// A buffer that holds this, in the innermost memory level that it fits.
+TileNode buffer_node(std::string_view name, const cost::Scratch& holds, const machine::Machine& machine);
 
 // The tree that it gives an op. Of a region: what its stages share outside, each stage beside those that run through
 // the same loops. Elements that later loops read again, and nothing outside of the region, are kept in a buffer, and

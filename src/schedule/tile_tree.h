@@ -20,7 +20,8 @@ namespace strata::schedule {
 // inside a loop a part of what it had outside.
 struct TileNode {
   enum class Kind {
-    kParallel,  // this thread's contiguous share of the range, in units of `step`
+    kParallel,  // this thread's contiguous share of the range, in units of `step`; where one is all that another one
+                // does, this thread's share of the units of both together, one unit after another
     kSerial,    // the range in equal parts of at most `step`, in units of the next inner step of the same iterator
     kVector,    // `step` lanes at a time; one is scalar code
     kOnce,      // by one thread alone
@@ -38,23 +39,24 @@ struct TileNode {
   std::vector<TileNode> body = {};
   std::vector<TileNode> otherwise = {};  // kWhen
 
-  std::string buffer = {};   // kBuffer: its name, unique in the tree; kCompute: of the leaf's scratch, or where a
-                             // stage's elements are kept
-  cost::Scratch holds = {};  // kBuffer
+  std::string buffer = {};             // kBuffer: its name, unique in the tree; kCompute: where a stage's elements are
+                                       // kept
+  cost::Scratch holds = {};            // kBuffer
+  std::vector<std::string> with = {};  // kCompute: the names of the buffers that the leaf works in, as it lists them
 
   const cost::Leaf* leaf = nullptr;  // kCompute
   int stage = -1;                    // of an op's own loops: which one
   bool in_lanes = false;             // of a stage: its elements are kept nowhere, the same loops read them
-  std::int64_t panels = 1;           // of a contraction: vectors of the right operand side by side
-  machine::Stream stream = {};       // of a contraction of one row: how the right operand is read
+  std::int64_t rows = 0;             // of an attention's product: of its register tile
+  std::int64_t panels = 1;           // of a product: vectors of the right operand side by side
+  machine::Stream stream = {};       // of a product of one row, or an attention's: how the right operand is read
 };
 
 // A loop that a region has: its name and number of steps.
 struct TileIterator {
   std::string name;
   ir::Dim extent;
-  std::string_view code = {};       // of a leaf's own loop: the extent in the leaf's notation
-  bool is_counted_by_code = false;  // which alone says it: `extent` does not
+  std::string_view code = {};  // of a leaf's own loop: the extent in the leaf's notation
 };
 
 // How a region of one op or several is computed: loops down to leaves. The default schedule, a search's plan and one
@@ -63,6 +65,9 @@ struct TileTree {
   std::vector<TileIterator> iterators;
   std::vector<TileNode> body = {};
 };
+
+// The parallel loop that is all that this one does; nullptr: there is none.
+const TileNode* divided_inside(const TileNode& node);
 
 // The barrier that a tree begins with; nullptr: it begins with something else.
 const TileNode* first_barrier(const TileTree& tree);

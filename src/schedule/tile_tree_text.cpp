@@ -22,11 +22,15 @@ std::string compute_text(const TileNode& node) {
                                   : " into " + node.buffer);
   }
   std::string text = "leaf " + std::string(node.leaf->name);
-  if (node.leaf->domain == cost::Leaf::Domain::kContraction) text += " panels " + std::to_string(node.panels);
+  if (node.rows != 0) text += " rows " + std::to_string(node.rows);
+  if (node.leaf->domain == cost::Leaf::Domain::kContraction || node.rows != 0) {
+    text += " panels " + std::to_string(node.panels);
+  }
   if (node.stream.element_bits != 0) {
     text += " ahead " + std::to_string(node.stream.ahead_bytes) + " locality " + std::to_string(node.stream.locality);
   }
-  return node.buffer.empty() ? text : text + " with " + node.buffer;
+  for (std::size_t i = 0; i < node.with.size(); ++i) text += (i == 0 ? " with " : ", ") + node.with[i];
+  return text;
 }
 
 std::string level_text(const TileNode& node, const machine::Machine& machine) {
@@ -212,13 +216,18 @@ class Parser {
     if (found == leaves.end()) in_.fail_at(at, "there is no leaf " + name);
     TileNode node;
     node.leaf = &*found;
+    if (in_.accept_word("rows")) node.rows = positive("a number of rows");
     if (in_.accept_word("panels")) node.panels = positive("a number of panels");
     if (in_.accept_word("ahead")) {
       node.stream = {1, static_cast<int>(node.panels), up_to(1 << 20, "a distance in bytes"), 0};
       in_.expect_word("locality");
       node.stream.locality = up_to(3, "a locality");
     }
-    if (in_.accept_word("with")) node.buffer = in_.identifier("a buffer's name");
+    if (in_.accept_word("with")) {
+      do {
+        node.with.push_back(in_.identifier("a buffer's name"));
+      } while (in_.accept(","));
+    }
     return node;
   }
 
@@ -229,6 +238,11 @@ class Parser {
 };
 
 }  // namespace
+
+const TileNode* divided_inside(const TileNode& node) {
+  const bool is_one = node.body.size() == 1 && node.body[0].kind == Kind::kParallel;
+  return is_one ? node.body.data() : nullptr;
+}
 
 const TileNode* first_barrier(const TileTree& tree) {
   return !tree.body.empty() && tree.body[0].kind == Kind::kBarrier ? tree.body.data() : nullptr;

@@ -2,9 +2,11 @@
 #include "schedule/verify.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <stdexcept>
 
+#include "schedule/attention_tree.h"
 #include "schedule/region.h"
 
 namespace strata::schedule {
@@ -17,7 +19,8 @@ bool contains(const std::vector<int>& list, int item) { return std::ranges::find
 
 // How far an iterator has been cut where a node stands.
 struct Cut {
-  std::int64_t step = 0;  // 0: not at all, or only divided among the threads
+  std::int64_t step = 0;           // 0: not at all, or only divided among the threads
+  const TileNode* loop = nullptr;  // the one that does
   bool is_vector = false;
   bool is_divided = false;
 };
@@ -49,11 +52,11 @@ class Verifier {
 
   void run() {
     cuts_.resize(op_.tree.iterators.size());
-    computed_.resize(stages() + (has_leaf() ? 1 : 0));
+    computed_.resize(stages() + (has_leaf() ? std::max(parts().size(), std::size_t{1}) : 0));
     writers_.resize(stages());
     visit(op_.tree.body);
     for (std::size_t s = 0; s < computed_.size(); ++s) {
-      if (!computed_[s]) fail(s < stages() ? "stage " + std::to_string(s) + " is not computed" : "no leaf computes it");
+      if (!computed_[s]) fail(missing(s));
     }
   }
 
@@ -66,6 +69,15 @@ class Verifier {
   std::size_t stages() const { return op_.nest ? op_.nest->stages.size() : 0; }
   bool has_leaf() const { return !op_.is_call() && op_.leaf->domain != Domain::kOwn; }
   const ir::Stage& stage(int number) const { return op_.nest->stages[static_cast<std::size_t>(number)]; }
+
+  std::span<const std::string_view> parts() const {
+    return op_.is_call() ? std::span<const std::string_view>() : op_.leaf->parts;
+  }
+
+  std::string missing(std::size_t stage) const {
+    if (stage < stages()) return "stage " + std::to_string(stage) + " is not computed";
+    return parts().empty() ? "no leaf computes it" : "leaf " + std::string(parts()[stage - stages()]) + " is missing";
+  }
 
   std::string name(int iterator) const { return op_.tree.iterators[static_cast<std::size_t>(iterator)].name; }
 
@@ -123,22 +135,37 @@ class Verifier {
   // What a leaf works in holds at least what it needs where it stands.
   void check_scratch(const TileNode& node) const {
     const std::string leaf = "leaf " + std::string(node.leaf->name);
-    const auto needed = scratch_of(op_, node, op_.contraction ? most_of_k() : 0, machine_);
-    if (!needed && node.buffer.empty()) return;
-    if (!needed) fail(leaf + " works in no buffer");
-    if (node.buffer.empty()) fail(leaf + " has no buffer to work in");
-    const Buffer* const buffer = find_buffer(node.buffer);
-    if (buffer == nullptr) fail(leaf + " has no buffer " + node.buffer + " where it stands");
-    const cost::Scratch& holds = buffer->node->holds;
-    if (holds.dtype == needed->dtype && holds.elements >= needed->elements) return;
-    fail("the buffer " + node.buffer + " does not hold the " + std::string(dtype_name(needed->dtype)) + "[" +
-         std::to_string(needed->elements) + "] that " + leaf + " needs");
+    const std::vector<cost::Scratch> needs = scratch_of(op_, node, extents(), machine_);
+    if (needs.size() < node.with.size()) {
+      fail(leaf + (needs.empty() ? " works in no buffer" : " works in " + std::to_string(needs.size()) + " buffers"));
+    }
+    if (needs.size() > node.with.size()) {
+      fail(leaf + " has no buffer to work in" + (needs.size() == 1 ? "" : " as " + word(node, node.with.size())));
+    }
+    for (std::size_t i = 0; i < needs.size(); ++i) check_buffer(leaf, node.with[i], needs[i]);
   }
 
-  std::int64_t most_of_k() const {
-    const auto k = static_cast<std::size_t>(*op_.contraction->only(ir::IteratorClass::kK));
-    const std::int64_t extent = op_.tree.iterators[k].extent.max();
-    return cuts_[k].step == 0 ? extent : std::min(extent, cuts_[k].step);
+  static std::string word(const TileNode& node, std::size_t buffer) {
+    return std::string(node.leaf->buffers[buffer].name);
+  }
+
+  void check_buffer(const std::string& leaf, const std::string& name, const cost::Scratch& needed) const {
+    const Buffer* const buffer = find_buffer(name);
+    if (buffer == nullptr) fail(leaf + " has no buffer " + name + " where it stands");
+    const cost::Scratch& holds = buffer->node->holds;
+    if (holds.dtype == needed.dtype && holds.elements >= needed.elements) return;
+    fail("the buffer " + name + " does not hold the " + std::string(dtype_name(needed.dtype)) + "[" +
+         std::to_string(needed.elements) + "] that " + leaf + " needs");
+  }
+
+  // The most steps of each iterator that a leaf meets here at once.
+  std::vector<std::int64_t> extents() const {
+    std::vector<std::int64_t> all;
+    for (std::size_t i = 0; i < cuts_.size(); ++i) {
+      const std::int64_t extent = op_.tree.iterators[i].extent.max();
+      all.push_back(cuts_[i].step == 0 ? extent : std::min(extent, cuts_[i].step));
+    }
+    return all;
   }
 
   void visit_owned(const TileNode& node) {
@@ -154,12 +181,21 @@ class Verifier {
     if (cut.step != 0) fail("parallel " + name(node.iterator) + " inside of a loop that cuts it");
     if (is_row(node.iterator)) check_unit(node.iterator, node.step);
     if (is_reduced(node.iterator)) fail("threads would share the sums along " + name(node.iterator));
+    const Cut before = cut;
     cut.is_divided = true;
-    visit_owned(node);
-    cut.is_divided = false;
+    const TileNode* const inner = divided_inside(node);
+    if (inner != nullptr || is_unit_) cut = {node.step, &node, false, true};
+    is_unit_ = inner != nullptr;
+    if (inner != nullptr) {
+      visit(*inner);
+    } else {
+      visit_owned(node);
+    }
+    cut = before;
   }
 
   bool is_reduced(int iterator) const {
+    if (op_.attention) return iterator == op_.attention->key || iterator == op_.attention->inner;
     if (op_.contraction) {
       return op_.contraction->classes[static_cast<std::size_t>(iterator)] == ir::IteratorClass::kK;
     }
@@ -181,6 +217,7 @@ class Verifier {
     const int reduction = reducing_ ? -1 : reduced;
     if (reduction >= 0) reducing_ = true;
     cut.step = node.step;
+    cut.loop = &node;
     cut.is_vector = node.kind == Kind::kVector;
     if (node.level >= 0) check_level(node);
     visit(node.body);
@@ -311,7 +348,9 @@ class Verifier {
     if (stage >= computed_.size()) fail("a call is computed by its function");
     if (!is_owned_) fail("every thread would compute the same");
     if (computed_[stage]) {
-      fail(stage < stages() ? "stage " + std::to_string(stage) + " is computed twice" : "a leaf computes it twice");
+      if (stage < stages()) fail("stage " + std::to_string(stage) + " is computed twice");
+      fail(parts().empty() ? "a leaf computes it twice"
+                           : "leaf " + std::string(parts()[stage - stages()]) + " stands there twice");
     }
     computed_[stage] = true;
   }
@@ -321,8 +360,9 @@ class Verifier {
     if (op_.contraction) check_blocks(*node.leaf);
     if (op_.leaf->loop.takes_row_tiles) check_rows();
     if (op_.nest) check_tile(node);
+    if (op_.attention) check_part(node);
     check_scratch(node);
-    mark(stages());
+    mark(stages() + part_of(node));
   }
 
   // A leaf that reads what stages make gets whole rows of it, those that its buffer holds.
@@ -358,6 +398,39 @@ class Verifier {
          std::to_string(unit));
   }
 
+  std::size_t part_of(const TileNode& node) const {
+    const auto part = std::ranges::find(parts(), node.leaf->name);
+    if (parts().empty()) return 0;
+    if (part == parts().end()) fail("leaf " + std::string(node.leaf->name) + " is no part of it");
+    return static_cast<std::size_t>(part - parts().begin());
+  }
+
+  // Each behind the one before it, for the same rows and keys and in the same memory.
+  void check_part(const TileNode& node) {
+    const std::size_t part = part_of(node);
+    if (part > 0 && !computed_[stages() + part - 1])
+      fail("leaf " + std::string(node.leaf->name) + " stands before " + std::string(parts()[part - 1]));
+    AttentionPlace place;
+    for (const Cut& cut : cuts_) {
+      place.loops.push_back(cut.loop);
+      place.is_divided.push_back(cut.is_divided);
+    }
+    if (part == 0) {
+      first_ = place;
+      used_.clear();
+    }
+    if (part == 0 || !cost::leaf(parts()[part - 1]).takes_blocks) block_ = place;
+    const std::string fault = attention_fault(op_, node, place, first_, block_, machine_);
+    if (!fault.empty()) fail(fault);
+    for (std::size_t i = 0; i < std::min(node.with.size(), node.leaf->buffers.size()); ++i) {
+      const auto [known, is_new] = used_.try_emplace(word(node, i), node.with[i]);
+      if (!is_new && known->second != node.with[i]) {
+        fail("leaf " + std::string(node.leaf->name) + " has its " + word(node, i) + " in " + node.with[i] +
+             ", not in " + known->second);
+      }
+    }
+  }
+
   // A leaf that takes no blocks gets all of m and k; units are whole row tiles, panels, and groups along k.
   void check_blocks(const cost::Leaf& leaf) const {
     const ir::Contraction& of = *op_.contraction;
@@ -372,16 +445,15 @@ class Verifier {
     }
   }
 
-  // Of a contraction the block of the left operand is what stays.
+  // Of a contraction the block of the left operand is what stays, of an attention that of the keys.
   void check_level(const TileNode& node) const {
-    if (!op_.contraction) return;
-    const ir::TensorType& left = op_.value->arguments[static_cast<std::size_t>(op_.contraction->left)]->type();
-    std::int64_t bytes = static_cast<std::int64_t>(dtype_size(left.dtype));
-    for (const int iterator : op_.contraction->left_axes) {
-      const auto i = static_cast<std::size_t>(iterator);
-      const std::int64_t extent = op_.tree.iterators[i].extent.max();
-      bytes *= cuts_[i].step == 0 ? extent : std::min(extent, cuts_[i].step);
-    }
+    if (!op_.contraction && !op_.attention) return;
+    const int stays = op_.contraction ? op_.contraction->left : op_.attention->keys;
+    const ir::TensorType& type = op_.value->arguments[static_cast<std::size_t>(stays)]->type();
+    std::int64_t bytes = static_cast<std::int64_t>(dtype_size(type.dtype));
+    const std::vector<int> axes =
+        op_.contraction ? op_.contraction->left_axes : std::vector{op_.attention->key, op_.attention->inner};
+    for (const int iterator : axes) bytes *= extents()[static_cast<std::size_t>(iterator)];
     check_capacity(bytes, node.level, "block");
   }
 
@@ -395,14 +467,17 @@ class Verifier {
   const ScheduledOp& op_;
   const machine::Machine& machine_;
   std::vector<Cut> cuts_;
-  std::vector<bool> computed_;   // by stage, and at the end the leaf
+  std::vector<bool> computed_;   // by stage, and at the end the leaf, or its parts
   std::vector<Writer> writers_;  // by stage
   std::vector<int> values_;      // stages whose value is at hand
   std::vector<Buffer> buffers_;  // in scope
   std::set<std::string> names_;  // of all buffers so far
+  std::map<std::string, std::string> used_;  // an attention's buffers, by what they are to its leaves
+  AttentionPlace first_, block_;             // where its first leaf stands, and the first that takes a block of keys
   const TileNode* owner_ = nullptr;
   int barriers_ = 0;
   bool is_owned_ = false;
+  bool is_unit_ = false;  // the next loop is divided together with the one around it
   bool reducing_ = false;
 };
 

@@ -280,5 +280,35 @@ TEST_P(Regions, EqualTheirOpsToTheBit) {
 
 INSTANTIATE_TEST_SUITE_P(Machines, Regions, testing::Values("native", "avx2-generic", "x86-64-baseline"), test_name);
 
+// One token reads the caches as a stream, in register tiles of its own; pairs are rounded to bf16.
+TEST(AttentionDifferential, OneTokenStreamsTheCaches) {
+  std::mt19937_64 random(31);
+  const struct {
+    std::string dtype;
+    int heads, kv_heads, dim;
+    double tolerance;
+    std::string name = "attention", attributes = "";
+  } kCases[] = {{"f32", 6, 2, 48, 2e-6},
+                {"f16", 8, 1, 24, 2e-6},
+                {"bf16", 4, 2, 128, 1e-2},
+                {"bf16", 14, 2, 32, 1e-2, "windowed_capped_attention", ", softcap = 1.5, window = 70"}};
+  for (const auto& c : kCases) {
+    std::string text = attention_text(c.dtype, c.heads, c.kv_heads, c.dim, c.name, c.attributes);
+    for (std::size_t at = text.find("[seq"); at != std::string::npos; at = text.find("[seq")) text.replace(at, 4, "[1");
+    CompiledFunction compiled(text, {}, random);
+    for (const int past : {0, 62, 63, 64, 127}) {
+      const Symbols symbols = {{"seq", 1}, {"ctx", 128}};
+      auto arguments = random_arguments(compiled.function(), symbols, random);
+      arguments[5].data[0] = past;
+      const auto expected = compiled.reference(arguments, symbols);
+      for (const int threads : {1, 2, 3}) {
+        const auto got = compiled.run(arguments, symbols, threads);
+        EXPECT_LE(relative_error(got[0], expected[0]), c.tolerance)
+            << c.name << " " << c.dtype << " past=" << past << " threads=" << threads;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace strata::compile

@@ -35,7 +35,8 @@ TEST(Leaf, NamesAreUnique) {
   for (const Leaf& leaf : all_leaves()) {
     if (!leaf.few.empty()) EXPECT_TRUE(names.contains(leaf.few)) << leaf.name;
     EXPECT_EQ(leaf.few.empty(), leaf.few_tiles == 0) << leaf.name;
-    EXPECT_EQ(leaf.scratch_name.empty(), leaf.scratch == nullptr) << leaf.name;
+    for (const LeafBuffer& buffer : leaf.buffers) EXPECT_NE(buffer.needs, nullptr) << leaf.name;
+    for (const std::string_view part : leaf.parts) EXPECT_EQ(cost::leaf(part).domain, leaf.domain) << part;
   }
 }
 

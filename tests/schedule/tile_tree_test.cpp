@@ -65,8 +65,18 @@ Region widening_product() {
       ": f32[seq, 96]\n    return %1\n  }\n");
 }
 
+// Two query heads of 32 share a head of keys and values.
+Region attention_of(const std::string& tokens) {
+  ops::register_all();
+  return Region("  func @f(%q: f32[" + tokens + ", 4, 32], %k: bf16[2, 4096, 32]<16@1, 2@2>, %v: bf16[2, 4096, 32]" +
+                "<16@2, 2@1>, %p: i32[" + tokens + "]) {\n    %0 = attention(%q, %k, %v, %p) {scale = 0.25} : f32[" +
+                tokens + ", 4, 32]\n    return %0\n  }\n");
+}
+Region attention() { return attention_of("seq"); }
+Region decoding_attention() { return attention_of("1"); }
+
 TEST(TileTree, TextIsReadBack) {
-  for (Region (*make)() : {&norm, &product, &widening_product}) {
+  for (Region (*make)() : {&norm, &product, &widening_product, &attention, &decoding_attention}) {
     Region region = make();
     const std::string text = to_text(region.op.tree, zen5());
     EXPECT_EQ(region.verdict(text), "");
@@ -128,7 +138,9 @@ TEST(TileTreeVerifier, FindsWhatWouldGoWrongInOwnLoops) {
       "stage 1 is computed twice");
   expect("parallel i0 by 1 { vector k by 16 { stage 0 } vector k by 16 { stage 1 } }", "meets tiles of i0");
   expect("parallel i0 by 1 { serial i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } } } }", "is no finer");
-  expect("parallel i0 by 1 { parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } } } }", "divided among");
+  expect("parallel i0 by 1 { parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } } } }",
+         "inside of a loop that cuts it");
+  expect("parallel i0 by 1 { once { serial i0 by 1 { vector k by 16 { stage 0 } } } }", "divided among");
   expect("parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 stage 1 } } }", "goes on behind the sums of ss");
   expect(
       "parallel i0 by 1 { serial i0 by 1 { serial k by 32 { vector k by 16 { stage 0 } } vector k by 16 { stage 1 } } "
@@ -185,6 +197,67 @@ TEST(TileTreeVerifier, FindsBuffersThatALeafCanNotWorkIn) {
          "the buffer w stands there twice");
   expect("buffer w: f32[131072] in L1 leaf tile-widened panels 4 with w", "is larger than L1");
   expect("buffer w: f32[4096] serial k by 64 { leaf tile panels 4 with w }", "works in no buffer");
+}
+
+// 16 queries of two heads, past blocks of 64 keys.
+std::string attention_text(const std::vector<std::pair<std::string, std::string>>& changes = {}) {
+  std::string text =
+      "parallel h by 2 { parallel s by 16 { buffer q: bf16[1024] in L1 buffer x: f32[2048] buffer r: f32[1120] "
+      "leaf attention-start with q, r "
+      "serial t by 64 in L1 { leaf attention-scores rows 8 panels 2 ahead 0 locality 0 with q, x "
+      "leaf attention-softmax with x, r leaf attention-values rows 8 panels 2 ahead 0 locality 0 with x, r } "
+      "leaf attention-finish with r } }";
+  for (const auto& [from, to] : changes) text.replace(text.find(from), from.size(), to);
+  return text;
+}
+
+TEST(TileTreeVerifier, FindsWhatWouldGoWrongInAnAttention) {
+  Region region = attention();
+  const auto verdict = [&](const std::vector<std::pair<std::string, std::string>>& changes) {
+    return region.verdict(attention_text(changes));
+  };
+  using Changes = std::vector<std::pair<std::string, std::string>>;
+  for (const Changes& changes :
+       {Changes{}, Changes{{"t by 64", "t by 32"}}, Changes{{"h by 2", "h by 1"}}, Changes{{"s by 16", "s by 3"}},
+        Changes{{"serial t by 64 in L1 {", "serial t by 512 { serial t by 64 {"}, {"} leaf", "} } leaf"}},
+        Changes{{"parallel h by 2 { parallel s by 16 {", "parallel s by 16 { serial h by 2 { serial s by 16 {"},
+                {"r } }", "r } } }"}}}) {
+    EXPECT_EQ(verdict(changes), "");
+  }
+  const auto expect = [&](const Changes& changes, const std::string& part) {
+    EXPECT_NE(verdict(changes).find(part), std::string::npos) << attention_text(changes) << "\n" << verdict(changes);
+  };
+  expect({{"t by 64", "t by 40"}}, "a block of 40 along t is no multiple of 16");
+  expect({{"t by 64", "t by 128"}}, "the buffer x does not hold the f32[4096] that leaf attention-scores needs");
+  expect({{"s by 16", "s by 17"}}, "the buffer q does not hold the bf16[1088] that leaf attention-start needs");
+  expect({{"bf16[1024]", "f32[1024]"}}, "does not hold the bf16[1024]");
+  expect({{"f32[1120]", "f32[1119]"}}, "does not hold the f32[1120] that leaf attention-start needs");
+  expect({{"with q, r", "with q"}}, "leaf attention-start has no buffer to work in as running");
+  expect({{"finish with r", "finish with r, q"}}, "leaf attention-finish works in 1 buffers");
+  expect({{"f32[1120]", "f32[1120] buffer z: f32[2048]"}, {"softmax with x", "softmax with z"}},
+         "leaf attention-softmax has its scores in z, not in x");
+  expect({{"h by 2", "h by 4"}}, "a tile of 4 along h is not of one group of 2");
+  expect({{"parallel h by 2 {", "once {"}, {"parallel s", "serial s"}}, "a tile of 4 along h is not of one group");
+  expect({{"parallel s by 16", "parallel t by 64"}}, "threads would share the sums along t");
+  expect({{"serial t by 64 in L1 {", "serial d by 16 { serial t by 64 {"}, {"} leaf", "} } leaf"}},
+         "leaf attention-scores meets another tile of d");
+  expect({{"serial t by 64 in L1 {", ""}, {"} leaf", "leaf"}}, "takes a block of t, not all of it");
+  expect({{"t by 64 in L1", "t by 1024 in L1"}, {"f32[2048]", "f32[32768]"}}, "is larger than L1");
+  expect({{"leaf attention-softmax", "} serial t by 64 { leaf attention-softmax"}},
+         "leaf attention-softmax meets other blocks of t");
+  expect({{"serial t", "} parallel s by 16 { serial t"}}, "work is divided among the threads twice");
+  expect({{"leaf attention-start with q, r", "serial s by 8 { leaf attention-start with q, r }"}},
+         "leaf attention-scores meets another tile of s");
+  expect({{"} leaf attention-finish with r", "leaf attention-finish with r }"}},
+         "would run again for every block of t");
+  expect({{"leaf attention-finish with r", ""}}, "leaf attention-finish is missing");
+  expect({{"leaf attention-softmax with x, r", ""}}, "leaf attention-values stands before attention-softmax");
+  expect({{"leaf attention-finish with r", "leaf attention-finish with r leaf attention-finish with r"}},
+         "leaf attention-finish stands there twice");
+  expect({{"leaf attention-finish with r", "leaf concat"}}, "leaf concat is no part of it");
+  expect({{"rows 8", "rows 6"}}, "leaf attention-scores has tiles of 6 rows, which is no power of two");
+  expect({{"rows 8 panels 2 ahead 0 locality 0 ", ""}}, "leaf attention-scores has tiles of 0 rows");
+  expect({{"panels 2", "panels 4"}}, "a register tile of 8 x 4 does not fit the 32 registers");
 }
 
 }  // namespace

@@ -4,11 +4,20 @@
 #include <limits>
 
 #include "reference.h"
+#include "tensor/units.h"
 
 namespace strata::tensor {
 namespace {
 
-constexpr AttentionTile kTile{32, 64};
+// As a tile tree says it: rows of a tile of queries, keys of a block, register tiles.
+struct Blocking {
+  std::int64_t rows, keys;
+  CacheTile scores, values;
+};
+constexpr Blocking kMany{32, 64, {8, {2, 0, 0}}, {8, {2, 0, 0}}};
+// One sequential stream, as decoding reads the caches.
+constexpr Blocking kOneStream{2, 128, {2, {1, 0, 0}}, {2, {4, 0, 0}}};
+constexpr Blocking kFetchedAhead{4, 48, {4, {2, 4096, 0}}, {4, {3, 4096, 3}}};
 
 struct Case {
   std::int64_t seq, heads, kv_heads, dim, start;  // positions start, start + 1, ...
@@ -127,7 +136,36 @@ struct Fixture {
   }
 };
 
-template <int L, class TC, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes>
+// The leaves in the loops that a tile tree puts around them; memory that is read before it is written holds NaN.
+template <int L, Blocking How, BLayout Keys, BLayout Values, class TC, class Score>
+void attend(const Fixture<TC>& f, const float* q, std::int64_t ldq, const Score& score, std::vector<float>& out) {
+  const Case& c = f.c;
+  const std::int64_t group = c.heads / c.kv_heads, tokens = std::max<std::int64_t>(How.rows / group, 1);
+  const auto nan = [](std::int64_t count) {
+    return std::vector<float>(count, std::numeric_limits<float>::quiet_NaN());
+  };
+  std::vector<float> queries = nan(tokens * group * c.dim), scores = nan(tokens * group * How.keys);
+  std::vector<float> running = nan(running_floats(tokens * group, c.dim));
+  using TQ = typename Multiplier<Keys>::type;
+  auto* const packed = reinterpret_cast<TQ*>(queries.data());
+  for (std::int64_t head = 0; head < c.heads; head += group) {
+    for (std::int64_t token = 0; token < c.seq; token += tokens) {
+      const QueryTile tile{{token, std::min(token + tokens, c.seq)}, {head, head + group}};
+      const std::int64_t cache = head / group * f.capacity * c.dim;
+      start_attention<L, Keys>(q, ldq, c.dim, tile, f.scale, packed, running.data());
+      for (const Range keys : Parts(seen_by(tile.tokens, L, f.seen()), How.keys, L)) {
+        score_block<L, How.scores, Keys, How.keys>(packed, tile.rows(), f.k_cache.data() + cache, c.dim, keys,
+                                                   scores.data());
+        softmax_block<L, Values, How.keys>(tile, keys, f.seen(), score, scores.data(), running.data());
+        value_block<L, How.values, Values, How.keys>(scores.data(), tile.rows(), f.v_cache.data() + cache, c.dim, keys,
+                                                     running.data());
+      }
+      finish_attention<L>(tile, c.heads, c.dim, running.data(), out.data());
+    }
+  }
+}
+
+template <int L, class TC, BLayout Keys = BLayout::kLanes, BLayout Values = BLayout::kLanes, Blocking How = kMany>
 void check_attention(std::int64_t window = 1 << 20, float softcap = 0.0f) {
   constexpr bool kKeyPairs = Keys == BLayout::kPairs, kValuePairs = Values == BLayout::kPairs;
   for (const Case& c : kCases) {
@@ -137,21 +175,14 @@ void check_attention(std::int64_t window = 1 << 20, float softcap = 0.0f) {
     f.softcap = softcap;
     const auto score = [softcap](auto x) { return softcap * tanh(x * (1.0f / softcap)); };
     std::vector<float> out(c.seq * c.heads * c.dim, -77.0f);
-    std::vector<float> scratch(attention_scratch_floats(kTile, c.seq, c.heads, c.kv_heads, c.dim));
     const std::int64_t width = c.heads * c.dim, ldq = width + 3;
     std::vector<float> q(c.seq * ldq, std::numeric_limits<float>::quiet_NaN());
     for (std::int64_t s = 0; s < c.seq; ++s) std::copy_n(f.q.data() + s * width, width, q.data() + s * ldq);
-    const std::int64_t items = attention_work_items(kTile, c.seq, c.heads, c.kv_heads), middle = items / 2;
-    const auto with = [&](const auto& map, std::int64_t begin, std::int64_t end) {
-      attention<L, kTile, Keys, Values>(q.data(), ldq, f.k_cache.data(), f.v_cache.data(), f.seen(), f.scale, map,
-                                        c.seq, c.heads, c.kv_heads, c.dim, f.capacity, out.data(), scratch.data(),
-                                        begin, end);
-    };
-    const auto run = [&](std::int64_t begin, std::int64_t end) {
-      return softcap == 0.0f ? with(Unchanged{}, begin, end) : with(score, begin, end);
-    };
-    run(middle, items);
-    run(0, middle);
+    if (softcap == 0.0f) {
+      attend<L, How, Keys, Values>(f, q.data(), ldq, Unchanged{}, out);
+    } else {
+      attend<L, How, Keys, Values>(f, q.data(), ldq, score, out);
+    }
     const std::string pairs = std::string(kKeyPairs ? " key pairs" : "") + (kValuePairs ? " value pairs" : "");
     f.check(out, f.describe(L) + pairs, kKeyPairs, kValuePairs);
     if (testing::Test::HasFatalFailure()) return;
@@ -188,27 +219,24 @@ TEST(Attention, ScoresAreMapped) {
   check_attention<16, bf16, BLayout::kPairs, BLayout::kPairs>(70, 1.5f);
 }
 
-TEST(Attention, SplitOverTheContextAndMerged) {
-  for_each_width([]<int L>(Lanes<L>) {
-    for (const Case& c : kCases) {
-      for (const std::int64_t splits : {1, 2, 5}) {
-        const auto f = Fixture<f16>::make<L>(c);
-        std::vector<float> out(c.seq * c.heads * c.dim, -77.0f);
-        std::vector<float> scratch(attention_scratch_floats(kTile, c.seq, c.heads, c.kv_heads, c.dim));
-        std::vector<float> partials(attention_partial_floats(kTile, c.seq, c.heads, c.kv_heads, c.dim, splits));
-        const std::int64_t items = attention_work_items(kTile, c.seq, c.heads, c.kv_heads);
-        for (std::int64_t i = 0; i < items * splits; ++i) {
-          attention_split<L, kTile>(f.q.data(), c.heads * c.dim, f.k_cache.data(), f.v_cache.data(), f.seen(), f.scale,
-                                    Unchanged{}, c.seq, c.heads, c.kv_heads, c.dim, f.capacity, splits, partials.data(),
-                                    scratch.data(), i, i + 1);
-        }
-        attention_merge<L, kTile>(partials.data(), f.seen(), c.seq, c.heads, c.kv_heads, c.dim, splits, out.data(), 0,
-                                  items);
-        f.check(out, f.describe(L) + " splits " + std::to_string(splits));
-        if (testing::Test::HasFatalFailure()) return;
-      }
-    }
-  });
+TEST(Attention, AnyBlocks) {
+  constexpr auto kLanes = BLayout::kLanes, kPairs = BLayout::kPairs;
+  check_attention<16, f16, kLanes, kLanes, kOneStream>();
+  check_attention<16, bf16, kPairs, kPairs, kOneStream>(70);
+  check_attention<8, float, kLanes, kLanes, kFetchedAhead>();
+  check_attention<8, bf16, kPairs, kPairs, kFetchedAhead>(70, 1.5f);
+}
+
+// Every unit once, and a share of neighbours is as much as any other.
+TEST(Units, ComeFromBothEnds) {
+  for (const std::int64_t n : {1, 2, 5, 8}) {
+    std::vector<int> met(n);
+    for (std::int64_t i = 0; i < n; ++i) ++met[from_both_ends(i, n)];
+    EXPECT_EQ(met, std::vector<int>(n, 1)) << n;
+  }
+  EXPECT_EQ(from_both_ends(1, 5), 4);
+  EXPECT_EQ(part_of(2, 16, 40).begin, 32);
+  EXPECT_EQ(part_of(2, 16, 40).end, 40);
 }
 
 TEST(Attention, LargeScoresDoNotOverflow) {
@@ -219,10 +247,14 @@ TEST(Attention, LargeScoresDoNotOverflow) {
   const std::int32_t positions[] = {0, 1};
   cache_append_k<16>(k.data(), kDim, positions, 2, kDim, 16, k_cache.data(), 0, 1);
   cache_append_v<16>(v.data(), kDim, positions, 2, kDim, 16, v_cache.data(), 0, 1);
-  std::vector<float> scratch(attention_scratch_floats(kTile, 1, 1, 1, kDim));
-  attention<16, kTile>(
-      q.data(), kDim, k_cache.data(), v_cache.data(), [](std::int64_t) { return Range{0, 2}; }, 1.0f, Unchanged{}, 1, 1,
-      1, kDim, 16, out.data(), scratch.data(), 0, 1);
+  const QueryTile tile{{0, 1}, {0, 1}};
+  const auto seen = [](std::int64_t) { return Range{0, 2}; };
+  std::vector<float> queries(kDim), scores(16), running(running_floats(1, kDim));
+  start_attention<16, BLayout::kLanes>(q.data(), kDim, kDim, tile, 1.0f, queries.data(), running.data());
+  score_block<16, CacheTile{}, BLayout::kLanes, 16>(queries.data(), 1, k_cache.data(), kDim, {0, 2}, scores.data());
+  softmax_block<16, BLayout::kLanes, 16>(tile, {0, 2}, seen, Unchanged{}, scores.data(), running.data());
+  value_block<16, CacheTile{}, BLayout::kLanes, 16>(scores.data(), 1, v_cache.data(), kDim, {0, 2}, running.data());
+  finish_attention<16>(tile, 1, kDim, running.data(), out.data());
   for (int d = 0; d < kDim; ++d) EXPECT_EQ(out[d], 2.0f) << "dim " << d;
 }
 

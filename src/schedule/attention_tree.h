@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "schedule/schedule.h"
+
+namespace strata::schedule {
+
+// The tree of an attention: tiles of queries that share a head of keys and values, past blocks of these.
+//
+//   parallel h by 2 {
+//     parallel s by 16 {
+//       buffer queries: bf16[4096] in L1
+//       buffer scores: f32[2048] in L1
+//       buffer running: f32[4192] in L1
+//       leaf attention-start with queries, running
+//       serial t by 64 in L1 {
+//         leaf attention-scores rows 8 panels 2 ahead 0 locality 0 with queries, scores
+//         leaf attention-softmax with scores, running
+//         leaf attention-values rows 8 panels 2 ahead 0 locality 0 with scores, running
+//       }
+//       leaf attention-finish with running
+//     }
+//   }
+//
+// Tiles and blocks are those of the machine's first cache (machine::attention_block). A single token waits for memory:
+// keys are read in as many streams as the machine's weights are, the values of a key all at once, and nothing is
+// fetched ahead, because keys and values take turns. On a Zen 4, 4,096 keys of 8 heads of 128, GB/s of bf16, f16 and
+// f32: 29.5, 27.8, 30.5 so; 22.6, 25.3, 24.0 fetched 4 KiB ahead; 14.4, 16.1, 14.7 four vectors side by side.
+TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine);
+
+// What blocks of an iterator are multiples of.
+std::int64_t key_unit(const ScheduledOp& op, int iterator);
+
+// Where a leaf of an attention's tree stands: by iterator, the innermost loop that cuts it (nullptr: none does) and
+// whether threads divide it.
+struct AttentionPlace {
+  std::vector<const TileNode*> loops;
+  std::vector<bool> is_divided;
+};
+
+// What is wrong with a leaf at a place, the first of the op's leaves standing at `first`, the first of those that take
+// blocks of the keys at `block`; "": nothing.
+std::string attention_fault(const ScheduledOp& op, const TileNode& node, const AttentionPlace& place,
+                            const AttentionPlace& first, const AttentionPlace& block, const machine::Machine& machine);
+
+}  // namespace strata::schedule
