@@ -467,11 +467,11 @@ class Verifier {
   const ScheduledOp& op_;
   const machine::Machine& machine_;
   std::vector<Cut> cuts_;
-  std::vector<bool> computed_;   // by stage, and at the end the leaf, or its parts
-  std::vector<Writer> writers_;  // by stage
-  std::vector<int> values_;      // stages whose value is at hand
-  std::vector<Buffer> buffers_;  // in scope
-  std::set<std::string> names_;  // of all buffers so far
+  std::vector<bool> computed_;               // by stage, and at the end the leaf, or its parts
+  std::vector<Writer> writers_;              // by stage
+  std::vector<int> values_;                  // stages whose value is at hand
+  std::vector<Buffer> buffers_;              // in scope
+  std::set<std::string> names_;              // of all buffers so far
   std::map<std::string, std::string> used_;  // an attention's buffers, by what they are to its leaves
   AttentionPlace first_, block_;             // where its first leaf stands, and the first that takes a block of keys
   const TileNode* owner_ = nullptr;
