@@ -28,7 +28,7 @@ endfunction()
 # longer than running it.
 set(STRATA_HOT_LIBRARIES "")
 if(STRATA_SANITIZE MATCHES address)
-  set(STRATA_HOT_LIBRARIES base cost egraph extract ir jinja rules text vectorize)
+  set(STRATA_HOT_LIBRARIES base compile cost egraph encoding extract ir jinja ops package rules schedule text vectorize)
 endif()
 set(library_options "")
 if(STRATA_FUZZ)

@@ -14,6 +14,12 @@
 
 namespace strata {
 
+#ifdef STRATA_TESTS_SANITIZED
+inline constexpr bool kIsSanitized = true;
+#else
+inline constexpr bool kIsSanitized = false;
+#endif
+
 inline bool is_soak() {
   const char* const value = std::getenv("STRATA_SOAK");
   return value != nullptr && *value != '\0';
@@ -23,11 +29,7 @@ inline bool is_soak() {
 // wrong with the numbers the release build finds; a sanitizer looks for what any case of a kind shows.
 inline std::size_t sweep_size(std::size_t usual, std::size_t all) {
   if (is_soak()) return all;
-#ifdef STRATA_TESTS_SANITIZED
-  return std::max<std::size_t>(usual / 20, 1);
-#else
-  return usual;
-#endif
+  return kIsSanitized ? std::max<std::size_t>(usual / 20, 1) : usual;
 }
 
 }  // namespace strata
