@@ -24,12 +24,8 @@ function(strata_headers name)
   target_precompile_headers(${name} PRIVATE ${STRATA_COMMON_HEADERS})
 endfunction()
 
-# What AddressSanitizer's tests spend their time in. Optimising the rest, or what ThreadSanitizer's few tests run, takes
-# longer than running it.
-set(STRATA_HOT_LIBRARIES "")
-if(STRATA_SANITIZE MATCHES address)
-  set(STRATA_HOT_LIBRARIES base compile cost egraph encoding extract ir jinja ops package rules schedule text vectorize)
-endif()
+# What the tests under sanitizers spend their time in. Optimising the rest takes longer than running it.
+set(STRATA_HOT_LIBRARIES base compile cost egraph encoding extract import ir jinja ops package rules schedule text vectorize)
 set(library_options "")
 if(STRATA_FUZZ)
   list(APPEND library_options -fsanitize=fuzzer-no-link)

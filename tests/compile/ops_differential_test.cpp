@@ -50,8 +50,8 @@ const std::vector<OpCase>& cases() {
       // Bytes, four products at a time where a unit sums them.
       {"matmul_nt_i8", "%a: i8[seq, 70]",
        "    %0 = weight \"w\" : i8[100, 70]\n    %1 = matmul_nt(%a, %0) : f32[seq, 100]\n", "%1"},
-      {"matmul_nt_of_deep_i8", "%a: i8[seq, 4099]",
-       "    %0 = weight \"w\" : i8[33, 4099]\n    %1 = matmul_nt(%a, %0) : f32[seq, 33]\n", "%1"},
+      {"matmul_nt_of_longer_i8", "%a: i8[seq, 515]",
+       "    %0 = weight \"w\" : i8[33, 515]\n    %1 = matmul_nt(%a, %0) : f32[seq, 33]\n", "%1"},
       {"matmul_nt_f32_by_i8", "%a: f32[seq, 33]",
        "    %0 = weight \"w\" : i8[31, 33]\n    %1 = matmul_nt(%a, %0) : f32[seq, 31]\n", "%1"},
       {"gather", "%ids: i32[seq]", "    %0 = weight \"w\" : bf16[31, 33]\n    %1 = gather(%0, %ids) : f32[seq, 33]\n",

@@ -27,7 +27,7 @@ OBJDUMP = "llvm-objdump-19"
 KERNELS = ("gemv_panels|multiply_encoded", "gemm_tile", "score_tile", "value_tile")
 # Of those, the instances for a number of lanes.
 WITH_LANES = (r"<void strata::tensor::(?:(?:gemv_panels|multiply_encoded|gemm_tile)<{0}|"
-              r"(?:score_tile|value_tile)<\d+, \d+, {0}),")
+              r"(?:score_tile|value_tile)<\d+, \d+, strata::tensor::Stream\{{[^}}]*\}}, {0}),")
 
 
 def run(*command):
