@@ -25,7 +25,8 @@ function(strata_headers name)
 endfunction()
 
 # What the tests under sanitizers spend their time in. Optimising the rest takes longer than running it.
-set(STRATA_HOT_LIBRARIES base compile cost egraph encoding extract import ir jinja ops package rules schedule text vectorize)
+set(STRATA_HOT_LIBRARIES base compile cost egraph encoding extract import ir jinja ops package rules schedule text
+    vectorize)
 set(library_options "")
 if(STRATA_FUZZ)
   list(APPEND library_options -fsanitize=fuzzer-no-link)
