@@ -253,10 +253,10 @@ std::vector<ir::SbpSignature> same_axes(const TensorType& operand, const TensorT
   return ir::copy_signatures(operand, result, [](int axis) { return axis; });
 }
 
-// Changes the layout, and the element type where the attribute dtype asks for it.
-class PackOp : public NamedOp {
+// The same elements, lying otherwise.
+class LayoutOp : public NamedOp {
  public:
-  PackOp() : NamedOp("pack", {"x"}) {}
+  using NamedOp::NamedOp;
 
   std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes&,
                                const TensorType&) const override {
@@ -272,6 +272,12 @@ class PackOp : public NamedOp {
                                                const TensorType& result) const override {
     return same_axes(operands[0], result);
   }
+};
+
+// Changes the layout, and the element type where the attribute dtype asks for it.
+class PackOp : public LayoutOp {
+ public:
+  PackOp() : LayoutOp("pack", {"x"}) {}
 
  protected:
   TensorType infer_unplaced(std::span<const TensorType> operands, const Attributes& attributes) const override {
@@ -288,24 +294,9 @@ class PackOp : public NamedOp {
 };
 
 // Back to row-major.
-class UnpackOp : public NamedOp {
+class UnpackOp : public LayoutOp {
  public:
-  UnpackOp() : NamedOp("unpack", {"x"}) {}
-
-  std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes&,
-                               const TensorType&) const override {
-    return operands[0].data;
-  }
-  ir::Work work(std::span<const TensorType> operands, const Attributes&, const TensorType& result) const override {
-    return copy_work(operands, result);
-  }
-  bool permutes_elements() const override { return true; }
-  bool changes_layout() const override { return true; }
-
-  std::vector<ir::SbpSignature> sbp_signatures(std::span<const TensorType> operands, const Attributes&,
-                                               const TensorType& result) const override {
-    return same_axes(operands[0], result);
-  }
+  UnpackOp() : LayoutOp("unpack", {"x"}) {}
 
  protected:
   TensorType infer_unplaced(std::span<const TensorType> operands, const Attributes& attributes) const override {

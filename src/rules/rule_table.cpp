@@ -78,16 +78,20 @@ bool fits(const TensorGraph& tensors, const egraph::MultiPattern& right, const e
 }
 
 egraph::Rewrite make_rule(TensorGraph& tensors, const Row& row) {
-  const egraph::Guard placeholder = [](egraph::EGraph&, egraph::Match&) { return false; };
-  const bool is_conditional = static_cast<bool>(row.condition);
-  egraph::Rewrite rule =
-      egraph::make_rewrite(tensors.symbols(), row.name, row.left, row.right,
-                           is_conditional ? placeholder : egraph::Guard{}, tensors.literals(), row.condition_depth);
-  rule.guard = [&tensors, condition = row.condition, right = rule.rhs, variables = rule.variables](
-                   egraph::EGraph&, egraph::Match& match) {
-    if (!is_row_major(tensors, match, variables)) return false;
-    Matched matched(tensors, match);
-    return (!condition || condition(matched)) && fits(tensors, right, match);
+  egraph::Guard condition;
+  if (row.condition) {
+    condition = [&tensors, holds = row.condition](egraph::EGraph&, egraph::Match& match) {
+      Matched matched(tensors, match);
+      return holds(matched);
+    };
+  }
+  egraph::Rewrite rule = egraph::make_rewrite(tensors.symbols(), row.name, row.left, row.right, condition,
+                                              tensors.literals(), row.condition_depth);
+  // Types never change: asking for them too makes no match depend on more of the graph.
+  rule.guard = [&tensors, condition, right = rule.rhs, variables = rule.variables](egraph::EGraph& graph,
+                                                                                   egraph::Match& match) {
+    return is_row_major(tensors, match, variables) && (!condition || condition(graph, match)) &&
+           fits(tensors, right, match);
   };
   return rule;
 }

@@ -6,6 +6,7 @@
 #include "ops/register.h"
 #include "schedule/schedule.h"
 #include "schedule/verify.h"
+#include "tests/schedule/one_line.h"
 
 namespace strata::schedule {
 namespace {
@@ -26,13 +27,7 @@ std::string trees(const std::string& function, const machine::Machine& machine =
       text += to_text(op.tree, machine);
     }
   }
-  std::string line;
-  for (const char c : text) {
-    if (c == '\n' && !line.ends_with(' ')) line += ' ';
-    if (c != '\n' && !(c == ' ' && line.ends_with(' '))) line += c;
-  }
-  while (line.ends_with(' ')) line.pop_back();
-  return line;
+  return one_line(text);
 }
 
 // Operands packed along the last axis run in vector lanes; where the lanes don't divide it, the last group is ragged.

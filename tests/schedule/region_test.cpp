@@ -9,6 +9,7 @@
 #include "ir/text.h"
 #include "ops/register.h"
 #include "schedule/verify.h"
+#include "tests/schedule/one_line.h"
 
 namespace strata::schedule {
 namespace {
@@ -16,16 +17,6 @@ namespace {
 const machine::Machine& zen5() {
   static const machine::Machine kMachine = machine::load("avx512-zen5");
   return kMachine;
-}
-
-std::string one_line(const std::string& text) {
-  std::string line;
-  for (const char c : text) {
-    if (c == '\n' && !line.ends_with(' ')) line += ' ';
-    if (c != '\n' && !(c == ' ' && line.ends_with(' '))) line += c;
-  }
-  while (line.ends_with(' ')) line.pop_back();
-  return line;
 }
 
 // All ops of @f that are no views, as one region.
