@@ -22,7 +22,7 @@ namespace {
 // Ends the names of unfinished files, by which those that a killed process left are found.
 constexpr std::string_view kUnfinished = ".strata-tmp";
 
-std::string random_suffix() {
+std::string random_hex() {
   std::random_device device;
   return hex((std::uint64_t{device()} << 32) | device());
 }
@@ -109,7 +109,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::choose_name() {
-  std::string name = "." + target_.filename().string().substr(0, 200) + "." + random_suffix();
+  std::string name = "." + target_.filename().string().substr(0, 200) + "." + random_hex();
   temporary_ = folder_of(target_) / name.append(kUnfinished);
   registered_ = TemporaryPath(temporary_.native());
 }

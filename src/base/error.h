@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace strata {
 
@@ -33,6 +34,9 @@ inline Error toolchain_error(const std::string& what, const std::string& where, 
 inline Error resource_error(const std::string& what, const std::string& where, const std::string& remedy = "") {
   return {ExitCode::kResource, what, where, remedy};
 }
+
+// A name as errors show it: "\"name\"".
+inline std::string in_quotes(std::string_view name) { return "\"" + std::string(name) + "\""; }
 
 // Says that Strata itself is wrong; throws std::logic_error naming the place. Used by STRATA_CHECK.
 [[noreturn]] void internal_error(const char* file, int line, const std::string& message);

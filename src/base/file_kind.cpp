@@ -23,7 +23,7 @@ constexpr FileKind kPickle = {"a PyTorch checkpoint", "save the model as safeten
 constexpr FileKind kWebPage = {"a web page", "download the file again"};
 constexpr FileKind kArchive = {"a compressed file", "unpack it first"};
 
-constexpr std::array<Row, 11> kRows = {{
+constexpr std::array<Row, 11> kKinds = {{
     {"GGUF"sv, {"a GGUF file, which is not supported yet", "give the Hugging Face folder that it was made from"}},
     {kLfsVersion, {"a git-LFS pointer instead of the file itself", "run git lfs pull in its folder"}},
     {"PK\x03\x04"sv, kPickle},
@@ -50,13 +50,13 @@ bool is_safetensors(std::string_view head) {
 
 }  // namespace
 
-const FileKind kLfsPointer = kRows[1].kind;
+const FileKind kLfsPointer = kKinds[1].kind;
 
 bool is_lfs_pointer(std::string_view text) { return text.starts_with(kLfsVersion); }
 
 const FileKind* find_file_kind(std::span<const std::byte> head) {
   const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
-  for (const Row& row : kRows) {
+  for (const Row& row : kKinds) {
     if (text.starts_with(row.magic)) return &row.kind;
   }
   return is_safetensors(text) ? &kSafetensors : nullptr;

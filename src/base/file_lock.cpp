@@ -19,14 +19,14 @@ namespace {
 
 constexpr auto kPollInterval = std::chrono::milliseconds(50);
 
-[[noreturn]] void refuse(const std::filesystem::path& path, int error) {
+[[noreturn]] void refuse_lock(const std::filesystem::path& path, int error) {
   throw resource_error("cannot lock (" + errno_text(error) + ")", path.string(),
                        "make the folder writable, or choose another one");
 }
 
 FileDescriptor open_lock_file(const std::filesystem::path& path) {
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-  if (!file.is_open()) refuse(path, errno);
+  if (!file.is_open()) refuse_lock(path, errno);
   return file;
 }
 
@@ -42,7 +42,7 @@ bool is_still_named(const FileDescriptor& file, const std::filesystem::path& pat
 bool take(const FileDescriptor& file, const std::filesystem::path& path) {
   while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return false;
-    if (errno != EINTR) refuse(path, errno);
+    if (errno != EINTR) refuse_lock(path, errno);
   }
   return true;
 }

@@ -21,7 +21,7 @@
 namespace strata {
 namespace {
 
-constexpr auto kPollInterval = std::chrono::milliseconds(20);
+constexpr auto kExitPollInterval = std::chrono::milliseconds(20);
 
 bool is_executable(const std::filesystem::path& path) {
   struct stat status{};
@@ -215,7 +215,7 @@ ProcessResult Subprocess::wait(const std::function<void()>& waiting) {
   while (true) {
     if (auto result = poll()) return *std::move(result);
     waiting();
-    std::this_thread::sleep_for(kPollInterval);
+    std::this_thread::sleep_for(kExitPollInterval);
   }
 }
 

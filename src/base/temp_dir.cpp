@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kSuffix = 6;
 
-std::string random_suffix() {
+std::string random_letters() {
   constexpr std::string_view kLetters = "0123456789abcdefghijklmnopqrstuvwxyz";
   std::random_device device;
   std::uniform_int_distribution<std::size_t> letter(0, kLetters.size() - 1);
@@ -30,7 +30,7 @@ std::string random_suffix() {
   return suffix;
 }
 
-[[noreturn]] void refuse(const std::filesystem::path& parent, int error) {
+[[noreturn]] void refuse_folder(const std::filesystem::path& parent, int error) {
   throw resource_error("cannot make a temporary folder (" + errno_text(error) + ")", parent.string(),
                        "make it writable, or choose another one");
 }
@@ -54,18 +54,18 @@ bool still_exists(const FileDescriptor& folder) {
 // All that can fail without a call of the system comes before the folder exists.
 TempDir::TempDir(const std::filesystem::path& parent, std::string_view prefix) {
   while (true) {
-    path_ = parent / (std::string(prefix) + "-" + random_suffix());
+    path_ = parent / (std::string(prefix) + "-" + random_letters());
     registered_ = TemporaryPath(path_.native());
     if (::mkdir(path_.c_str(), 0700) != 0) {
       if (errno == EEXIST) continue;
-      refuse(parent, errno);
+      refuse_folder(parent, errno);
     }
     lock_ = open_folder(path_);
     const int error = lock_.is_open() ? 0 : errno;
     if (error == ENOENT) continue;
     if (error != 0) {
       ::rmdir(path_.c_str());
-      refuse(parent, error);
+      refuse_folder(parent, error);
     }
     ::flock(lock_.get(), LOCK_EX);
     if (still_exists(lock_)) return;

@@ -97,12 +97,6 @@ struct Column {
 constexpr Column kColumns[] = {{"model", 30, false}, {"size", 10, true}, {"params", 10, true}, {"backend", 10, false},
                                {"threads", 7, true}, {"test", 15, true}, {"t/s", 20, true}};
 
-// Characters, not bytes: "±" takes one column.
-std::size_t display_width(const std::string& text) {
-  auto is_character = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_character));
-}
-
 std::string md_line(const std::vector<std::string>& cells) {
   std::string line = "|";
   for (std::size_t i = 0; i < std::size(kColumns); ++i) {

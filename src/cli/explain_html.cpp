@@ -51,8 +51,6 @@ svg .predicted { fill: none; stroke: var(--predicted); stroke-width: 1.75; }
 .key i.p { border: 2px solid var(--predicted); }
 )";
 
-std::string milliseconds(double seconds) { return format_fixed(seconds * 1e3, 3) + " ms"; }
-
 std::string element(const std::string& name, const std::string& content, const std::string& css_class = "") {
   return "<" + name + (css_class.empty() ? "" : " class=\"" + css_class + "\"") + ">" + content + "</" + name + ">";
 }
@@ -66,9 +64,9 @@ std::string card(const std::string& value, const std::string& label) {
 }
 
 std::string total_cards(const Explanation& explanation) {
-  std::string text = card(milliseconds(explanation.summary.predicted_s), "predicted, the whole step");
+  std::string text = card(format_milliseconds(explanation.summary.predicted_s), "predicted, the whole step");
   if (explanation.repetitions > 0)
-    text += card(milliseconds(explanation.summary.measured_s), "measured, sum of medians");
+    text += card(format_milliseconds(explanation.summary.measured_s), "measured, sum of medians");
   if (const auto& accuracy = explanation.summary.accuracy) {
     text += card(format_fixed(100 * accuracy->median_error, 1) + " %", "median error of an op's prediction");
     text += card(format_fixed(accuracy->rank_correlation, 3), "rank correlation");
@@ -81,8 +79,9 @@ std::string search_cards(const plan::SearchStats& stats) {
   if (stats.egraph_nodes > 0) {
     text +=
         card(std::to_string(stats.egraph_nodes), "e-nodes") + card(std::to_string(stats.egraph_classes), "e-classes");
-    text += card(stats.stop_reason, "why saturation stopped") + card(milliseconds(stats.objective_s), "objective");
-    text += card(milliseconds(stats.bound_s), "bound") + card(format_fixed(100 * stats.gap, 2) + " %", "gap");
+    text +=
+        card(stats.stop_reason, "why saturation stopped") + card(format_milliseconds(stats.objective_s), "objective");
+    text += card(format_milliseconds(stats.bound_s), "bound") + card(format_fixed(100 * stats.gap, 2) + " %", "gap");
   }
   if (stats.saturate_s) text += card(format_fixed(*stats.saturate_s, 2) + " s", "saturation");
   if (stats.extract_s) text += card(format_fixed(*stats.extract_s, 2) + " s", "extraction");
@@ -95,7 +94,7 @@ std::string rules_table(const std::vector<plan::RuleStats>& rules) {
   for (const plan::RuleStats& rule : by_time(rules)) {
     rows += "<tr>" + element("td", html_text(rule.name)) + element("td", std::to_string(rule.matches), "n") +
             element("td", std::to_string(rule.applications), "n") + element("td", std::to_string(rule.nodes), "n") +
-            element("td", milliseconds(rule.seconds), "n") + "</tr>\n";
+            element("td", format_milliseconds(rule.seconds), "n") + "</tr>\n";
   }
   const std::string head = element("th", "rule") + element("th", "matches", "n") + element("th", "applications", "n") +
                            element("th", "e-nodes added", "n") + element("th", "processor time", "n");

@@ -13,8 +13,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-std::string milliseconds(double seconds) { return format_fixed(seconds * 1e3, 3) + " ms"; }
-
 // The best of the others, as a multiple of the chosen one: all of them at the sizes and on the one thread that the
 // search planned for.
 std::string best_alternative(const plan::Op& op) {
@@ -31,8 +29,8 @@ std::string heading(const Explanation& explanation) {
   std::string rows = std::to_string(explanation.rows) + (explanation.rows == 1 ? " row" : " rows");
   std::string text = explanation.model + " on " + explanation.machine.name + ", " + rows + ", " +
                      std::to_string(explanation.threads) + (explanation.threads == 1 ? " thread" : " threads") +
-                     ": predicted " + milliseconds(explanation.summary.predicted_s);
-  if (explanation.repetitions > 0) text += ", measured " + milliseconds(explanation.summary.measured_s);
+                     ": predicted " + format_milliseconds(explanation.summary.predicted_s);
+  if (explanation.repetitions > 0) text += ", measured " + format_milliseconds(explanation.summary.measured_s);
   return text + "\n" + search_text(explanation.stats) + "\n";
 }
 
@@ -171,8 +169,8 @@ std::string search_text(const plan::SearchStats& stats) {
   if (stats.egraph_nodes == 0) return "plan: " + stats.method + ", without an e-graph";
   std::string text = "plan: " + stats.method + "; e-graph of " + std::to_string(stats.egraph_nodes) + " nodes in " +
                      std::to_string(stats.egraph_classes) + " classes, stopped: " + stats.stop_reason;
-  text += "; objective " + milliseconds(stats.objective_s) + ", bound " + milliseconds(stats.bound_s) + ", gap " +
-          format_fixed(100 * stats.gap, 2) + " %";
+  text += "; objective " + format_milliseconds(stats.objective_s) + ", bound " + format_milliseconds(stats.bound_s) +
+          ", gap " + format_fixed(100 * stats.gap, 2) + " %";
   if (stats.saturate_s) text += "; saturated in " + format_fixed(*stats.saturate_s, 2) + " s";
   if (stats.extract_s) text += ", extracted in " + format_fixed(*stats.extract_s, 2) + " s";
   return text;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/format.h"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace strata::cli {
@@ -23,6 +24,13 @@ std::string format_fixed(double value, int digits) {
   char text[64];
   std::snprintf(text, sizeof text, "%.*f", digits, value);
   return text;
+}
+
+std::string format_milliseconds(double seconds) { return format_fixed(seconds * 1e3, 3) + " ms"; }
+
+std::size_t display_width(const std::string& text) {
+  auto is_character = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_character));
 }
 
 std::string escape_controls(std::string_view text) {

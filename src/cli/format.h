@@ -16,6 +16,12 @@ std::string format_microseconds(double seconds);
 // `value` with so many digits after the point.
 std::string format_fixed(double value, int digits);
 
+// "12.345 ms".
+std::string format_milliseconds(double seconds);
+
+// How many columns a terminal takes for it: characters, not bytes ("µ" takes one).
+std::size_t display_width(const std::string& text);
+
 // Text from a file, for a terminal: control characters (C0, DEL, C1) as \xNN.
 std::string escape_controls(std::string_view text);
 

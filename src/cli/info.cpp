@@ -49,7 +49,7 @@ class Table {
   std::vector<std::pair<std::string, std::string>> rows_;
 };
 
-std::string joined(const std::vector<std::string>& items) {
+std::string joined_or_none(const std::vector<std::string>& items) {
   std::string text;
   for (const auto& item : items) text += (text.empty() ? "" : ", ") + item;
   return text.empty() ? "none" : text;
@@ -73,14 +73,14 @@ void add_geometry(Table& table, const Geometry& geometry) {
 std::string counts_text(const std::map<std::string, std::int64_t>& counts) {
   std::vector<std::string> parts;
   for (const auto& [form, count] : counts) parts.push_back(std::to_string(count) + " x " + form);
-  return joined(parts);
+  return joined_or_none(parts);
 }
 
 std::string form_of(const package::Weight& weight) {
   return encoding::form_text(weight.dtype, encoding::parse_layout(weight.layout).encoding);
 }
 
-void add_text(Table& table, const std::vector<std::string>& names) { table.row("text files", joined(names)); }
+void add_text(Table& table, const std::vector<std::string>& names) { table.row("text files", joined_or_none(names)); }
 
 void describe_folder(const fs::path& folder, Console& console) {
   auto checkpoint = importer::Checkpoint::open(folder);
@@ -112,9 +112,9 @@ void describe_folder(const fs::path& folder, Console& console) {
 
 void add_code(Table& table, const package::Manifest& manifest) {
   table.row("machine", manifest.machine + " (" + manifest.target + ")");
-  table.row("features", joined(manifest.features));
+  table.row("features", joined_or_none(manifest.features));
   table.row("compiler", manifest.compiler);
-  table.row("options", joined(manifest.options));
+  table.row("options", joined_or_none(manifest.options));
   table.row("producer", manifest.producer);
   for (const auto& entry : manifest.entries) {
     std::string ranges;

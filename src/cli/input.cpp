@@ -16,7 +16,7 @@ namespace strata::cli {
 namespace {
 
 constexpr std::size_t kReadBytes = 1 << 16;
-constexpr int kMaxDepth = 200;
+constexpr int kMaxNesting = 200;
 
 Error unreadable(const std::string& path, int error) {
   return usage_error("can't read " + path + ": " + std::strerror(error), "give a readable file");
@@ -34,7 +34,7 @@ bool is_nested_too_deeply(const std::string& text) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '[' || c == '{') {
-      if (++depth > kMaxDepth) return true;
+      if (++depth > kMaxNesting) return true;
     } else if (c == ']' || c == '}') {
       --depth;
     }

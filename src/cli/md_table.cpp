@@ -4,18 +4,9 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "cli/format.h"
 
 namespace strata::cli {
-namespace {
-
-// Characters, not bytes: "µ" takes one column.
-std::size_t display_width(const std::string& text) {
-  auto is_character = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_character));
-}
-
-}  // namespace
-
 MdTable& MdTable::column(std::string title, Align align) {
   rows_.front().push_back(std::move(title));
   aligns_.push_back(align);

@@ -22,7 +22,7 @@ constexpr const char* kInput = "INPUT";
 constexpr const char* kOutput = "OUTPUT";
 
 // A cache of the Hugging Face hub keeps a model's files two folders down.
-constexpr int kMaxDepth = 3;
+constexpr int kMaxFolderDepth = 3;
 
 // What a file is, however many names it has.
 struct FileId {
@@ -52,7 +52,7 @@ fs::path name_in(const fs::path& input, FileId file) {
   if (!fs::is_directory(input, error)) return file_id(input) == file ? input : fs::path();
   fs::recursive_directory_iterator entry(input, fs::directory_options::skip_permission_denied, error), end;
   for (; !error && entry != end; entry.increment(error)) {
-    if (entry.depth() == kMaxDepth) entry.disable_recursion_pending();
+    if (entry.depth() == kMaxFolderDepth) entry.disable_recursion_pending();
     if (importer::is_model_file(entry->path()) && file_id(entry->path()) == file) return entry->path();
   }
   return {};

@@ -11,7 +11,7 @@
 namespace strata::codegen {
 namespace {
 
-using Kind = ir::ScalarExpr::Kind;
+using ScalarKind = ir::ScalarExpr::Kind;
 
 ir::AttentionForm form_of(const ir::Expr& value) {
   std::vector<ir::TensorType> types;
@@ -36,7 +36,7 @@ std::string ScoreCode::factor() const {
 }
 
 std::string ScoreCode::map() const {
-  if (form_.score.kind == Kind::kReduce) return "tensor::Unchanged{}";
+  if (form_.score.kind == ScalarKind::kReduce) return "tensor::Unchanged{}";
   return "[](auto x) { return " + scalar(form_.score) + "; }";
 }
 
@@ -55,8 +55,8 @@ std::string ScoreCode::seen() const {
 
 std::string ScoreCode::scalar(const ir::ScalarExpr& body) const {
   static const std::map<std::string, std::string> kInfix = {{"add", "+"}, {"sub", "-"}, {"mul", "*"}, {"div", "/"}};
-  if (body.kind == Kind::kReduce) return "x";
-  if (body.kind != Kind::kCall) return cpp_float(ir::number_of(*value_.op, value_.attributes, body));
+  if (body.kind == ScalarKind::kReduce) return "x";
+  if (body.kind != ScalarKind::kCall) return cpp_float(ir::number_of(*value_.op, value_.attributes, body));
   if (const auto infix = kInfix.find(body.name); infix != kInfix.end()) {
     return between(scalar(body.arguments[0]), infix->second, scalar(body.arguments[1]));
   }
@@ -68,8 +68,9 @@ std::string ScoreCode::scalar(const ir::ScalarExpr& body) const {
 
 // Of a bound: reads of one element for each query, and numbers.
 std::string ScoreCode::integer(const ir::ScalarExpr& body) const {
-  if (body.kind == Kind::kOperand) return "std::int64_t(" + operands_[static_cast<std::size_t>(body.number)] + "[s])";
-  if (body.kind == Kind::kCall) {
+  if (body.kind == ScalarKind::kOperand)
+    return "std::int64_t(" + operands_[static_cast<std::size_t>(body.number)] + "[s])";
+  if (body.kind == ScalarKind::kCall) {
     return between(integer(body.arguments[0]), body.name == "add" ? "+" : "-", integer(body.arguments[1]));
   }
   return std::to_string(static_cast<std::int64_t>(ir::number_of(*value_.op, value_.attributes, body)));

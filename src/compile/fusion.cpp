@@ -18,7 +18,7 @@ using schedule::ScheduledOp;
 using Plans = std::map<const ir::Function*, buffer::FunctionPlan>;
 
 // What it must save, in seconds, so that rounding does not decide.
-constexpr double kLeastGain = 1e-12;
+constexpr double kLeastSaving = 1e-12;
 
 class Fuser {
  public:
@@ -76,7 +76,7 @@ class Fuser {
     ScheduledOp& made = joined.ops[op];
     made.predicted_s = schedule::op_cost(made, machine_, {}, threads_).seconds;
     const double seconds = this->seconds(joined);
-    if (fusion_ == Fusion::kWherePaid && seconds > seconds_ - kLeastGain) return false;
+    if (fusion_ == Fusion::kWherePaid && seconds > seconds_ - kLeastSaving) return false;
     function_ = std::move(joined);
     seconds_ = seconds;
     return true;

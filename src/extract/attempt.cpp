@@ -15,8 +15,6 @@
 namespace strata::extract {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 std::vector<int> exceeded_limits(const Problem& problem, const std::vector<int>& choice) {
   std::vector<int> exceeded;
   for (int limit = 0; limit < std::ssize(problem.limits); ++limit)

@@ -14,8 +14,6 @@ namespace {
 // Doublings from a tenth of the choice's cost for the whole capacity to 1e14 times that.
 constexpr int kMostDoublings = 50;
 constexpr int kMostPrices = 30;
-// Differences that don't matter, relative to the objective.
-constexpr double kOptimality = 1e-9;
 
 // Alternatives that exclude each other can't be bought apart; memory can.
 std::vector<int> shared_limits(const Problem& problem) {

@@ -15,7 +15,6 @@ namespace {
 // Visits of classes: bounds the work on huge problems, to some 0.2 s.
 constexpr long kSearchBudget = 5'000'000;
 constexpr int kPricingRounds = 16;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::vector<int> distinct(std::vector<int> children) {
   std::ranges::sort(children);

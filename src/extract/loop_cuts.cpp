@@ -16,7 +16,6 @@ constexpr double kLeastViolation = 1e-3;
 // Of the rows that a component may have for the classes below it, which only speed the solver up. Those of models have
 // some hundreds.
 constexpr size_t kMostBelowTerms = 1'000'000;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 bool has_child_in(const Node& node, std::span<const int> loop) {
   return std::ranges::any_of(node.children, [&](int child) { return std::ranges::binary_search(loop, child); });

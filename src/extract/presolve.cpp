@@ -12,7 +12,6 @@
 namespace strata::extract {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kMaxPasses = 20;
 
 void sort_distinct(std::vector<int>& values) {

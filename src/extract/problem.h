@@ -4,10 +4,17 @@
 // once (DAG cost). Knows nothing of e-graphs or tensors.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <vector>
 
 namespace strata::extract {
+
+// The cost of what is impossible.
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Differences of costs that don't matter, relative to the objective.
+constexpr double kOptimality = 1e-9;
 
 struct Node {
   double cost = 0;            // finite, >= 0; any unit (seconds)

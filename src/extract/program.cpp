@@ -20,9 +20,6 @@
 namespace strata::extract {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-// Differences of costs that don't matter, relative to the objective.
-constexpr double kOptimality = 1e-9;
 // What the dearest choice of interest costs in the program. The solver's tolerances are absolute, about 1e-9 here, so
 // that costs of a 1e-9th of the whole still count.
 constexpr double kScaledCost = 1e6;

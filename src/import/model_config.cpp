@@ -33,8 +33,6 @@ static_assert(kMaxVocab * kMaxHidden < (std::int64_t{1} << 50));
   throw model_error("unsupported " + what, origin, "supported: " + supported);
 }
 
-std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
-
 std::string supported_architectures() {
   std::string list;
   for (const Family& family : families()) list += (list.empty() ? "" : ", ") + std::string(family.architecture);

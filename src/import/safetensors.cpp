@@ -24,8 +24,6 @@ Error damaged(const std::string& what, const std::string& origin) {
   return model_error(what, origin, std::string(kRemedy));
 }
 
-std::string in_quotes(std::string_view name) { return "\"" + std::string(name) + "\""; }
-
 struct FormatDType {
   std::string_view name;
   std::uint64_t bits;

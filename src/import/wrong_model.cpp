@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kConfig = "config.json";
+constexpr const char* kConfigFile = "config.json";
 
 // A folder that is taken for a model's, by a file that gives it away: its name, or the end of it after a "*".
 struct FolderKind {
@@ -90,7 +90,8 @@ Error wrong_model(const fs::path& path, const std::string& missing) {
 
 void require_model_folder(const fs::path& path) {
   std::error_code ignored;
-  if (!fs::is_directory(path, ignored) || !fs::exists(path / kConfig, ignored)) throw wrong_model(path, kConfig);
+  if (!fs::is_directory(path, ignored) || !fs::exists(path / kConfigFile, ignored))
+    throw wrong_model(path, kConfigFile);
 }
 
 bool is_model_file(const fs::path& name) {

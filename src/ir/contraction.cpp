@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
+#include "base/ranges.h"
+
 namespace strata::ir {
 namespace {
-
-bool has(const std::vector<int>& list, int item) { return std::ranges::find(list, item) != list.end(); }
 
 // The iterator that an index is, and nothing else.
 std::optional<int> bare_iterator(const IndexMap& index) {
@@ -25,7 +25,7 @@ std::optional<std::vector<int>> axes_of(const ScalarExpr& access) {
   std::vector<int> axes;
   for (const IndexMap& index : access.index) {
     const auto iterator = bare_iterator(index);
-    if (!iterator || has(axes, *iterator)) return std::nullopt;
+    if (!iterator || contains(axes, *iterator)) return std::nullopt;
     axes.push_back(*iterator);
   }
   return axes;
@@ -56,10 +56,10 @@ std::optional<Contraction> contraction(const LoopNest& nest) {
   auto left_axes = axes_of(*left);
   auto right_axes = axes_of(*right);
   if (!left_axes || !right_axes) return std::nullopt;
-  if (!has(*right_axes, stage.target.back())) std::swap(left, right), std::swap(left_axes, right_axes);
+  if (!contains(*right_axes, stage.target.back())) std::swap(left, right), std::swap(left_axes, right_axes);
   Contraction found{left->number, right->number, {}, std::move(*left_axes), std::move(*right_axes)};
   for (int i = 0; i < static_cast<int>(nest.iterators.size()); ++i) {
-    const auto of = class_of(has(found.left_axes, i), has(found.right_axes, i), has(stage.target, i));
+    const auto of = class_of(contains(found.left_axes, i), contains(found.right_axes, i), contains(stage.target, i));
     if (!of) return std::nullopt;
     found.classes.push_back(*of);
   }

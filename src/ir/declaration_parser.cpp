@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/ranges.h"
 #include "ir/tuple_combiner.h"
 
 namespace strata::ir {
@@ -243,10 +244,6 @@ class DeclarationParser {
     for (const ParsedBound& limit : stage.bounds) check_bound(limit.value, bound);
     bound.insert(bound.end(), stage.reduced.begin(), stage.reduced.end());
     check_bound(stage.body, bound);
-  }
-
-  static bool contains(const std::vector<int>& list, int item) {
-    return std::find(list.begin(), list.end(), item) != list.end();
   }
 
   void require_bound(const std::vector<int>& bound, int iterator) const {

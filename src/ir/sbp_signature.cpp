@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/ranges.h"
 #include "ir/op.h"
 
 namespace strata::ir {
@@ -20,8 +21,6 @@ constexpr int kNoIterator = -1;
 // devices with this part of the iterator compute (Split, its axis is not said), or a summand of it (Partial). Nothing:
 // something else.
 using State = std::optional<Sbp>;
-
-bool has(const std::vector<int>& list, int item) { return std::ranges::find(list, item) != list.end(); }
 
 bool are_partial(const std::vector<Sbp>& states, Combiner combiner) {
   return std::ranges::all_of(states, [&](const Sbp& state) { return state == Sbp::partial(combiner); });
@@ -70,7 +69,7 @@ class Division {
   State stage_state(const Stage& stage) {
     check_bounds(stage.bounds);
     const State state = reduced(state_of(stage.body), stage.combiner, stage.reduced);
-    const bool is_along = has(stage.target, iterator_);
+    const bool is_along = contains(stage.target, iterator_);
     if (!state || (state->is_partial() && is_along) || (state->is_split() && !is_along)) return std::nullopt;
     return is_along ? Sbp::split(0) : state;
   }
@@ -90,7 +89,7 @@ class Division {
 
   State reduced(const State& state, Combiner combiner, const std::vector<int>& iterators) const {
     if (!state || combiner == Combiner::kNone) return state;
-    if (has(iterators, iterator_)) {
+    if (contains(iterators, iterator_)) {
       if (combiner == Combiner::kTuple || state->is_partial()) return std::nullopt;
       return Sbp::partial(combiner);
     }

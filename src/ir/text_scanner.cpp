@@ -4,12 +4,12 @@
 #include <charconv>
 #include <limits>
 
+#include "base/ascii.h"
 #include "base/error.h"
 
 namespace strata::ir {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_word(char c) { return is_letter(c) || is_digit(c) || c == '.'; }
 

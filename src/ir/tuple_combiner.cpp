@@ -13,20 +13,20 @@ namespace {
 
 using Kind = ScalarExpr::Kind;
 
-struct Row {
+struct NamedReduction {
   std::string_view name;
   std::array<const char*, 2> inputs;
   const char* declaration;
 };
 
-constexpr std::array<Row, 1> kRows = {{
+constexpr std::array<NamedReduction, 1> kRows = {{
     {"softmax_sum",
      {"x", "v"},
      "m[] = max(i) x[i]; s[] = sum(i) exp(x[i] - m[]); a[] = sum(i) exp(x[i] - m[]) * v[i]; y[] = a[] / s[]"},
 }};
 
-const Row* find_row(std::string_view name) {
-  const auto* const found = std::ranges::find(kRows, name, &Row::name);
+const NamedReduction* find_row(std::string_view name) {
+  const auto* const found = std::ranges::find(kRows, name, &NamedReduction::name);
   return found == kRows.end() ? nullptr : found;
 }
 
@@ -36,7 +36,7 @@ void drop_indices(ScalarExpr& body) {
   for (ScalarExpr& argument : body.arguments) drop_indices(argument);
 }
 
-TupleCombiner parse(const Row& row) {
+TupleCombiner parse(const NamedReduction& row) {
   TupleCombiner combiner{std::string(row.name), {row.inputs.begin(), row.inputs.end()}, {}, {}};
   const StructuredDeclaration declaration(row.declaration, combiner.inputs);
   LoopNest nest = declaration.apply(combiner.name, std::vector<Shape>(combiner.inputs.size(), Shape{1}));
@@ -47,7 +47,7 @@ TupleCombiner parse(const Row& row) {
   return combiner;
 }
 
-bool is_call(const ScalarExpr& body, std::string_view function) {
+bool is_call_of(const ScalarExpr& body, std::string_view function) {
   return body.kind == Kind::kCall && body.name == function;
 }
 bool is_input(const ScalarExpr& body, int number) { return body.kind == Kind::kOperand && body.number == number; }
@@ -55,7 +55,7 @@ bool is_state(const ScalarExpr& body, int number) { return body.kind == Kind::kS
 
 // exp(x - m).
 bool is_weight(const ScalarExpr& body) {
-  if (!is_call(body, "exp") || !is_call(body.arguments[0], "sub")) return false;
+  if (!is_call_of(body, "exp") || !is_call(body.arguments[0], "sub")) return false;
   return is_input(body.arguments[0].arguments[0], 0) && is_state(body.arguments[0].arguments[1], 0);
 }
 
@@ -66,14 +66,14 @@ bool reads_states(const ScalarExpr& body) {
 }  // namespace
 
 int tuple_inputs(std::string_view name) {
-  const Row* const row = find_row(name);
+  const NamedReduction* const row = find_row(name);
   return row == nullptr ? -1 : static_cast<int>(row->inputs.size());
 }
 
 const TupleCombiner& tuple_combiner(std::string_view name) {
   static const std::map<std::string_view, TupleCombiner> kCombiners = [] {
     std::map<std::string_view, TupleCombiner> all;
-    for (const Row& row : kRows) all.emplace(row.name, parse(row));
+    for (const NamedReduction& row : kRows) all.emplace(row.name, parse(row));
     return all;
   }();
   const auto found = kCombiners.find(name);
@@ -83,7 +83,7 @@ const TupleCombiner& tuple_combiner(std::string_view name) {
 
 std::vector<std::string_view> tuple_combiner_names() {
   std::vector<std::string_view> names;
-  for (const Row& row : kRows) names.push_back(row.name);
+  for (const NamedReduction& row : kRows) names.push_back(row.name);
   return names;
 }
 
@@ -94,7 +94,7 @@ bool is_online(const TupleCombiner& combiner) {
     if (state.combiner != Combiner::kSum) return false;
     const ScalarExpr& body = state.body;
     return is_weight(body) ||
-           (is_call(body, "mul") && is_weight(body.arguments[0]) && !reads_states(body.arguments[1]));
+           (is_call_of(body, "mul") && is_weight(body.arguments[0]) && !reads_states(body.arguments[1]));
   });
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "jinja/runtime.h"
 
@@ -15,7 +16,6 @@ namespace {
 constexpr std::int64_t kMaxWidth = 100'000, kMaxPrecision = 1000;
 
 bool is_one_of(char c, std::string_view characters) { return characters.find(c) != std::string_view::npos; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // How a number or a text is laid out; the two mini languages both become this.
 struct Layout {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/ranges.h"
 #include "ir/op.h"
 #include "machine/cost.h"
 #include "schedule/attention_tree.h"
@@ -19,8 +20,6 @@ TileNode loop(Kind kind, int iterator, std::int64_t step, Nodes body) {
   node.body = std::move(body);
   return node;
 }
-
-bool contains(const std::vector<int>& list, int item) { return std::ranges::find(list, item) != list.end(); }
 
 // The tree of own loops, of one op or several: those that all stages have in common outside, the outermost one that is
 // longer than one step divided among the threads; in them a loop nest for each group of stages, the innermost loop in

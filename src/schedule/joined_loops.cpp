@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/ranges.h"
 #include "ir/op.h"
 #include "schedule/view_plan.h"
 
@@ -13,9 +14,7 @@ namespace {
 using ir::Expr;
 using ir::IndexMap;
 using ir::ScalarExpr;
-using Kind = ScalarExpr::Kind;
-
-bool contains(const auto& list, const auto& item) { return std::ranges::find(list, item) != list.end(); }
+using ScalarKind = ScalarExpr::Kind;
 
 void for_each_node(auto& body, const auto& visit) {
   visit(body);
@@ -76,7 +75,8 @@ class Joiner {
 
  private:
   bool is_read(const ScalarExpr& node) const {
-    return node.kind == Kind::kOperand && contains(read_as_, joined_.inputs[static_cast<std::size_t>(node.number)]);
+    return node.kind == ScalarKind::kOperand &&
+           contains(read_as_, joined_.inputs[static_cast<std::size_t>(node.number)]);
   }
 
   // All accesses name the value's axes by the same iterators, which run over all of each.
@@ -122,9 +122,9 @@ class Joiner {
   void replace_reads() {
     const int stages = static_cast<int>(producer_.nest.stages.size());
     for_each_node(joined_.nest, [&](ScalarExpr& node) {
-      if (node.kind == Kind::kStage) node.number += stages;
+      if (node.kind == ScalarKind::kStage) node.number += stages;
       if (!is_read(node)) return;
-      node.kind = Kind::kStage;
+      node.kind = ScalarKind::kStage;
       node.number = stages - 1;
       node.index.clear();
     });
@@ -139,8 +139,8 @@ class Joiner {
       for (int& iterator : stage.reduced) iterator = iterators_[static_cast<std::size_t>(iterator)];
       for_each_node(stage.body, [&](ScalarExpr& node) {
         const auto number = static_cast<std::size_t>(node.number);
-        if (node.kind == Kind::kOperand) node.number = operands[number];
-        if (node.kind == Kind::kIterator || node.kind == Kind::kExtent) node.number = iterators_[number];
+        if (node.kind == ScalarKind::kOperand) node.number = operands[number];
+        if (node.kind == ScalarKind::kIterator || node.kind == ScalarKind::kExtent) node.number = iterators_[number];
         for (IndexMap& index : node.index) index = placed(index);
       });
     }
@@ -159,7 +159,7 @@ class Joiner {
   void remove_unread_inputs() {
     std::vector<const Expr*> read;
     for_each_node(joined_.nest, [&](ScalarExpr& node) {
-      if (node.kind != Kind::kOperand) return;
+      if (node.kind != ScalarKind::kOperand) return;
       node.number = numbered({joined_.inputs[static_cast<std::size_t>(node.number)]}, read)[0];
     });
     joined_.inputs = std::move(read);
@@ -179,9 +179,9 @@ JoinedLoops loops_alone(const Expr& value) {
   JoinedLoops loops{std::move(*nest), {}, {}};
   const std::vector<int> operands = numbered(value.arguments, loops.inputs);
   for_each_node(loops.nest, [&](ScalarExpr& node) {
-    if (node.kind == Kind::kOperand) node.number = operands[static_cast<std::size_t>(node.number)];
-    if (node.kind == Kind::kAttribute) {
-      node.kind = Kind::kConstant;
+    if (node.kind == ScalarKind::kOperand) node.number = operands[static_cast<std::size_t>(node.number)];
+    if (node.kind == ScalarKind::kAttribute) {
+      node.kind = ScalarKind::kConstant;
       node.value = ir::float_attribute(*value.op, value.attributes, node.name);
     }
   });

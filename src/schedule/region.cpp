@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/ranges.h"
 #include "ir/op.h"
 #include "schedule/joined_loops.h"
 #include "schedule/verify.h"
@@ -14,8 +15,6 @@ namespace {
 
 using ir::Expr;
 using Domain = cost::Leaf::Domain;
-
-bool contains(const auto& list, const auto& item) { return std::ranges::find(list, item) != list.end(); }
 
 std::size_t number_of(const ScheduledFunction& function, const Expr* value) {
   const auto found = std::ranges::find(function.ops, value, &ScheduledOp::value);

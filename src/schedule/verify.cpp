@@ -6,6 +6,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "base/ranges.h"
 #include "schedule/attention_tree.h"
 #include "schedule/region.h"
 
@@ -14,8 +15,6 @@ namespace {
 
 using Kind = TileNode::Kind;
 using Domain = cost::Leaf::Domain;
-
-bool contains(const std::vector<int>& list, int item) { return std::ranges::find(list, item) != list.end(); }
 
 // How far an iterator has been cut where a node stands.
 struct Cut {

@@ -126,8 +126,7 @@ bool ViewPlan::accepts(const Expr& user, std::size_t operand) const {
   if (user.kind != Expr::Kind::kOp) return false;
   const cost::Leaf* const leaf = leaf_of(user);
   if (leaf == nullptr) return false;
-  using Domain = cost::Leaf::Domain;
-  if (leaf->domain != Domain::kOwn && leaf->domain != Domain::kView) {
+  if (leaf->domain != cost::Leaf::Domain::kOwn && leaf->domain != cost::Leaf::Domain::kView) {
     return is_contiguous(view, value->type(), strided_axes(*leaf, operand));
   }
   std::vector<Strides> operands;

@@ -20,7 +20,7 @@ namespace strata {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::expect_error;
+using fixtures::expect_error;
 
 class AtomicFileTest : public ::testing::TestWithParam<AtomicFile::Naming> {
  protected:

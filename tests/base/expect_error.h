@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-namespace strata::testing {
+namespace strata::fixtures {
 
 // Runs `action`, which must throw a strata::Error with the exit code and all the parts in its one-line message.
 inline void expect_error(ExitCode code, const std::vector<std::string>& parts, const std::function<void()>& action) {
@@ -27,4 +27,4 @@ inline void expect_error(ExitCode code, const std::vector<std::string>& parts, c
   ADD_FAILURE() << "no error was thrown";
 }
 
-}  // namespace strata::testing
+}  // namespace strata::fixtures

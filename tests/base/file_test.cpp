@@ -16,7 +16,7 @@ namespace strata {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::expect_error;
+using fixtures::expect_error;
 
 class FileTest : public ::testing::Test {
  protected:

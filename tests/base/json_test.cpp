@@ -10,8 +10,8 @@
 namespace strata {
 namespace {
 
+using fixtures::expect_error;
 using nlohmann::json;
-using testing::expect_error;
 
 void expect_refused(const std::string& text, const std::string& part, const JsonLimits& limits = {}) {
   expect_error(ExitCode::kModel, {part, "file.json"}, [&] { parse_json(text, "file.json", limits); });

@@ -17,7 +17,7 @@ namespace strata {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::expect_error;
+using fixtures::expect_error;
 
 Command shell(const std::string& script) { return {.argv = {"sh", "-c", script}}; }
 

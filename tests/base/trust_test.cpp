@@ -15,7 +15,7 @@ namespace strata {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::expect_error;
+using fixtures::expect_error;
 
 unsigned mode_of(const fs::path& path) {
   struct stat status{};

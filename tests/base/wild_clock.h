@@ -12,7 +12,7 @@
 #include <atomic>
 #include <ctime>
 
-namespace strata::testing {
+namespace strata::fixtures {
 
 inline std::atomic<bool> clock_is_wild{false};
 inline std::atomic<long> wild_seconds{0};
@@ -25,28 +25,28 @@ class WildClock {
   ~WildClock() { clock_is_wild = false; }
 };
 
-}  // namespace strata::testing
+}  // namespace strata::fixtures
 
 extern "C" {
 
 int clock_gettime(clockid_t id, timespec* time) noexcept {
   const long failed = syscall(SYS_clock_gettime, id, time);
-  time->tv_sec += strata::testing::seconds_gone();
+  time->tv_sec += strata::fixtures::seconds_gone();
   return static_cast<int>(failed);
 }
 
 int gettimeofday(timeval* __restrict time, void* __restrict zone) noexcept {
   const long failed = syscall(SYS_gettimeofday, time, zone);
-  time->tv_sec += strata::testing::seconds_gone();
+  time->tv_sec += strata::fixtures::seconds_gone();
   return static_cast<int>(failed);
 }
 
 int getrusage(__rusage_who_t who, rusage* usage) noexcept {
   const long failed = syscall(SYS_getrusage, who, usage);
-  usage->ru_utime.tv_sec += strata::testing::seconds_gone();
+  usage->ru_utime.tv_sec += strata::fixtures::seconds_gone();
   return static_cast<int>(failed);
 }
 
-clock_t clock() noexcept { return strata::testing::seconds_gone() * CLOCKS_PER_SEC; }
+clock_t clock() noexcept { return strata::fixtures::seconds_gone() * CLOCKS_PER_SEC; }
 
 }  // extern "C"

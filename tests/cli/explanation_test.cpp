@@ -26,7 +26,7 @@ plan::Op op(int id, const std::string& name, std::int64_t count, plan::Cost cost
   return result;
 }
 
-plan::Plan example() {
+plan::Plan example_plan() {
   plan::Plan plan;
   plan.machine = machine::load("avx512-zen5");
   auto fast = op(0, "layer.q_proj", 2, {1e6, 1e5, 1e-6});
@@ -43,7 +43,7 @@ plan::Plan example() {
 }
 
 Explanation measured() {
-  auto explanation = explain_plan(example(), "model", 8, 1);
+  auto explanation = explain_plan(example_plan(), "model", 8, 1);
   for (auto& op : explanation.ops) op.measured_s = op.cost.predicted_s * 2;
   explanation.repetitions = 3;
   summarise(explanation);
@@ -51,19 +51,19 @@ Explanation measured() {
 }
 
 TEST(ExplainPlan, AStepIsTheForwardPassOfTheRowsAndTheHeadOfOne) {
-  auto explanation = explain_plan(example(), "model", 8, 1);
+  auto explanation = explain_plan(example_plan(), "model", 8, 1);
   ASSERT_EQ(explanation.ops.size(), 3U);
   EXPECT_EQ(explanation.ops[0].symbol, "f2");
   EXPECT_EQ(explanation.ops[2].symbol, "h1");
   EXPECT_EQ(explanation.views.size(), 1U);
   EXPECT_EQ(explanation.stats.method, "ilp");
   EXPECT_DOUBLE_EQ(explanation.summary.predicted_s, 2 * 1e-6 + 2 * 4e-6 + 8e-6);
-  EXPECT_EQ(explain_plan(example(), "model", 1, 1).ops.size(), 2U);
+  EXPECT_EQ(explain_plan(example_plan(), "model", 1, 1).ops.size(), 2U);
 }
 
 TEST(ExplainPlan, RefusesMoreRowsThanAnyCodeTakes) {
   try {
-    explain_plan(example(), "model", 65, 1);
+    explain_plan(example_plan(), "model", 65, 1);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::kUsage);
@@ -73,7 +73,7 @@ TEST(ExplainPlan, RefusesMoreRowsThanAnyCodeTakes) {
 
 TEST(KeepOnly, FindsAnOpWithAndWithoutItsFunctionAndKeepsTheSummary) {
   for (const char* name : {"layer.q_proj", "q_proj"}) {
-    auto explanation = explain_plan(example(), "model", 8, 1);
+    auto explanation = explain_plan(example_plan(), "model", 8, 1);
     keep_only(explanation, name);
     ASSERT_EQ(explanation.ops.size(), 1U);
     EXPECT_EQ(explanation.ops[0].op.name, "layer.q_proj");
@@ -82,7 +82,7 @@ TEST(KeepOnly, FindsAnOpWithAndWithoutItsFunctionAndKeepsTheSummary) {
 }
 
 TEST(KeepOnly, ListsTheNamesWhenThereIsNone) {
-  auto explanation = explain_plan(example(), "model", 8, 1);
+  auto explanation = explain_plan(example_plan(), "model", 8, 1);
   for (const char* name : {"nosuch", "proj", "layer."}) {
     try {
       keep_only(explanation, name);
@@ -92,7 +92,7 @@ TEST(KeepOnly, ListsTheNamesWhenThereIsNone) {
       EXPECT_NE(std::string(error.what()).find("layer.q_proj, "), std::string::npos) << error.what();
       EXPECT_NE(std::string(error.what()).find("head.lm_head"), std::string::npos) << error.what();
     }
-    explanation = explain_plan(example(), "model", 8, 1);
+    explanation = explain_plan(example_plan(), "model", 8, 1);
   }
 }
 
@@ -103,7 +103,7 @@ TEST(Summary, ErrorsAreRelativeToTheMeasurement) {
   EXPECT_DOUBLE_EQ(explanation.summary.accuracy->median_error, 0.5);
   EXPECT_DOUBLE_EQ(explanation.summary.accuracy->rank_correlation, 1);
   EXPECT_DOUBLE_EQ(explanation.summary.measured_s, 2 * explanation.summary.predicted_s);
-  EXPECT_FALSE(explain_plan(example(), "model", 8, 1).summary.accuracy);
+  EXPECT_FALSE(explain_plan(example_plan(), "model", 8, 1).summary.accuracy);
 }
 
 TEST(Median, OfOddAndEvenCounts) {
@@ -120,7 +120,7 @@ TEST(RankCorrelation, IsSpearmans) {
 }
 
 TEST(ExplanationJson, HasMeasurementsOnlyWhenMeasured) {
-  auto plain = nlohmann::json::parse(explanation_json(explain_plan(example(), "model", 8, 1)));
+  auto plain = nlohmann::json::parse(explanation_json(explain_plan(example_plan(), "model", 8, 1)));
   EXPECT_FALSE(plain["ops"][0].contains("measured_ns"));
   EXPECT_FALSE(plain["summary"].contains("measured_ns"));
   EXPECT_NEAR(plain["ops"][0]["alternatives"][1]["predicted_ns"].get<double>(), 2000, 1e-6);
@@ -130,10 +130,10 @@ TEST(ExplanationJson, HasMeasurementsOnlyWhenMeasured) {
 }
 
 TEST(ExplanationMd, NamesTheBestAlternative) {
-  std::string text = explanation_md(explain_plan(example(), "model", 8, 1), false);
+  std::string text = explanation_md(explain_plan(example_plan(), "model", 8, 1), false);
   EXPECT_NE(text.find("b<8@0>: x2.00"), std::string::npos) << text;
   EXPECT_EQ(text.find("row-major"), std::string::npos);
-  EXPECT_NE(explanation_md(explain_plan(example(), "model", 8, 1), true).find("row-major"), std::string::npos);
+  EXPECT_NE(explanation_md(explain_plan(example_plan(), "model", 8, 1), true).find("row-major"), std::string::npos);
 }
 
 TEST(ExplanationHtml, EscapesNames) {

@@ -22,7 +22,7 @@ struct ConstantCase {
   std::map<std::string, DType> checkpoint_dtypes = {};
 };
 
-const std::vector<ConstantCase>& cases() {
+const std::vector<ConstantCase>& constant_cases() {
   static const std::vector<ConstantCase> kCases = {
       {{"joined_and_packed", "%x: f32[seq, 20]",
         R"(    %a = weight "a" : f16[33, 20]
@@ -103,7 +103,7 @@ const std::vector<ConstantCase>& cases() {
 
 TEST(Constants, AreStoredAndEqualTheInterpreter) {
   std::mt19937_64 random(41);
-  for (const ConstantCase& c : cases()) {
+  for (const ConstantCase& c : constant_cases()) {
     CompiledFunction compiled(module_text(c.op), {"native", {"egraph"}, c.checkpoint_dtypes}, random);
     std::vector<std::string> names;
     for (const auto& entry : compiled.weights().entries()) names.push_back(entry.name);
@@ -340,7 +340,7 @@ TEST(Constants, AMissizedTensorIsNamed) {
       ir::parse_module("module m {\n  func @f() {\n    %0 = weight \"w.x\" : f32[3]\n    return %0\n  }\n}\n", "test");
   const float value = 1;
   const importer::TensorView view{"w.x", DType::kF32, {1}, std::as_bytes(std::span(&value, 1))};
-  strata::testing::expect_error(ExitCode::kModel, {"w.x", "1 elements"}, [&] {
+  strata::fixtures::expect_error(ExitCode::kModel, {"w.x", "1 elements"}, [&] {
     StoredConstant(*module.find("f")->results[0], [&](const std::string&) { return view; });
   });
 }

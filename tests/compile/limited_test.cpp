@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 TEST(Limited, APlanThatMetALimitIsNotCached) {
   const TempDir cache(fs::temp_directory_path(), "strata-test");
   setenv("STRATA_CACHE", cache.path().c_str(), 1);
-  const ::strata::testing::CheckpointFolder model;
+  const ::strata::fixtures::CheckpointFolder model;
   CompileOptions little;
   little.work = 1e-6;
   for (int i = 0; i < 2; ++i) {

@@ -2,11 +2,12 @@
 // Every op through the whole compiler, on awkward sizes, machines of different lanes and one or two threads, against
 // the float64 interpreter.
 #include "op_case.h"
+#include "tests/replaced.h"
 
 namespace strata::compile {
 namespace {
 
-const std::vector<OpCase>& cases() {
+const std::vector<OpCase>& op_cases() {
   static const std::vector<OpCase> kCases = {
       {"elementwise", "%a: f32[seq, 33], %b: f32[33]",
        "    %0 = add(%a, %b) : f32[seq, 33]\n    %1 = mul(%0, %a) : f32[seq, 33]\n    %2 = silu(%1) : f32[seq, 33]\n"
@@ -105,7 +106,7 @@ class OpDifferential : public testing::TestWithParam<std::string> {};
 TEST_P(OpDifferential, EqualsTheInterpreter) {
   if (!can_run(GetParam())) GTEST_SKIP() << "this processor can't run the code";
   std::mt19937_64 random(17);
-  for (const OpCase& c : cases()) {
+  for (const OpCase& c : op_cases()) {
     CompiledFunction compiled(module_text(c), {GetParam(), {}}, random);
     expect_equal(compiled, c, random);
   }
@@ -168,10 +169,7 @@ std::string attention_text(const std::string& dtype, int heads, int kv_heads, in
 // Lanes don't divide the context.
 TEST(AttentionDifferential, TakesAnyContext) {
   std::mt19937_64 random(29);
-  std::string text = attention_text("f32", 4, 2, 16);
-  for (std::size_t at = text.find(", ctx,"); at != std::string::npos; at = text.find(", ctx,")) {
-    text.replace(at, 6, ", 100,");
-  }
+  const std::string text = replaced(attention_text("f32", 4, 2, 16), ", ctx,", ", 100,");
   CompiledFunction compiled(text, {}, random);
   const Symbols symbols = {{"seq", 40}, {"ctx", 64}};
   auto arguments = random_arguments(compiled.function(), symbols, random);
@@ -293,8 +291,8 @@ TEST(AttentionDifferential, OneTokenStreamsTheCaches) {
                 {"bf16", 4, 2, 128, 1e-2},
                 {"bf16", 14, 2, 32, 1e-2, "windowed_capped_attention", ", softcap = 1.5, window = 70"}};
   for (const auto& c : kCases) {
-    std::string text = attention_text(c.dtype, c.heads, c.kv_heads, c.dim, c.name, c.attributes);
-    for (std::size_t at = text.find("[seq"); at != std::string::npos; at = text.find("[seq")) text.replace(at, 4, "[1");
+    const std::string text =
+        replaced(attention_text(c.dtype, c.heads, c.kv_heads, c.dim, c.name, c.attributes), "[seq", "[1");
     CompiledFunction compiled(text, {}, random);
     for (const int past : {0, 62, 63, 64, 127}) {
       const Symbols symbols = {{"seq", 1}, {"ctx", 128}};

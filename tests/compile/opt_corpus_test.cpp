@@ -145,7 +145,7 @@ TEST(OptSchedule, TreesArePrintedAndReadBack) {
 TEST(OptSchedule, WhatTheVerifierFindsIsTheInputsMistake) {
   const std::string text = kScheduled;
   const auto refuse = [&](const std::string& from, const std::string& to, const std::string& part) {
-    testing::expect_error(ExitCode::kModel, {part, "x.ir"}, [&] { scheduled(replaced(text, from, to)); });
+    fixtures::expect_error(ExitCode::kModel, {part, "x.ir"}, [&] { scheduled(replaced(text, from, to)); });
   };
   refuse("      barrier\n      parallel i0", "      parallel i0", "a barrier is missing before %1");
   refuse("    end {\n      barrier\n    }\n", "    end {\n    }\n", "a barrier is missing at the end");
@@ -168,8 +168,8 @@ TEST(OptSchedule, OpsThatAreNoRegionAreNamed) {
 }
 
 )";
-  testing::expect_error(ExitCode::kModel, {"these ops are no region: exp rounds what it makes", "x.ir:11:5"},
-                        [&] { scheduled(module + "schedule {\n  func @f {\n    %0, %1 {\n    }\n  }\n}\n"); });
+  fixtures::expect_error(ExitCode::kModel, {"these ops are no region: exp rounds what it makes", "x.ir:11:5"},
+                         [&] { scheduled(module + "schedule {\n  func @f {\n    %0, %1 {\n    }\n  }\n}\n"); });
 }
 
 // The ops of @f that have code, those of a region together: "exp+reduce_sum".
@@ -209,8 +209,8 @@ TEST(Fusion, NotWhereOneThreadWouldDoTheWorkOfAll) {
 
 TEST(OptSchedule, StandsBehindTheOtherPasses) {
   const auto refuse = [](const std::vector<std::string>& passes) {
-    testing::expect_error(ExitCode::kUsage, {"schedule"},
-                          [&] { optimise_text(kScheduled, "x.ir", passes, "avx512-zen5"); });
+    fixtures::expect_error(ExitCode::kUsage, {"schedule"},
+                           [&] { optimise_text(kScheduled, "x.ir", passes, "avx512-zen5"); });
   };
   refuse({});
   refuse({"egraph"});
@@ -222,7 +222,7 @@ TEST(OptSchedule, StandsBehindTheOtherPasses) {
 }
 
 TEST(OptSchedule, WhatHasNoCodeIsNamed) {
-  testing::expect_error(ExitCode::kModel, {"there is no code for %0", "egraph"}, [] {
+  fixtures::expect_error(ExitCode::kModel, {"there is no code for %0", "egraph"}, [] {
     scheduled(
         "module m {\n  func @f(%x: f32[8, 64], %w: f32[32, 64]<16@0>) {\n    %0 = matmul_nt(%x, %w) : f32[8, 32]\n    "
         "return %0\n  }\n}\n");
@@ -239,7 +239,7 @@ std::string placed(const std::string& type, const std::string& passes = "egraph"
 TEST(OptPlacement, IsOfTheMachinesMesh) {
   EXPECT_NE(placed("f32[4, 6] {core: S(0)}").find("f32[4, 6] {core: S(0)}"), std::string::npos);
   const auto refuse = [](const std::string& type, const std::vector<std::string>& parts) {
-    testing::expect_error(ExitCode::kModel, parts, [&] { placed(type); });
+    fixtures::expect_error(ExitCode::kModel, parts, [&] { placed(type); });
   };
   refuse("f32[4, 6] {rack: S(0)}",
          {"@f: %x is f32[4, 6] {rack: S(0)}, but the mesh has no axis rack", "x.ir", "avx512-zen5 (core of 2)"});
@@ -256,8 +256,8 @@ TEST(Opt, AValueReadAfterItsMemoryIsOverwrittenIsTheInputsMistake) {
       "    return %0, %k\n"
       "  }\n"
       "}\n";
-  testing::expect_error(ExitCode::kModel, {"@f", "overwritten", "x.ir"},
-                        [&] { optimise_text(text, "x.ir", {}, "avx2-generic"); });
+  fixtures::expect_error(ExitCode::kModel, {"@f", "overwritten", "x.ir"},
+                         [&] { optimise_text(text, "x.ir", {}, "avx2-generic"); });
 }
 
 }  // namespace

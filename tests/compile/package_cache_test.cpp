@@ -114,10 +114,10 @@ TEST_F(CacheFolder, FindsByInputsWhatAnyCompilerMade) {
 TEST_F(CacheFolder, WhatOthersCouldHaveWrittenIsRefused) {
   add("a", 3);
   ::chmod(cache_.path_of("a").c_str(), 0666);
-  testing::expect_error(ExitCode::kResource, {"a.strata", "trusted"}, [&] { cache_.find("a", false); });
+  fixtures::expect_error(ExitCode::kResource, {"a.strata", "trusted"}, [&] { cache_.find("a", false); });
   ::chmod((folder_.path() / "packages").c_str(), 0777);
-  testing::expect_error(ExitCode::kResource, {"packages", "trusted"},
-                        [&] { PackageCache(folder_.path() / "packages"); });
+  fixtures::expect_error(ExitCode::kResource, {"packages", "trusted"},
+                         [&] { PackageCache(folder_.path() / "packages"); });
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ void expect_views(const ViewCase& c, const std::string& functions = "") {
   EXPECT_EQ(copies, c.copies) << c.op.name << "\n" << text;
 }
 
-const std::vector<ViewCase>& cases() {
+const std::vector<ViewCase>& view_cases() {
   static const std::vector<ViewCase> kCases = {
       {{"slice_of_the_last_axis", "%a: f32[seq, 33]",
         "    %0 = slice(%a) {axis = 1, begin = 3, end = 30} : f32[seq, 27]\n    %1 = silu(%0) : f32[seq, 27]\n", "%1"},
@@ -202,12 +202,12 @@ class Views : public testing::TestWithParam<std::string> {
 };
 
 TEST(ViewCounts, OfMovementOps) {
-  for (const ViewCase& c : cases()) expect_views(c);
+  for (const ViewCase& c : view_cases()) expect_views(c);
 }
 
 TEST_P(Views, EqualTheInterpreter) {
   std::mt19937_64 random(17);
-  for (const ViewCase& c : cases()) {
+  for (const ViewCase& c : view_cases()) {
     CompiledFunction compiled(module_text(c.op), {GetParam(), {}}, random);
     expect_equal(compiled, c.op, random);
   }

@@ -29,7 +29,7 @@ TEST(Workload, MistakesAreNamed) {
                                     {"prompt=1,", "no ''"},
                                     {"prompt=0,generate=0", "both 0"}}) {
     SCOPED_TRACE(text);
-    strata::testing::expect_error(ExitCode::kUsage, {"--workload", named}, [&] { parse_workload(text); });
+    strata::fixtures::expect_error(ExitCode::kUsage, {"--workload", named}, [&] { parse_workload(text); });
   }
 }
 

@@ -23,7 +23,7 @@ bool has_below(const EGraph& graph, ClassId id, Symbol op, int depth) {
   return false;
 }
 
-struct Row {
+struct RuleRow {
   const char* left;
   const char* right;
   int guard_depth = kNoGuard;  // else the guard wants an "a" in the class of ?x, or so far below
@@ -31,7 +31,7 @@ struct Row {
 
 // None makes terms without end. Among them: patterns of depth 0 to 3, variables that stand twice, also as a root,
 // ground terms, payloads, several roots, connected and not, and guards.
-constexpr Row kRows[] = {
+constexpr RuleRow kRows[] = {
     {"f(f(?x))", "f(?x)"},
     {"g(g(?x))", "?x"},
     {"h(?x, ?y)", "h(?y, ?x)"},
@@ -59,7 +59,7 @@ constexpr Row kRows[] = {
 std::vector<Rewrite> random_rules(Symbols& symbols, std::mt19937_64& random) {
   std::vector<Rewrite> rules;
   const Symbol a = symbols.intern("a");
-  for (const Row& row : kRows) {
+  for (const RuleRow& row : kRows) {
     if (pick(random, 4) != 0) continue;
     Guard guard;
     if (row.guard_depth != kNoGuard) {

@@ -11,15 +11,15 @@
 namespace strata::encoding {
 namespace {
 
-const Encoding& bf16_12() { return *find_encoding("bf16_12"); }
-const Encoding& f16_15() { return *find_encoding("f16_15"); }
+const Encoding& kept_in_12() { return *find_encoding("bf16_12"); }
+const Encoding& kept_in_15() { return *find_encoding("f16_15"); }
 
 bool has_exponent(const Fit& fit, int exponent) { return std::ranges::find(fit.table, exponent) != fit.table.end(); }
 
 Statistics with_exponents(const std::map<int, std::int64_t>& counts) {
   Statistics all;
   for (const auto& [exponent, count] : counts) {
-    all.bins(bf16_12().statistics[0])[static_cast<std::size_t>(exponent)] = count;
+    all.bins(kept_in_12().statistics[0])[static_cast<std::size_t>(exponent)] = count;
     all.elements += count;
   }
   return all;
@@ -28,7 +28,7 @@ Statistics with_exponents(const std::map<int, std::int64_t>& counts) {
 Statistics with_small(std::int64_t elements, std::int64_t small) {
   Statistics all;
   all.elements = elements;
-  all.bins(f16_15().statistics[0])[0] = small;
+  all.bins(kept_in_15().statistics[0])[0] = small;
   return all;
 }
 
@@ -58,15 +58,15 @@ TEST(Encodings, AgreeOnTheirStatistics) {
 }
 
 TEST(Encodings, SayTheirBits) {
-  EXPECT_EQ(form_text(DType::kBF16, &bf16_12()), "bf16 in 12 bits");
-  EXPECT_EQ(form_text(DType::kF32, &f16_15()), "f32 in 15 bits");
+  EXPECT_EQ(form_text(DType::kBF16, &kept_in_12()), "bf16 in 12 bits");
+  EXPECT_EQ(form_text(DType::kF32, &kept_in_15()), "f32 in 15 bits");
   EXPECT_EQ(form_text(DType::kF32, nullptr), "f32");
 }
 
 TEST(Fit, OfBf16TabulatesTheMostFrequentExponentsAndZero) {
   std::map<int, std::int64_t> counts = {{200, 1000}};
   for (int i = 100; i < 120; ++i) counts[i] = i;
-  const Fit fit = bf16_12().fit(with_exponents(counts));
+  const Fit fit = kept_in_12().fit(with_exponents(counts));
   EXPECT_EQ(fit.table[0], 0);
   EXPECT_TRUE(has_exponent(fit, 200));
   for (int i = 106; i < 120; ++i) EXPECT_TRUE(has_exponent(fit, i)) << i;
@@ -77,18 +77,18 @@ TEST(Fit, OfBf16TabulatesTheMostFrequentExponentsAndZero) {
 // Infinities have an exponent as others do, and zeros are no exceptions however few.
 TEST(Fit, OfSpecialValues) {
   std::map<int, std::int64_t> counts = {{255, 3}};
-  EXPECT_TRUE(has_exponent(bf16_12().fit(with_exponents(counts)), 255));
-  EXPECT_EQ(bf16_12().fit(with_exponents(counts)).exceptions, 0);
+  EXPECT_TRUE(has_exponent(kept_in_12().fit(with_exponents(counts)), 255));
+  EXPECT_EQ(kept_in_12().fit(with_exponents(counts)).exceptions, 0);
   for (int i = 120; i < 135; ++i) counts[i] = 10;
   counts[0] = 1;
-  EXPECT_EQ(bf16_12().fit(with_exponents(counts)).exceptions, 3);
+  EXPECT_EQ(kept_in_12().fit(with_exponents(counts)).exceptions, 3);
 }
 
 TEST(Fit, WhatIsNoNumberOfTheTypeIsAnException) {
   Statistics statistics = with_exponents({{100, 7}});
   statistics += with_small(13, 11);
-  EXPECT_EQ(bf16_12().fit(statistics).exceptions, 13);
-  EXPECT_EQ(f16_15().fit(statistics).exceptions, 9);
+  EXPECT_EQ(kept_in_12().fit(statistics).exceptions, 13);
+  EXPECT_EQ(kept_in_15().fit(statistics).exceptions, 9);
 }
 
 TEST(Fit, WithoutStatisticsIsExceptionsOnly) {
@@ -101,13 +101,13 @@ TEST(Fit, WithoutStatisticsIsExceptionsOnly) {
 TEST(Fit, PaysWithFewExceptions) {
   std::map<int, std::int64_t> counts;
   for (int i = 100; i < 115; ++i) counts[i] = 1024;
-  EXPECT_TRUE(encodes(bf16_12(), with_exponents(counts)));
+  EXPECT_TRUE(encodes(kept_in_12(), with_exponents(counts)));
   counts[90] = 15;
-  EXPECT_TRUE(encodes(bf16_12(), with_exponents(counts)));
+  EXPECT_TRUE(encodes(kept_in_12(), with_exponents(counts)));
   counts[91] = 1;
-  EXPECT_FALSE(encodes(bf16_12(), with_exponents(counts)));
-  EXPECT_TRUE(encodes(f16_15(), with_small(2048, 2046)));
-  EXPECT_FALSE(encodes(f16_15(), with_small(2048, 2045)));
+  EXPECT_FALSE(encodes(kept_in_12(), with_exponents(counts)));
+  EXPECT_TRUE(encodes(kept_in_15(), with_small(2048, 2046)));
+  EXPECT_FALSE(encodes(kept_in_15(), with_small(2048, 2045)));
 }
 
 TEST(Statistics, OfTwoTensorsAdd) {
@@ -117,9 +117,9 @@ TEST(Statistics, OfTwoTensorsAdd) {
   other += with_small(2, 1);
   sum += other;
   EXPECT_EQ(sum.elements, 16);
-  EXPECT_EQ(sum.of(bf16_12().statistics[0])[100], 8);
-  EXPECT_EQ(sum.of(bf16_12().statistics[0])[101], 2);
-  EXPECT_EQ(sum.of(f16_15().statistics[0])[0], 4);
+  EXPECT_EQ(sum.of(kept_in_12().statistics[0])[100], 8);
+  EXPECT_EQ(sum.of(kept_in_12().statistics[0])[101], 2);
+  EXPECT_EQ(sum.of(kept_in_15().statistics[0])[0], 4);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include "extract/problem.h"
 
-namespace strata::extract::testing {
+namespace strata::extract::fixtures {
 
 // Extends the choice, class by class as they are needed, in every way that costs less than `limit`, which `visit` may
 // lower: it is called with each choice that is valid, and its cost.
@@ -44,4 +44,4 @@ inline double least_cost(const Problem& problem) {
   return best;
 }
 
-}  // namespace strata::extract::testing
+}  // namespace strata::extract::fixtures

@@ -142,7 +142,7 @@ TEST(Extract, AlternativesOfWhichOneMayBeChosen) {
 }
 
 TEST(Extract, LimitThatCannotBeKeptIsNamed) {
-  testing::expect_error(ExitCode::kResource, {"'cache'", "at least 2 of 1.5"}, [] { solve(fast_or_small(1.5)); });
+  fixtures::expect_error(ExitCode::kResource, {"'cache'", "at least 2 of 1.5"}, [] { solve(fast_or_small(1.5)); });
 }
 
 TEST(Extract, LimitsThatCannotBeKeptTogetherAreNamedAloneOfAll) {
@@ -150,8 +150,8 @@ TEST(Extract, LimitsThatCannotBeKeptTogetherAreNamedAloneOfAll) {
   problem.limits.push_back({"fast", 1, {{1, 0, 1}, {2, 0, 1}}});
   problem.limits.push_back({"first slow", 0.5, {{1, 1, 1}}});
   problem.limits.push_back({"second slow", 0, {{2, 1, 1}}});
-  testing::expect_error(ExitCode::kResource, {"kept together: fast, first slow, second slow;"},
-                        [&] { solve(problem); });
+  fixtures::expect_error(ExitCode::kResource, {"kept together: fast, first slow, second slow;"},
+                         [&] { solve(problem); });
 }
 
 // Two parts of two roots each prefer different memories (classes 4 and 5) of which only one may exist: no exchange of
@@ -166,7 +166,7 @@ TEST(Extract, GreedyPartsAgreeOnWhatTheyShare) {
 }
 
 TEST(Extract, GreedyThatMayNotSearchNamesTheLimitItExceeds) {
-  testing::expect_error(ExitCode::kResource, {"greedy", "cache"}, [] { solve(fast_or_small(1.5), {.exact = false}); });
+  fixtures::expect_error(ExitCode::kResource, {"greedy", "cache"}, [] { solve(fast_or_small(1.5), {.exact = false}); });
   const Solution solution = greedy(fast_or_small(1.5));
   EXPECT_EQ(solution.exceeded, std::vector<int>{0});
   EXPECT_EQ(solution.reason, "exceeds cache");

@@ -15,10 +15,8 @@
 namespace strata::extract {
 namespace {
 
-using testing::least_cost;
-using testing::random_problem;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using fixtures::least_cost;
+using fixtures::random_problem;
 
 // Puts a problem beside others; returns its first class.
 int append(const Problem& added, Problem& whole) {
@@ -54,7 +52,7 @@ TEST(Parts, ShareNoClassAndNoLimit) {
 }
 
 TEST(Parts, EqualOnesAreSolvedOnce) {
-  const testing::Shape shape{.classes = 60, .most_nodes = 4, .leaves = 0.05, .window = 8};
+  const fixtures::Shape shape{.classes = 60, .most_nodes = 4, .leaves = 0.05, .window = 8};
   Problem one, many;
   append(random_problem(shape, 1), one);
   for (const unsigned seed : {1u, 2u, 1u, 1u, 2u}) append(random_problem(shape, seed), many);
@@ -73,7 +71,7 @@ TEST(Parts, WithASharedLimitTheObjectiveIsTheLeastOfAllChoices) {
   const int seeds = std::max(static_cast<int>(sweep_size(400, 400)), 40);  // so that the shares below hold
   for (unsigned seed = 0; static_cast<int>(seed) < seeds; ++seed) {
     SCOPED_TRACE(seed);
-    testing::Random random(seed);
+    fixtures::Random random(seed);
     Problem problem;
     for (unsigned part = 0; part < 2 + seed % 2; ++part)
       append(random_problem({.classes = 4}, 3 * seed + part), problem);

@@ -8,7 +8,7 @@
 
 #include "extract/problem.h"
 
-namespace strata::extract::testing {
+namespace strata::extract::fixtures {
 
 struct Shape {
   int classes = 8;
@@ -69,4 +69,4 @@ inline Problem random_problem(const Shape& shape, unsigned seed) {
   return problem;
 }
 
-}  // namespace strata::extract::testing
+}  // namespace strata::extract::fixtures

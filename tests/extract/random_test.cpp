@@ -12,11 +12,9 @@
 namespace strata::extract {
 namespace {
 
-using testing::least_cost;
-using testing::random_problem;
-using testing::Shape;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using fixtures::least_cost;
+using fixtures::random_problem;
+using fixtures::Shape;
 
 void expect_optimal(const Problem& problem, int& infeasible) {
   const double least = least_cost(problem);
@@ -84,7 +82,7 @@ TEST(RandomProblems, TheClockDecidesNothing) {
       const Problem problem = random_problem(
           {.classes = 150, .most_nodes = 5, .leaves = 0.02, .window = 8, .limits = static_cast<int>(seed % 2)}, seed);
       const Solution calm = solve(problem, {.work = work});
-      const ::strata::testing::WildClock wild;
+      const ::strata::fixtures::WildClock wild;
       const Solution hurried = solve(problem, {.work = work});
       EXPECT_EQ(calm.choice, hurried.choice);
       EXPECT_EQ(calm.bound, hurried.bound);

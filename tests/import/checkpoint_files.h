@@ -14,7 +14,7 @@
 
 #include "base/temp_dir.h"
 
-namespace strata::testing {
+namespace strata::fixtures {
 
 using Json = nlohmann::ordered_json;
 
@@ -103,4 +103,4 @@ class CheckpointFolder {
   TempDir dir_{std::filesystem::temp_directory_path(), "checkpoint-test"};
 };
 
-}  // namespace strata::testing
+}  // namespace strata::fixtures

@@ -14,13 +14,13 @@ namespace strata::importer {
 namespace {
 
 namespace fs = std::filesystem;
-using strata::testing::CheckpointFolder;
-using strata::testing::header_of;
-using strata::testing::Json;
-using strata::testing::safetensors;
-using strata::testing::small_config;
-using strata::testing::small_tensors;
-using strata::testing::Tensors;
+using strata::fixtures::CheckpointFolder;
+using strata::fixtures::header_of;
+using strata::fixtures::Json;
+using strata::fixtures::safetensors;
+using strata::fixtures::small_config;
+using strata::fixtures::small_tensors;
+using strata::fixtures::Tensors;
 
 constexpr const char* kIndex = "model.safetensors.index.json";
 constexpr const char* kQuery = "model.layers.0.self_attn.q_proj.weight";
@@ -28,7 +28,7 @@ constexpr const char* kQuery = "model.layers.0.self_attn.q_proj.weight";
 class CheckpointTest : public ::testing::Test {
  protected:
   void refused(const std::vector<std::string>& parts) {
-    strata::testing::expect_error(ExitCode::kModel, parts, [&] { Checkpoint::open(folder_.path()); });
+    strata::fixtures::expect_error(ExitCode::kModel, parts, [&] { Checkpoint::open(folder_.path()); });
   }
   void write_weights(const Tensors& tensors) { folder_.write("model.safetensors", safetensors(header_of(tensors))); }
   void write_config(const std::string& key, const Json& value) {
@@ -66,7 +66,7 @@ TEST_F(CheckpointTest, GivesViewsOfTheMappedFile) {
   EXPECT_EQ(view.bytes.size(), 64U * 64 * 4);
   EXPECT_EQ(view.bytes.data(), data);
   const std::uint64_t begin = (512U * 64 + 64) * 4;  // after the embedding and the first norm
-  EXPECT_EQ(view.bytes[1], strata::testing::body_byte(begin + 1));
+  EXPECT_EQ(view.bytes[1], strata::fixtures::body_byte(begin + 1));
   EXPECT_EQ(checkpoint.find("nosuch"), nullptr);
   EXPECT_EQ(checkpoint.config().layers, 2);
   EXPECT_EQ(checkpoint.weight_dtype(), DType::kF32);
@@ -102,7 +102,7 @@ TEST_F(CheckpointTest, HalfPrecisionAndMixedDtypes) {
 
 TEST_F(CheckpointTest, ExtraTensorsAreIgnoredWhateverTheirDtype) {
   Json header = header_of(small_tensors());
-  const std::int64_t end = strata::testing::body_bytes(header);
+  const std::int64_t end = strata::fixtures::body_bytes(header);
   header["model.layers.0.self_attn.rotary_emb.inv_freq"] = {
       {"dtype", "F64"}, {"shape", {8}}, {"data_offsets", {end, end + 64}}};
   header["model.layers.0.extra"] = {{"dtype", "F32"}, {"shape", {1}}, {"data_offsets", {end + 64, end + 68}}};
@@ -158,7 +158,7 @@ TEST_F(CheckpointTest, TheBaseModelsNamesHaveNoPrefix) {
 TEST_F(CheckpointTest, NeededTensorOfAnotherDtypeIsNamed) {
   for (const char* dtype : {"F64", "I64"}) {
     Json header = header_of(small_tensors());
-    const std::int64_t end = strata::testing::body_bytes(header);
+    const std::int64_t end = strata::fixtures::body_bytes(header);
     header["model.norm.weight"]["dtype"] = dtype;
     header["model.norm.weight"]["data_offsets"] = {end - 64 * 4, end + 64 * 4};
     folder_.write("model.safetensors", safetensors(header));
@@ -199,12 +199,12 @@ TEST_F(CheckpointTest, UntiedHeadMustBeThere) {
 
 TEST_F(CheckpointTest, MissingFolderIsNamed) {
   const std::string path = (folder_.path() / "nosuch").string();
-  strata::testing::expect_error(ExitCode::kModel, {"there is no such model", path}, [&] { Checkpoint::open(path); });
+  strata::fixtures::expect_error(ExitCode::kModel, {"there is no such model", path}, [&] { Checkpoint::open(path); });
 }
 
 TEST_F(CheckpointTest, FileIsNotAFolder) {
   const std::string path = (folder_.path() / "config.json").string();
-  strata::testing::expect_error(ExitCode::kModel, {"not a model's folder", path}, [&] { Checkpoint::open(path); });
+  strata::fixtures::expect_error(ExitCode::kModel, {"not a model's folder", path}, [&] { Checkpoint::open(path); });
 }
 
 TEST_F(CheckpointTest, MissingConfigIsNamed) {
@@ -322,8 +322,8 @@ TEST_F(CheckpointTest, AFileChangedInPlaceIsNoticed) {
   EXPECT_NO_THROW(checkpoint.require_unchanged());
   const fs::path weights = folder_.path() / "model.safetensors";
   fs::last_write_time(weights, fs::file_time_type::clock::now() + std::chrono::hours(1));
-  testing::expect_error(ExitCode::kRuntime, {"changed while it was read", "model.safetensors"},
-                        [&] { checkpoint.require_unchanged(); });
+  fixtures::expect_error(ExitCode::kRuntime, {"changed while it was read", "model.safetensors"},
+                         [&] { checkpoint.require_unchanged(); });
   fs::remove(weights);
   EXPECT_NO_THROW(checkpoint.require_unchanged()) << "the mapping holds what was there";
 }

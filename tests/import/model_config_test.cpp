@@ -12,9 +12,9 @@
 namespace strata::importer {
 namespace {
 
-using strata::testing::expect_error;
-using strata::testing::Json;
-using strata::testing::small_config;
+using strata::fixtures::expect_error;
+using strata::fixtures::Json;
+using strata::fixtures::small_config;
 
 ModelConfig parse(const Json& json) { return parse_model_config(json.dump(), "config.json"); }
 
@@ -305,9 +305,9 @@ TEST(ModelConfig, HarmlessFeaturesAreAccepted) {
 
 TEST(Families, NamesAndShapesOfEveryTensor) {
   const ModelConfig config = parse(small_config());
-  strata::testing::Tensors mine;
+  strata::fixtures::Tensors mine;
   for (const TensorSpec& spec : tensor_specs(config)) mine.emplace_back(spec.name, spec.shape);
-  strata::testing::Tensors published = strata::testing::small_tensors();
+  strata::fixtures::Tensors published = strata::fixtures::small_tensors();
   std::sort(mine.begin(), mine.end());
   std::sort(published.begin(), published.end());
   EXPECT_EQ(mine, published);
@@ -319,11 +319,11 @@ TEST(Families, OptionalTensorsComeWithTheirFeatures) {
   json["mlp_bias"] = true;
   json["tie_word_embeddings"] = false;
   json["num_hidden_layers"] = 1;
-  strata::testing::Tensors biases;
+  strata::fixtures::Tensors biases;
   for (const TensorSpec& spec : tensor_specs(parse(json))) {
     if (spec.role.ends_with(".bias") || spec.role == "lm_head.weight") biases.emplace_back(spec.name, spec.shape);
   }
-  const strata::testing::Tensors expected = {
+  const strata::fixtures::Tensors expected = {
       {"model.layers.0.self_attn.q_proj.bias", {64}}, {"model.layers.0.self_attn.k_proj.bias", {32}},
       {"model.layers.0.self_attn.v_proj.bias", {32}}, {"model.layers.0.self_attn.o_proj.bias", {64}},
       {"model.layers.0.mlp.gate_proj.bias", {192}},   {"model.layers.0.mlp.up_proj.bias", {192}},

@@ -12,7 +12,7 @@ namespace strata::importer {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::expect_error;
+using fixtures::expect_error;
 
 class ModelFolder : public ::testing::Test {
  protected:

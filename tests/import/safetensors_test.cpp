@@ -12,14 +12,14 @@
 namespace strata::importer {
 namespace {
 
-using strata::testing::body_bytes;
-using strata::testing::CheckpointFolder;
-using strata::testing::expect_error;
-using strata::testing::header_of;
-using strata::testing::Json;
-using strata::testing::safetensors;
-using strata::testing::small_tensors;
-using strata::testing::with_length;
+using strata::fixtures::body_bytes;
+using strata::fixtures::CheckpointFolder;
+using strata::fixtures::expect_error;
+using strata::fixtures::header_of;
+using strata::fixtures::Json;
+using strata::fixtures::safetensors;
+using strata::fixtures::small_tensors;
+using strata::fixtures::with_length;
 
 constexpr const char* kFirst = "model.layers.0.self_attn.q_proj.weight";
 constexpr const char* kSecond = "model.layers.0.self_attn.k_proj.weight";
@@ -187,7 +187,7 @@ TEST(Safetensors, BytesAreThoseOfTheFile) {
   ASSERT_NE(entry, nullptr);
   const auto bytes = file.bytes(*entry);
   EXPECT_EQ(bytes.size(), 32U * 64 * 4);
-  EXPECT_EQ(bytes[5], strata::testing::body_byte(entry->begin + 5));
+  EXPECT_EQ(bytes[5], strata::fixtures::body_byte(entry->begin + 5));
   EXPECT_EQ(file.find("nosuch"), nullptr);
 }
 

@@ -7,11 +7,10 @@
 
 #include "base/error.h"
 #include "ir/op.h"
+#include "tests/ir/f32.h"
 
 namespace strata::ir {
 namespace {
-
-TensorType f32(Shape shape) { return {DType::kF32, std::move(shape), {}, {}}; }
 
 TEST(ExprPool, EqualNodesAreOneObject) {
   ExprPool pool;

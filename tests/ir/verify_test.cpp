@@ -5,11 +5,10 @@
 
 #include "ir/op.h"
 #include "ir/text.h"
+#include "tests/ir/f32.h"
 
 namespace strata::ir {
 namespace {
-
-TensorType f32(Shape shape) { return {DType::kF32, std::move(shape), {}, {}}; }
 
 void expect_failure(const Module& module, const std::string& what, VerifyLevel level = VerifyLevel::kFull) {
   try {

@@ -103,11 +103,6 @@ std::vector<double> attended(const Value& q, const Value& k, const Value& v, con
   return out;
 }
 
-void expect_close(const std::vector<double>& actual, const std::vector<double>& expected) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 1e-12) << "element " << i;
-}
-
 TEST(Differential, Gather) {
   for (unsigned seed = 0; seed < 30; ++seed) {
     Sizes size(seed);

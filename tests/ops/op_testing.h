@@ -50,6 +50,14 @@ inline std::string refusal(const std::string& name, const std::vector<ir::Tensor
   return "accepted";
 }
 
+inline void expect_close(const std::vector<double>& actual, const std::vector<double>& expected,
+                         const std::string& what = "", double tolerance = 1e-12) {
+  ASSERT_EQ(actual.size(), expected.size()) << what;
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    ASSERT_NEAR(actual[i], expected[i], tolerance * (1 + std::abs(expected[i]))) << what << ", element " << i;
+  }
+}
+
 inline ir::TensorType f32(ir::Shape shape) { return {DType::kF32, std::move(shape), {}, {}}; }
 inline ir::TensorType i32(ir::Shape shape) { return {DType::kI32, std::move(shape), {}, {}}; }
 

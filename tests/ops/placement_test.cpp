@@ -222,9 +222,9 @@ struct Case {
   std::int64_t numbers_below = 1;  // what operands of integers hold
 };
 
-class Sizes {
+class Extents {
  public:
-  explicit Sizes(unsigned seed) : engine_(seed) {}
+  explicit Extents(unsigned seed) : engine_(seed) {}
   std::int64_t operator()(int unit = 1) { return unit * static_cast<std::int64_t>(1 + engine_() % 3); }
 
  private:
@@ -232,7 +232,7 @@ class Sizes {
 };
 
 // Of every op, sizes that the number of devices divides.
-std::vector<Case> cases(Sizes& size, int devices) {
+std::vector<Case> cases(Extents& size, int devices) {
   const std::int64_t m = size(devices), n = size(devices), k = size(devices), b = size(devices);
   const std::int64_t context = m + size(devices);
   const std::vector<TensorType> attended = {f32({m, 2 * b, k}), f32({b, context, k}), f32({b, context, n}), i32({m})};
@@ -304,13 +304,6 @@ ir::Attributes local_attributes(const Case& c, const Sbp& result, int devices) {
   return attributes;
 }
 
-void expect_close(const std::vector<double>& actual, const std::vector<double>& expected, const std::string& what) {
-  ASSERT_EQ(actual.size(), expected.size()) << what;
-  for (std::size_t i = 0; i < actual.size(); ++i) {
-    ASSERT_NEAR(actual[i], expected[i], 1e-9 * (1 + std::abs(expected[i]))) << what << ", element " << i;
-  }
-}
-
 void check(const Case& c, const SbpSignature& signature, int devices, unsigned seed) {
   const ir::Op& op = ir::get_op(c.op);
   const auto count = static_cast<std::size_t>(devices);
@@ -333,10 +326,10 @@ void check(const Case& c, const SbpSignature& signature, int devices, unsigned s
   for (const auto& own : operands) results.push_back(computed(op, own, local_attributes(c, signature.result, devices)));
   const std::string what = c.op + " " + signature.text(op) + " on " + std::to_string(devices) + " devices";
   if (signature.result.is_split()) {
-    expect_close(joined(results, signature.result.axis), whole.data, what);
+    expect_close(joined(results, signature.result.axis), whole.data, what, 1e-9);
   } else {
     ASSERT_TRUE(signature.result.is_partial()) << what;
-    expect_close(combined(signature.result.combiner, results).data, whole.data, what);
+    expect_close(combined(signature.result.combiner, results).data, whole.data, what, 1e-9);
   }
 }
 
@@ -344,7 +337,7 @@ TEST(Signatures, PartsOfEveryOpAreTheWhole) {
   std::set<std::string> seen;
   for (unsigned seed = 0; seed < 12; ++seed) {
     const int devices = seed % 3 == 2 ? 3 : 2;
-    Sizes size(seed);
+    Extents size(seed);
     for (const Case& c : cases(size, devices)) {
       for (const SbpSignature& signature : signatures(ir::get_op(c.op), c.operands, c.attributes)) {
         check(c, signature, devices, 1000 * seed);

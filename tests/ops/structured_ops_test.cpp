@@ -13,13 +13,6 @@ namespace {
 
 using ir::Value;
 
-void expect_close(const std::vector<double>& actual, const std::vector<double>& expected) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i) {
-    ASSERT_NEAR(actual[i], expected[i], 1e-12 * (1 + std::abs(expected[i]))) << "element " << i;
-  }
-}
-
 TEST(Elementwise, UnaryFunctions) {
   const double sqrt2 = std::sqrt(2.0);
   const std::map<std::string, std::function<double(double)>> functions = {

@@ -13,8 +13,8 @@ namespace strata::package {
 namespace {
 
 using nlohmann::json;
-using strata::testing::expect_error;
-using strata::testing::small_manifest;
+using strata::fixtures::expect_error;
+using strata::fixtures::small_manifest;
 
 Manifest parse(const std::string& text) { return manifest_from_json(text, "m.strata"); }
 

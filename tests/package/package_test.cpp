@@ -20,9 +20,9 @@ namespace strata::package {
 namespace {
 
 namespace fs = std::filesystem;
-using strata::testing::expect_error;
-using strata::testing::small_code;
-using strata::testing::small_manifest;
+using strata::fixtures::expect_error;
+using strata::fixtures::small_code;
+using strata::fixtures::small_manifest;
 
 constexpr std::size_t kWeightBytes = 5000;
 

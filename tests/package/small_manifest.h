@@ -6,7 +6,7 @@
 
 #include "package/manifest.h"
 
-namespace strata::testing {
+namespace strata::fixtures {
 
 inline std::string small_code() { return std::string(3000, 'c'); }
 
@@ -65,4 +65,4 @@ inline package::Manifest small_manifest() {
   return manifest;
 }
 
-}  // namespace strata::testing
+}  // namespace strata::fixtures

@@ -13,18 +13,12 @@
 #include "ir/text.h"
 #include "machine/machine.h"
 #include "rules/algebra.h"
+#include "tests/replaced.h"
 #include "vectorize/layout_rules.h"
 #include "vectorize/program_graph.h"
 
 namespace strata::rules {
 namespace {
-
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-  return text;
-}
 
 // One layer of Qwen3-0.6B, as the importer writes it.
 constexpr const char* kQwen3 = R"(module qwen3 {

@@ -9,18 +9,12 @@
 #include "near_misses.h"
 #include "random_instance.h"
 #include "rules/algebra.h"
+#include "tests/replaced.h"
 #include "vectorize/layout_rules.h"
 #include "vectorize/program_graph.h"
 
 namespace strata::rules {
 namespace {
-
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-  return text;
-}
 
 // The statements for one op of a family.
 std::string instance(std::string text, const std::string& op) {

@@ -6,15 +6,10 @@
 #include "ops/register.h"
 #include "schedule/schedule.h"
 #include "schedule/verify.h"
-#include "tests/schedule/one_line.h"
+#include "tests/schedule/schedule_testing.h"
 
 namespace strata::schedule {
 namespace {
-
-const machine::Machine& zen5() {
-  static const machine::Machine kMachine = machine::load("avx512-zen5");
-  return kMachine;
-}
 
 // The trees of @f's ops, on one line: "parallel i0 by 1 { ... }".
 std::string trees(const std::string& function, const machine::Machine& machine = zen5()) {

@@ -9,15 +9,10 @@
 #include "ir/text.h"
 #include "ops/register.h"
 #include "schedule/verify.h"
-#include "tests/schedule/one_line.h"
+#include "tests/schedule/schedule_testing.h"
 
 namespace strata::schedule {
 namespace {
-
-const machine::Machine& zen5() {
-  static const machine::Machine kMachine = machine::load("avx512-zen5");
-  return kMachine;
-}
 
 // All ops of @f that are no views, as one region.
 struct Region {

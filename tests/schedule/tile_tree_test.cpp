@@ -9,21 +9,17 @@
 #include "ir/text.h"
 #include "ops/register.h"
 #include "schedule/verify.h"
+#include "tests/schedule/schedule_testing.h"
 
 namespace strata::schedule {
 namespace {
 
-const machine::Machine& zen5() {
-  static const machine::Machine kMachine = machine::load("avx512-zen5");
-  return kMachine;
-}
-
 // The first op of a function that is no view, and what keeps it alive.
-struct Region {
+struct OneOp {
   ir::Module module;
   ScheduledOp op;
 
-  explicit Region(const std::string& function)
+  explicit OneOp(const std::string& function)
       : module(ir::parse_module("module m {\n  symbol seq in 1..512\n" + function + "}\n", "test")) {
     auto scheduled = default_schedule(module, zen5());
     for (ScheduledOp& candidate : scheduled[0].ops) {
@@ -43,41 +39,41 @@ struct Region {
   }
 };
 
-Region norm() {
+OneOp norm() {
   ops::register_all();
-  return Region(
+  return OneOp(
       "  func @f(%x: f32[seq, 64]<16@1>, %w: f32[64]<16@0>) {\n    %0 = rms_norm(%x, %w) {eps = 1e-06} : "
       "f32[seq, 64]<16@1>\n    return %0\n  }\n");
 }
 
-Region product() {
+OneOp product() {
   ops::register_all();
-  return Region(
+  return OneOp(
       "  func @f(%x: f32[seq, 2048]<6@0>) {\n    %0 = weight \"w\" : f32[96, 2048]<16@0>\n    %1 = matmul_nt(%x, %0) "
       ": f32[seq, 96]\n    return %1\n  }\n");
 }
 
 // Of weights that are widened to f32.
-Region widening_product() {
+OneOp widening_product() {
   ops::register_all();
-  return Region(
+  return OneOp(
       "  func @f(%x: f32[seq, 2048]<6@0>) {\n    %0 = weight \"w\" : f16[96, 2048]<16@0>\n    %1 = matmul_nt(%x, %0) "
       ": f32[seq, 96]\n    return %1\n  }\n");
 }
 
 // Two query heads of 32 share a head of keys and values.
-Region attention_of(const std::string& tokens) {
+OneOp attention_of(const std::string& tokens) {
   ops::register_all();
-  return Region("  func @f(%q: f32[" + tokens + ", 4, 32], %k: bf16[2, 4096, 32]<16@1, 2@2>, %v: bf16[2, 4096, 32]" +
-                "<16@2, 2@1>, %p: i32[" + tokens + "]) {\n    %0 = attention(%q, %k, %v, %p) {scale = 0.25} : f32[" +
-                tokens + ", 4, 32]\n    return %0\n  }\n");
+  return OneOp("  func @f(%q: f32[" + tokens + ", 4, 32], %k: bf16[2, 4096, 32]<16@1, 2@2>, %v: bf16[2, 4096, 32]" +
+               "<16@2, 2@1>, %p: i32[" + tokens + "]) {\n    %0 = attention(%q, %k, %v, %p) {scale = 0.25} : f32[" +
+               tokens + ", 4, 32]\n    return %0\n  }\n");
 }
-Region attention() { return attention_of("seq"); }
-Region decoding_attention() { return attention_of("1"); }
+OneOp attention() { return attention_of("seq"); }
+OneOp decoding_attention() { return attention_of("1"); }
 
 TEST(TileTree, TextIsReadBack) {
-  for (Region (*make)() : {&norm, &product, &widening_product, &attention, &decoding_attention}) {
-    Region region = make();
+  for (OneOp (*make)() : {&norm, &product, &widening_product, &attention, &decoding_attention}) {
+    OneOp region = make();
     const std::string text = to_text(region.op.tree, zen5());
     EXPECT_EQ(region.verdict(text), "");
     EXPECT_EQ(to_text(region.op.tree, zen5()), text);
@@ -90,7 +86,7 @@ struct Malformed {
 };
 
 TEST(TileTree, AMistakeInTheTextIsNamed) {
-  const Region region = norm();
+  const OneOp region = norm();
   for (const auto& [text, message] : {
            Malformed{"parallel i7 by 1 {}", "the region has no iterator i7, test:1:10"},
            Malformed{"loop i0 by 1 {}", "'loop' is no node of a tile tree, test:1:1"},
@@ -120,7 +116,7 @@ TEST(TileTree, AMistakeInTheTextIsNamed) {
 
 // Trees that look like a right one.
 TEST(TileTreeVerifier, FindsWhatWouldGoWrongInOwnLoops) {
-  Region region = norm();
+  OneOp region = norm();
   const auto expect = [&](const std::string& text, const std::string& part) {
     const std::string verdict = region.verdict(text);
     EXPECT_NE(verdict.find(part), std::string::npos) << text << "\n" << verdict;
@@ -158,7 +154,7 @@ TEST(TileTreeVerifier, FindsWhatWouldGoWrongInOwnLoops) {
 }
 
 TEST(TileTreeVerifier, FindsBlocksThatALeafDoesNotTake) {
-  Region region = product();
+  OneOp region = product();
   const auto expect = [&](const std::string& text, const std::string& part) {
     const std::string verdict = region.verdict(text);
     EXPECT_NE(verdict.find(part), std::string::npos) << text << "\n" << verdict;
@@ -178,7 +174,7 @@ TEST(TileTreeVerifier, FindsBlocksThatALeafDoesNotTake) {
 
 // Four panels of 16 lanes and 64 values of k are 4,096 floats.
 TEST(TileTreeVerifier, FindsBuffersThatALeafCanNotWorkIn) {
-  Region region = widening_product();
+  OneOp region = widening_product();
   const auto verdict = [&](const std::string& body) { return region.verdict("parallel n by 64 { " + body + " }"); };
   const auto expect = [&](const std::string& body, const std::string& part) {
     EXPECT_NE(verdict(body).find(part), std::string::npos) << body << "\n" << verdict(body);
@@ -212,7 +208,7 @@ std::string attention_text(const std::vector<std::pair<std::string, std::string>
 }
 
 TEST(TileTreeVerifier, FindsWhatWouldGoWrongInAnAttention) {
-  Region region = attention();
+  OneOp region = attention();
   const auto verdict = [&](const std::vector<std::pair<std::string, std::string>>& changes) {
     return region.verdict(attention_text(changes));
   };

@@ -85,14 +85,14 @@ std::vector<std::uint8_t> exponents_from(int last) {
 
 // An encoding with few exceptions, with some and with nearly nothing else. Of bf16 the table changes, of f16 the
 // values.
-struct Case {
+struct Fill {
   std::vector<std::uint8_t> exponents;
   float scale;
 };
-const Case kCases[] = {{exponents_from(126), 1}, {exponents_from(125), 4}, {exponents_from(90), 1e4f}};
+const Fill kFills[] = {{exponents_from(126), 1}, {exponents_from(125), 4}, {exponents_from(90), 1e4f}};
 
 template <class T>
-Problem<T> problem_of(std::int64_t m, std::int64_t n, std::int64_t k, const Case& test) {
+Problem<T> problem_of(std::int64_t m, std::int64_t n, std::int64_t k, const Fill& test) {
   Problem<T> problem{m, n, k};
   if (std::is_same_v<T, f16>) {
     for (T& element : problem.b) element = T(static_cast<float>(element) * test.scale);
@@ -121,7 +121,7 @@ std::string kernel_name(const char* kernel) {
 
 template <int L, class E, class TA>
 void check_rows() {
-  for (const Case& test : kCases) {
+  for (const Fill& test : kFills) {
     for (const std::int64_t n : kColumns) {
       for (const std::int64_t k : kDepths) {
         const auto problem = problem_of<typename E::Number>(1, n, k, test);
@@ -142,7 +142,7 @@ void check_rows() {
 }
 
 template <int L, int MR, int NV, class E, class TA>
-void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k, const Case& test, Blocks blocks = {}) {
+void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k, const Fill& test, Blocks blocks = {}) {
   const auto problem = problem_of<typename E::Number>(m, n, k, test);
   const auto b = encoded<L, E>(problem.b, n, k, test.exponents);
   const auto a = tiles_of<L, MR>(problem, TA{});
@@ -164,7 +164,7 @@ void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k, const Case& tes
 
 template <int L, int MR, int NV>
 void check_many_rows() {
-  for (const Case& test : kCases) {
+  for (const Fill& test : kFills) {
     for (const std::int64_t m : {1, 2, 3, 5, 6, 7, 13}) {
       for (const std::int64_t n : kColumns) {
         for (const std::int64_t k : kDepths) {
@@ -182,7 +182,7 @@ template <int L, class E>
 void check_table_rows() {
   constexpr std::int64_t kRows = 21;
   const std::vector<std::int32_t> ids = {0, 20, 7, 7, 16};
-  for (const Case& test : kCases) {
+  for (const Fill& test : kFills) {
     for (const std::int64_t dim : {1, 7, 16, 33, 100}) {
       const auto elements = problem_of<typename E::Number>(1, kRows, dim, test).b;
       const auto table = encoded<L, E>(elements, kRows, dim, test.exponents);
@@ -215,9 +215,9 @@ TEST(Encoded, ManyRowsInLanes4) { check_many_rows<4, 5, 3>(); }
 TEST(Encoded, BlocksMakeTheWhole) {
   for (const std::int64_t k : {1024, 1025, 2051}) {
     for (const Blocks blocks : {Blocks{6, 512}, Blocks{12, 1024}}) {
-      check_tiles<8, 6, 2, Bf16In12, bf16>(19, 33, k, kCases[1], blocks);
-      check_tiles<8, 6, 2, Bf16In12, float>(19, 33, k, kCases[1], blocks);
-      check_tiles<8, 6, 2, F16In15, float>(19, 33, k, kCases[1], blocks);
+      check_tiles<8, 6, 2, Bf16In12, bf16>(19, 33, k, kFills[1], blocks);
+      check_tiles<8, 6, 2, Bf16In12, float>(19, 33, k, kFills[1], blocks);
+      check_tiles<8, 6, 2, F16In15, float>(19, 33, k, kFills[1], blocks);
     }
   }
 }

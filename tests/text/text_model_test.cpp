@@ -22,8 +22,8 @@ std::string render(const TextModel& model, const std::string& context = "{}") {
 
 constexpr const char* kTools = R"({"tools": [{"type": "function"}]})";
 
-void expect_refused(const std::string& message, const std::string& tokenizer_config,
-                    const std::string& generation_config = "", const std::string& config = "") {
+void expect_folder_refused(const std::string& message, const std::string& tokenizer_config,
+                           const std::string& generation_config = "", const std::string& config = "") {
   try {
     (void)load(tokenizer_config, generation_config, config);
     ADD_FAILURE() << "accepted: " << message;
@@ -119,11 +119,11 @@ TEST(TextModel, ATemplateThatMakesNoSenseIsRefusedWhenItIsUsed) {
 }
 
 TEST(TextModel, RefusesMalformedConfigs) {
-  expect_refused("dir/tokenizer_config.json", "{");
-  expect_refused("not a JSON object", "[]");
-  expect_refused("dir/generation_config.json", "", "{\"eos_token_id\": \"x\"}");
-  expect_refused("dir/config.json", "", "", "{\"eos_token_id\": [1.5]}");
-  expect_refused("nested too deeply", std::string(100'000, '['));
+  expect_folder_refused("dir/tokenizer_config.json", "{");
+  expect_folder_refused("not a JSON object", "[]");
+  expect_folder_refused("dir/generation_config.json", "", "{\"eos_token_id\": \"x\"}");
+  expect_folder_refused("dir/config.json", "", "", "{\"eos_token_id\": [1.5]}");
+  expect_folder_refused("nested too deeply", std::string(100'000, '['));
 }
 
 }  // namespace

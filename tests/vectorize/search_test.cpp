@@ -208,7 +208,7 @@ TEST(Search, RowTilesFollowTheRegisters) {
 // As on a machine that stands still for a quarter of an hour whenever it is asked.
 TEST(Search, TheClockDecidesNothing) {
   const Planned calm = plan(zen5());
-  const ::strata::testing::WildClock wild;
+  const ::strata::fixtures::WildClock wild;
   const Planned hurried = plan(zen5());
   EXPECT_EQ(calm.one, hurried.one);
   EXPECT_EQ(calm.many, hurried.many);

@@ -150,7 +150,7 @@ TEST(Selection, NoPlanIsBetter) {
       int plans = 0;
       double limit = 1.5 * objective;
       std::vector<int> choice(problem.classes.size(), -1);
-      extract::testing::try_all(
+      extract::fixtures::try_all(
           problem, choice, problem.roots, 0, limit, [&](const std::vector<int>& other, double cost) {
             EXPECT_GE(cost, objective * (1 - 1e-9));
             if (++plans > 300) return;

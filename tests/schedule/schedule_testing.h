@@ -3,7 +3,14 @@
 
 #include <string>
 
+#include "machine/machine.h"
+
 namespace strata::schedule {
+
+inline const machine::Machine& zen5() {
+  static const machine::Machine kMachine = machine::load("avx512-zen5");
+  return kMachine;
+}
 
 // A tree's text with single spaces in place of lines and margins.
 inline std::string one_line(const std::string& text) {
