@@ -55,7 +55,7 @@ bool is_state(const ScalarExpr& body, int number) { return body.kind == Kind::kS
 
 // exp(x - m).
 bool is_weight(const ScalarExpr& body) {
-  if (!is_call_of(body, "exp") || !is_call(body.arguments[0], "sub")) return false;
+  if (!is_call_of(body, "exp") || !is_call_of(body.arguments[0], "sub")) return false;
   return is_input(body.arguments[0].arguments[0], 0) && is_state(body.arguments[0].arguments[1], 0);
 }
 
