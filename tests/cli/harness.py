@@ -40,6 +40,11 @@ def numbers_only(test):
     return unittest.skipIf(is_sanitized(), "the numbers are seen without a sanitizer")(test)
 
 
+def sample(cases):
+    """All of the cases; under a sanitizer, to which they look alike, each third."""
+    return list(cases)[::3] if is_sanitized() else list(cases)
+
+
 def load_module(path):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)

@@ -106,14 +106,13 @@ class OpDifferential : public testing::TestWithParam<std::string> {};
 TEST_P(OpDifferential, EqualsTheInterpreter) {
   if (!can_run(GetParam())) GTEST_SKIP() << "this processor can't run the code";
   std::mt19937_64 random(17);
-  for (const OpCase& c : op_cases()) {
+  for (const OpCase& c : cases_on(GetParam(), op_cases())) {
     CompiledFunction compiled(module_text(c), {GetParam(), {}}, random);
     expect_equal(compiled, c, random);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Machines, OpDifferential, testing::Values("native", "avx2-generic", "x86-64-baseline"),
-                         test_name);
+INSTANTIATE_TEST_SUITE_P(Machines, OpDifferential, kMachines, test_name);
 
 // What two calls give for different weights: an input of one memory with a result, and products that may be joined.
 TEST(CallDifferential, EqualsTheInterpreter) {
@@ -252,7 +251,7 @@ const std::vector<OpCase>& region_cases() {
 TEST_P(Regions, EqualTheirOpsToTheBit) {
   if (!can_run(GetParam())) GTEST_SKIP() << "this processor lacks its features";
   ops::register_all();
-  for (const OpCase& c : region_cases()) {
+  for (const OpCase& c : cases_on(GetParam(), region_cases())) {
     std::mt19937_64 random(7);
     std::mt19937_64 same(7);
     CompiledFunction apart(module_text(c), {.machine = GetParam(), .without = {}, .fusion = Fusion::kNone}, random);
@@ -276,7 +275,7 @@ TEST_P(Regions, EqualTheirOpsToTheBit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Machines, Regions, testing::Values("native", "avx2-generic", "x86-64-baseline"), test_name);
+INSTANTIATE_TEST_SUITE_P(Machines, Regions, kMachines, test_name);
 
 // One token reads the caches as a stream, in register tiles of its own; pairs are rounded to bf16.
 TEST(AttentionDifferential, OneTokenStreamsTheCaches) {
