@@ -27,7 +27,15 @@ void register_attention_ops() {
   const std::string capped = "softcap * tanh(scale / softcap * " + product + ")";
   const std::string causal = "t <= positions[s]";
   const std::string window = causal + ", t > positions[s] - window";
+  // What a softmax gives no weight: the lowest number of f32, as frameworks write it.
+  const std::string hidden = "-3.4028234663852886e38";
+  const std::string causal_scores = "select(lt(positions[s], t), " + hidden + ", x[h, s, t])";
   register_structured({
+      // Scores of the keys that a query doesn't see.
+      {"causal_mask", {"x", "positions"}, "y[h, s, t] = " + causal_scores},
+      {"window_mask",
+       {"x", "positions"},
+       "y[h, s, t] = select(lt(t, positions[s] - window + 1), " + hidden + ", " + causal_scores + ")"},
       // Rows positions[s] of every head replaced by x[s]; the positions of one call differ.
       {"cache_append", {"cache", "x", "positions"}, "cache[h, positions[s], i] = x[s, h, i]"},
       attention("attention", scaled, causal),

@@ -19,6 +19,17 @@ void register_contraction_ops() {
        "c[b0, m, n] = sum(k) a[b0, m, k] * b[b0, n, k]",
        ResultDType::kF32,
        ResultLayout::kRowMajor},
+      // Several of the first operand's batches share one of the second's.
+      {"grouped_matmul",
+       {"a", "b"},
+       "c[h, m, n] = sum(k) a[h, m, k] * b[h / group, k, n]",
+       ResultDType::kF32,
+       ResultLayout::kRowMajor},
+      {"grouped_matmul_nt",
+       {"a", "b"},
+       "c[h, m, n] = sum(k) a[h, m, k] * b[h / group, n, k]",
+       ResultDType::kF32,
+       ResultLayout::kRowMajor},
   });
 }
 

@@ -13,6 +13,7 @@ std::vector<egraph::Rewrite> algebra_rules(TensorGraph& tensors);
 Table movement_table();
 Table elementwise_table();
 Table contraction_table();
+Table attention_table();
 
 // All of them.
 Table algebra_table();

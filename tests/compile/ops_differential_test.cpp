@@ -7,6 +7,15 @@
 namespace strata::compile {
 namespace {
 
+// Attention of 4 heads of queries over 2 of keys and values; `masked` makes %6 of the scores %3.
+std::string in_parts(const std::string& masked) {
+  return "    %0 = transpose(%q) {perm = [1, 0, 2]} : f32[4, seq, 16]\n    %1 = scalar 0.25 : f32\n"
+         "    %2 = grouped_matmul_nt(%0, %k) : f32[4, seq, 48]\n    %3 = mul(%2, %1) : f32[4, seq, 48]\n" +
+         masked +
+         "    %7 = softmax(%6) : f32[4, seq, 48]\n    %8 = grouped_matmul(%7, %v) : f32[4, seq, 16]\n"
+         "    %9 = transpose(%8) {perm = [1, 0, 2]} : f32[seq, 4, 16]\n";
+}
+
 const std::vector<OpCase>& op_cases() {
   static const std::vector<OpCase> kCases = {
       {"elementwise", "%a: f32[seq, 33], %b: f32[33]",
@@ -32,6 +41,23 @@ const std::vector<OpCase>& op_cases() {
        "    %0 = reduce_sum(%a) : f32[seq]\n    %1 = reduce_max(%a) : f32[seq]\n    %2 = reduce_mean(%a) : f32[seq]\n"
        "    %3 = add(%0, %1) : f32[seq]\n    %4 = mul(%3, %2) : f32[seq]\n",
        "%4", 1e-5},
+      // Op by op, which the search makes one reduction: with heads that share keys, a window, a soft cap.
+      {"attention_in_parts", "%q: f32[seq, 4, 16], %k: f32[2, 48, 16], %v: f32[2, 48, 16], %p: i32[seq]",
+       in_parts("    %6 = causal_mask(%3, %p) : f32[4, seq, 48]\n"), "%9"},
+      {"windowed_attention_in_parts", "%q: f32[seq, 4, 16], %k: f32[2, 48, 16], %v: f32[2, 48, 16], %p: i32[seq]",
+       in_parts("    %6 = window_mask(%3, %p) {window = 7} : f32[4, seq, 48]\n"), "%9"},
+      {"capped_attention_in_parts", "%q: f32[seq, 4, 16], %k: f32[2, 48, 16], %v: f32[2, 48, 16], %p: i32[seq]",
+       in_parts("    %c = scalar 0.75 : f32\n"
+                "    %4 = div(%3, %c) : f32[4, seq, 48]\n    %5 = tanh(%4) : f32[4, seq, 48]\n"
+                "    %t = mul(%5, %c) : f32[4, seq, 48]\n    %6 = causal_mask(%t, %p) : f32[4, seq, 48]\n"),
+       "%9"},
+      {"windowed_capped_attention_in_parts",
+       "%q: f32[seq, 4, 16], %k: f32[2, 48, 16], %v: f32[2, 48, 16], %p: i32[seq]",
+       in_parts(
+           "    %c = scalar 0.75 : f32\n"
+           "    %4 = div(%3, %c) : f32[4, seq, 48]\n    %5 = tanh(%4) : f32[4, seq, 48]\n"
+           "    %t = mul(%5, %c) : f32[4, seq, 48]\n    %6 = window_mask(%t, %p) {window = 7} : f32[4, seq, 48]\n"),
+       "%9"},
       {"matmul", "%a: f32[seq, 17], %b: f32[17, 7]", "    %0 = matmul(%a, %b) : f32[seq, 7]\n", "%0"},
       {"matmul_tn", "%a: f32[17, 5], %b: f32[17, 7]", "    %0 = matmul_tn(%a, %b) : f32[5, 7]\n", "%0"},
       {"matmul_nt_unpacked", "%a: f32[seq, 33], %b: f32[31, 33]", "    %0 = matmul_nt(%a, %b) : f32[seq, 31]\n", "%0"},

@@ -247,6 +247,45 @@ TEST(OptPlacement, IsOfTheMachinesMesh) {
   refuse("f32[4, 16]<16@1> {core: S(1)}", {"the parts of axis 1 (16) are no whole groups of 16"});
 }
 
+// A softmax and the sum that it weights, with two heads of queries for one of keys and values; `masked` makes %4 of the
+// scores %3.
+std::string attention_in_parts(const std::string& masked) {
+  return "module m {\n  symbol seq in 1..8\n"
+         "  func @f(%q: f32[seq, 4, 16], %k: f32[2, 24, 16], %v: f32[2, 24, 16], %p: i32[seq]) {\n"
+         "    %0 = transpose(%q) {perm = [1, 0, 2]} : f32[4, seq, 16]\n"
+         "    %1 = scalar 0.25 : f32\n"
+         "    %2 = mul(%0, %1) : f32[4, seq, 16]\n"
+         "    %3 = grouped_matmul_nt(%2, %k) : f32[4, seq, 24]\n" +
+         masked +
+         "    %5 = softmax(%4) : f32[4, seq, 24]\n"
+         "    %6 = grouped_matmul(%5, %v) : f32[4, seq, 16]\n"
+         "    %7 = transpose(%6) {perm = [1, 0, 2]} : f32[seq, 4, 16]\n"
+         "    return %7\n  }\n}\n";
+}
+
+TEST(Opt, AttentionInPartsBecomesOneReduction) {
+  const auto expect = [](const std::string& text, const std::string& op) {
+    const std::string made = optimise_text(text, "x.ir", {"algebra"}, "avx512-zen5");
+    EXPECT_NE(made.find("= " + op), std::string::npos) << made;
+    EXPECT_EQ(made.find("softmax("), std::string::npos) << made;
+  };
+  const std::string causal = "    %4 = causal_mask(%3, %p) : f32[4, seq, 24]\n";
+  const std::string window = "    %4 = window_mask(%3, %p) {window = 5} : f32[4, seq, 24]\n";
+  const std::string capped =
+      "    %c = scalar 3 : f32\n    %d = div(%3, %c) : f32[4, seq, 24]\n"
+      "    %t = tanh(%d) : f32[4, seq, 24]\n    %u = mul(%t, %c) : f32[4, seq, 24]\n";
+  expect(attention_in_parts(causal), "attention(%q, %k, %v, %p) {scale = 0.25}");
+  expect(attention_in_parts(window), "windowed_attention(%q, %k, %v, %p) {scale = 0.25, window = 5}");
+  expect(attention_in_parts(capped + replaced(causal, "%3", "%u")),
+         "capped_attention(%q, %k, %v, %p) {scale = 0.25, softcap = 3.0}");
+  expect(attention_in_parts(capped + replaced(window, "%3", "%u")),
+         "windowed_capped_attention(%q, %k, %v, %p) {scale = 0.25, softcap = 3.0, window = 5}");
+  // One head of keys and values for each of queries.
+  std::string own = replaced(attention_in_parts(causal), "%k: f32[2", "%k: f32[4");
+  own = replaced(replaced(own, "%v: f32[2", "%v: f32[4"), "grouped_matmul_nt", "batch_matmul_nt");
+  expect(replaced(own, "grouped_matmul(", "batch_matmul("), "attention(%q, %k, %v, %p) {scale = 0.25}");
+}
+
 TEST(Opt, AValueReadAfterItsMemoryIsOverwrittenIsTheInputsMistake) {
   const char* const text =
       "module m {\n"

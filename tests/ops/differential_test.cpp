@@ -175,5 +175,29 @@ TEST(Differential, AttentionReadsNothingOutsideOfItsBounds) {
   }
 }
 
+// Attention op by op, with one head of keys and values for several of queries.
+void check_attention_in_parts(bool is_windowed) {
+  for (unsigned seed = 0; seed < 30; ++seed) {
+    Sizes size(seed);
+    const std::int64_t kv_heads = size(1, 3), heads = kv_heads * size(1, 4), context = size(1, 40);
+    const std::int64_t dim = size(1, 8), seq = size(1, 4);
+    const Value q = random_tensor({seq, heads, dim}, seed, -2, 2);
+    const Value k = random_tensor({kv_heads, context, dim}, seed + 100, -2, 2);
+    const Value v = random_tensor({kv_heads, context, dim}, seed + 200);
+    const Value positions = size.integers(seq, context);
+    const AttentionVariant variant{1, 0, is_windowed ? size(1, 40) : 0};
+    const ir::Attributes swapped = {{"perm", std::vector<std::int64_t>{1, 0, 2}}};
+    const Value scores = run_op("grouped_matmul_nt", {run_op("transpose", {q}, swapped), k});
+    const Value masked = is_windowed ? run_op("window_mask", {scores, positions}, {{"window", variant.window}})
+                                     : run_op("causal_mask", {scores, positions});
+    const Value sums = run_op("grouped_matmul", {run_op("softmax", {masked}), v});
+    expect_close(run_op("transpose", {sums}, swapped).data, attended(q, k, v, positions, variant));
+    if (testing::Test::HasFatalFailure()) FAIL() << "seed " << seed;
+  }
+}
+
+TEST(Differential, AttentionInParts) { check_attention_in_parts(false); }
+TEST(Differential, WindowedAttentionInParts) { check_attention_in_parts(true); }
+
 }  // namespace
 }  // namespace strata::ops

@@ -17,7 +17,8 @@ struct NearMiss {
 // What the statements may use: activations x, y, ..., and below constants.
 inline constexpr const char* kActivations =
     "%x: f32[4, 6], %y: f32[4, 6], %q: f32[6, 6], %p: f32[6, 6], %xt: f32[6, 4], %t: f32[2, 3, 3], %u: f32[2, 3, 3], "
-    "%h: f16[4, 6], %i: i32[4, 6], %j: i32[4, 6], %z: f32[6], %e: f32[1], %ids: i32[2], %b: f32[5], %l: f32[8, 6]<4@0>";
+    "%h: f16[4, 6], %i: i32[4, 6], %j: i32[4, 6], %z: f32[6], %e: f32[1], %ids: i32[2], %at: i32[3], %b: f32[5], %l: "
+    "f32[8, 6]<4@0>";
 inline constexpr const char* kConstants =
     "    %m = weight \"m\" : f32[5, 6]\n"
     "    %n = weight \"n\" : f32[5, 6]\n"
@@ -138,6 +139,53 @@ inline const std::vector<NearMiss>& near_misses() {
        "%2 = slice(%x) {axis = 1, begin = 3, end = 6} : f32[4, 3]; %3 = add(%2, %v3) : f32[4, 3]",
        "%1, %3"},
 
+      {"batch-matmul-as-grouped", "%0 = batch_matmul_nt(%t, %u) : f32[2, 3, 3]"},
+      {"batch-nt-as-grouped", "%0 = batch_matmul(%t, %u) : f32[2, 3, 3]"},
+      // Products of batches already, and the other product.
+      {"grouped-matmul-as-batch",
+       "%0 = batch_matmul(%t, %u) : f32[2, 3, 3]; %1 = grouped_matmul_nt(%t, %u) : f32[2, 3, 3]", "%0, %1"},
+      {"grouped-nt-as-batch", "%0 = batch_matmul_nt(%t, %u) : f32[2, 3, 3]; %1 = grouped_matmul(%t, %u) : f32[2, 3, 3]",
+       "%0, %1"},
+      {"scale-before-grouped-nt",
+       "%0 = mul(%t, %u) : f32[2, 3, 3]; %1 = grouped_matmul_nt(%0, %u) : f32[2, 3, 3]; "
+       "%2 = mul(%t, %zero) : f32[2, 3, 3]; %3 = grouped_matmul_nt(%2, %u) : f32[2, 3, 3]",
+       "%1, %3"},
+      // The weights of another softmax's scores; sums along another axis; a factor that is no number; no factor.
+      {"softmax-then-sum",
+       "%0 = grouped_matmul_nt(%t, %u) : f32[2, 3, 3]; %1 = mul(%0, %v3) : f32[2, 3, 3]; "
+       "%2 = causal_mask(%1, %at) : f32[2, 3, 3]; %3 = softmax(%2) : f32[2, 3, 3]; "
+       "%4 = grouped_matmul(%3, %t) : f32[2, 3, 3]; "
+       "%5 = mul(%0, %two) : f32[2, 3, 3]; %6 = causal_mask(%5, %at) : f32[2, 3, 3]; %7 = softmax(%6) : f32[2, 3, 3]; "
+       "%8 = grouped_matmul_nt(%7, %t) : f32[2, 3, 3]; %9 = softmax(%5) : f32[2, 3, 3]; "
+       "%10 = grouped_matmul(%9, %t) : f32[2, 3, 3]; %11 = window_mask(%5, %at) {window = 2} : f32[2, 3, 3]; "
+       "%12 = softmax(%11) : f32[2, 3, 3]; %13 = grouped_matmul(%12, %t) : f32[2, 3, 3]",
+       "%4, %8, %10, %13"},
+      {"windowed-softmax-then-sum",
+       "%0 = grouped_matmul_nt(%t, %u) : f32[2, 3, 3]; %1 = mul(%0, %two) : f32[2, 3, 3]; "
+       "%2 = causal_mask(%1, %at) : f32[2, 3, 3]; %3 = softmax(%2) : f32[2, 3, 3]; "
+       "%4 = grouped_matmul(%3, %t) : f32[2, 3, 3]"},
+      {"capped-softmax-then-sum",
+       "%0 = grouped_matmul_nt(%t, %u) : f32[2, 3, 3]; %1 = mul(%0, %two) : f32[2, 3, 3]; "
+       "%2 = sigmoid(%1) : f32[2, 3, 3]; %3 = mul(%2, %three) : f32[2, 3, 3]; "
+       "%4 = causal_mask(%3, %at) : f32[2, 3, 3]; %5 = softmax(%4) : f32[2, 3, 3]; "
+       "%6 = grouped_matmul(%5, %t) : f32[2, 3, 3]"},
+      {"windowed-capped-softmax-then-sum",
+       "%0 = grouped_matmul_nt(%t, %u) : f32[2, 3, 3]; %1 = mul(%0, %two) : f32[2, 3, 3]; "
+       "%2 = tanh(%1) : f32[2, 3, 3]; %3 = mul(%2, %tiny) : f32[2, 3, 3]; "
+       "%4 = window_mask(%3, %at) {window = 2} : f32[2, 3, 3]; %5 = softmax(%4) : f32[2, 3, 3]; "
+       "%6 = grouped_matmul(%5, %t) : f32[2, 3, 3]"},
+
+      // Divided by one number, multiplied by another.
+      {"divided-capped-softmax-then-sum",
+       "%0 = grouped_matmul_nt(%t, %u) : f32[2, 3, 3]; %1 = mul(%0, %two) : f32[2, 3, 3]; "
+       "%2 = div(%1, %two) : f32[2, 3, 3]; %3 = tanh(%2) : f32[2, 3, 3]; %4 = mul(%3, %three) : f32[2, 3, 3]; "
+       "%5 = causal_mask(%4, %at) : f32[2, 3, 3]; %6 = softmax(%5) : f32[2, 3, 3]; "
+       "%7 = grouped_matmul(%6, %t) : f32[2, 3, 3]"},
+      {"divided-windowed-capped-softmax-then-sum",
+       "%0 = grouped_matmul_nt(%t, %u) : f32[2, 3, 3]; %1 = mul(%0, %two) : f32[2, 3, 3]; "
+       "%2 = div(%1, %two) : f32[2, 3, 3]; %3 = tanh(%2) : f32[2, 3, 3]; %4 = mul(%3, %three) : f32[2, 3, 3]; "
+       "%5 = window_mask(%4, %at) {window = 2} : f32[2, 3, 3]; %6 = softmax(%5) : f32[2, 3, 3]; "
+       "%7 = grouped_matmul(%6, %t) : f32[2, 3, 3]"},
       {"pack-of-unpack", "%0 = unpack(%l) : f32[8, 6]; %1 = pack(%0) {layout = <8@0>} : f32[8, 6]<8@0>"},
       {"unpack-of-pack",
        "%0 = pack(%x) {dtype = bf16, layout = <4@0>} : bf16[4, 6]<4@0>; %1 = unpack(%0) : bf16[4, 6]"},

@@ -31,6 +31,10 @@ inline const std::map<std::string, std::vector<std::string>>& operand_letters() 
       {"rope_angles", {"s", "i"}},
       {"gather", {"vd", "s#v"}},
       {"cache_append", {"hcd", "shd", "s#c"}},
+      {"grouped_matmul", {"hmk", "gkn"}},
+      {"grouped_matmul_nt", {"hmk", "gnk"}},
+      {"causal_mask", {"hst", "s#t"}},
+      {"window_mask", {"hst", "s#t"}},
       {"attention", {"shd", "hcd", "hcd", "s#c"}},
       {"windowed_attention", {"shd", "hcd", "hcd", "s#c"}},
       {"capped_attention", {"shd", "hcd", "hcd", "s#c"}},
@@ -233,6 +237,7 @@ class InstanceWriter {
     if (name == "cast") return {{"dtype", pick({DType::kF32, DType::kF32, DType::kF16, DType::kBF16})}};
     if (name == "pack") return {{"layout", packed(x).layout}};
     if (name == "rms_norm" || name == "layer_norm") return {{"eps", 1e-3}};
+    if (name == "window_mask") return {{"window", pick<std::int64_t>({1, 3, 20})}};
     if (name.ends_with("attention")) return attention(name);
     return {};
   }

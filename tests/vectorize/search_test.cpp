@@ -238,6 +238,38 @@ TEST(Search, RulesCanBeSwitchedOff) {
   EXPECT_FALSE(contains(plan(zen5(), {"vectorize-rms_norm"}).one, "f32[128]<16@0>"));
 }
 
+// Op by op there is code too, which takes longer. The layout of the caches is part of the choice.
+TEST(Search, AttentionInPartsIsOneReductionWhereThatCostsLess) {
+  ops::register_all();
+  const ir::Module module = ir::parse_module(R"(module m {
+  symbol seq in 2..64
+  func @main(%q: f32[4, seq, 64], %x: f32[seq, 2, 64], %k: f32[2, 512, 64], %v: f32[2, 512, 64], %p: i32[seq]) {
+    %0 = cache_append(%k, %x, %p) : f32[2, 512, 64]
+    %1 = cache_append(%v, %x, %p) : f32[2, 512, 64]
+    %2 = grouped_matmul_nt(%q, %0) : f32[4, seq, 512]
+    %3 = scalar 0.125 : f32
+    %4 = mul(%2, %3) : f32[4, seq, 512]
+    %5 = causal_mask(%4, %p) : f32[4, seq, 512]
+    %6 = softmax(%5) : f32[4, seq, 512]
+    %7 = grouped_matmul(%6, %1) : f32[4, seq, 64]
+    return %7, %0, %1
+  }
+}
+)",
+                                             "test");
+  const auto planned = [&](const std::set<std::string>& without) {
+    SearchOptions options;
+    options.without = without;
+    return search({{"many", &module, {"main"}, {{1, {{"seq", 64}}}}}}, zen5(), options);
+  };
+  const SearchResult one = planned({});
+  const SearchResult apart = planned({"softmax-then-sum"});
+  EXPECT_TRUE(contains(ir::to_text(one.modules[0]), "attention(")) << ir::to_text(one.modules[0]);
+  EXPECT_FALSE(contains(ir::to_text(one.modules[0]), "softmax("));
+  EXPECT_TRUE(contains(ir::to_text(apart.modules[0]), "softmax(")) << ir::to_text(apart.modules[0]);
+  EXPECT_LT(one.stats.objective_s, apart.stats.objective_s);
+}
+
 // Lanes are entered once and left once, whatever moves the elements between.
 TEST(Search, LanesAreKeptThroughMovement) {
   const auto planned = [](const std::string& movement) {
