@@ -16,12 +16,17 @@
 namespace strata::rules {
 namespace {
 
+// The text with what stands for a placeholder, where it has one.
+std::string filled(std::string text, const std::string& placeholder, const std::string& with) {
+  return text.find(placeholder) == std::string::npos ? text : replaced(std::move(text), placeholder, with);
+}
+
 // The statements for one op of a family.
 std::string instance(std::string text, const std::string& op) {
   const bool is_batch = op.starts_with("batch");
-  text = replaced(std::move(text), "TYPE", is_batch ? "f32[2, 3, 3]" : "f32[6, 6]");
-  text = replaced(replaced(std::move(text), "%A", is_batch ? "%t" : "%q"), "%B", is_batch ? "%u" : "%p");
-  text = replaced(std::move(text), "OP(", op + "(");
+  text = filled(std::move(text), "TYPE", is_batch ? "f32[2, 3, 3]" : "f32[6, 6]");
+  text = filled(filled(std::move(text), "%A", is_batch ? "%t" : "%q"), "%B", is_batch ? "%u" : "%p");
+  text = filled(std::move(text), "OP(", op + "(");
   if (op != "cast") return text;
   const std::size_t end = text.find(')', text.find("cast("));
   return text.insert(end + 1, " {dtype = f32}");
@@ -34,7 +39,7 @@ ir::Module module_of(const NearMiss& miss, const std::string& op) {
   const std::string result =
       miss.results.empty() ? statements.substr(start, statements.find(' ', start) - start) : miss.results;
   return ir::parse_module("module test {\n  func @main(" + std::string(kActivations) + ") {\n" + kConstants + "    " +
-                              replaced(statements, "; ", "\n    ") + "\n    return " + result + "\n  }\n}\n",
+                              filled(statements, "; ", "\n    ") + "\n    return " + result + "\n  }\n}\n",
                           miss.rule);
 }
 
