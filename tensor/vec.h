@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #define STRATA_INLINE inline __attribute__((always_inline))
 #define STRATA_NOINLINE __attribute__((noinline))
@@ -329,6 +330,20 @@ STRATA_INLINE V settled(V value) {
 #endif
   asm("" : "+m"(value));
   return value;
+}
+
+// The same where memory would hold it as T.
+template <class T, class V>
+STRATA_INLINE V rounded(V value) {
+  constexpr int N = sizeof(V) / sizeof(float);
+  if constexpr (std::is_same_v<T, bf16>) {
+    return bf16_to_f32<N>(f32_to_bf16<N>(value));
+  } else if constexpr (std::is_same_v<T, f16>) {
+    return f16_to_f32<N>(f32_to_f16<N>(value));
+  } else {
+    static_assert(std::is_same_v<T, float>);
+    return settled(value);
+  }
 }
 
 }  // namespace strata::tensor

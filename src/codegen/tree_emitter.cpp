@@ -351,7 +351,10 @@ class TreeEmitter {
 
   // What another op reads in registers is rounded as what it would read in memory.
   std::string settled(int number, const std::string& value) const {
-    return op_.made[static_cast<std::size_t>(number)] == nullptr ? value : "tensor::settled(" + value + ")";
+    const ir::Expr* const made = op_.made[static_cast<std::size_t>(number)];
+    if (made == nullptr) return value;
+    if (made->type().dtype == DType::kF32) return "tensor::settled(" + value + ")";
+    return "tensor::rounded<" + cpp_type(made->type().dtype) + ">(" + value + ")";
   }
 
   void store_scalar(int number, const std::string& value) {

@@ -149,8 +149,9 @@ class OwnLoops {
 
   TileNode buffer(int number, std::int64_t elements) const {
     TileNode node{.kind = Kind::kBuffer, .buffer = "tile" + std::to_string(number)};
-    node.holds = {DType::kF32, elements};
-    node.level = machine::level_holding(machine_, static_cast<double>(elements * dtype_size(DType::kF32)));
+    const ir::Expr* const value = made_[static_cast<std::size_t>(number)];
+    node.holds = {value == nullptr ? DType::kF32 : value->type().dtype, elements};
+    node.level = machine::level_holding(machine_, static_cast<double>(elements * dtype_size(node.holds.dtype)));
     return node;
   }
 

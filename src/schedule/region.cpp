@@ -154,7 +154,7 @@ class Builder {
       if (member.is_call() || member.leaf->domain != Domain::kOwn) return "an op has no loops of its own";
       const std::string name = member.value->op->name();
       lanes.insert(lanes_of(member));
-      if (member.value->type().dtype != DType::kF32) return name + " rounds what it makes";
+      if (!is_floating(member.value->type().dtype)) return name + " makes no floating numbers";
       if (members_.is_read_before_last(ops_[i])) return "what " + name + " makes is read before the last op";
       if (members_.may_be_overwritten_before_last(ops_[i])) return "what " + name + " reads may be overwritten before";
     }

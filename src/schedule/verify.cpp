@@ -301,16 +301,16 @@ class Verifier {
     const std::string what = "stage " + std::to_string(node.stage);
     const ir::Expr* const value = op_.made[static_cast<std::size_t>(node.stage)];
     if (value == nullptr || value == op_.value) fail(what + " is no value that may be kept elsewhere");
-    if (value->type().dtype != DType::kF32)
-      fail(what + " would not be rounded to what " + value->op->name() + " makes");
+    const DType dtype = value->type().dtype;
+    if (!is_floating(dtype)) fail(what + " makes no floating numbers");
     if (node.buffer.empty()) return;
     const Buffer* const buffer = find_buffer(node.buffer);
     if (buffer == nullptr) fail(what + " has no buffer " + node.buffer + " where it stands");
     const cost::Scratch& holds = buffer->node->holds;
     const std::int64_t tile = tile_elements(stage(node.stage), buffer->cuts);
-    if (holds.dtype != DType::kF32 || holds.elements < tile) {
-      fail("the buffer " + node.buffer + " does not hold the f32[" + std::to_string(tile) + "] that " + what +
-           " makes in it");
+    if (holds.dtype != dtype || holds.elements < tile) {
+      fail("the buffer " + node.buffer + " does not hold the " + std::string(dtype_name(dtype)) + "[" +
+           std::to_string(tile) + "] that " + what + " makes in it");
     }
   }
 

@@ -265,6 +265,17 @@ const std::vector<OpCase>& region_cases() {
        "= 80} : f32[seq, 40]\n    %2 = silu(%0) : f32[seq, 40]\n    %3 = mul(%2, %1) : f32[seq, 40]\n"
        "    %4 = weight \"w\" : bf16[64, 40]\n    %5 = matmul_nt(%3, %4) : f32[seq, 64]\n",
        "%5"},
+      // Each value is rounded, in registers, in a tile and in memory.
+      {"of_bf16", "%a: bf16[seq, 33], %b: bf16[seq, 33]",
+       "    %0 = mul(%a, %b) : bf16[seq, 33]\n    %1 = add(%0, %b) : bf16[seq, 33]\n    %2 = softmax(%1) : bf16[seq, "
+       "33]\n"
+       "    %3 = mul(%2, %0) : bf16[seq, 33]\n    %4 = reduce_sum(%3) : bf16[seq]\n",
+       "%4, %1"},
+      {"of_f16", "%a: f32[seq, 33]",
+       "    %0 = cast(%a) {dtype = f16} : f16[seq, 33]\n    %1 = mul(%0, %0) : f16[seq, 33]\n"
+       "    %2 = softmax(%1) : f16[seq, 33]\n    %3 = cast(%2) {dtype = bf16} : bf16[seq, 33]\n"
+       "    %4 = add(%3, %3) : bf16[seq, 33]\n",
+       "%4"},
       {"one_row", "%a: f32[1, 64], %b: f32[1, 64], %w: f32[64]",
        "    %0 = add(%a, %b) : f32[1, 64]\n    %1 = rms_norm(%0, %w) {eps = 1e-06} : f32[1, 64]\n"
        "    %2 = weight \"w\" : bf16[64, 64]\n    %3 = matmul_nt(%1, %2) : f32[1, 64]\n"

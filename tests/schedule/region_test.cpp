@@ -123,6 +123,15 @@ TEST(Region, ATileMayBeOneRow) {
       "stage 1 into tile1 } leaf pack-pairs } }");
 }
 
+// In the type that they have.
+TEST(Region, KeepsRoundedValues) {
+  EXPECT_EQ(
+      region("%x: bf16[seq, 64]<16@1>",
+             "    %0 = exp(%x) : bf16[seq, 64]<16@1>\n    %1 = softmax(%0) : bf16[seq, 64]<16@1>\n    return %1\n")
+          .find("buffer tile0: bf16[64] in L1"),
+      std::string("parallel i0 by 1 { serial i0 by 1 { ").size());
+}
+
 // Not again for every row.
 TEST(Region, OneThreadComputesWhatEveryRowReads) {
   EXPECT_EQ(
@@ -133,9 +142,9 @@ TEST(Region, OneThreadComputesWhatEveryRowReads) {
 }
 
 TEST(Region, NoneOfOpsThatAreNoNest) {
-  EXPECT_EQ(region("%x: bf16[seq, 64]",
-                   "    %0 = exp(%x) : bf16[seq, 64]\n    %1 = neg(%0) : bf16[seq, 64]\n    return %1\n"),
-            "exp rounds what it makes");
+  EXPECT_EQ(region("%x: f32[seq, 64]",
+                   "    %0 = cast(%x) {dtype = i32} : i32[seq, 64]\n    %1 = neg(%0) : i32[seq, 64]\n    return %1\n"),
+            "cast makes no floating numbers");
   EXPECT_EQ(region("%x: f32[seq, 64]<16@1>, %y: f32[seq, 64]",
                    "    %0 = exp(%x) : f32[seq, 64]<16@1>\n    %1 = unpack(%0) : f32[seq, 64]\n"
                    "    %2 = neg(%1) : f32[seq, 64]\n    return %2\n"),
