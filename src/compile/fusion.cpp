@@ -89,7 +89,6 @@ class Fuser {
     int barriers = function.end.body.empty() ? 0 : 1;
     for (const ScheduledOp& op : function.ops) {
       if (op.has_code()) sum += op.predicted_s;
-      if (op.has_code() && !op.is_call()) --barriers;  // that its own time has
       if (schedule::first_barrier(op.tree) != nullptr) ++barriers;
     }
     return threads_ > 1 ? sum + barriers * machine_.barrier_s : sum;
@@ -108,16 +107,9 @@ class Fuser {
 void fuse(std::vector<ScheduledFunction>& functions, const machine::Machine& machine, int threads, Fusion fusion) {
   if (fusion == Fusion::kNone) return;
   Plans plans;
-  std::map<const ir::Function*, double> seconds;
   for (ScheduledFunction& function : functions) {
-    for (ScheduledOp& op : function.ops) {
-      if (op.is_call()) op.predicted_s = seconds.at(op.value->callee);
-    }
     Fuser(function, plans, machine, threads, fusion).run();
     plans[function.function] = buffer::plan_buffers(function, plans);
-    function.predicted_s = 0;
-    for (const ScheduledOp& op : function.ops) function.predicted_s += op.predicted_s;
-    seconds[function.function] = function.predicted_s;
   }
 }
 

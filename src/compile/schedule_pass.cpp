@@ -31,6 +31,7 @@ Schedule schedule_module(const ir::Module& module, const machine::Machine& machi
   buffer::place_barriers(schedule.functions, schedule.buffers);
   verify_trees(schedule, machine);
   verify_barriers(schedule);
+  schedule::predict(schedule.functions, machine, options.threads);
   if (text.empty()) return schedule;
   schedule::read_schedule(text, origin, schedule.functions, machine);
   try {
@@ -40,6 +41,7 @@ Schedule schedule_module(const ir::Module& module, const machine::Machine& machi
   } catch (const std::logic_error& error) {
     throw model_error(error.what(), origin, "see docs/design.md, Tile trees");
   }
+  schedule::predict(schedule.functions, machine, options.threads);
   return schedule;
 }
 

@@ -183,6 +183,11 @@ double loop_pieces(const WorkCounter& counter, const LeafLoop& loop) {
   return loop.takes_row_tiles ? std::ceil(extent / static_cast<double>(counter.result().layout.lanes(0))) : extent;
 }
 
+// Of a view that has no loops of its own and is copied: element by element, in order.
+double copy_pieces(const WorkCounter& counter) {
+  return std::ceil(elements_of(counter.result()) / static_cast<double>(counter.machine().core.grain_elements));
+}
+
 // Of a leaf that is not the op's own loops.
 double leaf_pieces(const WorkCounter& counter, const Leaf& leaf) {
   if (leaf.domain == Leaf::Domain::kContraction) return contraction_pieces(counter, leaf);
@@ -193,11 +198,10 @@ double leaf_pieces(const WorkCounter& counter, const Leaf& leaf) {
 }  // namespace
 
 Division division(const WorkCounter& counter, const Leaf& leaf) {
-  if (leaf.domain == Leaf::Domain::kOwn) {
-    const LoopNest nest = *counter.op().loops(counter.types(), counter.attributes());
-    return OwnLoops(counter, nest).division();
-  }
-  const double count = leaf_pieces(counter, leaf);
+  const bool is_own = leaf.domain == Leaf::Domain::kOwn;
+  const auto nest = is_own ? counter.op().loops(counter.types(), counter.attributes()) : std::nullopt;
+  if (nest) return OwnLoops(counter, *nest).division();
+  const double count = is_own ? copy_pieces(counter) : leaf_pieces(counter, leaf);
   const bool is_of_tiles = leaf.domain == Leaf::Domain::kAttention;
   const Share share{.kind = count <= 1 && !is_of_tiles ? Share::Kind::kFirst : Share::Kind::kAny};
   return {count, share, std::vector<Share>(counter.types().size(), share)};

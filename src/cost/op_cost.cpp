@@ -32,7 +32,7 @@ OpCost copy_cost(const ir::TensorType& result, const machine::Machine& machine, 
   work.written[static_cast<std::size_t>(level)] = bytes;
   work.starts = 1;
   work.threads = run.threads;
-  work.barriers = run.threads > 1 ? 1 : 0;
+  work.barriers = run.barriers;
   return {machine::seconds(machine, work), 0, 2 * bytes, machine.memory[static_cast<std::size_t>(level)].name};
 }
 

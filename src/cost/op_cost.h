@@ -34,6 +34,7 @@ struct Operand {
 struct Run {
   Sizes sizes = {};
   int threads = 1;
+  int barriers = 0;          // that are counted to it
   bool is_only_one = false;  // of its code in a step, which comes from memory then; that of a layer from a cache
 
   // Of an op that shares a tile tree with others.

@@ -33,9 +33,9 @@ WorkCounter::WorkCounter(const ir::Op& op, std::span<const Operand> operands, co
   work_.written.assign(machine.memory.size(), 0.0);
   work_.unit = machine::fma_unit(machine, DType::kF32);
   work_.threads = std::clamp(run.threads, 1, machine.cores);
+  work_.barriers = run.barriers;
   if (run.continues) return;
   work_.starts = 1;
-  work_.barriers = work_.threads > 1 ? 1 : 0;
   // Streams of weights push code out of the core's own caches from one use to the next.
   extra_s_ =
       machine.core.cold_lines * shared_level().latency_s + (run.is_only_one ? machine.memory.back().latency_s : 0);

@@ -116,7 +116,6 @@ bool ScheduledOp::makes(const Expr* of) const {
 std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine,
                                                 int threads) {
   std::vector<ScheduledFunction> functions;
-  std::map<const ir::Function*, double> seconds;
   ir::MemorySummaries summaries;
   cost::FunctionTraffic traffic;
   const ir::Roles roles = ir::find_roles(module);
@@ -134,12 +133,10 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
       scheduled.ops.push_back(schedule_op(*value, views, around, machine));
       ScheduledOp& op = scheduled.ops.back();
       op.runs_once = !calls.contains(function.get()) || calls.at(function.get()) == 1;
-      op.predicted_s = op.is_call() ? seconds.at(value->callee) : op_cost(op, machine, {}, threads).seconds;
-      scheduled.predicted_s += op.predicted_s;
     }
-    seconds[function.get()] = scheduled.predicted_s;
     functions.push_back(std::move(scheduled));
   }
+  predict(functions, machine, threads);
   return functions;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "schedule/region.h"
 #include "schedule/view_plan.h"
@@ -88,6 +89,7 @@ cost::OpCost region_cost(const ScheduledOp& region, const machine::Machine& mach
     if (cost.seconds > longest) sum.bound = cost.bound;
     longest = std::max(longest, cost.seconds);
     run.continues = true;
+    run.barriers = 0;
   }
   return sum;
 }
@@ -96,8 +98,48 @@ cost::OpCost region_cost(const ScheduledOp& region, const machine::Machine& mach
 
 cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, const cost::Sizes& sizes, int threads) {
   if (!op.has_code()) return {};
-  const cost::Run run{.sizes = sizes, .threads = threads, .is_only_one = op.runs_once};
+  const cost::Run run{.sizes = sizes, .threads = threads, .barriers = op.barriers, .is_only_one = op.runs_once};
   return op.parts.empty() ? cost_alone(op, op.sources, machine, run) : region_cost(op, machine, run);
+}
+
+namespace {
+
+int count_barriers(const std::vector<TileNode>& nodes) {
+  int count = 0;
+  for (const TileNode& node : nodes) {
+    count += (node.kind == Kind::kBarrier ? 1 : 0) + count_barriers(node.body) + count_barriers(node.otherwise);
+  }
+  return count;
+}
+
+// A barrier that a tree begins with is waited at for the op before, where that is no call, which ends with one.
+void count_barriers(ScheduledFunction& function) {
+  ScheduledOp* before = nullptr;
+  for (ScheduledOp& op : function.ops) {
+    if (!op.has_code()) continue;
+    op.barriers = count_barriers(op.tree.body);
+    if (before != nullptr && !before->is_call() && first_barrier(op.tree) != nullptr) {
+      ++before->barriers;
+      --op.barriers;
+    }
+    before = &op;
+  }
+  if (before != nullptr) before->barriers += count_barriers(function.end.body);
+}
+
+}  // namespace
+
+void predict(std::vector<ScheduledFunction>& functions, const machine::Machine& machine, int threads) {
+  std::map<const ir::Function*, double> seconds;
+  for (ScheduledFunction& function : functions) {
+    count_barriers(function);
+    function.predicted_s = 0;
+    for (ScheduledOp& op : function.ops) {
+      op.predicted_s = op.is_call() ? seconds.at(op.value->callee) : op_cost(op, machine, {}, threads).seconds;
+      function.predicted_s += op.predicted_s;
+    }
+    seconds[function.function] = function.predicted_s;
+  }
 }
 
 }  // namespace strata::schedule

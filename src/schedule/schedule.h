@@ -28,6 +28,7 @@ struct ScheduledOp {
   int rows = 0;                                // the tree's iterator that is the leaf's own loop, if it has one
   TileTree tree;                               // empty for views, for calls, and for what another op's tree computes
   std::vector<cost::Operand> sources;          // the operands as the cost model takes them
+  int barriers = 0;                            // counted to it: those in its tree, and the one behind it
   double predicted_s = 0;                      // from the machine's roofline, at the largest sizes
   bool runs_once = false;                      // in a step: its code comes from memory, that of a layer from a cache
   View view;                                   // of a view
@@ -61,6 +62,10 @@ struct ScheduledFunction {
 // Times are predicted for a team of `threads`.
 std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine,
                                                 int threads = 1);
+
+// Counts the barriers that the trees have to the ops, each to the one that others wait for; and predicts the times of
+// all by that. Functions come behind those that they call.
+void predict(std::vector<ScheduledFunction>& functions, const machine::Machine& machine, int threads);
 
 // What a leaf's part of an iterator is a multiple of: of a contraction row tiles of m, and whole groups of every
 // encoding along k; row tiles of a leaf that makes them; of an attention's keys lanes.

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cost/leaf.h"
 #include "extract/greedy.h"
+#include "ir/constants.h"
 #include "ir/memory.h"
 
 namespace strata::vectorize {
@@ -32,6 +33,12 @@ bool is_view(const rules::TensorGraph& tensors, const ENode& node, ClassId id) {
   return cost::is_view(*op, {&operand, 1}, attributes, tensors.type(id));
 }
 
+bool is_view(const ir::Expr& op) {
+  if (op.arguments.size() != 1) return false;
+  const ir::TensorType operand = op.arguments[0]->type();
+  return cost::is_view(*op.op, {&operand, 1}, op.attributes, op.type());
+}
+
 }  // namespace
 
 Selection::Selection(const ProgramGraph& program, const machine::Machine& machine, int threads)
@@ -46,6 +53,7 @@ Selection::Selection(const ProgramGraph& program, const machine::Machine& machin
     add_function(function);
   }
   exclude_parts();
+  exclude_short_waits();
   check_code();
 }
 
@@ -83,6 +91,11 @@ void Selection::add_node(int cls, double cost, std::vector<int> children, Option
 
 void Selection::add_function(const FunctionGraph& function) {
   function_ = &function;
+  waits_.reset();
+  if (threads_ > 1) {
+    waits_.emplace(tensors_, function, machine_);
+    add_barriers_around_calls();
+  }
   for (const ClassId call : function.updates) problem_.roots.push_back(running(tensors_.graph().find(call)));
   for (std::size_t i = 0; i < function.results.size(); ++i) {
     if (!function.results[i]) continue;
@@ -140,13 +153,75 @@ void Selection::add_node_of(ClassId id, std::size_t number, int cls) {
     const rules::Facts& facts = tensors_.facts(child);
     if (!facts.scalar) children.push_back(facts.is_constant ? stored(child) : running(child));
   }
+  const Option option{{Choice::Kind::kNode, number}};
   const bool is_shared = is_result(*function_, id) && is_view(tensors_, node, id) && !is_part(node, id);
   if (is_shared && may_be_part(node.children[0])) {
-    const int copied = static_cast<int>(problem_.classes[static_cast<std::size_t>(cls)].size());
-    free_views_.push_back({cls, copied + 1, node.children[0]});
-    add_node(cls, copy_seconds(id) + kStepSeconds, children, {{Choice::Kind::kNode, number}});
+    add_waiting(id, cls, copy_seconds(id) + kStepSeconds, children, option, true);
+    free_views_.push_back({cls, node_count(cls), node.children[0]});
   }
-  add_node(cls, seconds + kStepSeconds, std::move(children), {{Choice::Kind::kNode, number}});
+  add_waiting(id, cls, seconds + kStepSeconds, children, option, is_copied_part(node, id, *function_));
+}
+
+void Selection::add_waiting(ClassId id, int cls, double cost, const std::vector<int>& children, Option option,
+                            bool is_copy) {
+  if (!waits_) return add_node(cls, cost, children, option);
+  for (Waits::Way& way : waits_->ways(id, option.choice.node, is_copy)) {
+    std::vector<int> needed = children;
+    if (way.barrier != 0) needed.push_back(barrier(way.barrier));
+    if (!way.unless.empty()) short_waits_.push_back({cls, node_count(cls), std::move(way.unless)});
+    add_node(cls, cost, std::move(needed), option);
+  }
+}
+
+void Selection::exclude_short_waits() {
+  for (const ShortWait& wait : short_waits_) {
+    extract::Limit limit{"an op that waits too little", 1, {{wait.cls, wait.node, 1}}};
+    for (const auto& [id, number] : wait.unless) {
+      const auto found = running_.find(id);
+      if (found == running_.end()) continue;
+      const int cls = found->second;
+      const auto& options = options_[static_cast<std::size_t>(cls)];
+      for (std::size_t i = 0; i < options.size(); ++i) {
+        const bool is_it = options[i].choice.kind == Choice::Kind::kNode && options[i].choice.node == number;
+        if (is_it) limit.uses.push_back({cls, static_cast<int>(i), 1});
+      }
+    }
+    problem_.limits.push_back(std::move(limit));
+  }
+}
+
+double Selection::barrier_seconds(const FunctionGraph& function) const {
+  double runs = 0;
+  for (const Step& step : function.version->steps) runs += step.runs * function.copies;
+  return runs * machine_.barrier_s;
+}
+
+int Selection::barrier(int number) {
+  const auto [known, is_new] = barriers_.try_emplace({function_, number}, 0);
+  if (!is_new) return known->second;
+  const int cls = add_class();
+  known->second = cls;
+  add_node(cls, barrier_seconds(*function_), {}, {});
+  return cls;
+}
+
+// Whatever the plan: before a call, and at the end, where an op ran since the last one.
+void Selection::add_barriers_around_calls() {
+  const auto constants = ir::constants(*function_->function);
+  int count = 0;
+  bool is_finished = true;
+  for (const ir::Expr* value : ir::topological_order(*function_->function)) {
+    if (value->kind == ir::Expr::Kind::kCall) {
+      count += is_finished ? 0 : 1;
+      is_finished = true;
+    } else if (value->kind == ir::Expr::Kind::kOp && !constants.contains(value)) {
+      is_finished = is_finished && is_view(*value);
+    }
+  }
+  count += is_finished ? 0 : 1;
+  const int cls = add_class();
+  add_node(cls, count * barrier_seconds(*function_), {}, {});
+  problem_.roots.push_back(cls);
 }
 
 // A view of some of its operand's elements.
@@ -154,6 +229,11 @@ bool Selection::is_part(const ENode& node, ClassId id) const {
   const ir::Op* const op = tensors_.op_of(node);
   const bool is_all_of_it = op->changes_layout() || op->aliased_operand();
   return !is_all_of_it && is_view(tensors_, node, id);
+}
+
+// A result is memory of its own: what is a part of another value's is copied there.
+bool Selection::is_copied_part(const ENode& node, ClassId id, const FunctionGraph& function) const {
+  return tensors_.op_of(node) != nullptr && is_result(function, id) && is_part(node, id);
 }
 
 // Whether a choice for the class may be a part of another value, or a view of one.
@@ -223,8 +303,8 @@ void Selection::add_stored(ClassId id, int cls) {
   }
   const ir::TensorType& type = tensors_.type(id);
   const double copies = function_->copies;
-  const int node = static_cast<int>(problem_.classes[static_cast<std::size_t>(cls)].size());
-  problem_.limits[kMemoryLimit].uses.push_back({cls, node, copies * static_cast<double>(ir::max_bytes(type))});
+  problem_.limits[kMemoryLimit].uses.push_back(
+      {cls, node_count(cls), copies * static_cast<double>(ir::max_bytes(type))});
   add_node(cls, copies * load_seconds(type), {constant(id)}, {{Choice::Kind::kStored}});
 }
 
@@ -292,7 +372,7 @@ double Selection::workload_seconds(const ENode& node, ClassId id) const {
 double Selection::copy_seconds(ClassId id) const {
   double seconds = 0;
   for (const Step& step : function_->version->steps) {
-    const cost::Run run = {step.sizes, threads_, function_->copies == 1};
+    const cost::Run run = {.sizes = step.sizes, .threads = threads_, .is_only_one = function_->copies == 1};
     seconds += step.runs * function_->copies * cost::copy_cost(tensors_.type(id), machine_, run).seconds;
   }
   return seconds;
@@ -308,9 +388,8 @@ double Selection::node_seconds(const ENode& node, ClassId id, const FunctionGrap
                                const cost::Sizes& sizes) const {
   const ir::Op* const op = tensors_.op_of(node);
   if (op == nullptr) return 0;
-  const cost::Run run = {sizes, threads_, function.copies == 1};
-  // A result is memory of its own: what is a part of another value's is copied there.
-  if (is_result(function, id) && is_part(node, id)) return cost::copy_cost(tensors_.type(id), machine_, run).seconds;
+  const cost::Run run = {.sizes = sizes, .threads = threads_, .is_only_one = function.copies == 1};
+  if (is_copied_part(node, id, function)) return cost::copy_cost(tensors_.type(id), machine_, run).seconds;
   std::vector<cost::Operand> operands;
   for (const ClassId child : node.children) {
     const rules::Facts& facts = tensors_.facts(child);

@@ -10,6 +10,7 @@
 #include "machine/machine.h"
 #include "vectorize/program_graph.h"
 #include "vectorize/value_times.h"
+#include "vectorize/waits.h"
 
 namespace strata::vectorize {
 
@@ -27,10 +28,10 @@ struct Choice {
 // The extraction problem of a saturated ProgramGraph, its solution, and what it says of each class.
 //
 // The objective is the predicted time of the workload by a team of threads: every op's cost, as the plan reports it
-// (cost::op_cost), times its function's runs, and the time to load each stored constant once from storage, so that a
-// second packed copy of a weight must earn what it costs. What is computed from constants alone is free: it happens
-// when the package is written. The stored constants and states fit the outermost memory; of a state exactly one layout
-// exists.
+// (cost::op_cost), times its function's runs; the barriers between ops (Waits), each once for all that wait there; and
+// the time to load each stored constant once from storage, so that a second packed copy of a weight must earn what it
+// costs. What is computed from constants alone is free: it happens when the package is written. The stored constants
+// and states fit the outermost memory; of a state exactly one layout exists.
 //
 // Throws model_error that names the op where the machine has code for no form of it that is in the graph.
 class Selection {
@@ -73,6 +74,7 @@ class Selection {
     options_.emplace_back();
     return static_cast<int>(problem_.classes.size()) - 1;
   }
+  int node_count(int cls) const { return static_cast<int>(problem_.classes[static_cast<std::size_t>(cls)].size()); }
   void add_node(int cls, double cost, std::vector<int> children, Option option);
   int running(egraph::ClassId id);   // the problem's class for a value at run time
   int constant(egraph::ClassId id);  // for a value while the package is written
@@ -86,17 +88,26 @@ class Selection {
   double copy_seconds(egraph::ClassId id) const;  // in the workload
   bool is_result(const FunctionGraph& function, egraph::ClassId id) const;
   bool is_part(const egraph::ENode& node, egraph::ClassId id) const;
+  bool is_copied_part(const egraph::ENode& node, egraph::ClassId id, const FunctionGraph& function) const;
   bool may_be_part(egraph::ClassId id);
   void add_node_of(egraph::ClassId id, std::size_t number, int cls);
   void exclude_parts();
   void check_code() const;
   double load_seconds(const ir::TensorType& type) const;
+  double barrier_seconds(const FunctionGraph& function) const;
+  int barrier(int number);  // the problem's class for a barrier of the function
+  void add_waiting(egraph::ClassId id, int cls, double cost, const std::vector<int>& children, Option option,
+                   bool is_copy);
+  void exclude_short_waits();
+  void add_barriers_around_calls();
 
   const rules::TensorGraph& tensors_;
   const machine::Machine& machine_;
   const int threads_;
   const FunctionGraph* function_ = nullptr;  // whose nodes are being added
   std::map<const FunctionGraph*, ValueTimes> times_;
+  std::optional<Waits> waits_;  // of the function whose nodes are being added; one thread waits for none
+  std::map<std::pair<const FunctionGraph*, int>, int> barriers_;
   extract::Problem problem_;
   std::vector<std::vector<Option>> options_;  // as problem_.classes
   std::vector<NodeWithoutCode> without_code_;
@@ -107,6 +118,12 @@ class Selection {
     egraph::ClassId of;
   };
   std::vector<FreeView> free_views_;
+  // Nodes (of the problem) that wait for too little where one of these is chosen.
+  struct ShortWait {
+    int cls, node;
+    std::vector<NodeOf> unless;
+  };
+  std::vector<ShortWait> short_waits_;
   std::map<egraph::ClassId, int> running_;
   std::map<egraph::ClassId, int> constant_;
   std::map<egraph::ClassId, int> stored_;

@@ -7,6 +7,7 @@
 
 #include "ir/text.h"
 #include "ops/register.h"
+#include "schedule/schedule_text.h"
 
 namespace strata::buffer {
 namespace {
@@ -142,6 +143,53 @@ TEST(BarrierVerifier, AllowsMoreThanNecessary) {
     op.tree.body.insert(op.tree.body.begin(), schedule::TileNode{.kind = schedule::TileNode::Kind::kBarrier});
   }
   EXPECT_EQ(planned.verdict(), "");
+}
+
+constexpr const char* kPrograms[] = {
+    "  func @f(%x: f32[seq, 1024], %w: f32[1024]) {\n    %0 = exp(%x) : f32[seq, 1024]\n    %1 = rms_norm(%0, %w) {eps "
+    "= "
+    "1e-06} : f32[seq, 1024]\n    %2 = add(%0, %1) : f32[seq, 1024]\n    return %2\n  }\n",
+    "  func @f(%x: f32[1, 1024]) {\n    %0 = weight \"w\" : f32[96, 1024]<16@0>\n    %1 = weight \"v\" : f32[96, "
+    "1024]<16@0>\n    %2 = exp(%x) : f32[1, 1024]\n    %3 = matmul_nt(%2, %0) : f32[1, 96]\n    %4 = matmul_nt(%2, %1) "
+    ": f32[1, 96]\n    %5 = mul(%3, %4) : f32[1, 96]\n    return %5\n  }\n",
+    "  func @layer(%x: f32[seq, 64]) {\n    %0 = exp(%x) : f32[seq, 64]\n    %1 = softmax(%0) : f32[seq, 64]\n    "
+    "return "
+    "%1\n  }\n  func @f(%x: f32[seq, 64]) {\n    %0 = neg(%x) : f32[seq, 64]\n    %1 = call @layer(%0) : f32[seq, "
+    "64]\n "
+    "   %2 = call @layer(%1) : f32[seq, 64]\n    %3 = exp(%2) : f32[seq, 64]\n    return %3\n  }\n",
+};
+
+int count_barriers(const schedule::ScheduledFunction& function, const machine::Machine& machine) {
+  const std::string text = schedule::to_text({function}, machine);
+  int count = 0;
+  for (std::size_t at = text.find("barrier\n"); at != std::string::npos; at = text.find("barrier\n", at + 1)) ++count;
+  return count;
+}
+
+// Those of the trees that code is made from, calls' each time; one thread waits for none.
+TEST(Barriers, ThePredictedTimeHasAsManyAsTheTrees) {
+  const machine::Machine machine = machine::load("avx512-zen5");
+  machine::Machine free = machine;
+  free.barrier_s = 0;
+  for (const char* const text : kPrograms) {
+    for (const int threads : {1, 2, 8}) {
+      SCOPED_TRACE(text + std::to_string(threads) + " threads");
+      Planned planned(text);
+      std::map<const ir::Function*, int> counts;
+      std::map<const ir::Function*, double> without;
+      schedule::predict(planned.functions, free, threads);
+      for (const auto& function : planned.functions) without[function.function] = function.predicted_s;
+      schedule::predict(planned.functions, machine, threads);
+      for (const auto& function : planned.functions) {
+        int& count = counts[function.function];
+        count = count_barriers(function, machine);
+        EXPECT_GT(count, 0);
+        for (const auto& op : function.ops) count += op.is_call() ? counts.at(op.value->callee) : 0;
+        const double seconds = function.predicted_s - without.at(function.function);
+        EXPECT_NEAR(seconds / machine.barrier_s, threads > 1 && machine.cores > 1 ? count : 0, 1e-6);
+      }
+    }
+  }
 }
 
 }  // namespace
