@@ -241,6 +241,20 @@ TEST(RegionVerifier, FindsWhatIsReadWhereItIsNot) {
       "parallel i0 by 1 { serial i0 by 1 { buffer b: f32[64] vector k by 16 { stage 0 into b } } serial i0 by 1 { "
       "vector k by 16 { stage 1 } vector k by 16 { stage 2 } } }",
       "where its buffer is gone");
+  const std::string sums = "stage 1 } vector k by 16 { stage 2 } ";
+  const std::string in_b = "vector k by 16 { stage 0 into b " + sums, in_memory = "vector k by 16 { stage 0 " + sums;
+  const auto either = [&](const std::string& then, const std::string& otherwise) {
+    return rows + "buffer b: f32[64] when i0 <= 6 { " + then + "} else { " + otherwise + "} } }";
+  };
+  for (const std::string& both : {in_b, in_memory}) EXPECT_EQ(made.verdict(either(both, both)), "");
+  expect(either(in_b, in_memory), "when i0: the two cases keep stage 0 in different places");
+}
+
+TEST(RegionVerifier, FindsWhatIsComputedAgain) {
+  Region made("%x: f32[64], %y: f32[seq, 64]",
+              "    %0 = exp(%x) : f32[64]\n    %1 = add(%y, %0) : f32[seq, 64]\n    return %1\n");
+  EXPECT_EQ(made.verdict("once { serial i0 by 1 { vector i1 by 16 { stage 0 in lanes stage 1 } } }"),
+            "tile tree of add: stage y_ is computed again for every i0");
 }
 
 TEST(RegionVerifier, FindsAValueThatOthersWouldMiss) {

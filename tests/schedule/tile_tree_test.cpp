@@ -28,8 +28,9 @@ struct OneOp {
   }
 
   // What the verifier says of a tree by hand; "" where it holds.
-  std::string verdict(const std::string& text) {
-    op.tree.body = parse_tile_tree(text, "test", op.tree, zen5());
+  std::string verdict(const std::string& text) { return verdict(parse_tile_tree(text, "test", op.tree, zen5())); }
+  std::string verdict(std::vector<TileNode> body) {
+    op.tree.body = std::move(body);
     try {
       verify(op, zen5());
     } catch (const std::logic_error& error) {
@@ -147,6 +148,16 @@ TEST(TileTreeVerifier, FindsWhatWouldGoWrongInOwnLoops) {
       "}",
       "stage 0 is read outside of the loops that compute it");
   expect("parallel i0 by 1 { leaf concat }", "among the op's own loops");
+  expect("parallel i0 by 1 { serial i0 by 1 { vector k by 16 { buffer b: f32[64] stage 0 } } }",
+         "vector k is around more than stages");
+  expect("parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 2 } } }", "there is no such stage");
+  expect("parallel i0 by 1 { serial i0 by 1 { serial k by 1 { stage 2 } } }", "there is no such stage");
+  const TileNode no_iterator{.kind = TileNode::Kind::kSerial}, another{.kind = TileNode::Kind::kWhen, .iterator = 2};
+  for (const TileNode& node : {no_iterator, another}) {
+    EXPECT_NE(region.verdict({node}).find("a loop without an iterator"), std::string::npos);
+  }
+  const TileNode no_step{.kind = TileNode::Kind::kSerial, .iterator = 0, .step = 0};
+  EXPECT_NE(region.verdict({no_step}).find("a step of 0"), std::string::npos);
   EXPECT_EQ(region.verdict("barrier once { serial i0 by 1 { vector k by 16 { stage 0 } vector k by 16 { stage 1 } } }"),
             "");
   expect("once { barrier serial i0 by 1 { vector k by 16 { stage 0 } vector k by 16 { stage 1 } } }",
