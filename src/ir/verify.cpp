@@ -128,7 +128,6 @@ class FunctionVerifier {
 
   void verify() {
     if (!is_identifier(function_.name)) fail(function_, "the name is no identifier");
-    if (function_.results.empty()) fail(function_, "there is no result");
     verify_parameters();
     names_ = value_names(function_);
     for (const Expr* expr : topological_order(function_)) {
@@ -259,10 +258,8 @@ class FunctionVerifier {
 };
 
 void check_symbols(const Module& module) {
-  std::set<std::string> symbols;
   for (const auto& symbol : module.symbols()) {
     if (!is_identifier(symbol->name)) throw Fault{"the symbol " + symbol->name + " has no identifier as its name"};
-    if (!symbols.insert(symbol->name).second) throw Fault{"the symbol " + symbol->name + " is declared twice"};
     try {
       check_symbol(*symbol);
     } catch (const Error& error) {

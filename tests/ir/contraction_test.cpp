@@ -33,7 +33,22 @@ TEST(Contraction, OtherLoopsAreNone) {
   EXPECT_EQ(classes("c[m, n] = sum(k) a[m, k] + b[n, k]", {{2, 4}, {3, 4}}), "");
   EXPECT_EQ(classes("c[m, n] = sum(k) a[m, 2 * k] * b[n, k]", {{2, 8}, {3, 4}}), "");
   EXPECT_EQ(classes("c[m] = sum(k) a[m, k] * b[k, k]", {{2, 4}, {4, 4}}), "");
+  EXPECT_EQ(classes("c[m, n] = sum(k) a[m, k] * a[n, k]", {{2, 4}, {3, 4}}), "");
+  EXPECT_EQ(classes("c[m, n] = sum(k) a[m, k / 2] * b[n, k]", {{2, 2}, {3, 4}}), "");
+  EXPECT_EQ(classes("c[m, n] = sum(k) a[m, k] * b[n, k / 2]", {{2, 4}, {3, 2}}), "");
   EXPECT_EQ(classes("c[m, n] = sum(k, j) a[m, k] * b[n, j]", {{2, 4}, {3, 4}}), "");
+}
+
+// A matrix of two row axes has none that is the only one.
+TEST(Contraction, OnlyOneOfAClassIsTheOnlyOne) {
+  const std::vector<Shape> shapes = {{2, 5, 4}, {3, 4}};
+  const auto found =
+      contraction(StructuredDeclaration("c[m, l, n] = sum(k) a[m, l, k] * b[n, k]", {"a", "b"}).apply("test", shapes));
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->only(IteratorClass::kM), std::nullopt);
+  EXPECT_EQ(found->only(IteratorClass::kBatch), std::nullopt);
+  EXPECT_EQ(found->only(IteratorClass::kN), 2);
+  EXPECT_EQ(found->only(IteratorClass::kK), 3);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "ir/op.h"
 #include "ir/text.h"
 #include "tests/ir/f32.h"
@@ -98,6 +100,77 @@ TEST(Verify, RefusesTuplesAsResults) {
   expect_failure(module, "@f: a result is a tuple");
 }
 
+// One function that returns a value which its pool would not have made: a copy, changed.
+void expect_forged(const std::string& text, const std::function<void(Expr&)>& change, const std::string& what) {
+  Module module = parse_module("module m { " + text + " }", "t");
+  Function function = *module.functions().back();
+  Expr forged = *function.results.back();
+  change(forged);
+  function.name = "h";
+  function.results.back() = &forged;
+  module.add(function);
+  expect_failure(module, what, VerifyLevel::kStructure);
+}
+
+TEST(Verify, RefusesWhatThePoolWouldNotMake) {
+  const std::string weight = "func @f(%x: f32[4]) { %0 = weight \"w\" : f32[4]\n return %x, %0 }";
+  expect_forged(weight, [](Expr& e) { e.name.clear(); }, "the weight has no name");
+  expect_forged(weight, [](Expr& e) { e.types.clear(); }, "there is no type");
+  expect_forged(weight, [](Expr& e) { e.types[0].shape[0] = Dim(0); }, "the size 0 is not positive");
+  const std::string scalar = "func @f(%x: f32[4]) { %0 = scalar 2.0 : f32\n return %x, %0 }";
+  expect_forged(scalar, [](Expr& e) { e.types[0] = f32({1}); }, "the scalar has axes");
+  const std::string sum = "func @f(%x: f32[4]) { %0 = add(%x, %x) : f32[4]\n return %0 }";
+  expect_forged(sum, [](Expr& e) { e.arguments.pop_back(); }, "wrong number of operands");
+}
+
+TEST(Verify, RefusesCallsAndElementsThatDoNotFit) {
+  const std::string pair =
+      "func @pair(%x: f32[4], %y: f32[3]) { return %x, %y }\nfunc @f(%x: f32[4], %y: f32[3]) { "
+      "%0 = call @pair(%x, %y) : (f32[4], f32[3])\n %1 = get(%0) {index = 1} : f32[3]\n";
+  const std::string first = pair + "return %1 }";
+  expect_forged(first, [](Expr& e) { e.index = 2; }, "no such element");
+  expect_forged(first, [](Expr& e) { e.index = -1; }, "no such element");
+  expect_forged(first, [](Expr& e) { e.index = 0; }, "the element has another type");
+  const std::string one =
+      "func @g(%x: f32[4], %y: f32[3]) { %0 = exp(%x) : f32[4]\n return %0 }\n"
+      "func @f(%x: f32[4], %y: f32[3]) { %0 = call @g(%x, %y) : f32[4]\n return %0 }";
+  expect_forged(one, [](Expr& e) { e.arguments.pop_back(); }, "wrong number of arguments");
+  expect_forged(
+      one, [](Expr& e) { std::swap(e.arguments[0], e.arguments[1]); }, "the argument for %x has another type");
+  expect_forged(one, [](Expr& e) { e.types.push_back(e.types[0]); }, "wrong number of results");
+  expect_forged(one, [](Expr& e) { e.types[0] = f32({3}); }, "a result has another type");
+}
+
+TEST(Verify, RefusesTuplesAsOperands) {
+  Module module;
+  const Expr* const x = module.pool().parameter("x", f32({4}));
+  const Function* const pair = module.add({"pair", {x}, {x, x}});
+  const Expr* const tuple = module.pool().call(*pair, {x});
+  Expr forged = *module.pool().op(get_op("exp"), {x});
+  forged.arguments[0] = tuple;
+  module.add({"f", {x}, {&forged}});
+  expect_failure(module, "an operand is a tuple", VerifyLevel::kStructure);
+}
+
+TEST(Verify, RefusesFunctionsThatAreNone) {
+  const auto made = [](const Function& function, const std::string& what) {
+    Module module;
+    module.add(function);
+    expect_failure(module, what, VerifyLevel::kStructure);
+  };
+  Module pool;
+  const Expr* const x = pool.pool().parameter("x", f32({4}));
+  const Expr* const w = pool.pool().weight("w", f32({4}));
+  made({"f g", {x}, {x}}, "the name is no identifier");
+  made({"f", {w}, {w}}, "a parameter is another kind of value");
+}
+
+TEST(Verify, RefusesSymbolsWithoutAName) {
+  Module module;
+  module.symbol({"a b", 1, 8, 1});
+  expect_failure(module, "the symbol a b has no identifier as its name");
+}
+
 // An op that claims another type each time it is asked.
 struct FickleOp : Op {
   const std::string& name() const override {
@@ -180,6 +253,16 @@ TEST(VerifyInPlace, FollowsCalls) {
                                        "%3 = exp(%k) : f32[1, 8, 4]\nreturn %1, %3 } }",
                               "t"),
                  "@f: value %k");
+}
+
+TEST(VerifyInPlace, RefusesMemoryThatACallOverwritesAndReads) {
+  expect_failure(parse_module("module m { func @g(%k: f32[1, 8, 4], %x: f32[1, 8, 4], %y: f32[2, 1, 4], %p: i32[2]) {\n"
+                              "%a = cache_append(%k, %y, %p) : f32[1, 8, 4]\n%b = add(%x, %x) : f32[1, 8, 4]\n"
+                              "return %a, %b }\nfunc @f(%k: f32[1, 8, 4], %y: f32[2, 1, 4], %p: i32[2]) {\n"
+                              "%0 = call @g(%k, %k, %y, %p) : (f32[1, 8, 4], f32[1, 8, 4])\n"
+                              "%1 = get(%0) {index = 1} : f32[1, 8, 4]\nreturn %1 } }",
+                              "t"),
+                 "overwrites an argument that it is also given as another");
 }
 
 }  // namespace

@@ -73,6 +73,13 @@ TEST(Signatures, OfReductionsAreTheirCombiners) {
       << "a part divides by the extent of the part";
 }
 
+// A part of a sum in 16 bits would be rounded before it is added.
+TEST(Signatures, OnlyWhatIsNotRoundedIsAPartOfASum) {
+  for (const std::string& text : texts("batch_matmul", {bf16({2, 4, 8}), bf16({2, 8, 6})})) {
+    EXPECT_EQ(text.find(": P"), std::string::npos) << text;
+  }
+}
+
 TEST(Signatures, WhatIsReadNonlinearlyIsNotPartial) {
   EXPECT_EQ(texts("rms_norm", {f32({2, 4}), f32({4})}, {{"eps", 1e-6}}),
             (Texts{"x: S(0), w: B -> S(0)", "x: B, w: P -> P"}));
