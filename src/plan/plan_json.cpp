@@ -194,8 +194,7 @@ std::string to_json(const Plan& plan) {
     if (versions.empty() || versions.back()["tag"] != entry.version) versions.push_back(version_json(plan, entry));
     versions.back()["entries"].push_back(json(entry));
   }
-  const Json document = {{"machine", Json::parse(machine::to_json(plan.machine))},
-                         {"specialisations", std::move(versions)}};
+  const Json document = {{"machine", Json::parse(machine::to_json(plan.machine))}, {"versions", std::move(versions)}};
   return document.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -204,7 +203,7 @@ Plan plan_from_json(std::string_view json, const std::string& origin) {
   const JsonObject object(document, origin);
   Plan plan;
   plan.machine = machine::machine_from_json(object.at("machine").dump(), origin);
-  for (const Json& version : list(object, "specialisations")) read_version({version, origin}, plan);
+  for (const Json& version : list(object, "versions")) read_version({version, origin}, plan);
   return plan;
 }
 

@@ -114,7 +114,7 @@ TEST(PlanJson, KeepsNoSecondsOfTheSearch) {
 
 TEST(PlanJson, RefusesWhatIsMalformed) {
   const json good = example_json();
-  const auto op_at = "/specialisations/1/entries/0/ops/0"_json_pointer;
+  const auto op_at = "/versions/1/entries/0/ops/0"_json_pointer;
   const auto changed = [&](const json::json_pointer& at, json value) {
     json copy = good;
     copy[at] = std::move(value);
@@ -122,11 +122,11 @@ TEST(PlanJson, RefusesWhatIsMalformed) {
   };
   expect_refused(json::array(), "object");
   expect_refused(changed("/machine"_json_pointer, json::object()), "missing");
-  expect_refused(changed("/specialisations"_json_pointer, 1), "specialisations");
-  expect_refused(changed("/specialisations/1/ids"_json_pointer, 7), "id");
-  expect_refused(changed("/specialisations/1/ids"_json_pointer, -1), "ids");
-  expect_refused(changed("/specialisations/1/ranges"_json_pointer, {{"seq", 1}}), "seq");
-  expect_refused(changed("/specialisations/1/stats/gap"_json_pointer, "x"), "gap");
+  expect_refused(changed("/versions"_json_pointer, 1), "versions");
+  expect_refused(changed("/versions/1/ids"_json_pointer, 7), "id");
+  expect_refused(changed("/versions/1/ids"_json_pointer, -1), "ids");
+  expect_refused(changed("/versions/1/ranges"_json_pointer, {{"seq", 1}}), "seq");
+  expect_refused(changed("/versions/1/stats/gap"_json_pointer, "x"), "gap");
   expect_refused(changed(op_at / "count", 0), "count");
   expect_refused(changed(op_at / "name", 3), "name");
   expect_refused(changed(op_at / "operands", {1}), "operands");
@@ -144,7 +144,7 @@ TEST(PlanJson, RefusesMoreCostsThanMemoryShouldHold) {
   json many = example_json();
   json nodes = json::array();
   for (int i = 0; i < 2000; ++i) nodes.push_back(i);
-  many["/specialisations/1/entries/0/ops/0/cost/axes"_json_pointer] = {
+  many["/versions/1/entries/0/ops/0/cost/axes"_json_pointer] = {
       {{"name", "a"}, {"nodes", nodes}}, {{"name", "b"}, {"nodes", nodes}}, {{"name", "c"}, {"nodes", nodes}}};
   expect_refused(many, "too many");
 }
