@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-STRATA = os.environ.get("STRATA_BIN", str(ROOT / "build/release/strata"))
+STRATA = os.path.abspath(os.environ.get("STRATA_BIN", ROOT / "build/release/strata"))
 DEMO = ROOT / "models/demo"
 OBJECTS = Path(os.environ["STRATA_TEST_OBJECTS"]) if "STRATA_TEST_OBJECTS" in os.environ else None
 MOST_OBJECTS = 1000  # kept there
