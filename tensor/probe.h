@@ -7,6 +7,7 @@
 
 #include "tensor/arch/i8_dot.h"
 #include "tensor/encoded.h"
+#include "tensor/math.h"
 #include "tensor/matmul.h"
 #include "tensor/team.h"
 #include "tensor/tile.h"
@@ -79,6 +80,16 @@ STRATA_NOINLINE void stream(const float* x, const Encoded<E>* panels, std::int64
 STRATA_NOINLINE inline const void* chase(const void* from, std::int64_t steps) {
   for (std::int64_t i = 0; i < steps; ++i) from = *static_cast<const void* const*>(from);
   return from;
+}
+
+// `calls` times a scalar function of kStreams vectors, from x to y; none waits for another one.
+template <int L, class Function>
+STRATA_NOINLINE void vectors(const float* x, float* y, std::int64_t calls, Function function) {
+  for (std::int64_t i = 0; i < calls; ++i) {
+    STRATA_UNROLL
+    for (int s = 0; s < kStreams; ++s) store_raw(Lanes<L>{}, y + s * L, function(load_raw(Lanes<L>{}, x + s * L)));
+    forget();
+  }
 }
 
 // Chains accumulators of one vector each, from and to state[Chains * L], advanced `steps` times by `advance`. The

@@ -97,7 +97,8 @@ class Calibration {
         probes_(machine_, [&] { report("compiling the loops"); }),
         team_(threads_) {
     const std::size_t counts = thread_counts(threads_).size();
-    points_ = machine_.memory.size() * (2 * counts + 1) + machine_.units.size() + 2 + kStreamPoints;
+    points_ = machine_.memory.size() * (2 * counts + 1) + machine_.units.size() + 2 + scalar_functions().size() +
+              kStreamPoints;
     points_ *= kFewestRounds;
     point_seconds_ = options.seconds / static_cast<double>(points_);
     if (const auto processors = machine::affinity(); static_cast<int>(processors.size()) == threads_) {
@@ -174,6 +175,7 @@ class Calibration {
     for (std::size_t unit = 0; unit < machine_.units.size(); ++unit) measure_unit(unit);
     measure_barrier();
     measure_overhead();
+    for (std::size_t i = 0; i < scalar_functions().size(); ++i) measure_function(i);
     measure_streams();
   }
 
@@ -267,6 +269,17 @@ class Calibration {
     constexpr std::int64_t kCalls = 10000;
     const Work work = [&](const tensor::Team&) { probes_.small_ops(kCalls); };
     take(kOverheadFigure, 1.0 / static_cast<double>(kCalls), [&] { return windows("op overhead", 1, work); }, fastest);
+  }
+
+  // Seconds per vector.
+  void measure_function(std::size_t index) {
+    const std::string& name = scalar_functions()[index];
+    const machine::Unit& unit = *machine::fma_unit(machine_, DType::kF32);
+    const double vector = machine::scalar_operations(machine_, name) * unit.lanes / unit.ops_per_s;
+    const auto calls = std::max<std::int64_t>(1, static_cast<std::int64_t>(kWindowSeconds / vector / 8));
+    const double vectors = probes_.run_function(index, 1) * static_cast<double>(calls);
+    const Work work = [&](const tensor::Team&) { probes_.run_function(index, calls); };
+    take(name, 1 / vectors, [&] { return windows(name, 1, work); }, fastest);
   }
 
   // All candidates in turn, window by window, so that each sees the same states of the memory.

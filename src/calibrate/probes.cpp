@@ -57,6 +57,16 @@ std::string stream_call(const machine::Machine& machine, const machine::Stream& 
          "*>(parameters[1]), symbols[0], symbols[1], static_cast<float*>(parameters[2]))";
 }
 
+std::string function_symbol(std::size_t function) { return "strata_probe_function" + std::to_string(function); }
+
+std::string function_call(const machine::Machine& machine, const std::string& name) {
+  const std::string body = name == "div" ? "1.0f / x" : name + "(x)";
+  return "vectors<" + std::to_string(machine::vector_lanes(machine, DType::kF32)) +
+         ">(static_cast<const float*>(parameters[0]), static_cast<float*>(parameters[1]), symbols[0], "
+         "[](auto x) { return " +
+         body + "; })";
+}
+
 std::string stream_symbol(std::size_t candidate) { return "strata_probe_stream" + std::to_string(candidate); }
 
 std::string unit_symbol(std::size_t unit) { return "strata_probe_unit" + std::to_string(unit); }
@@ -88,6 +98,9 @@ std::string probe_source(const machine::Machine& machine) {
                   "*static_cast<const void**>(parameters[1]) = probe::chase(parameters[0], symbols[0])");
   source +=
       entry("strata_probe_small_ops", "probe::small_ops" + lanes + "(team, " + floats + ", symbols[0], symbols[1])");
+  for (std::size_t i = 0; i < scalar_functions().size(); ++i) {
+    source += entry(function_symbol(i), "probe::" + function_call(machine, scalar_functions()[i]));
+  }
   for (std::size_t unit = 0; unit < machine.units.size(); ++unit) {
     const std::string call = unit_call(machine, machine.units[unit]);
     if (!call.empty()) source += entry(unit_symbol(unit), "probe::" + call);
@@ -108,6 +121,11 @@ std::string build(const machine::Machine& machine, const std::function<void()>& 
 }
 
 }  // namespace
+
+const std::vector<std::string>& scalar_functions() {
+  static const std::vector<std::string> names = {"div", "sqrt", "rsqrt", "exp", "sigmoid", "tanh"};
+  return names;
+}
 
 std::vector<machine::Stream> stream_candidates(const machine::Machine& machine) {
   std::vector<int> sizes = {16, 32};
@@ -134,6 +152,8 @@ Probes::Probes(const machine::Machine& machine, const std::function<void()>& wai
   write_ = library_->function("strata_probe_write");
   chase_ = library_->function("strata_probe_chase");
   small_ops_ = library_->function("strata_probe_small_ops");
+  for (std::size_t i = 0; i < scalar_functions().size(); ++i)
+    functions_.push_back(library_->function(function_symbol(i)));
   for (std::size_t unit = 0; unit < machine.units.size(); ++unit) {
     const bool there = !unit_call(machine, machine.units[unit]).empty();
     units_.push_back(there ? library_->function(unit_symbol(unit)) : nullptr);
@@ -202,6 +222,15 @@ void Probes::small_ops(std::int64_t calls) const {
   void* const parameters[] = {x.data(), y.data()};
   const std::int64_t symbols[] = {kElements, calls};
   small_ops_({}, parameters, symbols, nullptr, nullptr);
+}
+
+double Probes::run_function(std::size_t function, std::int64_t calls) const {
+  alignas(64) std::array<float, kStreams * kMaxLanes> x;
+  alignas(64) std::array<float, kStreams * kMaxLanes> y{};
+  x.fill(1.5f);
+  void* const parameters[] = {x.data(), y.data()};
+  functions_.at(function)({}, parameters, &calls, nullptr, nullptr);
+  return static_cast<double>(kStreams) * static_cast<double>(calls);
 }
 
 }  // namespace strata::calibrate

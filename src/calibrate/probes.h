@@ -17,6 +17,10 @@ namespace strata::calibrate {
 // Ways to stream weights that are worth a try on any processor, simplest first.
 std::vector<machine::Stream> stream_candidates(const machine::Machine& machine);
 
+// Scalar functions that tensor/math.h computes in several instructions, by their names in declarations. What the C
+// library computes is not among them: its time depends on the argument.
+const std::vector<std::string>& scalar_functions();
+
 // The loops of tensor/probe.h, compiled for the machine that is measured: this program itself is compiled for the
 // baseline of its architecture. Any thread may call them.
 class Probes {
@@ -43,12 +47,16 @@ class Probes {
 
   void small_ops(std::int64_t calls) const;
 
+  // Computes one of scalar_functions(), by its number there, so often; returns the vectors that this was.
+  double run_function(std::size_t function, std::int64_t calls) const;
+
  private:
   machine::Machine machine_;
   std::optional<runtime::CodeLibrary> library_;
   runtime::EntryFunction read_, write_, chase_, small_ops_;
   std::vector<runtime::EntryFunction> units_;  // null: no loop
   std::vector<runtime::EntryFunction> streams_;
+  std::vector<runtime::EntryFunction> functions_;
 };
 
 }  // namespace strata::calibrate

@@ -117,6 +117,7 @@ Machine Readings::machine() const {
   }
   if (const auto seconds = figure(kBarrierFigure)) result.barrier_s = rounded(*seconds);
   if (const auto seconds = figure(kOverheadFigure)) result.op_overhead_s = rounded(*seconds);
+  settle_core(result);
   settle_streams(result.streams);
   result.name = detected_.name + "-calibrated";
   result.description =
@@ -142,6 +143,16 @@ void Readings::settle_level(const MemoryLevel& detected, MemoryLevel& level) con
     is_measured |= reading || writing;
   }
   if (is_measured) level = with_rates(level, read, written);
+}
+
+// A slot is a vector multiply-add's time.
+void Readings::settle_core(Machine& machine) const {
+  const machine::Unit& unit = *machine::fma_unit(machine, DType::kF32);
+  for (const std::string& name : scalar_functions()) {
+    const auto seconds = figure(name);
+    if (!seconds) continue;
+    machine.core.scalar_slots[name] = rounded(*seconds * unit.ops_per_s / (2.0 * unit.lanes));
+  }
 }
 
 void Readings::settle_streams(std::vector<machine::Stream>& streams) const {

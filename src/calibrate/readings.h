@@ -56,6 +56,7 @@ class Readings {
   std::optional<double> figure(const std::string& name) const;
   std::vector<int> unsettled_streams() const;
   void settle_level(const machine::MemoryLevel& detected, machine::MemoryLevel& level) const;
+  void settle_core(machine::Machine& machine) const;
   void settle_streams(std::vector<machine::Stream>& streams) const;
 
   const machine::Machine detected_;

@@ -9,6 +9,7 @@
 #include "base/temp_dir.h"
 #include "calibrate/readings.h"
 #include "calibrate/settle.h"
+#include "machine/cost.h"
 #include "machine/native.h"
 
 namespace strata::calibrate {
@@ -161,6 +162,22 @@ TEST(Calibrate, GivesUpWhenProgressThrows) {
                            if (stage == "L1") throw Stop();
                          }),
                Stop);
+}
+
+// Times that settled, in slots of the unit's rate.
+TEST(Readings, SettleTheCostsOfACore) {
+  const machine::Machine earlier = machine::load("avx512-zen4");
+  Readings readings(earlier, earlier, 1);
+  const machine::Unit& unit = *machine::fma_unit(earlier, DType::kF32);
+  const double slot = 2.0 * unit.lanes / unit.ops_per_s;
+  for (int round = 0; round < kFewestRounds; ++round) {
+    readings.begin_round();
+    readings.add("exp", {12 * slot});
+  }
+  const machine::Machine measured = readings.machine();
+  EXPECT_NEAR(measured.core.scalar_slots.at("exp"), 12, 0.01);
+  EXPECT_EQ(measured.core.scalar_slots.at("tanh"), earlier.core.scalar_slots.at("tanh"));
+  EXPECT_EQ(measured.core.cold_lines, earlier.core.cold_lines);
 }
 
 }  // namespace

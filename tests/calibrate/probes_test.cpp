@@ -54,6 +54,13 @@ TEST(Probes, StreamWholePanels) {
   EXPECT_THROW(native_probes().stream(0, std::span(weights).subspan(1)), std::logic_error);
 }
 
+TEST(Probes, CountTheVectorsOfAFunction) {
+  for (std::size_t i = 0; i < scalar_functions().size(); ++i) {
+    EXPECT_GT(native_probes().run_function(i, 1), 0);
+    EXPECT_EQ(native_probes().run_function(i, 6), 6 * native_probes().run_function(i, 1)) << scalar_functions()[i];
+  }
+}
+
 TEST(Probes, CountTheOperationsOfAUnit) {
   const machine::Machine machine = machine::native("");
   for (std::size_t i = 0; i < machine.units.size(); ++i) {

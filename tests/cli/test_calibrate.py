@@ -51,6 +51,8 @@ class CalibrateTest(StrataTest):
     def test_content(self):
         machine = json.loads(self.file.read_text())
         self.assertGreater(machine["op_overhead_s"], 0)
+        for name in ("div", "exp", "tanh"):
+            self.assertGreater(machine["core"]["scalar_slots"][name], 0)
         for level in machine["memory"]:
             self.assertGreater(level["capacity_bytes"], 0)
             self.assertIn("1", level["read_bytes_per_s"])
