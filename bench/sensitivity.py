@@ -20,6 +20,9 @@ import results
 
 MACHINES = Path(__file__).resolve().parent.parent / "machines"
 TITLES = ["figure", "times", "decisions that it moves", "objective"]
+# What a machine file's `core` means where it is silent (docs/machines.md).
+CORE = {"reduction_step_slots": 4.0, "misses_in_flight": 40.0, "cold_lines": 2.0, "page_walks_in_flight": 2.0,
+        "reused_share": 0.125, "pages_walked": 64.0, "grain_elements": 4096}
 SECTION = "Figures of the machine and decisions of the plan"
 
 
@@ -54,6 +57,16 @@ def figures(machine):
             document[key] *= factor
         return change
 
+    def set_core(key, part=None):
+        def change(document, factor):
+            core = document.setdefault("core", {})
+            if part is None:
+                core[key] = type(CORE[key])(core.get(key, CORE[key]) * factor)
+            else:
+                core[key] = {name: slots * factor if part in (name, "all") else slots
+                             for name, slots in core[key].items()}
+        return change
+
     def set_registers(key):
         def change(document, factor):
             document["vector_registers"][key] = int(document["vector_registers"][key] * factor)
@@ -69,6 +82,9 @@ def figures(machine):
             for key in ("read_bytes_per_s", "write_bytes_per_s"):
                 if key in level:
                     level[key] = {n: rate for n, rate in level[key].items() if int(n) <= document["cores"]}
+
+    def set_contention(document, factor):
+        document["contention"] = document.get("contention", 0.1) * factor
 
     def drop_feature(key):
         def change(document, _):
@@ -100,6 +116,14 @@ def figures(machine):
         if machine["vector_registers"].get(key):
             yield f"registers without {key}", (0,), drop_feature(key)
     yield "cores", (1 / 2, 4, 16), set_cores
+    for key in sorted(machine.get("core", {}).get("scalar_slots", {})):
+        yield f"slots of {key}", (1 / 4, 4), set_core("scalar_slots", key)
+    yield "slots of all functions", (1 / 4, 4), set_core("scalar_slots", "all")
+    for key in sorted(machine.get("core", {}).get("decode_slots", {})):
+        yield f"slots of decoding {key}", (1 / 4, 4), set_core("decode_slots", key)
+    for key in CORE:
+        yield f"core.{key}", (1 / 2, 4) if key == "page_walks_in_flight" else (1 / 4, 4), set_core(key)
+    yield "contention", (1 / 10, 4), set_contention
     for key in ("barrier_s", "op_overhead_s", "storage_read_bytes_per_s"):
         yield key, (1 / 10, 10, 500) if key == "barrier_s" else (1 / 10, 10), set_top(key)
 
