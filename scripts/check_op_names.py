@@ -25,8 +25,8 @@ NAMED = {
     "src/vectorize/own_result.cpp": {"cast"},       # makes a copy of a value
     "src/cli/info.cpp": {"attention"},              # a heading
 }
-# Scalar functions in the bodies of declarations have names that ops have too; these folders read bodies.
-SCALAR_FOLDERS = {"ir", "machine", "cost", "codegen"}
+# Scalar functions in the bodies of declarations have names that ops have too; these folders read bodies, or time them.
+SCALAR_FOLDERS = {"ir", "machine", "cost", "codegen", "calibrate"}
 SCALAR_NAMES = {"abs", "add", "cos", "div", "erf", "exp", "log", "mul", "neg", "rsqrt", "sigmoid", "sin", "sqrt",
                 "sub", "tanh"}
 
