@@ -24,7 +24,8 @@ function(strata_headers name)
   target_precompile_headers(${name} PRIVATE ${STRATA_COMMON_HEADERS})
 endfunction()
 
-# What the tests under sanitizers spend their time in. Optimising the rest takes longer than running it.
+# What the tests under sanitizers spend their time in. Optimising the rest takes longer than running it. With -O1
+# nothing would be inlined, and of functions in headers the linker might take the copy that isn't optimised.
 set(STRATA_HOT_LIBRARIES base compile cost egraph encoding extract import ir jinja ops package rules schedule text
     vectorize)
 set(library_options "")

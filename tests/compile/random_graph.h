@@ -458,8 +458,29 @@ class RandomGraph {
       name = "windowed_" + name;
       attributes["window"] = pick<std::int64_t>({1, 2, 17});
     }
-    const Expr* const out = op(name, {q, body.updates[0], body.updates[1], positions}, magnitude(v), attributes);
+    const Expr* const out = chance(30)
+                                ? attention_in_parts(body, q, attributes)
+                                : op(name, {q, body.updates[0], body.updates[1], positions}, magnitude(v), attributes);
     add(body, split_heads(out, {groups * kv_heads * dim}));
+  }
+
+  // The same op by op: [rows, heads, dim] of queries.
+  const Expr* attention_in_parts(Body& body, const Expr* q, const ir::Attributes& attributes) {
+    const std::vector<std::int64_t> heads_first = {1, 0, 2};
+    const auto number = [&](const std::string& name) {
+      return module_.pool().scalar(std::get<double>(attributes.at(name)), DType::kF32);
+    };
+    const Expr* const by_head = raw("transpose", {q}, {{"perm", heads_first}});
+    const Expr* scores = raw("mul", {raw("grouped_matmul_nt", {by_head, body.updates[0]}), number("scale")});
+    if (attributes.contains("softcap")) {
+      scores = raw("mul", {raw("tanh", {raw("div", {scores, number("softcap")})}), number("softcap")});
+    }
+    const bool is_window = attributes.contains("window");
+    const ir::Attributes window = is_window ? ir::Attributes{{"window", attributes.at("window")}} : ir::Attributes{};
+    const Expr* const seen =
+        raw(is_window ? "window_mask" : "causal_mask", {scores, integers(body, "positions")}, window);
+    const Expr* const out = raw("grouped_matmul", {raw("softmax", {seen}), body.updates[1]});
+    return same_size("transpose", out, {{"perm", heads_first}});
   }
 
   // A layout that the program itself asks for.
