@@ -23,7 +23,9 @@ namespace strata::compile {
 // kLargest.
 class RandomGraph {
  public:
-  explicit RandomGraph(std::uint64_t seed) : random_(seed), module_("random") {}
+  // Grouped products have code by rules alone: without these there are none.
+  explicit RandomGraph(std::uint64_t seed, bool has_grouped_products = true)
+      : random_(seed), has_grouped_products_(has_grouped_products), module_("random") {}
 
   std::string write() {
     wanted_ops_ = 1 + static_cast<int>(below(20));
@@ -458,7 +460,9 @@ class RandomGraph {
       name = "windowed_" + name;
       attributes["window"] = pick<std::int64_t>({1, 2, 17});
     }
-    const Expr* const out = chance(30)
+    // The rules reshape the scores, of which only one size may vary.
+    const bool has_parts = has_grouped_products_ && (rows_.is_constant() || context_.is_constant());
+    const Expr* const out = chance(30) && has_parts
                                 ? attention_in_parts(body, q, attributes)
                                 : op(name, {q, body.updates[0], body.updates[1], positions}, magnitude(v), attributes);
     add(body, split_heads(out, {groups * kv_heads * dim}));
@@ -569,6 +573,7 @@ class RandomGraph {
   }
 
   std::mt19937_64 random_;
+  bool has_grouped_products_;
   ir::Module module_;
   std::map<const Expr*, double> magnitudes_;
   Dim rows_;
