@@ -40,6 +40,11 @@ def numbers_only(test):
     return unittest.skipIf(is_sanitized(), "the numbers are seen without a sanitizer")(test)
 
 
+def like_another(test):
+    """Of a test that takes the same ways through the program as another one of its file."""
+    return unittest.skipIf(is_sanitized(), "another test shows a sanitizer the same")(test)
+
+
 def sample(cases):
     """All of the cases; under a sanitizer, to which they look alike, each third."""
     return list(cases)[::3] if is_sanitized() else list(cases)

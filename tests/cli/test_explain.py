@@ -5,7 +5,7 @@ import re
 import unittest
 import xml.etree.ElementTree as xml
 
-from harness import StrataTest, sample
+from harness import StrataTest, like_another, sample
 
 OP_KEYS = {"name", "op", "count", "layout", "placement", "bytes", "flops", "predicted_ns", "alternatives"}
 STATS_KEYS = {"egraph_nodes", "egraph_classes", "stop_reason", "objective_ns", "bound_ns", "saturate_s", "extract_s",
@@ -138,12 +138,14 @@ class ExplainTest(StrataTest):
         measured = self.strata("explain", self.package, "--measure", "-t", 1).text
         self.assertRegex(measured, r"median relative error [\d.]+ %, rank correlation -?[\d.]+\.")
 
+    @like_another
     def test_one_op(self):
         for name in ("layer.down_proj", "down_proj"):
             self.assertEqual([op["name"] for op in self.explain("--op", name)["ops"]], ["layer.down_proj"])
         text = self.strata("explain", self.model, "--op", "down_proj").text
         self.assertIn(f"f32[{HIDDEN}, {INTERMEDIATE}]", text)
 
+    @like_another
     def test_page_needs_nothing_else(self):
         path = self.work / "plan.html"
         result = self.strata("explain", self.package, "--measure", "-t", 1, "-n", 8, "--html", path)

@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 import numpy as np
-from harness import ROOT, STRATA, StrataTest, is_sanitized, reference, sample
+from harness import ROOT, STRATA, StrataTest, is_sanitized, like_another, reference, sample
 
 
 DAMAGES = 10 if is_sanitized() else 40  # of a kind; the loader's own tests have thousands
@@ -30,6 +30,7 @@ class PackageTest(StrataTest):
         for word in (str(self.package), "toolchain", "pack", "arena peak", "lower bound", "scratch of a thread"):
             self.assertIn(word, self.cold.err)
 
+    @like_another
     def test_same_inputs_give_the_same_bytes(self):
         again, elsewhere = self.work / "again.strata", self.work / "elsewhere.strata"
         self.assertEqual(self.strata("compile", self.model, "-o", again).code, 0)
@@ -69,6 +70,7 @@ class PackageTest(StrataTest):
         self.assertEqual(set(outputs), {self.text})
         self.assertEqual(len(list((self.work / "contended").rglob("*.strata"))), 1)
 
+    @like_another
     def test_default_cache_folders(self):
         home = self.work / "home"
         home.mkdir()

@@ -3,7 +3,7 @@
 import shutil
 import unittest
 
-from harness import StrataTest
+from harness import StrataTest, like_another
 
 
 class ToolchainTest(StrataTest):
@@ -25,6 +25,7 @@ class ToolchainTest(StrataTest):
         result = self.compile_with("echo x.cpp:1:1: error: no such thing >&2; exit 1")
         self.assert_error(result, 4, "refuses generated code", "no such thing")
 
+    @like_another
     def test_full_disk(self):
         for words in ("fatal error: error in backend: IO failure on output stream: No space left on device",
                       "error: unable to open output file 'x.o': 'Disk quota exceeded'"):
@@ -39,12 +40,14 @@ class ToolchainTest(StrataTest):
         on_version = "echo libLLVM.so: failed to map segment from shared object >&2; exit 127"
         self.assert_error(self.compile_with("exit 1", on_version), 5, "memory")
 
+    @like_another
     def test_killed(self):
         self.assert_error(self.compile_with("kill -KILL $$"), 5, "SIGKILL", "memory")
         for words in ("clang++: error: unable to execute command: Killed",
                       "g++: fatal error: Killed signal terminated program cc1plus"):
             self.assert_error(self.compile_with(f'echo "{words}" >&2; exit 1'), 5, "SIGKILL")
 
+    @like_another
     def test_crashed(self):
         self.assert_error(self.compile_with("kill -SEGV $$"), 4, "SIGSEGV")
         words = "clang++: error: unable to execute command: Segmentation fault (core dumped)"
