@@ -304,14 +304,14 @@ void bench_attention(std::int64_t seq, std::int64_t start, int rounds) {
 void bench_pack(std::int64_t m, std::int64_t k, int rounds) {
   constexpr int kRows = 6;
   Buffer<float> x(m * k), copy(m * k), rows(packed_rows_elements(kRows, m, k));
-  Buffer<bf16> pairs(packed_row_pairs_elements(kRows, m, k));
+  Buffer<bf16> halves(m * k), pairs(packed_row_pairs_elements(kRows, m, k));
   const double elements = static_cast<double>(m * k);
   std::vector<Candidate> list;
   list.push_back({"copy", 8 * elements,
                   [&] { std::memcpy(copy.data(), x.data(), static_cast<std::size_t>(m * k) * sizeof(float)); }});
   list.push_back({"f32", 8 * elements, [&] { pack_rows<kLanes, kRows>(x.data(), k, m, k, rows.data()); }});
   list.push_back(
-      {"bf16 pairs", 6 * elements, [&] { pack_rows_pairs<kLanes, kRows>(x.data(), k, m, k, pairs.data()); }});
+      {"bf16 pairs", 4 * elements, [&] { pack_rows_pairs<kLanes, kRows>(halves.data(), k, m, k, pairs.data()); }});
   char title[64];
   std::snprintf(title, sizeof(title), "pack %ld x %ld into tiles of 6 rows", static_cast<long>(m),
                 static_cast<long>(k));

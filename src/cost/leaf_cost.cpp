@@ -212,12 +212,11 @@ void count_tile(WorkCounter& counter) {
   move_product(counter, product);
 }
 
-// Vectors are transposed to row tiles by about three shuffles each; rounding two of them to pairs takes 9.
+// Vectors of words (elements, pairs of bf16, quads of bytes) are transposed to row tiles by about three shuffles each.
 void count_pack(WorkCounter& counter) {
-  const bool is_rounded = counter.result().dtype != counter.type(0).dtype;
-  const bool is_transposed = counter.result().layout.lanes(0) > 1;
-  counter.add_instructions(elements_of(counter.result()), 2.0 * ((is_rounded ? 4.5 : 0) + (is_transposed ? 3 : 0)),
-                           counter.lanes());
+  const ir::TensorType& result = counter.result();
+  const double words = elements_of(result) * static_cast<double>(dtype_size(result.dtype)) / sizeof(float);
+  if (result.layout.lanes(0) > 1) counter.add_instructions(words, 2.0 * 3, counter.lanes());
   counter.read(0, bytes_of(counter.type(0)));
   counter.write(bytes_of(counter.result()));
 }

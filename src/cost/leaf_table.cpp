@@ -113,14 +113,12 @@ bool takes_widened_pairs(const Signature& s) {
   return product.are_rows_in_f32() && !product.is_encoded() && product.are_pairs();
 }
 
-bool is_packing_rows(const Signature& s) {
-  return is_op(s, "pack") && s.operands[0].rank() == 2 && s.operands[0].dtype == DType::kF32;
+bool is_packing_rows(const Signature& s, DType dtype) {
+  return is_op(s, "pack") && s.operands[0].rank() == 2 && s.operands[0].dtype == dtype;
 }
-bool takes_pack_rows(const Signature& s) {
-  return is_packing_rows(s) && s.result.dtype == DType::kF32 && is_row_tiles(s.result);
-}
+bool takes_pack_rows(const Signature& s) { return is_packing_rows(s, DType::kF32) && is_row_tiles(s.result); }
 bool takes_pack_pairs(const Signature& s) {
-  return is_packing_rows(s) && (is_packed_in_pairs(s.result, 0, 1) || is_row_in_pairs(s.result, 1));
+  return is_packing_rows(s, DType::kBF16) && (is_packed_in_pairs(s.result, 0, 1) || is_row_in_pairs(s.result, 1));
 }
 
 bool takes_pack_quads(const Signature& s) {
@@ -252,7 +250,7 @@ const std::vector<Leaf>& table() {
            "tensor::gemm_few_encoded<{right.lanes}, {rows}, {stream}>({left}, {right}, {{out}, {n}, {m}, {n}}, {k}, "
            "{n.panels});"},
 
-      // Activations into row tiles, or rounded to pairs.
+      // Activations into row tiles, of elements or of pairs.
       {.name = "pack-rows",
        .domain = Domain::kLoop,
        .takes = takes_pack_rows,

@@ -68,6 +68,10 @@ class Op {
   // Whether the result is the operand, lying otherwise in memory: from row-major to packed, or back.
   virtual bool changes_layout() const { return false; }
 
+  // Whether an operand may be rounded to the element type of what it is multiplied by, which changes the result by as
+  // much as one rounding of its elements.
+  virtual bool permits_rounding() const { return false; }
+
   // For an aliased result: whether the operand's content changes.
   virtual bool writes_alias() const { return false; }
 

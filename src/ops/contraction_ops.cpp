@@ -7,7 +7,13 @@ namespace strata::ops {
 void register_contraction_ops() {
   register_structured({
       {"matmul", {"a", "b"}, "c[..., n] = sum(k) a[..., k] * b[k, n]", ResultDType::kF32, ResultLayout::kRowMajor},
-      {"matmul_nt", {"a", "b"}, "c[..., n] = sum(k) a[..., k] * b[n, k]", ResultDType::kF32, ResultLayout::kRowMajor},
+      // Of weights with fewer bits the rows may be rounded to these.
+      {"matmul_nt",
+       {"a", "b"},
+       "c[..., n] = sum(k) a[..., k] * b[n, k]",
+       ResultDType::kF32,
+       ResultLayout::kRowMajor,
+       true},
       {"matmul_tn", {"a", "b"}, "c[m, n] = sum(k) a[k, m] * b[k, n]", ResultDType::kF32, ResultLayout::kRowMajor},
       {"batch_matmul",
        {"a", "b"},

@@ -1,7 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/error.h"
 #include "ops/structured_op.h"
 
 namespace strata::ops {
+namespace {
+
+// A change of precision that no program asks for, but an op permits (ir::Op::permits_rounding): each element to the
+// nearest of the type, even where two are. Its error is relative: at most 2^-8 in bf16, 2^-11 in f16.
+class RoundOp : public StructuredOp {
+ public:
+  RoundOp() : StructuredOp("round", {"x"}, "y[...] = x[...]", ResultDType::kAttribute) {}
+
+ protected:
+  ir::TensorType infer_unplaced(std::span<const ir::TensorType> operands,
+                                const ir::Attributes& attributes) const override {
+    ir::TensorType result = StructuredOp::infer_unplaced(operands, attributes);
+    if (is_floating(operands[0].dtype) && is_floating(result.dtype)) return result;
+    throw usage_error("round: " + std::string(dtype_name(operands[0].dtype)) + " is not rounded to " +
+                          std::string(dtype_name(result.dtype)),
+                      "cast other types than f32, f16 and bf16");
+  }
+};
+
+}  // namespace
 
 // Binary ones broadcast as in NumPy.
 void register_elementwise_ops() {
@@ -32,6 +53,7 @@ void register_elementwise_ops() {
        "y[...] = 0.5 * x[...] * (1 + tanh(0.7978845608028654 * (x[...] + 0.044715 * x[...] * x[...] * x[...])))"},
       {"cast", {"x"}, "y[...] = x[...]", ResultDType::kAttribute},
   });
+  register_op<RoundOp>();
 }
 
 }  // namespace strata::ops

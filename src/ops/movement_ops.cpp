@@ -274,19 +274,18 @@ class LayoutOp : public NamedOp {
   }
 };
 
-// Changes the layout, and the element type where the attribute dtype asks for it.
+// From row-major to packed.
 class PackOp : public LayoutOp {
  public:
   PackOp() : LayoutOp("pack", {"x"}) {}
 
  protected:
   TensorType infer_unplaced(std::span<const TensorType> operands, const Attributes& attributes) const override {
-    static const std::vector<std::string> kKnown = {"dtype", "layout"};
+    static const std::vector<std::string> kKnown = {"layout"};
     ir::check_attribute_names(*this, attributes, kKnown);
     require_row_major(*this, operands[0]);
     TensorType result = operands[0];
     result.layout = ir::layout_attribute(*this, attributes, "layout");
-    result.dtype = ir::dtype_attribute(attributes, "dtype").value_or(result.dtype);
     if (result.layout.is_row_major()) throw usage_error("pack: the layout has no packs", "give one such as <16@0>");
     ir::check_layout(result, "pack");
     return result;

@@ -147,14 +147,17 @@ std::optional<ir::LoopNest> LoopNestOp::loops(std::span<const ir::TensorType> op
 }
 
 StructuredOp::StructuredOp(std::string name, const std::vector<std::string>& operand_names,
-                           const std::string& declaration, ResultDType result_dtype, ResultLayout result_layout)
+                           const std::string& declaration, ResultDType result_dtype, ResultLayout result_layout,
+                           bool permits_rounding)
     : StructuredOp(std::move(name), operand_names, ir::StructuredDeclaration(declaration, operand_names), result_dtype,
-                   result_layout) {}
+                   result_layout, permits_rounding) {}
 
 StructuredOp::StructuredOp(std::string name, const std::vector<std::string>& operand_names,
-                           ir::StructuredDeclaration declaration, ResultDType result_dtype, ResultLayout result_layout)
+                           ir::StructuredDeclaration declaration, ResultDType result_dtype, ResultLayout result_layout,
+                           bool permits_rounding)
     : LoopNestOp(std::move(name), operand_names, declaration.attributes(), result_dtype, result_layout),
-      declaration_(std::move(declaration)) {}
+      declaration_(std::move(declaration)),
+      permits_rounding_(permits_rounding) {}
 
 ir::TensorType StructuredOp::infer_unplaced(std::span<const ir::TensorType> operands,
                                             const ir::Attributes& attributes) const {
@@ -171,7 +174,8 @@ ir::LoopNest StructuredOp::nest(const std::vector<ir::Shape>& shapes, const ir::
 
 void register_structured(const std::vector<StructuredRow>& rows) {
   for (const StructuredRow& row : rows) {
-    register_op<StructuredOp>(row.name, row.operands, row.declaration, row.result_dtype, row.result_layout);
+    register_op<StructuredOp>(row.name, row.operands, row.declaration, row.result_dtype, row.result_layout,
+                              row.permits_rounding);
   }
 }
 

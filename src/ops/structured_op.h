@@ -54,12 +54,13 @@ class StructuredOp : public LoopNestOp {
  public:
   StructuredOp(std::string name, const std::vector<std::string>& operand_names, const std::string& declaration,
                ResultDType result_dtype = ResultDType::kFirstOperand,
-               ResultLayout result_layout = ResultLayout::kFollows);
+               ResultLayout result_layout = ResultLayout::kFollows, bool permits_rounding = false);
 
   const ir::StructuredDeclaration& declaration() const { return declaration_; }
 
   std::optional<int> aliased_operand() const override { return declaration_.updated(); }
   bool writes_alias() const override { return declaration_.updated().has_value(); }
+  bool permits_rounding() const override { return permits_rounding_; }
 
  protected:
   // Checks that the attributes which the body reads are there.
@@ -69,9 +70,10 @@ class StructuredOp : public LoopNestOp {
 
  private:
   StructuredOp(std::string name, const std::vector<std::string>& operand_names, ir::StructuredDeclaration declaration,
-               ResultDType result_dtype, ResultLayout result_layout);
+               ResultDType result_dtype, ResultLayout result_layout, bool permits_rounding);
 
   ir::StructuredDeclaration declaration_;
+  bool permits_rounding_;
 };
 
 // A row of a family's table.
@@ -81,6 +83,7 @@ struct StructuredRow {
   std::string declaration;
   ResultDType result_dtype = ResultDType::kFirstOperand;
   ResultLayout result_layout = ResultLayout::kFollows;
+  bool permits_rounding = false;
 };
 
 void register_structured(const std::vector<StructuredRow>& rows);

@@ -145,7 +145,9 @@ std::vector<std::string> family(std::string_view name) {
   if (name == "MATMUL") return {"batch_matmul", "batch_matmul_nt", "matmul", "matmul_nt", "matmul_tn"};
   std::vector<std::string> names;
   for (const ir::Op* op : ir::all_ops()) {
-    if (op->arity() == (name == "UNARY" ? 1 : 2) && is_elementwise(*op)) names.push_back(op->name());
+    // A rounding stays before the product that permits it, where it is joined to the packing.
+    const bool is_moved = op->name() != "round" && op->arity() == (name == "UNARY" ? 1 : 2);
+    if (is_moved && is_elementwise(*op)) names.push_back(op->name());
   }
   return names;
 }

@@ -86,7 +86,8 @@ class Generator {
   }
 
   // A dot-product unit: `k` neighbours along the reduced iterator stay together. Operands that lanes don't run along
-  // stay as they are, or become what the unit multiplies, in row tiles or, where there is one row, as it lies.
+  // stay as they are, or become what the unit multiplies where the op permits it, in row tiles or, where there is one
+  // row, as it lies.
   void along_pairs(const ir::LoopNest& nest, const machine::Unit& unit, const Axes& axes, const Axes& inner) {
     Candidate candidate = row_major();
     for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -97,7 +98,8 @@ class Generator {
     add(candidate);
     for (std::size_t i = 0; i < axes.size(); ++i) {
       if (axes[i] >= 0 || inner[i] < 0) continue;
-      if (operands_[i].dtype != unit.dtype && !is_floating(unit.dtype)) return;  // rounding needs a scale
+      const bool may_round = op_.permits_rounding() && is_floating(unit.dtype) && is_floating(operands_[i].dtype);
+      if (operands_[i].dtype != unit.dtype && !may_round) return;
       candidate.operands[i] = {{{{unit.k, inner[i]}}}, unit.dtype};
     }
     add(candidate);

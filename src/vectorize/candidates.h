@@ -9,7 +9,8 @@
 
 namespace strata::vectorize {
 
-// The form in which a candidate wants an operand: packed, and of another element type where the unit multiplies that.
+// The form in which a candidate wants an operand: packed, and rounded to another element type where the unit multiplies
+// that and the op permits it.
 struct OperandForm {
   ir::Layout layout;
   DType dtype = DType::kF32;

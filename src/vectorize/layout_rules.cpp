@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 
+#include "base/error.h"
 #include "vectorize/candidates.h"
 
 namespace strata::vectorize {
@@ -23,44 +24,68 @@ bool is_movement_of_memory(const ir::Op& op) {
 
 std::string number(const char* variable, int i) { return variable + std::to_string(i); }
 
-// "matmul_nt{?p}(?x0, ?x1)", or with each operand as OPERAND{?q0}(?x0).
-std::string op_pattern(const ir::Op& op, const std::string& operand = "") {
+std::string applied(const std::string& op, const std::string& payload, const std::string& operand) {
+  return op + "{" + payload + "}(" + operand + ")";
+}
+
+// What becomes of an operand of an op's pattern.
+enum class Operand { kAsItIs, kPacked, kRoundedAndPacked };
+
+// "matmul_nt{?p}(?x0, ?x1)", where operands are packed with pack{?q0}(?x0), rounded with round{?d0}(?x0) inside of it.
+std::string op_pattern(const ir::Op& op, Operand form = Operand::kAsItIs) {
   std::string operands;
   for (int i = 0; i < op.arity(); ++i) {
-    operands += i == 0 ? "" : ", ";
-    operands += operand.empty() ? number("?x", i) : operand + "{" + number("?q", i) + "}(" + number("?x", i) + ")";
+    std::string operand = number("?x", i);
+    if (form == Operand::kRoundedAndPacked) operand = applied("round", number("?d", i), operand);
+    if (form != Operand::kAsItIs) operand = applied("pack", number("?q", i), operand);
+    operands += (i == 0 ? "" : ", ") + operand;
   }
   return op.name() + "{?p}(" + operands + ")";
 }
 
-ir::Attributes pack_attributes(const ir::TensorType& type, const OperandForm& form) {
-  ir::Attributes attributes = {{"layout", form.layout}};
-  if (form.dtype != type.dtype) attributes["dtype"] = form.dtype;
-  return attributes;
+egraph::Payload pack_payload(TensorGraph& tensors, const OperandForm& form) {
+  return form.layout.is_row_major() ? egraph::kIdentity : tensors.payload({{"layout", form.layout}});
 }
 
-egraph::Payload pack_payload(TensorGraph& tensors, const ir::TensorType& type, const OperandForm& form) {
-  return form.layout.is_row_major() ? egraph::kIdentity : tensors.payload(pack_attributes(type, form));
+egraph::Payload round_payload(TensorGraph& tensors, const ir::TensorType& type, const OperandForm& form) {
+  return form.dtype == type.dtype ? egraph::kIdentity : tensors.payload({{"dtype", form.dtype}});
+}
+
+std::optional<ir::TensorType> inferred(const char* op, const ir::TensorType& type, const ir::Attributes& attributes) {
+  try {
+    return ir::get_op(op).infer({{type}}, attributes);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 // Whether every operand can be brought into its form; the summands of a sum can't be rounded.
 bool can_pack(const TensorGraph& tensors, const Match& match, const Candidate& candidate) {
   for (std::size_t i = 0; i < candidate.operands.size(); ++i) {
     const OperandForm& form = candidate.operands[i];
-    const ClassId operand = match.class_of(number("?x", static_cast<int>(i)));
-    if (form.layout.is_row_major()) continue;
-    if (!tensors.infer(ir::get_op("pack"), {operand}, pack_attributes(tensors.type(operand), form))) return false;
+    std::optional<ir::TensorType> type = tensors.type(match.class_of(number("?x", static_cast<int>(i))));
+    if (form.dtype != type->dtype) type = inferred("round", *type, {{"dtype", form.dtype}});
+    if (type && !form.layout.is_row_major()) type = inferred("pack", *type, {{"layout", form.layout}});
+    if (!type) return false;
   }
   return true;
 }
 
-// Binds the payloads ?q0... of the operands' packs to what a candidate wants, and ?u to whether the result needs
-// unpacking.
+bool rounds(const std::vector<ir::TensorType>& types, const Candidate& candidate) {
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (candidate.operands[i].dtype != types[i].dtype) return true;
+  }
+  return false;
+}
+
+// Binds the payloads ?q0... of the operands' packs to what a candidate wants, where it rounds operands ?d0... of their
+// roundings, and ?u to whether the result needs unpacking.
 void bind_candidate(TensorGraph& tensors, const ir::Op& op, std::vector<ir::TensorType> types,
-                    const ir::Attributes& attributes, const Candidate& candidate, Match& match) {
+                    const ir::Attributes& attributes, const Candidate& candidate, bool is_rounded, Match& match) {
   for (int i = 0; i < op.arity(); ++i) {
     const OperandForm& form = candidate.operands[i];
-    match.bind_payload(number("?q", i), pack_payload(tensors, types[i], form));
+    match.bind_payload(number("?q", i), pack_payload(tensors, form));
+    if (is_rounded) match.bind_payload(number("?d", i), round_payload(tensors, types[i], form));
     types[i].layout = form.layout;
     types[i].dtype = form.dtype;
   }
@@ -69,8 +94,9 @@ void bind_candidate(TensorGraph& tensors, const ir::Op& op, std::vector<ir::Tens
 }
 
 // op(x, y) = unpack(op(pack(x), pack(y))), in each of the op's candidates. Of those an operand may stay as it lies, and
-// the result may lie in rows by itself.
-Rewrite vectorize_rule(TensorGraph& tensors, const machine::Machine& machine, const ir::Op& op) {
+// the result may lie in rows by itself. Of the candidates it takes those that round an operand,
+// unpack(op(pack(round(x)), pack(y))), or those that don't.
+Rewrite candidates_rule(TensorGraph& tensors, const machine::Machine& machine, const ir::Op& op, bool is_rounded) {
   // The right sides follow from the operands alone: a match whose root has merged has them already.
   auto done = std::make_shared<std::set<std::pair<std::vector<ClassId>, egraph::Payload>>>();
   const auto is_running = [&tensors, &op, done](EGraph& graph, Match& match) {
@@ -79,16 +105,18 @@ Rewrite vectorize_rule(TensorGraph& tensors, const machine::Machine& machine, co
     for (int i = 0; i < op.arity(); ++i) operands.push_back(graph.find(match.class_of(number("?x", i))));
     return done->emplace(std::move(operands), match.payload_of("?p")).second;
   };
-  Rewrite rule = egraph::make_rewrite(tensors.symbols(), "vectorize-" + op.name(), "?r = " + op_pattern(op),
-                                      "?r = unpack{?u}(" + op_pattern(op, "pack") + ")", is_running);
-  rule.choices = [&tensors, &machine, &op](EGraph&, const Match& match) {
+  const Operand form = is_rounded ? Operand::kRoundedAndPacked : Operand::kPacked;
+  Rewrite rule =
+      egraph::make_rewrite(tensors.symbols(), (is_rounded ? "round-" : "vectorize-") + op.name(),
+                           "?r = " + op_pattern(op), "?r = unpack{?u}(" + op_pattern(op, form) + ")", is_running);
+  rule.choices = [&tensors, &machine, &op, is_rounded](EGraph&, const Match& match) {
     std::vector<ir::TensorType> types;
     for (int i = 0; i < op.arity(); ++i) types.push_back(tensors.type(match.class_of(number("?x", i))));
     const ir::Attributes attributes = tensors.attributes(match.payload_of("?p"));
     std::vector<Match> ways;
     for (const Candidate& candidate : candidates(op, types, attributes, machine)) {
-      if (!can_pack(tensors, match, candidate)) continue;
-      bind_candidate(tensors, op, types, attributes, candidate, ways.emplace_back(match));
+      if (rounds(types, candidate) != is_rounded || !can_pack(tensors, match, candidate)) continue;
+      bind_candidate(tensors, op, types, attributes, candidate, is_rounded, ways.emplace_back(match));
     }
     return ways;
   };
@@ -105,7 +133,7 @@ egraph::Guard encodes(TensorGraph& tensors, const machine::Machine& machine, con
     ir::Attributes attributes = tensors.attributes(match.payload_of("?q"));
     auto& layout = std::get<ir::Layout>(attributes.at("layout"));
     const rules::Elements& elements = tensors.facts(constant).elements;
-    if (layout.encoding != nullptr || layout.packs.empty() || attributes.contains("dtype")) return false;
+    if (layout.encoding != nullptr || layout.packs.empty()) return false;
     if (!is_allowed || !elements || !encoding::encodes(encoding, *elements)) return false;
     if (layout.packs[0].axis != 0 || layout.packs[0].is_ragged) return false;
     layout = ir::encoded_layout(encoding, layout.packs[0].lanes);
@@ -158,7 +186,8 @@ std::vector<const encoding::Encoding*> decodable(const machine::Machine& machine
 std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& machine) {
   std::vector<Rewrite> rules;
   for (const ir::Op* op : ir::all_ops()) {
-    if (!is_movement_of_memory(*op)) rules.push_back(vectorize_rule(tensors, machine, *op));
+    if (!is_movement_of_memory(*op)) rules.push_back(candidates_rule(tensors, machine, *op, false));
+    if (op->permits_rounding()) rules.push_back(candidates_rule(tensors, machine, *op, true));
   }
   const auto add = [&](const char* name, const char* lhs, const char* rhs, egraph::Guard guard) {
     rules.push_back(egraph::make_rewrite(tensors.symbols(), name, lhs, rhs, std::move(guard)));

@@ -42,7 +42,8 @@ const std::vector<ConstantCase>& constant_cases() {
       {{"tied_embedding", "%ids: i32[seq]",
         R"(    %w = weight "w" : bf16[31, 33]
     %e = gather(%w, %ids) : f32[seq, 33]
-    %p = pack(%w) {dtype = f32, layout = <16@0>} : f32[31, 33]<16@0>
+    %c = cast(%w) {dtype = f32} : f32[31, 33]
+    %p = pack(%c) {layout = <16@0>} : f32[31, 33]<16@0>
     %x = pack(%e) {layout = <4@0>} : f32[seq, 33]<4@0>
     %y = matmul_nt(%x, %p) : f32[seq, 31]
 )",
@@ -127,9 +128,11 @@ TEST(Constants, AreArgumentsOfCalls) {
                     R"(    %a = weight "a" : bf16[12, 16]
     %b = weight "b" : bf16[4, 16]
     %ab = concat(%a, %b) {axis = 0} : bf16[16, 16]
-    %w0 = pack(%ab) {dtype = f32, layout = <16@0>} : f32[16, 16]<16@0>
+    %abf = cast(%ab) {dtype = f32} : f32[16, 16]
+    %w0 = pack(%abf) {layout = <16@0>} : f32[16, 16]<16@0>
     %ba = concat(%b, %a) {axis = 0} : bf16[16, 16]
-    %w1 = pack(%ba) {dtype = f32, layout = <16@0>} : f32[16, 16]<16@0>
+    %baf = cast(%ba) {dtype = f32} : f32[16, 16]
+    %w1 = pack(%baf) {layout = <16@0>} : f32[16, 16]<16@0>
     %s = weight "s" : f32[16]
     %e = exp(%s) : f32[16]
     %0 = call @layer(%x, %w0, %e) : (f32[seq, 16])
@@ -257,8 +260,8 @@ class ConstantWriter {
   Matrix pack(const Matrix& a) {
     const std::string layout = std::array{"<16@0>", "<4@0, 2@1>", "<8@1>", "<2@1, 4@0>"}[random_() % 4];
     const std::string dtype = any_dtype();
-    return emit("pack(" + a.name + ") {dtype = " + dtype + ", layout = " + layout + "}", {"", a.rows, a.columns, dtype},
-                layout);
+    const Matrix rounded = emit("round(" + a.name + ") {dtype = " + dtype + "}", {"", a.rows, a.columns, dtype});
+    return emit("pack(" + rounded.name + ") {layout = " + layout + "}", rounded, layout);
   }
 
   std::mt19937_64 random_;
@@ -356,7 +359,8 @@ TEST(Constants, FillTheSectionOfAPackage) {
     %c = concat(%a, %d) {axis = 0} : f32[3000, 1500]
     %q = pack(%c) {layout = <16@0>} : f32[3000, 1500]<16@0>
     %t = transpose(%c) {perm = [1, 0]} : f32[1500, 3000]
-    %p = pack(%t) {dtype = bf16, layout = <16@0, 2@1>} : bf16[1500, 3000]<16@0, 2@1>
+    %r = round(%t) {dtype = bf16} : bf16[1500, 3000]
+    %p = pack(%r) {layout = <16@0, 2@1>} : bf16[1500, 3000]<16@0, 2@1>
     %y = matmul_nt(%x, %q) : f32[1, 3000]
     %z = matmul_nt(%y, %p) : f32[1, 1500]
     %v = matmul_nt(%z, %d) : f32[1, 1000]

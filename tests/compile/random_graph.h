@@ -344,7 +344,8 @@ class RandomGraph {
   }
 
   void add_cast(Body& body) {
-    const Expr* const narrow = same_size("cast", any(body), {{"dtype", pick({DType::kF16, DType::kBF16})}});
+    const Expr* const narrow =
+        same_size(pick({"cast", "round"}), any(body), {{"dtype", pick({DType::kF16, DType::kBF16})}});
     add(body, chance(50) ? same_size("cast", narrow, {{"dtype", DType::kF32}}) : narrow);
   }
 

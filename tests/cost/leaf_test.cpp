@@ -121,8 +121,7 @@ TEST(Leaf, ViewsHaveNoCode) {
   EXPECT_EQ(taken("%a: f32[seq, 64]", "slice(%a) {axis = 1, begin = 8, end = 24} : f32[seq, 16]"), "view");
   EXPECT_EQ(taken("%a: f32[seq, 64]", "pack(%a) {layout = <16@1>} : f32[seq, 64]<16@1>"), "view");
   EXPECT_EQ(taken("%a: f32[seq, 64]", "pack(%a) {layout = <6@0>} : f32[seq, 64]<6@0>"), "pack-rows");
-  EXPECT_EQ(taken("%a: f32[seq, 64]", "pack(%a) {dtype = bf16, layout = <6@0, 2@1>} : bf16[seq, 64]<6@0, 2@1>"),
-            "pack-pairs");
+  EXPECT_EQ(taken("%a: bf16[seq, 64]", "pack(%a) {layout = <6@0, 2@1>} : bf16[seq, 64]<6@0, 2@1>"), "pack-pairs");
 }
 
 }  // namespace

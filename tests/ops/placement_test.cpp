@@ -59,7 +59,7 @@ TEST(Signatures, PartsOfAnyCombinerMoveUnchanged) {
                    "x: P(product) -> P(product)"}));
   EXPECT_EQ(texts("transpose", {bf16({2, 4})}, {{"perm", Ints{1, 0}}}),
             (Texts{"x: S(1) -> S(0)", "x: S(0) -> S(1)", "x: P(max) -> P(max)", "x: P(min) -> P(min)"}));
-  EXPECT_EQ(texts("pack", {f32({2, 4})}, {{"layout", ir::Layout{{{2, 0}}}}, {"dtype", DType::kBF16}}),
+  EXPECT_EQ(texts("round", {f32({2, 4})}, {{"dtype", DType::kBF16}}),
             (Texts{"x: S(0) -> S(0)", "x: S(1) -> S(1)", "x: P(max) -> P(max)", "x: P(min) -> P(min)"}))
       << "the sum of rounded summands is not the rounded sum";
 }
@@ -273,7 +273,7 @@ std::vector<Case> cases(Extents& size, int devices) {
       {"reshape", {f32({m * n, k})}, {{"shape", Ints{m, n, 1, k}}}},
       {"reshape", {f32({m, n})}, {{"shape", Ints{n, m}}}},
       {"pack", {f32({m, n})}, {{"layout", ir::Layout{{{4, 0}}}}}},
-      {"pack", {f32({m, n})}, {{"layout", ir::Layout{{{4, 0}}}}, {"dtype", DType::kBF16}}},
+      {"round", {f32({m, n})}, {{"dtype", DType::kBF16}}},
       {"unpack", {{DType::kF32, {m, n}, {{{4, 0}}}}}},
       {"cast", {bf16({m, n})}, {{"dtype", DType::kF32}}},
       {"cast", {f32({m, n})}, {{"dtype", DType::kBF16}}},

@@ -188,7 +188,13 @@ inline const std::vector<NearMiss>& near_misses() {
        "%7 = grouped_matmul(%6, %t) : f32[2, 3, 3]"},
       {"pack-of-unpack", "%0 = unpack(%l) : f32[8, 6]; %1 = pack(%0) {layout = <8@0>} : f32[8, 6]<8@0>"},
       {"unpack-of-pack",
-       "%0 = pack(%x) {dtype = bf16, layout = <4@0>} : bf16[4, 6]<4@0>; %1 = unpack(%0) : bf16[4, 6]"},
+       "%2 = round(%x) {dtype = bf16} : bf16[4, 6]; %0 = pack(%2) {layout = <4@0>} : bf16[4, 6]<4@0>; "
+       "%1 = cast(%0) {dtype = f32} : f32[4, 6]<4@0>; %3 = unpack(%1) : f32[4, 6]"},
+      // Weights that are no narrower, and an op that does not permit it.
+      {"round-matmul_nt",
+       "%0 = matmul_nt(%x, %m) : f32[4, 5]; %1 = transpose(%bm) {perm = [1, 0]} : bf16[6, 5]; %2 = matmul(%x, %1) : "
+       "f32[4, 5]",
+       "%0, %2"},
       {"identity-packed-reshape",
        "%0 = pack(%x) {layout = <2@1>} : f32[4, 6]<2@1>; %1 = reshape(%0) {shape = [6, 4]} : f32[6, 4]<2@1>"},
       // A number of no axes has no lanes.

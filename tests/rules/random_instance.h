@@ -235,6 +235,7 @@ class InstanceWriter {
     if (name == "reshape") return {{"shape", new_shape(x)}};
     if (name == "concat") return {{"axis", below(std::max(1, x.rank()))}};
     if (name == "cast") return {{"dtype", pick({DType::kF32, DType::kF32, DType::kF16, DType::kBF16})}};
+    if (name == "round") return {{"dtype", pick({DType::kF32, DType::kF16, DType::kBF16})}};
     if (name == "pack") return {{"layout", packed(x).layout}};
     if (name == "rms_norm" || name == "layer_norm") return {{"eps", 1e-3}};
     if (name == "window_mask") return {{"window", pick<std::int64_t>({1, 3, 20})}};

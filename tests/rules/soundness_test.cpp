@@ -86,7 +86,7 @@ TEST(Soundness, Movement) { expect_sound(cases_of(movement_table(), 0)); }
 
 TEST(Soundness, Elementwise) { expect_sound(cases_of(elementwise_table(), 1e-6)); }
 
-// Matrix units take operands in 16 bits where they are given so.
+// What packs is exact; what rounds an operand is as far from it as bf16.
 TEST(Soundness, Layout) {
   const auto machine = machine::load("avx512-zen5");
   TensorGraph names;
@@ -95,7 +95,7 @@ TEST(Soundness, Layout) {
     const auto make = [&machine, number = cases.size()](TensorGraph& tensors) {
       return std::move(vectorize::layout_rules(tensors, machine)[number]);
     };
-    cases.push_back({rule.name, make, 1e-2});
+    cases.push_back({rule.name, make, rule.name.starts_with("round-") ? 1e-2 : 1e-6});
   }
   std::erase_if(cases, [](const Case& rule) { return kWithoutCandidates.contains(rule.name); });
   expect_sound(cases);

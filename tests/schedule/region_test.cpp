@@ -116,11 +116,12 @@ TEST(Region, ATileOfRowsIsMadeBeforeALeafReadsIt) {
 
 TEST(Region, ATileMayBeOneRow) {
   EXPECT_EQ(
-      region("%x: f32[1, 64]<16@1>, %w: f32[64]<16@0>",
-             "    %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[1, 64]<16@1>\n    %1 = unpack(%0) : f32[1, 64]\n"
-             "    %2 = pack(%1) {dtype = bf16, layout = <2@1>} : bf16[1, 64]<2@1>\n    return %2\n"),
-      "parallel i0 by 1 { serial i0 by 1 { buffer tile1: f32[64] in L1 vector i1 by 16 { stage 0 } vector i1 by 16 { "
-      "stage 1 into tile1 } leaf pack-pairs } }");
+      region("%x: f32[1, 63]<16~@1>, %w: f32[63]<16~@0>",
+             "    %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[1, 63]<16~@1>\n"
+             "    %1 = round(%0) {dtype = bf16} : bf16[1, 63]<16~@1>\n    %2 = unpack(%1) : bf16[1, 63]\n"
+             "    %3 = pack(%2) {layout = <2@1>} : bf16[1, 63]<2@1>\n    return %3\n"),
+      "parallel i0 by 1 { serial i0 by 1 { buffer tile2: bf16[63] in L1 vector i1 by 16 { stage 0 } vector i1 by 16 { "
+      "stage 1 in lanes stage 2 into tile2 } leaf pack-pairs } }");
 }
 
 // In the type that they have.

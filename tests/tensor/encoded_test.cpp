@@ -104,7 +104,8 @@ Problem<T> problem_of(std::int64_t m, std::int64_t n, std::int64_t k, const Fill
 template <int L, int MR, class T>
 std::vector<bf16> tiles_of(const Problem<T>& problem, bf16) {
   std::vector<bf16> a(packed_row_pairs_elements(MR, problem.m, problem.k));
-  pack_rows_pairs<L, MR>(problem.a.data(), problem.k, problem.m, problem.k, a.data());
+  const std::vector<bf16> rows(problem.a.begin(), problem.a.end());
+  pack_rows_pairs<L, MR>(rows.data(), problem.k, problem.m, problem.k, a.data());
   return a;
 }
 template <int L, int MR, class T>

@@ -32,7 +32,8 @@ void check_gemv_of_pairs() {
       const Problem<bf16> problem{Rows, n, k};
       const auto b = packed<L, BLayout::kPairs>(problem);
       std::vector<bf16> a(packed_row_pairs_elements(1, Rows, k));
-      pack_rows_pairs<L, 1>(problem.a.data(), k, Rows, k, a.data());
+      const std::vector<bf16> rows(problem.a.begin(), problem.a.end());
+      pack_rows_pairs<L, 1>(rows.data(), k, Rows, k, a.data());
       const std::int64_t lda = div_up(k, 2) * 2;
       auto c = problem.untouched();
       const std::int64_t panels = div_up(n, L), middle = panels / 2;
@@ -75,7 +76,8 @@ void check_gemm_size(const Problem<T>& problem, Blocks blocks = {}) {
     pack_rows<L, MR>(problem.a.data(), k, m, k, a.data());
   } else {
     a.resize(packed_row_pairs_elements(MR, m, k));
-    pack_rows_pairs<L, MR>(problem.a.data(), k, m, k, a.data());
+    const std::vector<bf16> rows(problem.a.begin(), problem.a.end());
+    pack_rows_pairs<L, MR>(rows.data(), k, m, k, a.data());
   }
   std::vector<float> scratch(widened_elements(L, NV, k));
   auto c = problem.untouched();

@@ -58,7 +58,8 @@ void check_size(const Matrix& x) {
     }
   };
   check(false, [&](void* out) { pack_rows<L, MR>(x.data(), x.ld, x.m, x.k, static_cast<float*>(out)); });
-  check(true, [&](void* out) { pack_rows_pairs<L, MR>(x.data(), x.ld, x.m, x.k, static_cast<bf16*>(out)); });
+  const std::vector<bf16> halves(x.data(), x.data() + x.m * x.ld);
+  check(true, [&](void* out) { pack_rows_pairs<L, MR>(halves.data(), x.ld, x.m, x.k, static_cast<bf16*>(out)); });
 }
 
 template <int L, int... MR>
@@ -85,7 +86,8 @@ TEST(Pack, RowsArePaddedWithZeros) {
 }
 
 TEST(Pack, RowPairsArePaddedWithZeros) {
-  const std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8, 9};  // [3][3]
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8, 9};  // [3][3]
+  const std::vector<bf16> x(values.begin(), values.end());
   std::vector<bf16> out(packed_row_pairs_elements(2, 3, 3), bf16(-1.0f));
   pack_rows_pairs<4, 2>(x.data(), 3, 3, 3, out.data());
   const std::vector<float> expected = {1, 2, 4, 5, 3, 0, 6, 0, 7, 8, 0, 0, 9, 0, 0, 0};

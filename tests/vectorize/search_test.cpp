@@ -149,7 +149,7 @@ TEST(Search, VersionsShareConstantsAndStates) {
     EXPECT_TRUE(contains(text, "pack(%6) {layout = <16@0, 2@1>} : bf16[512, 128]<16@0, 2@1>")) << text;
     EXPECT_TRUE(contains(text, "%k: bf16[2, ctx, 64]<16@1, 2@2>, %v: bf16[2, ctx, 64]<16@2, 2@1>, ")) << text;
   }
-  EXPECT_TRUE(contains(planned.many, std::string("{dtype = bf16, layout = ") + kRowTile + ", 2@1>}")) << planned.many;
+  EXPECT_TRUE(contains(planned.many, std::string("{layout = ") + kRowTile + ", 2@1>} : bf16")) << planned.many;
 }
 
 TEST(Search, FollowsTheLanesOfTheMachine) {
@@ -200,8 +200,7 @@ TEST(Search, BytesLieAsTheUnitTakesThem) {
 TEST(Search, RowTilesFollowTheRegisters) {
   const Machine few = changed([](Machine& m) { m.vector_registers.count = 8; });
   const Planned planned = plan(few);
-  EXPECT_TRUE(contains(planned.many, std::string("{dtype = bf16, layout = ") + kRowTileOfEight + ", 2@1>}"))
-      << planned.many;
+  EXPECT_TRUE(contains(planned.many, std::string("{layout = ") + kRowTileOfEight + ", 2@1>} : bf16")) << planned.many;
   EXPECT_FALSE(contains(planned.many, kRowTile + std::string(","))) << planned.many;
 }
 
@@ -335,7 +334,7 @@ TEST(Search, OneRowMeetsManyWeightsInPairs) {
                                                "test");
     return ir::to_text(search({{"all", &module, {"main"}, {{1}}}}, machine, {}).modules[0]);
   };
-  const std::string rounded = "pack(%x) {dtype = bf16, layout = <2@1>} : bf16[1, 1024]<2@1>";
+  const std::string rounded = "{layout = <2@1>} : bf16[1, 1024]<2@1>";
   EXPECT_TRUE(contains(planned(4096, zen5()), rounded));
   EXPECT_FALSE(contains(planned(16, zen5()), rounded));
   const Machine slow = changed([](Machine& m) {
@@ -408,7 +407,7 @@ TEST(Search, WeightsOfFewExponentsAreEncoded) {
   const std::string text = plan_known_table(few, zen5());
   EXPECT_TRUE(contains(text, "%w: " + encoded)) << text;
   EXPECT_TRUE(contains(text, "pack(%0) {layout = <16@0, 2@1, bf16_12>} : " + encoded)) << text;
-  EXPECT_TRUE(contains(text, "dtype = bf16, layout = <2@1>")) << text;
+  EXPECT_TRUE(contains(text, "{layout = <2@1>} : bf16")) << text;
 
   const encoding::WeightStatistics many = {{"table", exponents_between(100, 124, 1 << 18)}};
   EXPECT_FALSE(has_encoding(plan_known_table(many, zen5()))) << "ten exponents of 25 are not in the table";
@@ -422,7 +421,7 @@ TEST(Search, WeightsOfFewExponentsAreEncoded) {
       changed([](Machine& m) { std::erase_if(m.units, [](const machine::Unit& unit) { return unit.k > 1; }); });
   const std::string widened = plan_known_table(few, lanes);
   EXPECT_TRUE(contains(widened, "%w: " + encoded)) << widened;
-  EXPECT_FALSE(contains(widened, "dtype = bf16, layout = <2@1>")) << "no unit multiplies pairs";
+  EXPECT_FALSE(contains(widened, "{layout = <2@1>} : bf16")) << "no unit multiplies pairs";
   const Machine slow = changed([](Machine& m) { m.vector_registers.byte_lookup = false; });
   EXPECT_FALSE(has_encoding(plan_known_table(few, slow))) << "no instruction looks bytes up";
 }
