@@ -7,6 +7,7 @@ tried where there are at most MANY of them, or SOME of a command that takes long
 import os
 import random
 import subprocess
+import sys
 import time
 import unittest
 from pathlib import Path
@@ -96,6 +97,14 @@ class FaultsTest(StrataTest):
         can_not_open = lasting and "open" in calls
         self.assertTrue(can_not_open or self.left_behind() == [], what + str(self.left_behind()))
 
+    def check_and_say(self, *case):
+        """A sweep of hours says at once what it found."""
+        try:
+            self.check(*case)
+        except AssertionError as failure:
+            print(failure, file=sys.stderr, flush=True)
+            raise
+
     def fail_calls(self, commands, calls, errors, allowed, few=FEW):
         for command in commands:
             with self.subTest(command=command):
@@ -106,7 +115,7 @@ class FaultsTest(StrataTest):
                 for error in errors:
                     for at in self.numbers(command, calls, few):
                         with self.subTest(command=command, at=at, lasting=lasting, error=error):
-                            self.check(command, allowed, calls, at, lasting, error)
+                            self.check_and_say(command, allowed, calls, at, lasting, error)
             # What the faults left in the cache is sound.
             with self.subTest(command=command, after="the faults"):
                 code, out, err, written = self.run_with(command)
