@@ -4,7 +4,6 @@
 #include <execinfo.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <exception>
 
@@ -22,10 +21,7 @@ namespace strata::cli {
 namespace {
 
 [[noreturn]] void on_terminate() {
-  static std::atomic_flag ending;
-  if (ending.test_and_set()) {
-    while (true) ::pause();  // another thread is at it
-  }
+  take_last_word();
   if (has_allocation_failed()) {
     FailureLine(kOutOfMemory, kMemoryRemedy).print();
     leave(static_cast<int>(ExitCode::kResource));

@@ -44,6 +44,7 @@ void on_bus_error(int signal, siginfo_t* info, void*) {
     install(signal, SIG_DFL);
     return;
   }
+  take_last_word();
   say("strata: error: the file was cut while it was in use, or can't be read, ");
   say(path);
   say("; make it whole and run again\n");
@@ -78,6 +79,12 @@ void wait_for(int descriptor, short events) {
 }
 
 }  // namespace
+
+void take_last_word() {
+  static std::atomic_flag is_taken;
+  if (!is_taken.test_and_set()) return;
+  while (true) ::pause();
+}
 
 void leave(int code) {
   remove_temporary_files();

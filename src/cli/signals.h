@@ -24,6 +24,10 @@ void set_interrupt_policy(InterruptPolicy policy);
 // Ends the process without unwinding: temporary files are removed, the terminal is as it was. Async-signal-safe.
 [[noreturn]] void leave(int code);
 
+// Before the line that says why: only the first thread comes back, since others may fail at the same moment, and one
+// line is enough. Async-signal-safe.
+void take_last_word();
+
 // SIGINT, SIGTERM, SIGHUP or 0.
 int pending_signal();
 void clear_pending_interrupt();

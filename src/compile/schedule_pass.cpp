@@ -21,6 +21,18 @@ void verify_barriers(const Schedule& schedule) {
   }
 }
 
+// Takes the trees of a text in place of the default ones.
+void read_trees(std::string_view text, const std::string& origin, const machine::Machine& machine, Schedule& schedule) {
+  schedule::read_schedule(text, origin, schedule.functions, machine);
+  try {
+    verify_trees(schedule, machine);
+    schedule.buffers = buffer::plan_buffers(schedule.functions);
+    verify_barriers(schedule);
+  } catch (const std::logic_error& error) {
+    throw model_error(error.what(), origin, "see docs/design.md, Tile trees");
+  }
+}
+
 }  // namespace
 
 Schedule schedule_module(const ir::Module& module, const machine::Machine& machine, const ScheduleOptions& options,
@@ -31,16 +43,7 @@ Schedule schedule_module(const ir::Module& module, const machine::Machine& machi
   buffer::place_barriers(schedule.functions, schedule.buffers);
   verify_trees(schedule, machine);
   verify_barriers(schedule);
-  schedule::predict(schedule.functions, machine, options.threads);
-  if (text.empty()) return schedule;
-  schedule::read_schedule(text, origin, schedule.functions, machine);
-  try {
-    verify_trees(schedule, machine);
-    schedule.buffers = buffer::plan_buffers(schedule.functions);
-    verify_barriers(schedule);
-  } catch (const std::logic_error& error) {
-    throw model_error(error.what(), origin, "see docs/design.md, Tile trees");
-  }
+  if (!text.empty()) read_trees(text, origin, machine, schedule);
   schedule::predict(schedule.functions, machine, options.threads);
   return schedule;
 }

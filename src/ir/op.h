@@ -72,6 +72,9 @@ class Op {
   // much as one rounding of its elements.
   virtual bool permits_rounding() const { return false; }
 
+  // Whether it is there because the op that reads it permits it: rules leave it where it stands.
+  virtual bool is_permitted_by_reader() const { return false; }
+
   // For an aliased result: whether the operand's content changes.
   virtual bool writes_alias() const { return false; }
 

@@ -11,6 +11,8 @@ class RoundOp : public StructuredOp {
  public:
   RoundOp() : StructuredOp("round", {"x"}, "y[...] = x[...]", ResultDType::kAttribute) {}
 
+  bool is_permitted_by_reader() const override { return true; }
+
  protected:
   ir::TensorType infer_unplaced(std::span<const ir::TensorType> operands,
                                 const ir::Attributes& attributes) const override {

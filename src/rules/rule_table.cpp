@@ -145,8 +145,7 @@ std::vector<std::string> family(std::string_view name) {
   if (name == "MATMUL") return {"batch_matmul", "batch_matmul_nt", "matmul", "matmul_nt", "matmul_tn"};
   std::vector<std::string> names;
   for (const ir::Op* op : ir::all_ops()) {
-    // A rounding stays before the product that permits it, where it is joined to the packing.
-    const bool is_moved = op->name() != "round" && op->arity() == (name == "UNARY" ? 1 : 2);
+    const bool is_moved = op->arity() == (name == "UNARY" ? 1 : 2) && !op->is_permitted_by_reader();
     if (is_moved && is_elementwise(*op)) names.push_back(op->name());
   }
   return names;

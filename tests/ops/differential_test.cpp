@@ -138,15 +138,22 @@ TEST(Differential, CacheAppend) {
   }
 }
 
+struct AttentionOperands {
+  Value q, k, v, positions;
+};
+
+// Of several heads of queries for one of keys and values.
+AttentionOperands attention_operands(Sizes& size, std::int64_t most_context, unsigned seed) {
+  const std::int64_t kv_heads = size(1, 3), heads = kv_heads * size(1, 4), context = size(1, most_context);
+  const std::int64_t dim = size(1, 8), seq = size(1, 4);
+  return {random_tensor({seq, heads, dim}, seed, -2, 2), random_tensor({kv_heads, context, dim}, seed + 100, -2, 2),
+          random_tensor({kv_heads, context, dim}, seed + 200), size.integers(seq, context)};
+}
+
 void check_attention(const std::string& name, bool is_windowed, bool is_capped) {
   for (unsigned seed = 0; seed < 30; ++seed) {
     Sizes size(seed);
-    const std::int64_t kv_heads = size(1, 3), heads = kv_heads * size(1, 4), context = size(1, 300);
-    const std::int64_t dim = size(1, 8), seq = size(1, 4);
-    const Value q = random_tensor({seq, heads, dim}, seed, -2, 2);
-    const Value k = random_tensor({kv_heads, context, dim}, seed + 100, -2, 2);
-    const Value v = random_tensor({kv_heads, context, dim}, seed + 200);
-    const Value positions = size.integers(seq, context);
+    const auto [q, k, v, positions] = attention_operands(size, 300, seed);
     const AttentionVariant variant{0.7, is_capped ? 0.9 : 0, is_windowed ? size(1, 40) : 0};
     ir::Attributes attributes = {{"scale", variant.scale}};
     if (is_windowed) attributes["window"] = variant.window;
@@ -175,16 +182,11 @@ TEST(Differential, AttentionReadsNothingOutsideOfItsBounds) {
   }
 }
 
-// Attention op by op, with one head of keys and values for several of queries.
+// Attention op by op.
 void check_attention_in_parts(bool is_windowed) {
   for (unsigned seed = 0; seed < 30; ++seed) {
     Sizes size(seed);
-    const std::int64_t kv_heads = size(1, 3), heads = kv_heads * size(1, 4), context = size(1, 40);
-    const std::int64_t dim = size(1, 8), seq = size(1, 4);
-    const Value q = random_tensor({seq, heads, dim}, seed, -2, 2);
-    const Value k = random_tensor({kv_heads, context, dim}, seed + 100, -2, 2);
-    const Value v = random_tensor({kv_heads, context, dim}, seed + 200);
-    const Value positions = size.integers(seq, context);
+    const auto [q, k, v, positions] = attention_operands(size, 40, seed);
     const AttentionVariant variant{1, 0, is_windowed ? size(1, 40) : 0};
     const ir::Attributes swapped = {{"perm", std::vector<std::int64_t>{1, 0, 2}}};
     const Value scores = run_op("grouped_matmul_nt", {run_op("transpose", {q}, swapped), k});
