@@ -58,7 +58,7 @@ void check_size(const Matrix& x) {
     }
   };
   check(false, [&](void* out) { pack_rows<L, MR>(x.data(), x.ld, x.m, x.k, static_cast<float*>(out)); });
-  const std::vector<bf16> halves(x.data(), x.data() + x.m * x.ld);
+  const std::vector<bf16> halves(x.data(), x.data() + x.words.size());
   check(true, [&](void* out) { pack_rows_pairs<L, MR>(halves.data(), x.ld, x.m, x.k, static_cast<bf16*>(out)); });
 }
 
