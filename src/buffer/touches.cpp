@@ -70,8 +70,8 @@ class Toucher {
   std::vector<Touch> run() {
     if (op_.nest) {
       for (const schedule::StridedAccess& access : op_.nest->accesses) {
-        const std::optional<Address> address =
-            access.symbolic_offsets.empty() ? std::optional(Address{access.strides, access.offset}) : std::nullopt;
+        const bool is_strided = access.symbolic_offsets.empty() && access.divided.empty();
+        const auto address = is_strided ? std::optional(Address{access.strides, access.offset}) : std::nullopt;
         add(op_.inputs[static_cast<std::size_t>(access.operand)], 0, false, address);
       }
       for (std::size_t stage = 0; stage < op_.made.size(); ++stage) {

@@ -133,10 +133,14 @@ StageCode::Code StageCode::emit_access(const schedule::StridedAccess& access, in
     const std::string name = variable(static_cast<int>(i));
     index += " + " + (stride == ir::Dim(1) ? name : name + " * " + cpp_size(stride));
   }
+  for (const schedule::DividedStride& divided : access.divided) {
+    const std::string name = variable(divided.iterator) + (divided.is_remainder ? " % " : " / ");
+    index += " + " + name + std::to_string(divided.divisor) + " * " + cpp_size(divided.stride);
+  }
   for (const ir::Dim& offset : access.symbolic_offsets) index += " + " + cpp_size(offset);
   if (access.offset != 0) index += " + " + std::to_string(access.offset);
-  const ir::Dim step = vector_iterator >= 0 ? access.strides[static_cast<std::size_t>(vector_iterator)] : ir::Dim(0);
-  return load(operand.pointer + index, step);
+  const auto step = vector_iterator >= 0 ? schedule::stride_in_lanes(access, vector_iterator) : ir::Dim(0);
+  return load(operand.pointer + index, step.value_or(ir::Dim(1)));
 }
 
 StageCode::Code StageCode::emit_call(const ScalarExpr& body, int vector_iterator) const {

@@ -221,6 +221,10 @@ class MappedElements : public ElementSource {
     const schedule::StridedAccess& a = nest_.accesses[static_cast<std::size_t>(access)];
     std::int64_t index = a.offset;
     for (std::size_t i = 0; i < at.size(); ++i) index += a.strides[i].factor() * at[i];
+    for (const schedule::DividedStride& divided : a.divided) {
+      const std::int64_t of = at[static_cast<std::size_t>(divided.iterator)];
+      index += divided.stride.factor() * (divided.is_remainder ? of % divided.divisor : of / divided.divisor);
+    }
     return index;
   }
 
@@ -343,7 +347,7 @@ class Builder {
     if (!loops || loops->stages.size() != 1 || loops->result().combiner != ir::Combiner::kNone) return nullptr;
     if (keeps_elements(*loops, value)) return converted(value);
     auto nest = schedule::strided_nest(*loops, strides);
-    if (!nest) return nullptr;
+    if (!nest || divides_rows(*nest)) return nullptr;
     std::vector<Source> sources = operands(value);
     for (const schedule::StridedAccess& access : nest->accesses) {
       const auto number = static_cast<std::size_t>(access.operand);
@@ -366,6 +370,13 @@ class Builder {
       if (stage.body.index[axis] != own) return false;
     }
     return nest.iterators.size() == stage.target.size();
+  }
+
+  static bool divides_rows(const schedule::StridedNest& nest) {
+    const auto& target = nest.result().target;
+    return !target.empty() && std::ranges::any_of(nest.accesses, [&](const schedule::StridedAccess& access) {
+      return schedule::divides(access, target.back());
+    });
   }
 
   static bool reads_across(const schedule::StridedNest& nest, const schedule::StridedAccess& access) {

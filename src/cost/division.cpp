@@ -42,10 +42,11 @@ struct Loop {
   int last() const { return iterators.back(); }
 };
 
-// An access as distances in memory by iterator.
+// An access as distances in memory by iterator, where its index is affine.
 struct Access {
   int operand = 0;
   std::vector<double> steps;
+  bool is_affine = true;
 };
 
 // The result's loops. Neighbours are one where every access runs through them as through one (schedule/strided_nest.h).
@@ -55,8 +56,9 @@ class OwnLoops {
       : counter_(counter), nest_(nest), grain_(static_cast<double>(counter.machine().core.grain_elements)) {
     for (const ir::Stage& stage : nest.stages) {
       for (const ScalarExpr* access : ir::operand_accesses(stage.body)) {
-        accesses_.push_back(
-            {static_cast<int>(access->number), steps_of(*access, counter.type(access->number), nest.iterators.size())});
+        accesses_.push_back({static_cast<int>(access->number),
+                             steps_of(*access, counter.type(access->number), nest.iterators.size()),
+                             std::ranges::all_of(access->index, ir::is_affine)});
       }
     }
     for (const int iterator : nest.result().target) loops_.push_back({{iterator}, extent(iterator)});
@@ -76,7 +78,7 @@ class OwnLoops {
     for (const Access& access : accesses_) {
       const auto operand = static_cast<std::size_t>(access.operand);
       Share& known = division.operands[operand];
-      const Share here = share(access.steps, counter_.type(operand));
+      const Share here = access.is_affine ? share(access.steps, counter_.type(operand)) : Share{};
       known = !is_known[operand] || known.fits(here) ? here : Share{};
       is_known[operand] = true;
     }
@@ -155,8 +157,8 @@ class OwnLoops {
       if (uses_value(stage.body, outer.last()) || uses_value(stage.body, inner.iterators[0])) return false;
     }
     return outer.extent == 1 || std::ranges::all_of(accesses_, [&](const Access& access) {
-             return access.steps[static_cast<std::size_t>(inner.last())] * inner.extent ==
-                    access.steps[static_cast<std::size_t>(outer.last())];
+             return access.is_affine && access.steps[static_cast<std::size_t>(inner.last())] * inner.extent ==
+                                            access.steps[static_cast<std::size_t>(outer.last())];
            });
   }
 

@@ -25,7 +25,8 @@ bool is_part(const ir::LoopNest& nest, const TensorType& operand) {
   if (nest.stages.size() != 1 || stage.combiner != ir::Combiner::kNone || stage.target.empty()) return false;
   if (stage.body.kind != ir::ScalarExpr::Kind::kOperand || stage.body.number != 0 || operand.rank() == 0) return false;
   const ir::IndexMap& last = stage.body.index.back();
-  return last.coefficients[static_cast<std::size_t>(stage.target.back())] == 1 &&
+  return std::ranges::all_of(stage.body.index, ir::is_affine) &&
+         last.coefficients[static_cast<std::size_t>(stage.target.back())] == 1 &&
          std::ranges::all_of(stage.body.index, [](const ir::IndexMap& index) { return index.constant >= 0; }) &&
          std::ranges::all_of(stage.body.index, [](const ir::IndexMap& index) {
            return std::ranges::all_of(index.coefficients, [](std::int64_t c) { return c >= 0; });

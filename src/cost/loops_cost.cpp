@@ -36,8 +36,9 @@ bool is_product(const ScalarExpr& body) { return body.kind == ScalarExpr::Kind::
 
 bool varies(const ScalarExpr& body, int iterator) {
   if (body.kind == ScalarExpr::Kind::kIterator) return body.number == iterator;
-  const bool reads = std::ranges::any_of(
-      body.index, [&](const ir::IndexMap& index) { return iterator >= 0 && index.coefficients[iterator] != 0; });
+  const bool reads = iterator >= 0 && std::ranges::any_of(body.index, [&](const ir::IndexMap& index) {
+                       return ir::depends_on(index, iterator);
+                     });
   return reads || std::ranges::any_of(body.arguments, [&](const ScalarExpr& a) { return varies(a, iterator); });
 }
 
@@ -98,7 +99,7 @@ void count_reuse(WorkCounter& counter, const LoopNest& nest) {
     double repeats = 1;
     for (const int i : nest.result().target) {
       const bool is_used =
-          std::ranges::any_of(access->index, [&](const ir::IndexMap& index) { return index.coefficients[i] != 0; });
+          std::ranges::any_of(access->index, [&](const ir::IndexMap& index) { return ir::depends_on(index, i); });
       if (!is_used) repeats *= size_of(nest.iterators[i].extent);
     }
     const double bytes = bytes_of(counter.type(access->number));

@@ -45,6 +45,21 @@ void add_range(const IndexTerm& term, const std::vector<IndexRange>& tile, Index
 
 bool is_affine(const IndexMap& index) { return index.terms.empty(); }
 
+bool is_of_iterators(const IndexMap& index) {
+  return std::ranges::all_of(index.terms,
+                             [](const IndexTerm& term) { return term.kind == IndexTerm::Kind::kIterator; });
+}
+
+bool depends_on(const IndexTerm& term, int iterator) {
+  if (term.kind == IndexTerm::Kind::kIterator) return term.number == iterator;
+  return std::ranges::any_of(term.index, [&](const IndexMap& index) { return depends_on(index, iterator); });
+}
+
+bool depends_on(const IndexMap& index, int iterator) {
+  return index.coefficients[static_cast<std::size_t>(iterator)] != 0 ||
+         std::ranges::any_of(index.terms, [&](const IndexTerm& term) { return depends_on(term, iterator); });
+}
+
 std::vector<IndexRange> footprint(const std::vector<IndexMap>& access, const std::vector<IndexRange>& tile) {
   std::vector<IndexRange> box;
   for (const IndexMap& index : access) {
@@ -98,7 +113,7 @@ void add_index_operands(const ScalarExpr& body, std::set<int>& found) {
 }
 
 bool is_plain(const ScalarExpr& body) {
-  return body.kind != ScalarExpr::Kind::kReduce && std::ranges::all_of(body.index, is_affine) &&
+  return body.kind != ScalarExpr::Kind::kReduce && std::ranges::all_of(body.index, is_of_iterators) &&
          std::ranges::all_of(body.arguments, [](const ScalarExpr& a) { return is_plain(a); });
 }
 

@@ -128,12 +128,19 @@ struct LoopNest {
   Shape result_shape() const;
 };
 
-// Whether the loops are rectangular, read by affine maps, and write in order what they compute, each stage but the last
-// a scalar inside of loops that all later ones share. Code can be made of such loops as they are.
+// Whether the loops are rectangular, read by maps of iterators alone, and write in order what they compute, each stage
+// but the last a scalar inside of loops that all later ones share. Code can be made of such loops as they are.
 bool is_plain(const LoopNest& nest);
 
 // Whether an index is affine.
 bool is_affine(const IndexMap& index);
+
+// Whether an index is made of iterators, their quotients and their remainders alone.
+bool is_of_iterators(const IndexMap& index);
+
+// Whether an index changes with an iterator.
+bool depends_on(const IndexMap& index, int iterator);
+bool depends_on(const IndexTerm& term, int iterator);
 
 // An inclusive range of an index, and the extents that a tile touches.
 struct IndexRange {

@@ -35,6 +35,8 @@ void register_elementwise_ops() {
       {"div", {"a", "b"}, "y[...] = a[...] / b[...]"},
       {"maximum", {"a", "b"}, "y[...] = max(a[...], b[...])"},
       {"minimum", {"a", "b"}, "y[...] = min(a[...], b[...])"},
+      // Neighbours share a scale, as in quantised weights.
+      {"scale_blocks", {"x", "scales"}, "y[..., k] = x[..., k] * scales[..., k / block]", ResultDType::kF32},
       {"neg", {"x"}, "y[...] = -x[...]"},
       {"abs", {"x"}, "y[...] = abs(x[...])"},
       {"exp", {"x"}, "y[...] = exp(x[...])"},

@@ -188,16 +188,10 @@ class OwnLoops {
     for (std::size_t i = own.size(); i-- > 0;) {
       const bool is_innermost = i + 1 == own.size();
       const bool is_vector =
-          is_innermost && std::ranges::all_of(group, [&](int s) { return can_vectorise(stage(s).body, own[i]); });
+          is_innermost && std::ranges::all_of(group, [&](int s) { return can_run_in_lanes(nest_, s, own[i], lanes_); });
       nodes = {loop(is_innermost ? Kind::kVector : Kind::kSerial, own[i], is_vector ? lanes_ : 1, std::move(nodes))};
     }
     return std::move(nodes[0]);
-  }
-
-  // Vector lanes are possible where the iterator's value is not used.
-  static bool can_vectorise(const ir::ScalarExpr& body, int iterator) {
-    if (body.kind == ir::ScalarExpr::Kind::kIterator && body.number == iterator) return false;
-    return std::ranges::all_of(body.arguments, [&](const ir::ScalarExpr& a) { return can_vectorise(a, iterator); });
   }
 
   Nodes around(const std::vector<int>& outer, Nodes inside) const {

@@ -149,7 +149,8 @@ class Joiner {
   }
 
   IndexMap placed(const IndexMap& index) const {
-    IndexMap moved{std::vector<std::int64_t>(joined_.nest.iterators.size(), 0), index.constant, {}};
+    IndexMap moved{std::vector<std::int64_t>(joined_.nest.iterators.size(), 0), index.constant, index.terms};
+    for (ir::IndexTerm& term : moved.terms) term.number = iterators_[static_cast<std::size_t>(term.number)];
     for (std::size_t i = 0; i < index.coefficients.size(); ++i) {
       moved.coefficients[static_cast<std::size_t>(iterators_[i])] += index.coefficients[i];
     }

@@ -50,6 +50,9 @@ bool keeps_together(const std::vector<int>& list, int outer, int inner) {
 }
 
 bool can_merge(const StridedNest& nest, int outer, int inner) {
+  for (const StridedAccess& access : nest.accesses) {
+    if (divides(access, outer) || divides(access, inner)) return false;
+  }
   for (const ir::Stage& stage : nest.stages) {
     if (!keeps_together(stage.target, outer, inner) || !keeps_together(stage.reduced, outer, inner)) return false;
     if (mentions_iterator(stage.body, outer) || mentions_iterator(stage.body, inner)) return false;
@@ -77,7 +80,10 @@ void merge(StridedNest& nest, int outer, int inner) {
   merged.extent = nest.iterators[outer].extent * merged.extent;
   merged.name = nest.iterators[outer].name + merged.name;
   nest.iterators.erase(nest.iterators.begin() + outer);
-  for (StridedAccess& access : nest.accesses) access.strides.erase(access.strides.begin() + outer);
+  for (StridedAccess& access : nest.accesses) {
+    access.strides.erase(access.strides.begin() + outer);
+    for (DividedStride& divided : access.divided) divided.iterator -= divided.iterator > outer;
+  }
   for (ir::Stage& stage : nest.stages) {
     renumber(stage.target, outer);
     renumber(stage.reduced, outer);
@@ -97,13 +103,29 @@ bool merge_one(StridedNest& nest, const std::string& apart) {
   return false;
 }
 
-bool is_affine(const ScalarExpr& body) {
-  return body.kind != ScalarExpr::Kind::kReduce && std::ranges::all_of(body.index, ir::is_affine) &&
-         std::ranges::all_of(body.arguments, is_affine);
+bool is_of_iterators(const ScalarExpr& body) {
+  return body.kind != ScalarExpr::Kind::kReduce && std::ranges::all_of(body.index, ir::is_of_iterators) &&
+         std::ranges::all_of(body.arguments, is_of_iterators);
 }
 
 bool is_rectangular(const ir::Stage& stage) {
-  return stage.bounds.empty() && stage.place.empty() && is_affine(stage.body);
+  return stage.bounds.empty() && stage.place.empty() && is_of_iterators(stage.body);
+}
+
+bool reads_index(const ScalarExpr& body, int iterator) {
+  if (body.kind == ScalarExpr::Kind::kIterator && body.number == iterator) return true;
+  return std::ranges::any_of(body.arguments, [&](const ScalarExpr& a) { return reads_index(a, iterator); });
+}
+
+bool reads_in_lanes(const StridedNest& nest, const ScalarExpr& body, int iterator, std::int64_t lanes) {
+  if (body.kind == ScalarExpr::Kind::kOperand) {
+    const StridedAccess& access = nest.accesses[static_cast<std::size_t>(body.number)];
+    return stride_in_lanes(access, iterator) && std::ranges::all_of(access.divided, [&](const DividedStride& divided) {
+             return divided.iterator != iterator || divided.divisor % lanes == 0;
+           });
+  }
+  return std::ranges::all_of(body.arguments,
+                             [&](const ScalarExpr& a) { return reads_in_lanes(nest, a, iterator, lanes); });
 }
 
 }  // namespace
@@ -117,9 +139,12 @@ Strides row_major_strides(const ir::Shape& shape) {
 }
 
 std::optional<StridedAccess> strided_access(const ScalarExpr& access, const Strides& operand, std::size_t iterators) {
-  StridedAccess result{access.number, Strides(iterators, Dim(0)), 0, {}};
+  StridedAccess result{.operand = access.number, .strides = Strides(iterators, Dim(0)), .symbolic_offsets = {}};
   for (std::size_t axis = 0; axis < access.index.size(); ++axis) {
     const ir::IndexMap& index = access.index[axis];
+    for (const ir::IndexTerm& term : index.terms) {
+      result.divided.push_back({term.number, term.divisor, term.is_remainder, scaled(operand[axis], term.coefficient)});
+    }
     for (std::size_t i = 0; i < index.coefficients.size(); ++i) {
       const auto stride = sum(result.strides[i], scaled(operand[axis], index.coefficients[i]));
       if (!stride) return std::nullopt;
@@ -146,6 +171,25 @@ std::optional<StridedNest> strided_nest(const ir::LoopNest& nest, const std::vec
   while (merge_one(result, name)) {
   }
   return result;
+}
+
+bool divides(const StridedAccess& access, int iterator) {
+  return std::ranges::any_of(access.divided,
+                             [&](const DividedStride& divided) { return divided.iterator == iterator; });
+}
+
+std::optional<Dim> stride_in_lanes(const StridedAccess& access, int iterator) {
+  std::optional<Dim> stride = access.strides[static_cast<std::size_t>(iterator)];
+  for (const DividedStride& divided : access.divided) {
+    if (divided.iterator == iterator && divided.is_remainder && stride) stride = sum(*stride, divided.stride);
+  }
+  return stride;
+}
+
+bool can_run_in_lanes(const StridedNest& nest, int stage, int iterator, std::int64_t lanes) {
+  if (lanes == 1) return true;
+  const ScalarExpr& body = nest.stages[static_cast<std::size_t>(stage)].body;
+  return !reads_index(body, iterator) && reads_in_lanes(nest, body, iterator, lanes);
 }
 
 int find_iterator(const StridedNest& nest, const std::string& name) {

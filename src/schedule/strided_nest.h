@@ -15,10 +15,19 @@ using Strides = std::vector<ir::Dim>;
 // Innermost 1.
 Strides row_major_strides(const ir::Shape& shape);
 
+// A part of an address: stride x the quotient of an iterator, or x the remainder.
+struct DividedStride {
+  int iterator = 0;
+  std::int64_t divisor = 1;
+  bool is_remainder = false;
+  ir::Dim stride;
+};
+
 // An operand access as an address: sum of stride x iterator, plus offsets; in elements.
 struct StridedAccess {
   int operand = 0;
-  std::vector<ir::Dim> strides;  // by iterator; 0 where the iterator doesn't move the address
+  std::vector<ir::Dim> strides;             // by iterator; 0 where the iterator doesn't move the address
+  std::vector<DividedStride> divided = {};  // added to it
   std::int64_t offset = 0;
   std::vector<ir::Dim> symbolic_offsets;  // added to it
 };
@@ -40,6 +49,16 @@ std::optional<StridedAccess> strided_access(const ir::ScalarExpr& access, const 
 // The operands' strides, by operand; those of a packed operand are empty. Nothing when an operand with axes has none,
 // or the nest has an address that is no strided access. The iterator `apart` is not merged with others; -1: all may be.
 std::optional<StridedNest> strided_nest(const ir::LoopNest& nest, const std::vector<Strides>& operands, int apart = -1);
+
+// Whether a quotient or remainder of the iterator is in the address.
+bool divides(const StridedAccess& access, int iterator);
+
+// The distance of neighbours along an iterator among which no quotient of it changes. Nothing where it is no product.
+std::optional<ir::Dim> stride_in_lanes(const StridedAccess& access, int iterator);
+
+// Whether a stage can be computed for so many indices of an iterator at once, from a multiple of them on: it doesn't
+// read the index itself, and what it reads lies equally far apart. No group of lanes lies across two quotients.
+bool can_run_in_lanes(const StridedNest& nest, int stage, int iterator, std::int64_t lanes);
 
 // An iterator with an index of its own: the number of that name; -1: there is none, it was merged.
 int find_iterator(const StridedNest& nest, const std::string& name);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 #include <stdexcept>
 
@@ -22,6 +23,7 @@ struct Cut {
   const TileNode* loop = nullptr;  // the one that does
   bool is_vector = false;
   bool is_divided = false;
+  std::int64_t grain = 0;  // its parts begin at multiples of this; 0: at the first index only
 };
 
 // What shares work among threads where a stage is computed, and the barriers so far.
@@ -182,8 +184,9 @@ class Verifier {
     if (is_reduced(node.iterator)) fail("threads would share the sums along " + name(node.iterator));
     const Cut before = cut;
     cut.is_divided = true;
+    cut.grain = std::gcd(cut.grain, node.step);
     const TileNode* const inner = divided_inside(node);
-    if (inner != nullptr || is_unit_) cut = {node.step, &node, false, true};
+    if (inner != nullptr || is_unit_) cut = {node.step, &node, false, true, cut.grain};
     is_unit_ = inner != nullptr;
     if (inner != nullptr) {
       visit(*inner);
@@ -207,7 +210,7 @@ class Verifier {
     if (cut.is_vector || (cut.step != 0 && node.step >= cut.step)) {
       fail("the loop over " + name(node.iterator) + " is no finer than the one around it");
     }
-    if (node.kind == Kind::kVector) check_vector(node);
+    if (node.kind == Kind::kVector) check_vector(node, cut.grain);
     const Cut before = cut;
     const int reduced = reduced_stage(node);
     if (reduced >= 0 && node.kind == Kind::kSerial && node.step != 1) {
@@ -216,6 +219,7 @@ class Verifier {
     const int reduction = reducing_ ? -1 : reduced;
     if (reduction >= 0) reducing_ = true;
     cut.step = node.step;
+    cut.grain = std::gcd(cut.grain, node.step);
     cut.loop = &node;
     cut.is_vector = node.kind == Kind::kVector;
     if (node.level >= 0) check_level(node);
@@ -237,12 +241,21 @@ class Verifier {
 
   // Lanes run through stages together: maps, whose neighbours lie side by side where they are kept, and at the end at
   // most one that reduces along them.
-  void check_vector(const TileNode& node) const {
+  void check_vector(const TileNode& node, std::int64_t grain) const {
     const std::string loop = "vector " + name(node.iterator);
     for (const TileNode& inner : node.body) {
       if (inner.kind != Kind::kCompute || inner.stage < 0) fail(loop + " is around more than stages");
       if (inner.stage >= static_cast<int>(stages())) fail("there is no such stage");
       const ir::Stage& of = stage(inner.stage);
+      const bool is_in_blocks = std::ranges::any_of(
+          op_.nest->accesses, [&](const StridedAccess& access) { return divides(access, node.iterator); });
+      if (is_in_blocks && grain % node.step != 0) {
+        fail(loop + " by " + std::to_string(node.step) + " begins between two blocks in parts of " +
+             std::to_string(grain));
+      }
+      if (!can_run_in_lanes(*op_.nest, inner.stage, node.iterator, node.step)) {
+        fail(loop + ": what stage " + std::to_string(inner.stage) + " computes is not alike along it");
+      }
       const bool reduces = contains(of.reduced, node.iterator);
       if (reduces && &inner != &node.body.back()) fail(loop + " goes on behind the sums of " + of.name);
       const bool is_stored = !reduces && is_kept(inner) && node.step > 1;

@@ -83,7 +83,8 @@ std::optional<View> view_by_map(const ir::Expr& value, const View& operand) {
     return std::nullopt;
   }
   const auto access = strided_access(body, operand.strides, loops->iterators.size());
-  if (!access || has_negative(access->strides) || access->offset < 0 || !access->symbolic_offsets.empty()) {
+  if (!access || !access->divided.empty() || has_negative(access->strides) || access->offset < 0 ||
+      !access->symbolic_offsets.empty()) {
     return std::nullopt;
   }
   View view{access->offset, {}, false};

@@ -17,19 +17,25 @@ using ir::TensorType;
 // uses it otherwise: with a coefficient, beside another iterator, or along two axes.
 using Axes = std::vector<int>;
 
-bool uses(const ir::IndexMap& index, int iterator) { return index.coefficients[iterator] != 0; }
+// A quotient that no group of lanes lies across is one for all of them.
+bool uses(const ir::IndexMap& index, int iterator, std::int64_t lanes) {
+  return index.coefficients[iterator] != 0 || std::ranges::any_of(index.terms, [&](const ir::IndexTerm& term) {
+           return ir::depends_on(term, iterator) && (term.is_remainder || term.divisor % lanes != 0);
+         });
+}
 
 bool runs_alone(const ir::IndexMap& index, int iterator) {
+  if (!index.terms.empty()) return false;
   const auto used = std::ranges::count_if(index.coefficients, [](std::int64_t c) { return c != 0; });
   return used == 1 && index.coefficients[iterator] == 1 && index.constant == 0;
 }
 
-std::optional<Axes> axes_of(const ir::LoopNest& nest, int iterator, std::size_t operands) {
+std::optional<Axes> axes_of(const ir::LoopNest& nest, int iterator, std::int64_t lanes, std::size_t operands) {
   Axes axes(operands, -1);
   for (const ir::Stage& stage : nest.stages) {
     for (const ir::ScalarExpr* access : ir::operand_accesses(stage.body)) {
       for (std::size_t axis = 0; axis < access->index.size(); ++axis) {
-        if (!uses(access->index[axis], iterator)) continue;
+        if (!uses(access->index[axis], iterator, lanes)) continue;
         int& known = axes[access->number];
         const bool is_new = known == -1 || known == static_cast<int>(axis);
         if (!is_new || !runs_alone(access->index[axis], iterator)) return std::nullopt;
@@ -64,14 +70,14 @@ class Generator {
 
   void from_index_maps(const ir::LoopNest& nest, const machine::Unit& unit) {
     for (int iterator = 0; iterator < static_cast<int>(nest.iterators.size()); ++iterator) {
-      const auto axes = axes_of(nest, iterator, operands_.size());
+      const auto axes = axes_of(nest, iterator, unit.lanes, operands_.size());
       if (!axes) continue;
       if (unit.k == 1) {
         if (unit.dtype == DType::kF32) along(nest, unit, *axes, row_major());
         continue;
       }
       for (const int reduced : nest.result().reduced) {
-        const auto inner = axes_of(nest, reduced, operands_.size());
+        const auto inner = axes_of(nest, reduced, unit.k, operands_.size());
         if (inner && reduced != iterator) along_pairs(nest, unit, *axes, *inner);
       }
     }
@@ -109,7 +115,7 @@ class Generator {
   void with_row_tiles(const ir::LoopNest& nest, const Axes& axes, const Candidate& candidate) {
     const int rows = machine::register_tile(machine_).rows;
     for (const int iterator : nest.result().target) {
-      const auto own = axes_of(nest, iterator, operands_.size());
+      const auto own = axes_of(nest, iterator, rows, operands_.size());
       if (!own) continue;
       Candidate tiled = candidate;
       for (std::size_t i = 0; i < own->size(); ++i) {

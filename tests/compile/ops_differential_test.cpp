@@ -31,6 +31,16 @@ const std::vector<OpCase>& op_cases() {
        "    %0 = rope_angles(%a, %f) : f32[seq, 17]\n    %1 = cos(%0) : f32[seq, 17]\n    %2 = sin(%0) : f32[seq, 17]\n"
        "    %3 = minimum(%1, %2) : f32[seq, 17]\n",
        "%3", 1e-5},
+      // Lanes fit into a block, and don't.
+      {"blocks", "%a: f32[seq, 96], %s: f32[seq, 3], %t: f32[2], %w: f32[96]",
+       "    %0 = scale_blocks(%a, %s) : f32[seq, 96]\n    %1 = scale_blocks(%0, %t) : f32[seq, 96]\n"
+       "    %2 = rms_norm(%1, %w) {eps = 1e-06} : f32[seq, 96]\n",
+       "%2"},
+      {"odd_blocks", "%a: bf16[seq, 33], %s: f32[seq, 11]",
+       "    %0 = scale_blocks(%a, %s) : f32[seq, 33]\n    %1 = exp(%0) : f32[seq, 33]\n", "%1"},
+      {"grouped_products", "%a: f32[6, seq, 5], %b: f32[2, ctx, 5]",
+       "    %0 = grouped_matmul_nt(%a, %b) : f32[6, seq, ctx]\n    %1 = grouped_matmul(%0, %b) : f32[6, seq, 5]\n",
+       "%1"},
       {"scalar", "%a: f32[5, 9]", "    %0 = scalar 0.5 : f32\n    %1 = mul(%a, %0) : f32[5, 9]\n", "%1"},
       {"rms_norm", "%a: f32[seq, 3, 17], %w: f32[17]", "    %0 = rms_norm(%a, %w) {eps = 1e-06} : f32[seq, 3, 17]\n",
        "%0"},

@@ -23,9 +23,7 @@ namespace strata::compile {
 // kLargest.
 class RandomGraph {
  public:
-  // Grouped products have code by rules alone: without these there are none.
-  explicit RandomGraph(std::uint64_t seed, bool has_grouped_products = true)
-      : random_(seed), has_grouped_products_(has_grouped_products), module_("random") {}
+  explicit RandomGraph(std::uint64_t seed) : random_(seed), module_("random") {}
 
   std::string write() {
     wanted_ops_ = 1 + static_cast<int>(below(20));
@@ -182,15 +180,16 @@ class RandomGraph {
   // One op, or a few that belong together. What doesn't fit the values at hand is left out.
   void add_ops(Body& body) {
     using Maker = void (RandomGraph::*)(Body&);
-    static const Maker kMakers[] = {&RandomGraph::add_unary,     &RandomGraph::add_unary,     &RandomGraph::add_binary,
-                                    &RandomGraph::add_binary,    &RandomGraph::add_binary,    &RandomGraph::add_norm,
-                                    &RandomGraph::add_norm,      &RandomGraph::add_reduction, &RandomGraph::add_matmuls,
-                                    &RandomGraph::add_matmuls,   &RandomGraph::add_matmuls,   &RandomGraph::add_matmuls,
-                                    &RandomGraph::add_product,   &RandomGraph::add_product,   &RandomGraph::add_batch,
-                                    &RandomGraph::add_cast,      &RandomGraph::add_concat,    &RandomGraph::add_slice,
-                                    &RandomGraph::add_slice,     &RandomGraph::add_reshape,   &RandomGraph::add_reshape,
-                                    &RandomGraph::add_transpose, &RandomGraph::add_gather,    &RandomGraph::add_rope,
-                                    &RandomGraph::add_attention, &RandomGraph::add_packed,    &RandomGraph::add_gate};
+    static const Maker kMakers[] = {&RandomGraph::add_unary,   &RandomGraph::add_unary,     &RandomGraph::add_binary,
+                                    &RandomGraph::add_binary,  &RandomGraph::add_binary,    &RandomGraph::add_scales,
+                                    &RandomGraph::add_norm,    &RandomGraph::add_norm,      &RandomGraph::add_reduction,
+                                    &RandomGraph::add_matmuls, &RandomGraph::add_matmuls,   &RandomGraph::add_matmuls,
+                                    &RandomGraph::add_matmuls, &RandomGraph::add_product,   &RandomGraph::add_product,
+                                    &RandomGraph::add_batch,   &RandomGraph::add_cast,      &RandomGraph::add_concat,
+                                    &RandomGraph::add_slice,   &RandomGraph::add_slice,     &RandomGraph::add_reshape,
+                                    &RandomGraph::add_reshape, &RandomGraph::add_transpose, &RandomGraph::add_gather,
+                                    &RandomGraph::add_rope,    &RandomGraph::add_attention, &RandomGraph::add_packed,
+                                    &RandomGraph::add_gate};
     try {
       (this->*kMakers[below(std::size(kMakers))])(body);
     } catch (const Error&) {
@@ -249,6 +248,17 @@ class RandomGraph {
       std::swap(a, b);
     }
     add(body, op(name, {a, b}, large));
+  }
+
+  // A number for each block of the last axis.
+  void add_scales(Body& body) {
+    const Expr* const x = any(body);
+    if (!last(x).is_constant()) return;
+    const std::int64_t n = last(x).factor();
+    const std::int64_t block = pick<std::int64_t>({1, 3, 8, 16, 32, n});
+    if (n % block != 0) return;
+    const Expr* const scales = constant(body, {pick({DType::kF32, DType::kBF16}), {Dim(n / block)}, {}, {}});
+    add(body, op("scale_blocks", {x, scales}, magnitude(x) * magnitude(scales)));
   }
 
   void add_norm(Body& body) {
@@ -461,9 +471,7 @@ class RandomGraph {
       name = "windowed_" + name;
       attributes["window"] = pick<std::int64_t>({1, 2, 17});
     }
-    // The rules reshape the scores, of which only one size may vary.
-    const bool has_parts = has_grouped_products_ && (rows_.is_constant() || context_.is_constant());
-    const Expr* const out = chance(30) && has_parts
+    const Expr* const out = chance(30)
                                 ? attention_in_parts(body, q, attributes)
                                 : op(name, {q, body.updates[0], body.updates[1], positions}, magnitude(v), attributes);
     add(body, split_heads(out, {groups * kv_heads * dim}));
@@ -574,7 +582,6 @@ class RandomGraph {
   }
 
   std::mt19937_64 random_;
-  bool has_grouped_products_;
   ir::Module module_;
   std::map<const Expr*, double> magnitudes_;
   Dim rows_;

@@ -169,8 +169,7 @@ TEST(RandomGraphs, EqualTheInterpreter) {
   for (std::uint64_t seed = first; seed < first + graphs; ++seed) {
     const GraphTarget target = target_of(seed);
     if (!can_run(target.machine)) continue;
-    const bool has_rules = !contains(target.without, "algebra") && !contains(target.without, "egraph");
-    run.add({RandomGraph(seed, has_rules).write(), target, seed});
+    run.add({RandomGraph(seed).write(), target, seed});
   }
   run.finish();
 }

@@ -135,7 +135,10 @@ TEST(Declaration, SizesDivideIterators) {
   const ScalarExpr* access = operand_accesses(nest.result().body)[1];
   ASSERT_EQ(access->index[0].terms.size(), 1U);
   EXPECT_EQ(access->index[0].terms[0].divisor, 2);
-  EXPECT_FALSE(is_plain(nest));
+  EXPECT_TRUE(is_plain(nest));
+  EXPECT_FALSE(is_affine(access->index[0]));
+  EXPECT_TRUE(depends_on(access->index[0], 0));
+  EXPECT_FALSE(depends_on(access->index[0], 1));
   EXPECT_NE(
       error_of(grouped, {{6, 4}, {4, 4}}).find("axis 0 of operand x is 6, which is no multiple of the 4 of axis 0"),
       std::string::npos);

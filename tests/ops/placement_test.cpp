@@ -251,6 +251,7 @@ std::vector<Case> cases(Extents& size, int devices) {
       {"batch_matmul_nt", {bf16({b, m, k}), bf16({b, n, k})}},
       {"grouped_matmul", {f32({2 * b, m, k}), f32({b, k, n})}},
       {"grouped_matmul_nt", {f32({2 * b, m, k}), bf16({b, n, k})}},
+      {"scale_blocks", {f32({m, 3 * k}), f32({m, k})}},
       {"causal_mask", {f32({b, m, context}), i32({m})}, {}, context},
       {"window_mask", {f32({b, m, context}), i32({m})}, {{"window", 2.0}}, context},
       {"rms_norm", {f32({m, k}), f32({k})}, {{"eps", 1e-6}}},

@@ -68,6 +68,17 @@ TEST(Elementwise, BinaryFunctionsBroadcast) {
   }
 }
 
+TEST(Elementwise, BlocksHaveScales) {
+  const Value x = random_tensor({2, 12}, 1);
+  const Value scales = random_tensor({2, 3}, 2);
+  std::vector<double> expected;
+  for (int i = 0; i < 24; ++i) expected.push_back(x.data[i] * scales.data[i / 12 * 3 + i % 12 / 4]);
+  expect_close(run_op("scale_blocks", {x, scales}).data, expected);
+  EXPECT_NE(
+      refusal("scale_blocks", {f32({2, 12}), f32({2, 5})}).find("axis 1 of operand x is 12, which is no multiple"),
+      std::string::npos);
+}
+
 TEST(Elementwise, ScalarsAndResultTypes) {
   const Value x = random_tensor({2, 3}, 1);
   expect_close(run_op("mul", {{f32({}), {2}}, x}).data, run_op("add", {x, x}).data);

@@ -25,6 +25,7 @@ inline const std::map<std::string, std::vector<std::string>>& operand_letters() 
       {"matmul_tn", {"km", "kn"}},
       {"batch_matmul", {"bmk", "bkn"}},
       {"batch_matmul_nt", {"bmk", "bnk"}},
+      {"scale_blocks", {"shc", "shb"}},
       {"rms_norm", {"mk", "k"}},
       {"layer_norm", {"mk", "k", "k"}},
       {"rope", {"sh2i", "si", "si"}},
@@ -203,7 +204,7 @@ class InstanceWriter {
     ir::TensorType type{is_integer ? DType::kI32 : dtype(), {}, {}, {}};
     for (const char letter : letters[index].substr(0, mark)) {
       const bool may_vary = (letter == 'm' || letter == 's') && below(4) == 0;
-      // A cache's context: half of them in whole groups of lanes, which its kernels want.
+      // The context of a cache, or what is divided into blocks: half of them in whole groups of lanes.
       const bool is_whole = letter == 'c' && below(2) == 0;
       const ir::Dim any = is_whole ? ir::Dim(pick({16, 32})) : may_vary ? symbolic() : size();
       type.shape.push_back(sizes.emplace(letter, any).first->second);

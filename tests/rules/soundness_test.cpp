@@ -20,8 +20,7 @@ constexpr int kBatch = 128;      // instances in a graph
 constexpr int kBatches = 1'500;  // at most
 
 // Ops that have code for row-major operands only, or as other ops.
-const std::set<std::string> kWithoutCandidates = {"vectorize-concat", "vectorize-grouped_matmul",
-                                                  "vectorize-grouped_matmul_nt"};
+const std::set<std::string> kWithoutCandidates = {"vectorize-concat"};
 
 struct Case {
   std::string name;

@@ -46,6 +46,16 @@ TEST(DefaultSchedule, KeepsALoopThatABroadcastNeeds) {
             "parallel i0 by 1 { serial i0 by 1 { vector i1i2 by 8 { stage 0 } } }");
 }
 
+// Lanes where they fit into a block.
+TEST(DefaultSchedule, ABlocksScaleIsReadOnceForItsLanes) {
+  const auto tree = [](const std::string& blocks) {
+    return trees("  func @f(%x: f32[seq, 96]<16@1>, %s: f32[seq, " + blocks +
+                 "]) {\n    %0 = scale_blocks(%x, %s) : f32[seq, 96]<16@1>\n    return %0\n  }\n");
+  };
+  EXPECT_EQ(tree("3"), "parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } } }");
+  EXPECT_EQ(tree("4"), "parallel i0 by 1 { serial i0 by 1 { vector k by 1 { stage 0 } } }");
+}
+
 TEST(DefaultSchedule, DividesTheRowsOfANorm) {
   EXPECT_EQ(trees("  func @f(%x: f32[seq, 64]<16@1>, %w: f32[64]<16@0>) {\n    %0 = rms_norm(%x, %w) {eps = "
                   "1e-06} : f32[seq, 64]<16@1>\n    return %0\n  }\n"),

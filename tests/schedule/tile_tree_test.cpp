@@ -115,6 +115,30 @@ TEST(TileTree, AMistakeInTheTextIsNamed) {
   EXPECT_THROW((void)parse_tile_tree(deep, "test", region.op.tree, zen5()), Error);
 }
 
+// Lanes lie in one block of 32, and never read the index that they run along.
+TEST(TileTreeVerifier, FindsLanesThatAreNotAlike) {
+  ops::register_all();
+  OneOp blocks(
+      "  func @f(%x: f32[seq, 96]<16@1>, %s: f32[seq, 3]) {\n    %0 = scale_blocks(%x, %s) : f32[seq, 96]<16@1>\n"
+      "    return %0\n  }\n");
+  const std::string rows = "parallel i0 by 1 { serial i0 by 1 { ";
+  EXPECT_EQ(blocks.verdict(rows + "vector k by 16 { stage 0 } } }"), "");
+  EXPECT_EQ(blocks.verdict(rows + "vector k by 32 { stage 0 } } }"), "");
+  EXPECT_EQ(blocks.verdict(rows + "vector k by 64 { stage 0 } } }"),
+            "tile tree of scale_blocks: vector k: what stage 0 computes is not alike along it");
+  EXPECT_EQ(blocks.verdict("parallel k by 24 { serial i0 by 1 { vector k by 16 { stage 0 } } }"),
+            "tile tree of scale_blocks: vector k by 16 begins between two blocks in parts of 24");
+  EXPECT_EQ(blocks.verdict("parallel k by 48 { serial i0 by 1 { vector k by 16 { stage 0 } } }"), "");
+
+  OneOp rope(
+      "  func @f(%x: f32[seq, 3, 2, 8], %c: f32[seq, 8], %s: f32[seq, 8]) {\n"
+      "    %0 = rope(%x, %c, %s) : f32[seq, 3, 2, 8]\n    return %0\n  }\n");
+  const std::string heads = "parallel s by 1 { serial s by 1 { serial h by 1 { ";
+  EXPECT_EQ(rope.verdict(heads + "serial p by 1 { vector i by 8 { stage 0 } } } } }"), "");
+  EXPECT_EQ(rope.verdict(heads + "serial i by 1 { vector p by 2 { stage 0 } } } } }"),
+            "tile tree of rope: vector p: what stage 0 computes is not alike along it");
+}
+
 // Trees that look like a right one.
 TEST(TileTreeVerifier, FindsWhatWouldGoWrongInOwnLoops) {
   OneOp region = norm();

@@ -55,6 +55,18 @@ TEST(Candidates, OfAnElementwiseOpReadTheLastAxisInGroups) {
   EXPECT_EQ(texts("silu", {type(DType::kF32, {5, 33})}, "avx512-zen5"), (std::vector<std::string>{"f32<16~@1>"}));
 }
 
+// Lanes run along what is divided where a block has a scale for all of them.
+TEST(Candidates, ABlocksScaleStaysAsItLies) {
+  const auto of_blocks = [](std::int64_t count) {
+    return texts("scale_blocks", {type(DType::kF32, {5, 96}), type(DType::kF32, {5, count})}, "avx512-zen5");
+  };
+  EXPECT_EQ(of_blocks(3), (std::vector<std::string>{"f32<16@1> f32"}));
+  EXPECT_EQ(of_blocks(4), (std::vector<std::string>{}));
+  // Heads that share keys: lanes along the keys, not along the heads.
+  const std::vector<ir::TensorType> heads = {type(DType::kF32, {6, 5, 7}), type(DType::kF32, {2, 7, 48})};
+  EXPECT_EQ(texts("grouped_matmul", heads, "avx512-zen5"), (std::vector<std::string>{"f32 f32<16@2>"}));
+}
+
 // Loops run in vectors, of a power of two of lanes: a row tile of six that lies in memory order is none.
 TEST(Candidates, RowTilesAreForKernelsOnly) {
   EXPECT_EQ(texts("matmul_tn", {type(DType::kF32, {29, 18}), type(DType::kF32, {29, 4})}, "x86-64-baseline"),
