@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Check what clang-format doesn't: the licence line, the length of files, words that stand for unfinished work, the
-length of lines where no formatter looks after it, and that ThreadSanitizer's build has every test with threads.
+length of lines where no formatter looks after it, streams, and that ThreadSanitizer's build has every test with
+threads.
 
     check_style.py [--self-test]
 """
@@ -24,6 +25,9 @@ THREADS = re.compile(r'^#include (<(?:atomic|barrier|condition_variable|future|l
                      r'calibrate/(?:calibrate|windows))\.h")', re.MULTILINE)
 LISTED = re.compile(r"strata_test\((\w+)[^)]*?THREADS([^)]*)\)")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+# A stream keeps std::bad_alloc for itself, and a file that it could not open for want of memory looks like none: what
+# it reads or writes is then less than all, without a word. src/base has what takes their place.
+STREAM = re.compile(r"^#include <(fstream|iostream|sstream)>|\b(fopen)\(")
 
 
 def tracked_files():
@@ -53,6 +57,8 @@ def problems(name, text):
             yield f"{name}:{number}: {match.group(0)}"
         if line != line.rstrip():
             yield f"{name}:{number}: white space at the end"
+        if name.startswith("src/") and (match := STREAM.search(line)):
+            yield f"{name}:{number}: {match.group(1) or match.group(2)} loses what no memory is left for"
 
 
 def thread_problems(tests):
@@ -93,6 +99,8 @@ def self_test():
     assert list(problems("a.cpp", good)) == []
     for bad in ("int x;\n", good + "// TODO\n", good + "int y; \n", good + "\n" * 900, good + "int y;"):
         assert len(list(problems("a.cpp", bad))) == 1, bad[:80]
+    for stream in ("#include <sstream>\n", "auto* file = std::fopen(path);\n"):
+        assert len(list(problems("src/a.cpp", good + stream))) == 1 and not list(problems("tests/a.cpp", good + stream))
     wide = f"# {LICENCE}\n" + "x" * 121 + "\n"
     assert len(list(problems("a.py", wide))) == 1 and not list(problems("a.cpp", wide))
     print("check_style: self-test passed")

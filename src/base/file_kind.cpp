@@ -4,7 +4,8 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
+
+#include "base/text_file.h"
 
 namespace strata {
 namespace {
@@ -63,10 +64,8 @@ const FileKind* find_file_kind(std::span<const std::byte> head) {
 }
 
 const FileKind* find_file_kind(const std::string& path) {
-  std::array<char, kHeadBytes> head{};
-  std::ifstream file(path, std::ios::binary);
-  file.read(head.data(), head.size());
-  return find_file_kind(std::as_bytes(std::span(head).first(static_cast<std::size_t>(file.gcount()))));
+  const std::string head = read_head(path, kHeadBytes);
+  return find_file_kind(std::as_bytes(std::span(head)));
 }
 
 }  // namespace strata

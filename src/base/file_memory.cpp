@@ -5,7 +5,6 @@
 #include <chrono>
 #include <iterator>
 #include <random>
-#include <sstream>
 #include <vector>
 
 #include "base/cache_folder.h"
@@ -13,6 +12,7 @@
 #include "base/hash.h"
 #include "base/text_file.h"
 #include "base/trust.h"
+#include "base/words.h"
 
 namespace strata {
 namespace {
@@ -25,10 +25,13 @@ constexpr std::ptrdiff_t kMaxRecords = 4096;
 
 // "kind size mtime ctime fact", and its hash: a record that a power loss cut short says nothing.
 std::string sealed(std::string_view kind, const FileStamp& stamp, std::string_view fact) {
-  std::ostringstream text;
-  text << kind << ' ' << stamp.device << ' ' << stamp.inode << ' ' << stamp.size << ' ' << stamp.mtime_ns << ' '
-       << stamp.ctime_ns << ' ' << fact;
-  return text.str() + " " + hex(hash64(text.str())) + "\n";
+  std::string text(kind);
+  for (const auto& number : {std::to_string(stamp.device), std::to_string(stamp.inode), std::to_string(stamp.size),
+                             std::to_string(stamp.mtime_ns), std::to_string(stamp.ctime_ns)}) {
+    text += " " + number;
+  }
+  text += " " + std::string(fact);
+  return text + " " + hex(hash64(text)) + "\n";
 }
 
 std::int64_t now() {
@@ -66,11 +69,10 @@ std::optional<std::string> FileMemory::recall(std::string_view kind, const FileS
   } catch (const Error&) {
     return std::nullopt;
   }
-  std::istringstream stream(text);
-  const std::vector<std::string> words{std::istream_iterator<std::string>(stream), {}};
+  const std::vector<std::string_view> parts = words(text);
   constexpr std::size_t kWords = 8;
-  if (words.size() != kWords || text != sealed(kind, stamp, words[kWords - 2])) return std::nullopt;
-  return words[kWords - 2];
+  if (parts.size() != kWords || text != sealed(kind, stamp, parts[kWords - 2])) return std::nullopt;
+  return std::string(parts[kWords - 2]);
 }
 
 void FileMemory::remember(std::string_view kind, const FileStamp& stamp, std::string_view fact,

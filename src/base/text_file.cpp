@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file_descriptor.h"
 #include "base/file_kind.h"
+#include "base/words.h"
 
 namespace strata {
 namespace {
@@ -17,6 +18,27 @@ namespace {
 constexpr const char* kRemedy = "make room, make the folder writable, or set STRATA_CACHE";
 
 }  // namespace
+
+std::string read_head(const std::filesystem::path& path, std::size_t max_bytes) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  std::string text(file.is_open() ? max_bytes : 0, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t count = ::read(file.get(), text.data() + size, text.size() - size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    size += static_cast<std::size_t>(count);
+  }
+  text.resize(size);
+  return text;
+}
+
+std::vector<std::string> read_lines(const std::filesystem::path& path) {
+  constexpr std::size_t kMaxBytes = 1 << 20;
+  const std::string text = read_head(path, kMaxBytes);
+  const std::vector<std::string_view> lines = split(text, '\n');
+  return {lines.begin(), lines.end()};
+}
 
 std::string read_text_file(const std::filesystem::path& path, std::size_t max_bytes) {
   const FileDescriptor file = open_regular_file(path);

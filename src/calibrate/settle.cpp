@@ -2,8 +2,9 @@
 #include "calibrate/settle.h"
 
 #include <algorithm>
-#include <sstream>
 #include <string>
+
+#include "base/words.h"
 
 namespace strata::calibrate {
 namespace {
@@ -38,14 +39,15 @@ std::optional<machine::Stream> settled_stream(const std::vector<StreamReading>& 
 
 // "cpu  user nice system idle iowait irq softirq steal guest guest_nice"; the last two are part of the first two.
 ProcessorTimes parse_processor_times(std::string_view line) {
-  constexpr int kSteal = 7;
-  std::istringstream words{std::string(line)};
+  constexpr std::size_t kSteal = 7;
+  const std::vector<std::string_view> parts = words(line);
   ProcessorTimes times;
-  if (std::string name; !(words >> name) || name != "cpu") return times;
-  std::int64_t ticks = 0;
-  for (int i = 0; i <= kSteal && words >> ticks; ++i) {
-    times.all += ticks;
-    if (i == kSteal) times.stolen = ticks;
+  if (parts.empty() || parts[0] != "cpu") return times;
+  for (std::size_t i = 0; i <= kSteal && i + 1 < parts.size(); ++i) {
+    const auto ticks = number_of<std::int64_t>(parts[i + 1]);
+    if (!ticks) break;
+    times.all += *ticks;
+    if (i == kSteal) times.stolen = *ticks;
   }
   return times;
 }

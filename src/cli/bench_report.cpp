@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/text_file.h"
 #include "cli/format.h"
 #include "cli/profile_report.h"
 #include "cli/version.h"
@@ -17,8 +17,7 @@ namespace {
 using nlohmann::ordered_json;
 
 std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
+  for (const std::string& line : read_lines("/proc/cpuinfo")) {
     if (!line.starts_with("model name")) continue;
     auto colon = line.find(": ");
     if (colon != std::string::npos) return line.substr(colon + 2);

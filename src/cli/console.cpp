@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/console.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,15 +22,17 @@ bool is_terminal(int descriptor) {
   return isatty(descriptor) == 1 && term != nullptr && std::strcmp(term, "dumb") != 0;
 }
 
-// Standard error is where failures are reported; there is nowhere to report that it fails.
-void write_stderr(std::string_view text) {
+// Of standard error and the log file: where failures are reported, and there is nowhere to report that it fails.
+void write_all(int descriptor, std::string_view text) {
   while (!text.empty()) {
-    ssize_t n = ::write(STDERR_FILENO, text.data(), text.size());
+    ssize_t n = ::write(descriptor, text.data(), text.size());
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return;
     text.remove_prefix(static_cast<std::size_t>(n));
   }
 }
+
+void write_stderr(std::string_view text) { write_all(STDERR_FILENO, text); }
 
 }  // namespace
 
@@ -38,8 +41,8 @@ Console::Console() : stdout_is_terminal_(is_terminal(STDOUT_FILENO)), stderr_is_
 Console::~Console() { transient(""); }
 
 void Console::set_log_file(const std::string& path) {
-  log_file_.open(path, std::ios::app);
-  if (!log_file_) throw resource_error("can't open the log file", path, "choose a writable path");
+  log_file_ = FileDescriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (!log_file_.is_open()) throw resource_error("can't open the log file", path, "choose a writable path");
 }
 
 void Console::out(std::string_view text) {
@@ -78,7 +81,7 @@ void Console::print_line(std::string_view line, bool visible) {
   std::lock_guard lock(mutex_);
   std::string text = std::string(line) + "\n";
   if (visible) write_stderr(text);
-  if (log_file_.is_open()) log_file_ << text << std::flush;
+  if (log_file_.is_open()) write_all(log_file_.get(), text);
 }
 
 void Console::failure(std::string_view what, std::string_view remedy) {
@@ -86,7 +89,7 @@ void Console::failure(std::string_view what, std::string_view remedy) {
   const FailureLine line(what, remedy);
   std::lock_guard lock(mutex_);
   line.print();
-  if (log_file_.is_open()) log_file_ << line.text() << std::flush;
+  if (log_file_.is_open()) write_all(log_file_.get(), line.text());
 }
 
 void Console::info(std::string_view line) { print_line(line, !is_quiet()); }

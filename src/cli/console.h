@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <fstream>
 #include <mutex>
 #include <string>
 #include <string_view>
+
+#include "base/file_descriptor.h"
 
 namespace strata::cli {
 
@@ -51,7 +52,7 @@ class Console {
   bool stdout_is_terminal_, stderr_is_terminal_;
   bool has_transient_ = false;
   std::string buffer_;
-  std::ofstream log_file_;
+  FileDescriptor log_file_;
   std::mutex mutex_;  // of standard error and the log file
 };
 

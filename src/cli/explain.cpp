@@ -3,10 +3,10 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <sstream>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/words.h"
 #include "cli/command.h"
 #include "cli/explain_html.h"
 #include "cli/explain_report.h"
@@ -120,9 +120,8 @@ void check_rows(const ExplainOptions& options, const fs::path& package) {
 
 // Names are those of the package, which nobody vouches for.
 std::string plain_lines(const std::string& text) {
-  std::istringstream lines(text);
   std::string out;
-  for (std::string line; std::getline(lines, line);) out += escape_controls(line) + "\n";
+  for (const std::string_view line : split(text, '\n')) out += escape_controls(line) + "\n";
   return out;
 }
 

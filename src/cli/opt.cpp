@@ -2,9 +2,9 @@
 #include "compile/opt.h"
 
 #include <memory>
-#include <sstream>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/options.h"
@@ -21,10 +21,8 @@ struct OptOptions {
 
 std::vector<std::string> split_names(const std::string& names) {
   std::vector<std::string> list;
-  std::istringstream stream(names);
-  stream.exceptions(std::ios::badbit);  // a stream keeps std::bad_alloc for itself otherwise
-  for (std::string name; std::getline(stream, name, ',');) {
-    if (!name.empty()) list.push_back(name);
+  for (const std::string_view name : split(names, ',')) {
+    if (!name.empty()) list.emplace_back(name);
   }
   return list;
 }

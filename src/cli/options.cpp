@@ -6,9 +6,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <optional>
-#include <sstream>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "cli/path_roles.h"
 
 namespace strata::cli {
@@ -25,12 +25,6 @@ std::optional<T> parse_number(std::string_view text) {
 std::string shortened(std::string_view text) {
   constexpr std::size_t kShown = 40;
   return "'" + std::string(text.substr(0, kShown)) + (text.size() > kShown ? "...'" : "'");
-}
-
-std::string plain(double value) {
-  std::ostringstream text;
-  text << value;
-  return text.str();
 }
 
 std::string trimmed(std::string_view text) {
@@ -63,7 +57,7 @@ CLI::Validator integer_in(std::int64_t min, std::int64_t max) {
 }
 
 CLI::Validator finite_in(double min, double max) {
-  std::string range = range_text(plain(min), std::isfinite(max) ? plain(max) : "");
+  std::string range = range_text(plain_text(min), std::isfinite(max) ? plain_text(max) : "");
   auto check = [=](std::string& text) -> std::string {
     auto value = parse_number<double>(text);
     if (value && std::isfinite(*value) && *value >= min && *value <= max) return "";
@@ -73,7 +67,7 @@ CLI::Validator finite_in(double min, double max) {
 }
 
 CLI::Validator finite_above(double min, double max) {
-  std::string range = "above " + plain(min) + (std::isfinite(max) ? " and at most " + plain(max) : "");
+  std::string range = "above " + plain_text(min) + (std::isfinite(max) ? " and at most " + plain_text(max) : "");
   auto check = [=](std::string& text) -> std::string {
     auto value = parse_number<double>(text);
     if (value && std::isfinite(*value) && *value > min && *value <= max) return "";

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <sstream>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "extract/coupled.h"
 #include "extract/greedy.h"
 
@@ -18,12 +18,6 @@ constexpr size_t kNamesInMessage = 4;
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-std::string number(double value) {
-  std::ostringstream text;
-  text << value;
-  return text.str();
-}
 
 std::string names(const Problem& problem, const std::vector<int>& limits) {
   std::string text;
@@ -79,7 +73,7 @@ std::vector<int> conflict(const Problem& problem, const Options& options) {
     const double least = least_usage(problem, limit, options);
     if (least > allowed(problem.limits[limit]))
       throw resource_error("limit '" + problem.limits[limit].name + "' can't be kept: every choice takes up at least " +
-                               number(least) + " of " + number(problem.limits[limit].capacity),
+                               plain_text(least) + " of " + plain_text(problem.limits[limit].capacity),
                            "", "raise the capacity or allow more alternatives");
   }
   throw resource_error("these limits can't be kept together: " + names(problem, conflict(problem, options)), "",

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "machine/cgroup.h"
 
-#include <fstream>
-#include <sstream>
+#include "base/ranges.h"
+#include "base/text_file.h"
+#include "base/words.h"
 
 namespace strata::machine {
 namespace {
@@ -17,21 +18,15 @@ void add_lineage(std::vector<Cgroup>& groups, int version, const std::filesystem
 }
 
 bool lists(const std::string& controllers, std::string_view controller) {
-  std::istringstream words(controllers);
-  words.exceptions(std::ios::badbit);  // a stream keeps std::bad_alloc for itself otherwise
-  for (std::string word; std::getline(words, word, ',');) {
-    if (word == controller) return true;
-  }
-  return false;
+  return contains(split(controllers, ','), controller);
 }
 
 }  // namespace
 
 std::vector<Cgroup> cgroups(const CgroupPaths& paths, std::string_view controller) {
   std::vector<Cgroup> groups;
-  std::ifstream membership(paths.membership);
   // Each line is "hierarchy:controllers:group"; version 2 names no controllers.
-  for (std::string line; std::getline(membership, line);) {
+  for (const std::string& line : read_lines(paths.membership)) {
     const std::size_t first = line.find(':');
     const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
     if (second == std::string::npos) continue;
@@ -49,10 +44,9 @@ std::vector<Cgroup> cgroups(const CgroupPaths& paths, std::string_view controlle
 }
 
 std::optional<std::string> first_line(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::string line;
-  if (!std::getline(file, line) || line.empty()) return std::nullopt;
-  return line;
+  std::vector<std::string> lines = read_lines(path);
+  if (lines.empty() || lines[0].empty()) return std::nullopt;
+  return std::move(lines[0]);
 }
 
 }  // namespace strata::machine

@@ -12,7 +12,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <optional>
-#include <sstream>
+
+#include "base/words.h"
 
 namespace strata::machine {
 
@@ -122,10 +123,11 @@ namespace {
 std::optional<double> quota_v2(const std::filesystem::path& group) {
   const auto line = first_line(group / "cpu.max");
   if (!line) return std::nullopt;
-  double quota = 0;
-  double period = 0;
-  if (!(std::istringstream(*line) >> quota >> period) || quota <= 0 || period <= 0) return std::nullopt;
-  return quota / period;
+  const std::vector<std::string_view> parts = words(*line);
+  const auto quota = parts.size() < 2 ? std::nullopt : number_of<double>(parts[0]);
+  const auto period = parts.size() < 2 ? std::nullopt : number_of<double>(parts[1]);
+  if (!quota || !period || *quota <= 0 || *period <= 0) return std::nullopt;
+  return *quota / *period;
 }
 
 // v1: two files; -1 is no quota.

@@ -2,21 +2,19 @@
 #include "machine/memory.h"
 
 #include <algorithm>
-#include <charconv>
-#include <fstream>
 #include <limits>
 #include <optional>
-#include <sstream>
 #include <string>
+
+#include "base/text_file.h"
+#include "base/words.h"
 
 namespace strata::machine {
 namespace {
 
-std::optional<std::int64_t> number(const std::string& text) {
-  std::int64_t value = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (parsed.ec != std::errc() || value < 0) return std::nullopt;
-  return value;
+std::optional<std::int64_t> number(std::string_view text) {
+  const auto value = number_of<std::int64_t>(text);
+  return value && *value >= 0 ? value : std::nullopt;
 }
 
 std::optional<std::int64_t> number_in(const std::filesystem::path& path) {
@@ -25,13 +23,9 @@ std::optional<std::int64_t> number_in(const std::filesystem::path& path) {
 
 // The value after a word at the start of a line: "MemAvailable:  123 kB", "inactive_file 123".
 std::optional<std::int64_t> value_of(const std::filesystem::path& path, const std::string& name) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream words(line);
-    words.exceptions(std::ios::badbit);  // a stream keeps std::bad_alloc for itself otherwise
-    std::string word;
-    std::string value;
-    if (words >> word >> value && word == name) return number(value);
+  for (const std::string& line : read_lines(path)) {
+    const std::vector<std::string_view> parts = words(line);
+    if (parts.size() >= 2 && parts[0] == name) return number(parts[1]);
   }
   return std::nullopt;
 }

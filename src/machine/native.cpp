@@ -6,12 +6,13 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include "base/cache_folder.h"
 #include "base/error.h"
+#include "base/text_file.h"
+#include "base/words.h"
+#include "machine/cgroup.h"
 #include "machine/cost.h"
 #include "machine/cpu.h"
 
@@ -22,10 +23,9 @@ constexpr double kDefaultHertz = 3.5e9;            // virtual machines don't tel
 constexpr double kBarrierSecondsPerCore = 100e-9;  // two cores of an EPYC (Zen 5): mostly 250 ns, at times 50
 
 std::string read_word(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::string word;
-  file >> word;
-  return word;
+  const std::optional<std::string> line = first_line(path);
+  const std::vector<std::string_view> found = words(line ? *line : "");
+  return found.empty() ? "" : std::string(found[0]);
 }
 
 // "48K", "1024K", "32M" -> bytes; 0 when it is none of that.
@@ -40,23 +40,19 @@ std::int64_t parse_size(const std::string& text) {
 // Number of processors in a list such as "0-3,8,10-11"; at least 1.
 int count_list(const std::string& list) {
   int count = 0;
-  std::istringstream parts(list);
-  parts.exceptions(std::ios::badbit);  // a stream keeps std::bad_alloc for itself otherwise
-  for (std::string part; std::getline(parts, part, ',');) {
-    int first = 0;
-    int last = 0;
-    char dash = 0;
-    std::istringstream range(part);
-    if (!(range >> first)) continue;
-    count += range >> dash >> last && last >= first ? std::min(last - first, 4096) + 1 : 1;
+  for (const std::string_view part : split(list, ',')) {
+    const std::vector<std::string_view> ends = split(part, '-');
+    const auto first = ends.empty() ? std::nullopt : number_of<int>(ends[0]);
+    if (!first) continue;
+    const auto last = ends.size() == 2 ? number_of<int>(ends[1]) : std::nullopt;
+    count += last && *last >= *first ? std::min(*last - *first, 4096) + 1 : 1;
   }
   return std::max(1, count);
 }
 
 // The text after "KEY :" in a file of such lines; empty when there is none.
 std::string field(const std::filesystem::path& path, const std::string& key) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
+  for (const std::string& line : read_lines(path)) {
     if (!line.starts_with(key)) continue;
     const std::size_t colon = line.find(':');
     const std::size_t start = colon == std::string::npos ? colon : line.find_first_not_of(" \t", colon + 1);

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <fstream>
 
 #include "base/error.h"
 #include "base/file_kind.h"
 #include "base/file_memory.h"
 #include "base/hash.h"
+#include "base/text_file.h"
 #include "encoding/encoding.h"
 #include "package/format.h"
 
@@ -135,9 +135,7 @@ Package Package::from_bytes(std::span<const std::byte> bytes, const std::string&
 bool Package::is_package(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) return false;
-  std::array<char, kMagic.size()> magic{};
-  std::ifstream file(path, std::ios::binary);
-  return file.read(magic.data(), magic.size()) && magic == kMagic;
+  return read_head(path, kMagic.size()) == std::string_view(kMagic.data(), kMagic.size());
 }
 
 void Package::read(std::span<const std::byte> bytes, const std::string& origin) {

@@ -173,5 +173,24 @@ TEST_F(FileTest, TempDirInAMissingFolderIsNamed) {
   expect_error(ExitCode::kResource, {path("nosuch").string()}, [&] { TempDir temp(path("nosuch")); });
 }
 
+TEST_F(FileTest, TheHeadIsWhatThereIsOfAFile) {
+  write_unsynced(path("a"), "abcdef");
+  EXPECT_EQ(read_head(path("a"), 4), "abcd");
+  EXPECT_EQ(read_head(path("a"), 6), "abcdef");
+  EXPECT_EQ(read_head(path("a"), 100), "abcdef");
+  EXPECT_EQ(read_head(dir_.path(), 4), "");
+  EXPECT_EQ(read_head(path("none"), 4), "");
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  EXPECT_EQ(read_head(path("pipe"), 4), "");
+}
+
+TEST_F(FileTest, LinesEndWithTheFile) {
+  for (const std::string_view text : {"a\n\nb c", "a\n\nb c\n"}) {
+    write_unsynced(path("a"), text);
+    EXPECT_EQ(read_lines(path("a")), (std::vector<std::string>{"a", "", "b c"}));
+  }
+  EXPECT_EQ(read_lines(path("none")), std::vector<std::string>{});
+}
+
 }  // namespace
 }  // namespace strata

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What string streams would do. A stream keeps std::bad_alloc for itself, and goes on with less text.
+#pragma once
+
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace strata {
+
+// The parts between separators, empty ones too; of an empty text there are none.
+std::vector<std::string_view> split(std::string_view text, char separator);
+
+// The parts between white space.
+std::vector<std::string_view> words(std::string_view text);
+
+// A word that is such a number, whole.
+template <class T>
+std::optional<T> number_of(std::string_view word) {
+  T value{};
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  return error == std::errc() && end == word.data() + word.size() ? std::optional(value) : std::nullopt;
+}
+
+// With up to six digits, as "%g" writes it: "0.25", "1e-06".
+std::string plain_text(double value);
+
+}  // namespace strata
