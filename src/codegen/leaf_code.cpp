@@ -57,11 +57,7 @@ std::string buffer_name(const std::string& buffer) { return "b_" + cpp_name(buff
 
 LeafCode::LeafCode(const schedule::ScheduledOp& op, std::vector<std::string> operands, std::string destination,
                    const machine::Machine& machine)
-    : op_(op), operands_(std::move(operands)), destination_(std::move(destination)), machine_(machine) {
-  if (op.leaf->domain != cost::Leaf::Domain::kContraction) return;
-  left_ = op.contraction->left;
-  right_ = op.contraction->right;
-}
+    : op_(op), operands_(std::move(operands)), destination_(std::move(destination)), machine_(machine) {}
 
 std::string LeafCode::expand(std::string_view text, const LeafPlace& place) const {
   std::string out;
@@ -83,11 +79,7 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   if (first == "out" && rest.empty()) return destination_;
   if (first == "out") return tensor_property(destination_, op_.value->type(), -1, rest);
   if (first == "lanes") return number(machine::vector_lanes(machine_, DType::kF32));
-  if (first == "rows") {
-    const bool is_left = op_.contraction.has_value();
-    return number(
-        (is_left ? op_.value->arguments[static_cast<std::size_t>(left_)] : op_.value)->type().layout.lanes(0));
-  }
+  if (first == "rows") return number((op_.contraction ? type("left") : op_.value->type()).layout.lanes(0));
   if (first == "panels") return number(place.node->panels);
   if (first == "stream") return stream_text(*place.node);
   if (first == "with") return buffer_name(place.node->with.at(static_cast<std::size_t>(integer(rest))));
@@ -96,7 +88,7 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   if (first == "begin") return own.begin;
   if (first == "end") return own.end;
   if (first == "count") return own.end + " - " + own.begin;
-  if (first == "queries") {
+  if (first == "tile") {
     return "tensor::QueryTile{" + range(op_.attention->token, place) + ", " + range(op_.attention->head, place) + "}";
   }
   if (first == "kv_head") {
@@ -107,13 +99,18 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   if (first == "token") return range(op_.attention->token, place);
   if (first == "score") return score_property(rest);
   if (first == "m" || first == "n" || first == "k") return range_property(std::string(first), rest, place);
-  const int operand = first == "left" ? left_ : first == "right" ? right_ : integer(first);
+  const int named = ir::find_operand(op_.form, first);
+  const int operand = named < 0 ? integer(first) : named;
   STRATA_CHECK(operand >= 0 && operand < static_cast<int>(operands_.size()),
                "leaf " + std::string(place.node->leaf->name) + " has no {" + std::string(name) + "}");
   const std::string& pointer = operands_[static_cast<std::size_t>(operand)];
   if (rest.empty()) return pointer;
   if (rest == "rows") return rows(op_.value->arguments[static_cast<std::size_t>(operand)]->type(), operand, place);
   return tensor_property(pointer, op_.value->arguments[static_cast<std::size_t>(operand)]->type(), operand, rest);
+}
+
+const TensorType& LeafCode::type(std::string_view operand) const {
+  return op_.value->arguments[static_cast<std::size_t>(ir::find_operand(op_.form, operand))]->type();
 }
 
 std::string LeafCode::tensor_property(const std::string& pointer, const TensorType& type, int operand,
@@ -180,8 +177,7 @@ std::string LeafCode::range_property(const std::string& name, std::string_view p
   if (property == "range") return range(iterator, place);
   if (property == "panels") {
     const RangeCode& range = place.ranges[static_cast<std::size_t>(iterator)];
-    const auto& packs = op_.value->arguments[static_cast<std::size_t>(right_)]->type().layout.packs;
-    const std::string lanes = number(packs.at(0).lanes);
+    const std::string lanes = number(type("right").layout.packs.at(0).lanes);
     // An empty share begins at the end, which the last panel may reach beyond.
     return "tensor::div_up(" + range.begin + ", " + lanes + "), tensor::div_up(" + range.end + ", " + lanes + ")";
   }

@@ -31,7 +31,9 @@ std::string buffer_name(const std::string& buffer);
 
 // Writes the code of leaves. In a leaf's `code`, `extent` and scratch texts these names in braces are replaced:
 //
-//   {0} {1} ... {out}      pointers; {left} {right}: the operands of a contraction
+//   {left} {table} {out}   pointers: operands by what they are to the form of the loops (ir/form_operands.h), {0} {1}
+//   of
+//                          ops without one, and the result
 //   {0.dim.1} {0.max.1}    size of an axis, and its upper bound; {out.dim.0}
 //   {0.stride}             elements between the neighbours of its outermost axis
 //   {0.rows}               pointer to the first row that the leaf's own loop stands at
@@ -47,7 +49,7 @@ std::string buffer_name(const std::string& buffer);
 //   {begin} {end} {count}  range of the leaf's own loop
 //   {key.range} {key.most} of an attention: the block of keys, a tensor::Range, and how many these are at most
 //   {token.range}          its tile's tokens
-//   {queries} {kv_head}    its tile of queries, a tensor::QueryTile, and the head of keys and values that these share
+//   {tile} {kv_head}       its tile of queries, a tensor::QueryTile, and the head of keys and values that these share
 //   {register_tile}        its products' register tile, a tensor::CacheTile
 //   {score.factor} {score.map} {score.seen}   of an attention: see ScoreCode
 //   {with.0} {with.1}      the buffers that it works in
@@ -64,6 +66,7 @@ class LeafCode {
 
  private:
   std::string value(std::string_view name, const LeafPlace& place) const;
+  const ir::TensorType& type(std::string_view operand) const;
   std::string tensor_property(const std::string& pointer, const ir::TensorType& type, int operand,
                               std::string_view property) const;
   std::string range_property(const std::string& iterator, std::string_view property, const LeafPlace& place) const;
@@ -78,8 +81,6 @@ class LeafCode {
   std::vector<std::string> operands_;
   std::string destination_;
   const machine::Machine& machine_;
-  int left_ = 0;
-  int right_ = 0;
   std::pair<std::string, std::int64_t> tile_;  // pointer to rows of the first operand and their distance; empty: none
 };
 

@@ -13,7 +13,13 @@ Signature::Signature(const ir::Op& the_op, std::span<const ir::TensorType> types
   if (nest) contraction = ir::contraction(*nest);
   has_plain_loops = nest && ir::is_plain(*nest);
   if (nest && !has_plain_loops) attention = ir::attention_form(*nest);
+  if (nest) form = ir::form_operands(*nest);
   is_in_memory_order = std::ranges::all_of(operands, ir::is_row_major_in_memory) && ir::is_row_major_in_memory(result);
+}
+
+const ir::TensorType* Signature::find(std::string_view name) const {
+  const int number = ir::find_operand(form, name);
+  return number < 0 ? nullptr : &operands[static_cast<std::size_t>(number)];
 }
 
 const Leaf* find_leaf(const Signature& signature) {

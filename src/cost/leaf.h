@@ -8,6 +8,7 @@
 
 #include "ir/attention_form.h"
 #include "ir/contraction.h"
+#include "ir/form_operands.h"
 #include "ir/op.h"
 #include "machine/machine.h"
 
@@ -27,8 +28,12 @@ struct Signature {
   std::optional<ir::LoopNest> nest;  // of a structured op
   std::optional<ir::Contraction> contraction;
   std::optional<ir::AttentionForm> attention;
+  ir::FormOperands form;            // what the operands are to the loops' form
   bool has_plain_loops = false;     // see ir::is_plain
   bool is_in_memory_order = false;  // no operand, and not the result, is rearranged by its layout
+
+  // Of that name in the form; nullptr: there is none.
+  const ir::TensorType* find(std::string_view name) const;
 };
 
 // A loop around a leaf that is not one of the op's own, along the result's first axis: its extent in the leaf's
@@ -86,10 +91,10 @@ struct Leaf {
   // Of a contraction: whether it takes any block of m and k, adding to what earlier blocks of k have left. Of an
   // attention: whether it takes a block of the keys.
   bool takes_blocks = false;
-  // Of an attention: the operand that it multiplies in register tiles; -1: none.
-  int multiplies = -1;
+  // Of an attention: the operand of its form that it multiplies in register tiles; empty: none.
+  std::string_view multiplies = {};
 
-  bool has_register_tile() const { return multiplies >= 0; }
+  bool has_register_tile() const { return !multiplies.empty(); }
   // Of a contraction: what does better for few rows, and for how many tiles of rows at most.
   std::string_view few = {};
   int few_tiles = 0;
@@ -98,8 +103,9 @@ struct Leaf {
   // register tile of rows.
   bool is_streamed = false;
 
-  // Operands whose outermost axis may have any distance in memory; the axes inside of it are contiguous.
-  std::vector<std::size_t> strided = {};
+  // The operand whose outermost axis may have any distance in memory, by its name in the form, or "0" of what has none;
+  // the axes inside of it are contiguous.
+  std::string_view strided = {};
 
   // What it keeps in scratch memory. What leaves of one op call by the same name is the same.
   std::vector<LeafBuffer> buffers = {};

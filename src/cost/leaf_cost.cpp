@@ -9,6 +9,7 @@
 #include "ir/attention_form.h"
 #include "ir/bounds.h"
 #include "ir/contraction.h"
+#include "ir/movement_form.h"
 #include "tensor/matmul.h"
 
 namespace strata::cost {
@@ -22,6 +23,8 @@ double round_up(double value, double unit) { return std::ceil(value / unit) * un
 // Instructions that turn one vector of elements to f32.
 double conversions(DType dtype) { return dtype == DType::kF32 ? 0 : 1; }
 
+ir::LoopNest loops_of(const WorkCounter& counter) { return *counter.op().loops(counter.types(), counter.attributes()); }
+
 // A product with panels, by its iterators.
 struct Product {
   std::size_t left, right;
@@ -29,7 +32,7 @@ struct Product {
   double lanes;                 // of a panel
 
   explicit Product(const WorkCounter& counter) {
-    const ir::LoopNest nest = *counter.op().loops(counter.types(), counter.attributes());
+    const ir::LoopNest nest = loops_of(counter);
     const auto found = ir::contraction(nest);
     STRATA_CHECK(found.has_value(), counter.op().name() + " is no contraction");
     const auto extent = [&](IteratorClass of) { return size_of(nest.iterators[*found->only(of)].extent); };
@@ -222,12 +225,15 @@ void count_pack(WorkCounter& counter) {
 }
 
 void count_gather(WorkCounter& counter) {
-  count_scattered(counter, counter.type(0), elements_of(counter.result()));
+  const ir::RowLookup form = *ir::row_lookup(loops_of(counter));
+  count_scattered(counter, counter.type(static_cast<std::size_t>(form.table)), elements_of(counter.result()));
   move_copied(counter, 1);
 }
 
 void count_append(WorkCounter& counter) {
-  count_scattered(counter, counter.type(0), elements_of(counter.type(1)));
+  const ir::RowUpdate form = *ir::row_update(loops_of(counter));
+  count_scattered(counter, counter.type(static_cast<std::size_t>(form.target)),
+                  elements_of(counter.type(static_cast<std::size_t>(form.source))));
   move_copied(counter, 1);
 }
 
@@ -235,22 +241,33 @@ void count_concat(WorkCounter& counter) { move_copied(counter, 1); }
 
 namespace {
 
-// Query heads of one head of keys and values.
-std::int64_t group_of(const WorkCounter& counter) {
-  return static_cast<std::int64_t>(size_of(counter.type(0).shape[1]) / size_of(counter.type(1).shape[0]));
-}
+// An attention's operands.
+struct Attended {
+  ir::LoopNest nest;
+  ir::AttentionForm form;
+  const TensorType& query;
+  const TensorType& keys;
+  const TensorType& values;
 
-// As the default tile tree has it (schedule/attention_tree.h).
-machine::AttentionBlock block_of(const WorkCounter& counter) {
-  const auto queries = static_cast<std::int64_t>(size_of(counter.type(0).shape[0]));
-  return machine::attention_block(counter.machine(), queries * group_of(counter));
-}
+  explicit Attended(const WorkCounter& counter)
+      : nest(loops_of(counter)),
+        form(*ir::attention_form(nest)),
+        query(counter.type(static_cast<std::size_t>(form.queries))),
+        keys(counter.type(static_cast<std::size_t>(form.keys))),
+        values(counter.type(static_cast<std::size_t>(form.values))) {}
+
+  // As the default tile tree has it (schedule/attention_tree.h).
+  machine::AttentionBlock block(const machine::Machine& machine) const {
+    return machine::attention_block(machine, static_cast<std::int64_t>(size_of(query.shape[0])) * form.group);
+  }
+};
 
 }  // namespace
 
 double attention_tiles(const WorkCounter& counter) {
-  const std::int64_t tokens = std::max<std::int64_t>(block_of(counter).rows / group_of(counter), 1);
-  return size_of(counter.type(1).shape[0]) * std::ceil(size_of(counter.type(0).shape[0]) / static_cast<double>(tokens));
+  const Attended of(counter);
+  const std::int64_t tokens = std::max<std::int64_t>(of.block(counter.machine()).rows / of.form.group, 1);
+  return size_of(of.keys.shape[0]) * std::ceil(size_of(of.query.shape[0]) / static_cast<double>(tokens));
 }
 
 // Instructions that make a score of a scaled product, in lanes.
@@ -264,28 +281,27 @@ double map_operations(const machine::Machine& machine, const ir::ScalarExpr& bod
 // Two products per score and value, and an exponential per score; the cache is read once per group of query heads and
 // block of rows. Without lanes along the context the scores are scalar sums.
 void count_attention(WorkCounter& counter) {
-  const ir::LoopNest nest = *counter.op().loops(counter.types(), counter.attributes());
-  const ir::AttentionForm form = *ir::attention_form(nest);
-  const TensorType& query = counter.type(0);
-  const auto& packs = counter.type(1).layout.packs;
+  const Attended of(counter);
+  const TensorType& query = of.query;
+  const auto& packs = of.keys.layout.packs;
   const double used = packs.empty() ? 1 : static_cast<double>(packs[0].lanes);
-  const double seen = ir::bounded_extent(counter.op(), counter.attributes(), nest, form.key, form.bounds);
+  const double seen = ir::bounded_extent(counter.op(), counter.attributes(), of.nest, of.form.key, of.form.bounds);
   const double context = round_up(seen, used);
   const double queries = size_of(query.shape[0]) * size_of(query.shape[1]);
   const double dim = size_of(query.shape[2]);
   const double scores = queries * context;
-  add_cache_products(counter, counter.type(1), scores * dim, used);
-  add_cache_products(counter, counter.type(2), scores * dim, counter.lanes());
+  add_cache_products(counter, of.keys, scores * dim, used);
+  add_cache_products(counter, of.values, scores * dim, counter.lanes());
   // Weights that meet pairs are rounded.
-  const double rounding = counter.type(2).layout.is_row_major() ? 0 : 2 * 6;
+  const double rounding = of.values.layout.is_row_major() ? 0 : 2 * 6;
   const double exponential = machine::scalar_operations(counter.machine(), "exp", static_cast<int>(counter.lanes()));
-  const double map = map_operations(counter.machine(), form.score, used);
+  const double map = map_operations(counter.machine(), of.form.score, used);
   counter.add_instructions(scores, exponential + 8 + rounding + map, used);
-  counter.read(0, bytes_of(query));
-  for (const std::size_t cache : {1, 2}) {
-    const TensorType& type = counter.type(cache);
+  counter.read(static_cast<std::size_t>(of.form.queries), bytes_of(query));
+  for (const int cache : {of.form.keys, of.form.values}) {
+    const TensorType& type = counter.type(static_cast<std::size_t>(cache));
     const double rows = std::min(seen + size_of(query.shape[0]) - 1, size_of(type.shape[1]));
-    counter.read(cache,
+    counter.read(static_cast<std::size_t>(cache),
                  elements_of(type) / size_of(type.shape[1]) * rows * static_cast<double>(dtype_size(type.dtype)));
   }
   counter.write(bytes_of(counter.result()));
@@ -293,9 +309,10 @@ void count_attention(WorkCounter& counter) {
   const double together = packs.size() == 2 ? static_cast<double>(packs[1].lanes) : 1;
   counter.add_instructions(queries * dim / together, 2.0, 1);
   // The largest score and the sum of every row and block of keys.
-  counter.add_reductions(queries * std::ceil(context / static_cast<double>(block_of(counter).keys)) * 2, used);
+  counter.add_reductions(queries * std::ceil(context / static_cast<double>(of.block(counter.machine()).keys)) * 2,
+                         used);
   // The keys and the values of every head begin at a page of their own.
-  counter.walk_pages(2 * size_of(counter.type(1).shape[0]));
+  counter.walk_pages(2 * size_of(of.keys.shape[0]));
 }
 
 }  // namespace strata::cost

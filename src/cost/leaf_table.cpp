@@ -7,7 +7,6 @@
 #include "cost/leaf_scratch.h"
 #include "cost/loops_cost.h"
 #include "cost/operand_layouts.h"
-#include "ir/movement_form.h"
 
 namespace strata::cost {
 namespace {
@@ -127,38 +126,44 @@ bool takes_pack_quads(const Signature& s) {
   return is_op(s, "pack") && are_bytes && is_row_major(s.operands[0]) && is_row_tiles(s.result);
 }
 
-bool has_form(const Signature& s, bool (*is_form)(const ir::LoopNest&)) {
-  return s.nest && !s.has_plain_loops && is_form(*s.nest);
+// Of a look-up, by rows of a table of numbers.
+bool looks_up(const Signature& s, bool (*takes_table)(const TensorType&)) {
+  const TensorType* const table = s.find("table");
+  return table != nullptr && is_row_major(*s.find("numbers")) && takes_table(*table);
 }
-
-bool is_gather(const Signature& s) { return has_form(s, ir::is_row_lookup) && is_row_major(s.operands[1]); }
-bool takes_gather_rows(const Signature& s) { return is_gather(s) && is_row_major(s.operands[0]); }
+bool takes_gather_rows(const Signature& s) { return looks_up(s, is_row_major); }
 bool takes_gather_panels(const Signature& s) {
-  return is_gather(s) && is_panels(s.operands[0]) && s.operands[0].layout.encoding == nullptr;
+  return looks_up(s, [](const TensorType& t) { return is_panels(t) && t.layout.encoding == nullptr; });
 }
 bool takes_gather_encoded(const Signature& s) {
-  return is_gather(s) && is_panels(s.operands[0]) && s.operands[0].layout.encoding != nullptr;
+  return looks_up(s, [](const TensorType& t) { return is_panels(t) && t.layout.encoding != nullptr; });
 }
 
-bool is_append(const Signature& s) { return has_form(s, ir::is_row_update) && all_row_major(s.operands.subspan(1)); }
-bool takes_append_keys(const Signature& s) { return is_append(s) && is_packed_keys(s.operands[0]); }
+bool appends(const Signature& s, bool (*takes_target)(const TensorType&)) {
+  const TensorType* const target = s.find("target");
+  return target != nullptr && is_row_major(*s.find("source")) && is_row_major(*s.find("numbers")) &&
+         takes_target(*target);
+}
+bool takes_append_keys(const Signature& s) { return appends(s, is_packed_keys); }
 bool takes_append_values(const Signature& s) {
-  return is_append(s) && (is_row_major(s.operands[0]) || is_packed_values(s.operands[0]));
+  return appends(s, [](const TensorType& t) { return is_row_major(t) || is_packed_values(t); });
 }
 
-// Both products of the attention have the same lanes.
+// Both products of the attention have the same lanes; all but the caches lies in order.
 bool takes_attention(const Signature& s) {
-  if (!s.attention || s.attention->queries != 0 || s.attention->keys != 1 || s.attention->values != 2) return false;
-  if (!is_row_major(s.operands[0]) || !all_row_major(s.operands.subspan(3))) return false;
-  const TensorType& keys = s.operands[1];
-  const TensorType& values = s.operands[2];
-  if (!(keys.shape[2] == values.shape[2]) || s.operands[0].dtype != DType::kF32 || keys.dtype != values.dtype)
+  if (!s.attention) return false;
+  const TensorType& keys = *s.find("keys");
+  const TensorType& values = *s.find("values");
+  for (const TensorType& type : s.operands) {
+    if (&type != &keys && &type != &values && !is_row_major(type)) return false;
+  }
+  if (!(keys.shape[2] == values.shape[2]) || s.find("query")->dtype != DType::kF32 || keys.dtype != values.dtype)
     return false;
   if (is_row_major(values)) return is_row_major(keys) || is_packed_keys(keys);
   return is_packed_keys(keys) && is_packed_values(values) && keys.layout.packs[0].lanes == values.layout.packs[0].lanes;
 }
 
-bool takes_concat(const Signature& s) { return has_form(s, ir::is_concatenation) && all_row_major(s.operands); }
+bool takes_concat(const Signature& s) { return s.find("first") != nullptr && all_row_major(s.operands); }
 
 // Rows of activations, shared out by whole row tiles.
 constexpr LeafLoop kRowLoop = {"m", "{0.dim.0}", true};
@@ -182,7 +187,7 @@ const std::vector<Leaf>& table() {
        .takes = takes_stream,
        .count = count_stream,
        .is_streamed = true,
-       .strided = {0},
+       .strided = "left",
        .code = "tensor::gemv_panels<{right.lanes}, {stream}, {right.layout}>({left}, {left.stride}, {right}, {k}, {n}, "
                "{out}, {n}, {n.panels});"},
       {.name = "stream-encoded",
@@ -190,7 +195,7 @@ const std::vector<Leaf>& table() {
        .takes = takes_encoded_stream,
        .count = count_stream,
        .is_streamed = true,
-       .strided = {0},
+       .strided = "left",
        .code = "tensor::gemv_encoded<{right.lanes}, {stream}>({left}, {right}, {k}, {n}, {out}, {n.panels});"},
 
       // Many rows, in register tiles.
@@ -257,7 +262,7 @@ const std::vector<Leaf>& table() {
        .takes = takes_pack_rows,
        .count = count_pack,
        .loop = kRowLoop,
-       .strided = {0},
+       .strided = "0",
        .code = "tensor::pack_rows<{lanes}, {rows}>({0.rows}, {0.stride}, {count}, {0.dim.1}, "
                "{out} + {begin} * {0.dim.1});"},
       {.name = "pack-pairs",
@@ -265,7 +270,7 @@ const std::vector<Leaf>& table() {
        .takes = takes_pack_pairs,
        .count = count_pack,
        .loop = kRowLoop,
-       .strided = {0},
+       .strided = "0",
        .code = "tensor::pack_rows_pairs<{lanes}, {rows}>({0.rows}, {0.stride}, {count}, {0.dim.1}, "
                "{out} + {begin} * (tensor::div_up({0.dim.1}, 2) * 2));"},
 
@@ -274,7 +279,7 @@ const std::vector<Leaf>& table() {
        .takes = takes_pack_quads,
        .count = count_pack,
        .loop = kRowLoop,
-       .strided = {0},
+       .strided = "0",
        .header = "tensor/quads.h",
        .code = "tensor::pack_rows_quads<{rows}>({0.rows}, {0.stride}, {count}, {0.dim.1}, "
                "{out} + {begin} * (tensor::div_up({0.dim.1}, 4) * 4));"},
@@ -284,82 +289,86 @@ const std::vector<Leaf>& table() {
        .takes = takes_gather_rows,
        .count = count_gather,
        .loop = {"row", "{out.dim.0}"},
-       .code = "tensor::gather_rows<{lanes}>({0}, {1} + {begin}, {count}, {0.dim.1}, {out} + {begin} * {0.dim.1}, "
-               "{0.dim.1});"},
+       .code = "tensor::gather_rows<{lanes}>({table}, {numbers} + {begin}, {count}, {table.dim.1}, "
+               "{out} + {begin} * {table.dim.1}, {table.dim.1});"},
       {.name = "gather-panels",
        .domain = Domain::kLoop,
        .takes = takes_gather_panels,
        .count = count_gather,
        .loop = {"row", "{out.dim.0}"},
-       .code = "tensor::gather_packed_rows<{0.lanes}, {0.layout}>({0}, {1} + {begin}, {count}, {0.dim.1}, "
-               "{out} + {begin} * {0.dim.1}, {0.dim.1});"},
+       .code = "tensor::gather_packed_rows<{table.lanes}, {table.layout}>({table}, {numbers} + {begin}, {count}, "
+               "{table.dim.1}, {out} + {begin} * {table.dim.1}, {table.dim.1});"},
       {.name = "gather-encoded",
        .domain = Domain::kLoop,
        .takes = takes_gather_encoded,
        .count = count_gather,
        .loop = {"row", "{out.dim.0}"},
-       .code = "tensor::gather_encoded_rows<{0.lanes}>({0}, {1} + {begin}, {count}, {0.dim.1}, "
-               "{out} + {begin} * {0.dim.1}, {0.dim.1});"},
+       .code = "tensor::gather_encoded_rows<{table.lanes}>({table}, {numbers} + {begin}, {count}, {table.dim.1}, "
+               "{out} + {begin} * {table.dim.1}, {table.dim.1});"},
 
       {.name = "append-keys",
        .domain = Domain::kLoop,
        .takes = takes_append_keys,
        .count = count_append,
-       .loop = {"head", "{0.dim.0}"},
-       .strided = {1},
-       .code = "tensor::cache_append_k<{0.lanes}, {0.layout}>({1}, {1.stride}, {2}, {1.dim.0}, {0.dim.2}, {0.dim.1}, "
-               "{out}, {begin}, {end});"},
+       .loop = {"head", "{target.dim.0}"},
+       .strided = "source",
+       .code = "tensor::cache_append_k<{target.lanes}, {target.layout}>({source}, {source.stride}, {numbers}, "
+               "{source.dim.0}, {target.dim.2}, {target.dim.1}, {out}, {begin}, {end});"},
       {.name = "append-values",
        .domain = Domain::kLoop,
        .takes = takes_append_values,
        .count = count_append,
-       .loop = {"head", "{0.dim.0}"},
-       .strided = {1},
-       .code = "tensor::cache_append_v<{0.lanes}, {0.layout}>({1}, {1.stride}, {2}, {1.dim.0}, {0.dim.2}, {0.dim.1}, "
-               "{out}, {begin}, {end});"},
+       .loop = {"head", "{target.dim.0}"},
+       .strided = "source",
+       .code = "tensor::cache_append_v<{target.lanes}, {target.layout}>({source}, {source.stride}, {numbers}, "
+               "{source.dim.0}, {target.dim.2}, {target.dim.1}, {out}, {begin}, {end});"},
 
       // A tile of queries that share keys and values, past blocks of these: the softmax runs along.
       {.name = "attention",
        .domain = Domain::kAttention,
        .takes = takes_attention,
        .count = count_attention,
-       .strided = {0},
+       .strided = "query",
        .parts = {"attention-start", "attention-scores", "attention-softmax", "attention-values", "attention-finish"}},
       {.name = "attention-start",
        .domain = Domain::kAttention,
        .buffers = {kQueries, kRunning},
-       .code = "tensor::start_attention<{1.own_lanes}, {1.layout}>({0}, {0.stride}, {0.dim.2}, {queries}, "
-               "{score.factor}, {with.0}, {with.1});"},
+       .code =
+           "tensor::start_attention<{keys.own_lanes}, {keys.layout}>({query}, {query.stride}, {query.dim.2}, {tile}, "
+           "{score.factor}, {with.0}, {with.1});"},
       {.name = "attention-scores",
        .domain = Domain::kAttention,
        .takes_blocks = true,
-       .multiplies = 1,
+       .multiplies = "keys",
        .buffers = {kQueries, kScores},
-       .code = "tensor::score_block<{1.own_lanes}, {register_tile}, {1.layout}, {key.most}>({with.0}, "
-               "{queries}.rows(), {1} + {kv_head} * {1.dim.1} * {1.dim.2}, {1.dim.2}, {key.range}, {with.1});"},
+       .code =
+           "tensor::score_block<{keys.own_lanes}, {register_tile}, {keys.layout}, {key.most}>({with.0}, "
+           "{tile}.rows(), {keys} + {kv_head} * {keys.dim.1} * {keys.dim.2}, {keys.dim.2}, {key.range}, {with.1});"},
       {.name = "attention-softmax",
        .domain = Domain::kAttention,
        .takes_blocks = true,
        .buffers = {kScores, kRunning},
-       .code = "tensor::softmax_block<{1.own_lanes}, {2.layout}, {key.most}>({queries}, {key.range}, {score.seen}, "
-               "{score.map}, {with.0}, {with.1});"},
+       .code =
+           "tensor::softmax_block<{keys.own_lanes}, {values.layout}, {key.most}>({tile}, {key.range}, {score.seen}, "
+           "{score.map}, {with.0}, {with.1});"},
       {.name = "attention-values",
        .domain = Domain::kAttention,
        .takes_blocks = true,
-       .multiplies = 2,
+       .multiplies = "values",
        .buffers = {kScores, kRunning},
-       .code = "tensor::value_block<{1.own_lanes}, {register_tile}, {2.layout}, {key.most}>({with.0}, "
-               "{queries}.rows(), {2} + {kv_head} * {2.dim.1} * {2.dim.2}, {2.dim.2}, {key.range}, {with.1});"},
+       .code = "tensor::value_block<{keys.own_lanes}, {register_tile}, {values.layout}, {key.most}>({with.0}, "
+               "{tile}.rows(), {values} + {kv_head} * {values.dim.1} * {values.dim.2}, {values.dim.2}, {key.range}, "
+               "{with.1});"},
       {.name = "attention-finish",
        .domain = Domain::kAttention,
        .buffers = {kRunning},
-       .code = "tensor::finish_attention<{1.own_lanes}>({queries}, {0.dim.1}, {0.dim.2}, {with.0}, {out});"},
+       .code = "tensor::finish_attention<{keys.own_lanes}>({tile}, {query.dim.1}, {query.dim.2}, {with.0}, {out});"},
 
       {.name = "concat",
        .domain = Domain::kOnce,
        .takes = takes_concat,
        .count = count_concat,
-       .code = "tensor::concat({0}, {0.inner}, {1}, {1.inner}, {0.outer}, {out});"},
+       .code = "tensor::concat({first}, {first.inner}, {second}, {second.inner}, {first.outer}, {out});"},
   };
   return kTable;
 }

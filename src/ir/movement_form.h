@@ -1,19 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
+
 #include "ir/structured.h"
 
 namespace strata::ir {
 
-// Loops that move elements by the numbers of rows, as the tensor library has kernels for.
+// Loops that move elements by the numbers of rows, or behind one another, as the tensor library has kernels for. Each
+// says which operand is what.
 
-// y[s, j] = a[b[s], j], of operands a and b.
-bool is_row_lookup(const LoopNest& nest);
+// y[s, j] = table[numbers[s], j].
+struct RowLookup {
+  int table = 0, numbers = 1;
+};
+std::optional<RowLookup> row_lookup(const LoopNest& nest);
 
-// a[h, c[s], i] = b[s, h, i], of operands a, b and c.
-bool is_row_update(const LoopNest& nest);
+// target[h, numbers[s], i] = source[s, h, i].
+struct RowUpdate {
+  int target = 0, source = 1, numbers = 2;
+};
+std::optional<RowUpdate> row_update(const LoopNest& nest);
 
-// Operand b behind operand a along one axis.
-bool is_concatenation(const LoopNest& nest);
+// `second` behind `first` along one axis.
+struct Concatenation {
+  int first = 0, second = 1;
+};
+std::optional<Concatenation> concatenation(const LoopNest& nest);
 
 }  // namespace strata::ir

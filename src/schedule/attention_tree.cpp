@@ -81,7 +81,8 @@ class AttentionTree {
     node.with.emplace_back(name);
   }
 
-  void take_register_tile(TileNode& node, int multiplied) {
+  void take_register_tile(TileNode& node, std::string_view operand_name) {
+    const int multiplied = ir::find_operand(op_.form, operand_name);
     const machine::RegisterTile tile = machine::attention_tile(machine_);
     const auto rows = static_cast<std::uint64_t>(extent(of_.token) * of_.group);
     node.rows = std::min<std::int64_t>(tile.rows, static_cast<std::int64_t>(std::bit_floor(rows)));

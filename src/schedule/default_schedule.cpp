@@ -38,7 +38,8 @@ cost::Residence residence(const Expr& value, const Surroundings& around) {
       if (around.constants.contains(&value)) return cost::Residence::kStream;
       const bool keeps_memory =
           value.op->writes_alias() || ir::is_view_by_contract(value) || ir::changes_lanes_only(value);
-      return keeps_memory ? residence(*value.arguments[0], around) : cost::Residence::kActivation;
+      const std::size_t kept = ir::updated_operand(*value.op).value_or(0);
+      return keeps_memory ? residence(*value.arguments[kept], around) : cost::Residence::kActivation;
     }
     case Expr::Kind::kScalar:
     case Expr::Kind::kCall:
@@ -72,11 +73,10 @@ void choose_leaf(ScheduledOp& op, const ViewPlan& views) {
     op.leaf = &cost::leaf("loops");
   }
   STRATA_CHECK(op.leaf != nullptr, "no leaf computes " + op.value->op->name());
-  if (op.leaf->domain == cost::Leaf::Domain::kContraction) {
-    const auto loops = loops_of(*op.value);
-    op.contraction = ir::contraction(*loops);
-  }
-  if (op.leaf->domain == cost::Leaf::Domain::kAttention) op.attention = ir::attention_form(*loops_of(*op.value));
+  const auto loops = loops_of(*op.value);
+  if (loops) op.form = ir::form_operands(*loops);
+  if (op.leaf->domain == cost::Leaf::Domain::kContraction) op.contraction = ir::contraction(*loops);
+  if (op.leaf->domain == cost::Leaf::Domain::kAttention) op.attention = ir::attention_form(*loops);
   if (op.leaf->domain == cost::Leaf::Domain::kOwn) set_own_nest(op);
 }
 

@@ -25,6 +25,7 @@ struct ScheduledOp {
   std::vector<const ir::Expr*> made;           // by stage of the nest: the value whose elements it gives; nullptr: none
   std::optional<ir::Contraction> contraction;  // where the leaf is of one
   std::optional<ir::AttentionForm> attention;  // the same
+  ir::FormOperands form;                       // what the operands are to the form of the op's loops
   int rows = 0;                                // the tree's iterator that is the leaf's own loop, if it has one
   TileTree tree;                               // empty for views, for calls, and for what another op's tree computes
   std::vector<cost::Operand> sources;          // the operands as the cost model takes them

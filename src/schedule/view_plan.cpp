@@ -12,8 +12,10 @@ namespace {
 using ir::Expr;
 
 // Outer axes of a leaf's operand whose stride is an argument of its call; the axes inside of them lie contiguously.
-std::size_t strided_axes(const cost::Leaf& leaf, std::size_t operand) {
-  return std::ranges::find(leaf.strided, operand) == leaf.strided.end() ? 0 : 1;
+std::size_t strided_axes(const cost::Leaf& leaf, const std::optional<ir::LoopNest>& loops, std::size_t operand) {
+  if (leaf.strided == "0") return operand == 0 ? 1 : 0;
+  if (leaf.strided.empty() || !loops) return 0;
+  return ir::find_operand(ir::form_operands(*loops), leaf.strided) == static_cast<int>(operand) ? 1 : 0;
 }
 
 }  // namespace
@@ -127,7 +129,7 @@ bool ViewPlan::accepts(const Expr& user, std::size_t operand) const {
   const cost::Leaf* const leaf = leaf_of(user);
   if (leaf == nullptr) return false;
   if (leaf->domain != cost::Leaf::Domain::kOwn && leaf->domain != cost::Leaf::Domain::kView) {
-    return is_contiguous(view, value->type(), strided_axes(*leaf, operand));
+    return is_contiguous(view, value->type(), strided_axes(*leaf, loops_of(user), operand));
   }
   std::vector<Strides> operands;
   for (const Expr* argument : user.arguments) operands.push_back(of(argument).strides);

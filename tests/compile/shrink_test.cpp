@@ -80,6 +80,7 @@ TEST(Shrink, GraphsReachEveryOp) {
   std::string all;
   for (std::uint64_t seed = 1; seed <= 1000; ++seed) all += RandomGraph(seed).write();
   for (const ir::Op* op : ir::all_ops()) {
+    if (op->name().starts_with("own_")) continue;  // of another test
     EXPECT_NE(all.find("= " + op->name() + "("), std::string::npos) << op->name() << " is never generated";
   }
 }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "ir/structured.h"
+
+namespace strata::ir {
+
+// An operand by what it is to the form of the loops, wherever the op has it.
+struct FormOperand {
+  std::string_view name;
+  int number = 0;
+};
+using FormOperands = std::vector<FormOperand>;
+
+// Of a contraction `left` and `right`; of an attention `query`, `keys` and `values`; of a look-up `table` and
+// `numbers`; of an update of rows `target`, `source` and `numbers`; of a concatenation `first` and `second`. None for
+// other loops.
+FormOperands form_operands(const LoopNest& nest);
+
+// -1: there is none of that name.
+int find_operand(const FormOperands& operands, std::string_view name);
+
+}  // namespace strata::ir

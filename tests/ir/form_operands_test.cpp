@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ir/form_operands.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace strata::ir {
+namespace {
+
+// "table 1, numbers 0"; "": the loops have no form that names operands.
+std::string form(const std::string& declaration, const std::vector<std::string>& operands,
+                 const std::vector<Shape>& shapes) {
+  std::string text;
+  for (const FormOperand& operand : form_operands(StructuredDeclaration(declaration, operands).apply("op", shapes))) {
+    text += (text.empty() ? "" : ", ") + std::string(operand.name) + " " + std::to_string(operand.number);
+  }
+  return text;
+}
+
+TEST(FormOperands, AreFoundWhereverTheyStand) {
+  EXPECT_EQ(form("y[m, n] = sum(k) w[n, k] * x[m, k]", {"w", "x"}, {{3, 4}, {5, 4}}), "left 1, right 0");
+  EXPECT_EQ(form("y[s, j] = t[i[s], j]", {"i", "t"}, {{3}, {5, 4}}), "table 1, numbers 0");
+  EXPECT_EQ(form("c[h, p[s], i] = x[s, h, i]", {"p", "x", "c"}, {{3}, {3, 2, 4}, {2, 7, 4}}),
+            "target 2, source 1, numbers 0");
+  EXPECT_EQ(form("y[s, h, d] = softmax_sum(t <= p[s]) (sum(i) q[s, h, i] * k[h / g, t, i]), v[h / g, t, d]",
+                 {"p", "v", "q", "k"}, {{3}, {2, 7, 4}, {3, 6, 4}, {2, 7, 4}}),
+            "query 2, keys 3, values 1");
+}
+
+TEST(FormOperands, AreNoneOfLoopsThatLookLikeIt) {
+  EXPECT_EQ(form("y[s, j] = t[j, i[s]]", {"i", "t"}, {{3}, {5, 4}}), "");
+  EXPECT_EQ(form("y[s, j] = t[i[j], s]", {"i", "t"}, {{4}, {5, 3}}), "");
+  EXPECT_EQ(form("y[s, j] = t[i[s] + 1, j]", {"i", "t"}, {{3}, {5, 4}}), "");
+  EXPECT_EQ(form("y[s, j] = 2 * t[i[s], j]", {"i", "t"}, {{3}, {5, 4}}), "");
+  EXPECT_EQ(form("c[h, p[s], i] = x[h, s, i]", {"p", "x", "c"}, {{3}, {2, 3, 4}, {2, 7, 4}}), "");
+  EXPECT_EQ(form("c[h, p[h], i] = x[h, i]", {"p", "x", "c"}, {{2}, {2, 4}, {2, 7, 4}}), "");
+  EXPECT_EQ(form("y[s, j] = a[s, j] + b[j]", {"a", "b"}, {{3, 4}, {4}}), "");
+}
+
+}  // namespace
+}  // namespace strata::ir
