@@ -61,7 +61,8 @@ class ClassValues {
     return value ? &*value : nullptr;
   }
 
-  std::optional<ir::Value> of(const egraph::ENode& node, egraph::ClassId id) {
+  // `of_magnitudes`: of an op on its operands without their signs, of which no two cancel.
+  std::optional<ir::Value> of(const egraph::ENode& node, egraph::ClassId id, bool of_magnitudes = false) {
     const Operator& record = tensors_.operator_of(node);
     ir::Value value{ir::concrete_type(tensors_.type(id), {{"seq", 5}}), {}};
     if (tensors_.is_leaf(node)) return leaf(record.name, value.type);
@@ -74,6 +75,8 @@ class ClassValues {
       const ir::Value* const operand = of(child);
       if (operand == nullptr) return std::nullopt;
       operands.push_back(*operand);
+      if (!of_magnitudes) continue;
+      for (double& element : operands.back().data) element = std::abs(element);
     }
     value.data = tensors_.op_of(node)->evaluate(operands, record.attributes, value.type);
     for (double& element : value.data) element = ir::round_to(value.type.dtype, element);
