@@ -18,4 +18,7 @@ std::int64_t dtype_size(DType dtype);
 
 bool is_floating(DType dtype);
 
+// The largest relative error of rounding to the nearest number of a floating type; 0 of another one.
+double unit_roundoff(DType dtype);
+
 }  // namespace strata

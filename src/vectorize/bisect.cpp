@@ -18,8 +18,6 @@ namespace {
 
 using egraph::ClassId;
 
-// What units of 16 bits make of values of any sign stays below some hundredths.
-constexpr double kRounding = 0.1;
 // Wrong equalities whose proofs are compared; all come from few rules.
 constexpr std::size_t kMostProofs = 50;
 // Sizes that are neither one nor a multiple of anything, where the symbol allows it.
@@ -56,8 +54,7 @@ std::vector<Wrong> wrong_equalities(const egraph::EGraph& graph, TermValues& val
     if (!value) continue;
     ++terms;
     const auto [first, is_new] = first_of.try_emplace(graph.find(term), term);
-    if (!is_new && !(relative_error(*value, *values.of(first->second)) <= kRounding))
-      found.push_back({first->second, term});
+    if (!is_new && differ(*value, *values.of(first->second))) found.push_back({first->second, term});
   }
   return found;
 }
@@ -96,8 +93,7 @@ class Replay {
       const auto before = values_.of(terms_, step.before, known_);
       const auto after = values_.of(terms_, step.after, known_);
       if (!before || !after) continue;
-      const double error = relative_error(*after, *before);
-      if (!(error <= kRounding)) culprit_ = {&step, error};
+      if (differ(*after, *before)) culprit_ = {&step, relative_error(after->value, before->value)};
     }
   }
 

@@ -41,6 +41,15 @@ double relative_error(const ir::Value& a, const ir::Value& b) {
   return difference == 0 ? 0 : std::sqrt(difference / norm);
 }
 
+// Where summands cancel, a sum's relative error is many times theirs; what units of 16 bits make of values of any sign
+// stays below some hundredths.
+bool differ(const TermValue& a, const TermValue& b) {
+  constexpr double kCancelled = 2000;
+  constexpr double kMost = 0.1;
+  const double allowed = std::min(kMost, kCancelled * std::max(a.roundoff, b.roundoff));
+  return !(relative_error(a.value, b.value) <= allowed);
+}
+
 // Whole numbers are row numbers and positions: 0 and 1 are inside of everything.
 ir::Value TermValues::random_value(const std::string& name, const ir::TensorType& type) const {
   std::mt19937_64 random(hash64(std::as_bytes(std::span(name))));
@@ -55,23 +64,28 @@ ir::Value TermValues::random_value(const std::string& name, const ir::TensorType
 
 TermValues::Held TermValues::evaluate(const ENode& node, const std::vector<Held>& operands) const {
   const rules::Operator& record = tensors_.operator_of(node);
-  if (tensors_.is_leaf(node)) return std::make_shared<ir::Value>(random_value(record.name, record.type));
-  if (tensors_.is_get(node)) {
-    return std::make_shared<ir::Value>(random_value("get " + std::to_string(node.payload), record.type));
-  }
+  const auto given = [](ir::Value value) { return std::make_shared<TermValue>(TermValue{std::move(value)}); };
+  if (tensors_.is_leaf(node)) return given(random_value(record.name, record.type));
+  if (tensors_.is_get(node)) return given(random_value("get " + std::to_string(node.payload), record.type));
   if (tensors_.is_scalar(node)) {
     const ir::TensorType type = ir::concrete_type(record.type, {});
-    return std::make_shared<ir::Value>(ir::Value{type, {rounded(type.dtype, record.value)}});
+    return given({type, {rounded(type.dtype, record.value)}});
   }
   const ir::Op* const op = tensors_.op_of(node);
   if (op == nullptr || std::ranges::find(operands, nullptr) != operands.end()) return nullptr;
   std::vector<ir::Value> values;
   std::vector<ir::TensorType> types;
-  for (const Held& operand : operands) values.push_back(*operand), types.push_back(operand->type);
-  ir::Value value{op->infer(types, record.attributes), {}};
-  value.data = op->evaluate(values, record.attributes, value.type);
-  for (double& element : value.data) element = ir::round_to(value.type.dtype, element);
-  return std::make_shared<ir::Value>(std::move(value));
+  TermValue made;
+  for (const Held& operand : operands) {
+    values.push_back(operand->value);
+    types.push_back(operand->value.type);
+    made.roundoff = std::max(made.roundoff, operand->roundoff);
+  }
+  made.value.type = op->infer(types, record.attributes);
+  made.roundoff = std::max(made.roundoff, unit_roundoff(made.value.type.dtype));
+  made.value.data = op->evaluate(values, record.attributes, made.value.type);
+  for (double& element : made.value.data) element = ir::round_to(made.value.type.dtype, element);
+  return std::make_shared<TermValue>(std::move(made));
 }
 
 // Operands are older than what is made of them: the way down ends, and is as deep as the term.

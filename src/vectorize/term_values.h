@@ -12,13 +12,20 @@
 
 namespace strata::vectorize {
 
+// A term's value, and the coarsest rounding of what it is computed of: of the results' types of its ops. Rounding is an
+// op too, so that a term that may differ by more says so.
+struct TermValue {
+  ir::Value value;
+  double roundoff = 0;
+};
+
 // The value of each exact term of a graph with explanations, by the ops' reference evaluation; leaves are random, equal
 // leaves equal. Sizes must be numbers.
 class TermValues {
  public:
   explicit TermValues(const rules::TensorGraph& tensors) : tensors_(tensors) {}
 
-  using Held = std::shared_ptr<const ir::Value>;  // null: it has none, as it needs a call's tuple
+  using Held = std::shared_ptr<const TermValue>;  // null: it has none, as it needs a call's tuple
   using Known = std::map<egraph::TermId, Held>;   // of one table of terms
 
   Held of(egraph::ClassId term);
@@ -38,5 +45,8 @@ class TermValues {
 
 // ||a - b|| / ||b||; infinite where one is not a number and the other is.
 double relative_error(const ir::Value& a, const ir::Value& b);
+
+// Whether they are further apart than their rounding explains.
+bool differ(const TermValue& a, const TermValue& b);
 
 }  // namespace strata::vectorize

@@ -55,6 +55,23 @@ TEST(Bisect, FindsTheGuiltyRuleAmongAll) {
   }
 }
 
+// A small error is no rounding where nothing is rounded: 0.4 % of what is added up in f32.
+TEST(Bisect, FindsASmallError) {
+  const machine::Machine machine = machine::load("avx512-zen5");
+  const auto rules = [&](rules::TensorGraph& tensors) {
+    std::vector<egraph::Rewrite> all = all_rules(machine)(tensors);
+    const auto factor = [&tensors](egraph::EGraph&, egraph::Match& match) {
+      match.bind("?c", tensors.scalar(1.004, DType::kF32));
+      return true;
+    };
+    all.push_back(egraph::make_rewrite(tensors.symbols(), "wrong-rule", "add(?a, ?b)", "mul(add(?a, ?b), ?c)", factor));
+    return all;
+  };
+  const Bisection found = bisect(module(), rules, {.iterations = 4, .nodes = 2'000});
+  EXPECT_EQ(found.guilty_rule, "wrong-rule");
+  EXPECT_LT(found.error, 0.005);
+}
+
 // What a guard merges by itself is a step of the rule too.
 TEST(Bisect, FindsARuleThatMergesInItsGuard) {
   const auto rules = [](rules::TensorGraph& tensors) {
