@@ -37,9 +37,9 @@ int integer(std::string_view text) {
 }
 
 std::string layout_text(const TensorType& type) {
-  const auto& packs = type.layout.packs;
-  if (packs.size() < 2) return "tensor::BLayout::kLanes";
-  return packs[1].lanes == 2 ? "tensor::BLayout::kPairs" : "tensor::BLayout::kQuads";
+  const std::int64_t group = type.layout.group();
+  if (group == 1) return "tensor::BLayout::kLanes";
+  return group == 2 ? "tensor::BLayout::kPairs" : "tensor::BLayout::kQuads";
 }
 
 std::string stream_text(const schedule::TileNode& node) {

@@ -52,7 +52,7 @@ bool fills_panels(const ir::TensorType& type) {
   const auto& packs = type.layout.packs;
   if (type.rank() != 2 || packs.empty() || packs.size() > 2 || packs[0].axis != 0) return false;
   if (packs.size() == 2 && packs[1].axis != 1) return false;
-  const std::int64_t unit = dtype_size(type.dtype) * (packs.size() == 2 ? packs[1].lanes : 1);
+  const std::int64_t unit = dtype_size(type.dtype) * type.layout.group();
   return unit == 2 || unit == 4 || unit == 8 || unit == 16;
 }
 
@@ -65,7 +65,7 @@ class PanelPacker {
         n_(stored.shape[0].factor()),
         k_(stored.shape[1].factor()),
         lanes_(stored.layout.packs[0].lanes),
-        group_(stored.layout.packs.size() == 2 ? stored.layout.packs[1].lanes : 1),
+        group_(stored.layout.group()),
         dtype_(stored.dtype),
         row_bytes_((k_ + group_ - 1) / group_ * group_ * dtype_size(dtype_)),
         rows_(static_cast<std::size_t>(lanes_ * row_bytes_)) {}

@@ -109,7 +109,7 @@ void move_copied(WorkCounter& counter, std::size_t source) {
 
 // Multiply-adds with a cache: of pairs on the unit that takes them.
 void add_cache_products(WorkCounter& counter, const TensorType& cache, double products, double lanes) {
-  const bool is_dot = cache.layout.packs.size() == 2;
+  const bool is_dot = cache.layout.group() > 1;
   const machine::Unit* const unit = is_dot ? machine::dot_unit(counter.machine(), cache.dtype) : nullptr;
   if (unit != nullptr) {
     counter.add_beside(unit, 2 * products);
@@ -199,7 +199,7 @@ void count_tile(WorkCounter& counter) {
   const Product product(counter);
   const TensorType& left = counter.type(product.left);
   const Tiling tiling(counter, product);
-  const bool is_dot = left.layout.packs.size() == 2;
+  const bool is_dot = left.layout.group() > 1;
   double per_step = 1;
   if (is_dot) {
     per_step = add_pairs(counter, product, tiling.products());
@@ -306,7 +306,7 @@ void count_attention(WorkCounter& counter) {
   }
   counter.write(bytes_of(counter.result()));
   // Queries are rearranged element by element, or pair by pair.
-  const double together = packs.size() == 2 ? static_cast<double>(packs[1].lanes) : 1;
+  const auto together = static_cast<double>(of.keys.layout.group());
   counter.add_instructions(queries * dim / together, 2.0, 1);
   // The largest score and the sum of every row and block of keys.
   counter.add_reductions(queries * std::ceil(context / static_cast<double>(of.block(counter.machine()).keys)) * 2,

@@ -38,8 +38,8 @@ Scratch decoded_scratch(const LeafTile& tile) {
 }
 
 Scratch queries_scratch(const LeafTile& tile) {
-  const ir::Layout& keys = tile.operands[static_cast<std::size_t>(tile.attention->keys)].layout;
-  return {keys.packs.size() == 2 ? DType::kBF16 : DType::kF32, rows(tile) * head(tile)};
+  const ir::TensorType& keys = tile.operands[static_cast<std::size_t>(tile.attention->keys)];
+  return {keys.layout.group() > 1 ? keys.dtype : DType::kF32, rows(tile) * head(tile)};
 }
 
 Scratch scores_scratch(const LeafTile& tile) { return {DType::kF32, rows(tile) * tile.extent(tile.attention->key)}; }

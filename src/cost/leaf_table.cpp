@@ -64,7 +64,7 @@ struct PanelProduct {
   }
 
   bool is_encoded() const { return panels->layout.encoding != nullptr; }
-  std::int64_t group() const { return panels->layout.packs.size() == 2 ? panels->layout.packs[1].lanes : 1; }
+  std::int64_t group() const { return panels->layout.group(); }
   bool are_pairs() const { return group() == 2; }
 
   // Activations are rounded to bf16 only for weights that are.

@@ -98,6 +98,8 @@ std::int64_t max_element_count(const Shape& shape) {
   return count;
 }
 
+std::int64_t Layout::group() const { return packs.size() > 1 ? packs[1].lanes : 1; }
+
 std::int64_t Layout::lanes(int axis) const {
   std::int64_t product = 1;
   for (const Pack& pack : packs) {

@@ -92,6 +92,7 @@ struct Layout {
 
   bool is_row_major() const { return packs.empty() && encoding == nullptr; }
   std::int64_t lanes(int axis) const;  // product of the packs of that axis; 1 when it is not packed
+  std::int64_t group() const;          // neighbours that lie together in each lane: the second pack's, else 1
   bool operator==(const Layout&) const = default;
   std::string text() const;  // "<16@0, 2@1>", "<16@0, 2@1, bf16_12>", or ""
 };

@@ -123,8 +123,7 @@ TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine) 
 std::int64_t key_unit(const ScheduledOp& op, int iterator) {
   if (iterator != op.attention->key) return 1;
   const auto& packs = operand(op, op.attention->keys).layout.packs;
-  const bool has_value_pairs = operand(op, op.attention->values).layout.packs.size() == 2;
-  return std::max<std::int64_t>(packs.empty() ? 1 : packs[0].lanes, has_value_pairs ? 2 : 1);
+  return std::max(packs.empty() ? 1 : packs[0].lanes, operand(op, op.attention->values).layout.group());
 }
 
 std::string attention_fault(const ScheduledOp& op, const TileNode& node, const AttentionPlace& place,
