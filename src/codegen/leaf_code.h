@@ -31,9 +31,8 @@ std::string buffer_name(const std::string& buffer);
 
 // Writes the code of leaves. In a leaf's `code`, `extent` and scratch texts these names in braces are replaced:
 //
-//   {left} {table} {out}   pointers: operands by what they are to the form of the loops (ir/form_operands.h), {0} {1}
-//   of
-//                          ops without one, and the result
+//   {left} {table} {out}   pointers: operands by what they are to the form of the loops (ir/form_operands.h), and the
+//                          result; {0} of ops without a form
 //   {0.dim.1} {0.max.1}    size of an axis, and its upper bound; {out.dim.0}
 //   {0.stride}             elements between the neighbours of its outermost axis
 //   {0.rows}               pointer to the first row that the leaf's own loop stands at

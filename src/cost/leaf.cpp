@@ -13,7 +13,7 @@ Signature::Signature(const ir::Op& the_op, std::span<const ir::TensorType> types
   if (nest) contraction = ir::contraction(*nest);
   has_plain_loops = nest && ir::is_plain(*nest);
   if (nest && !has_plain_loops) attention = ir::attention_form(*nest);
-  if (nest) form = ir::form_operands(*nest);
+  if (nest) form = ir::form_operands(*nest, contraction, attention);
   is_in_memory_order = std::ranges::all_of(operands, ir::is_row_major_in_memory) && ir::is_row_major_in_memory(result);
 }
 

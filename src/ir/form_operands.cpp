@@ -3,24 +3,25 @@
 
 #include <algorithm>
 
-#include "ir/attention_form.h"
-#include "ir/contraction.h"
 #include "ir/movement_form.h"
 
 namespace strata::ir {
 
-FormOperands form_operands(const LoopNest& nest) {
-  if (const auto of = contraction(nest)) return {{"left", of->left}, {"right", of->right}};
+FormOperands form_operands(const LoopNest& nest, const std::optional<Contraction>& contraction,
+                           const std::optional<AttentionForm>& attention) {
+  if (contraction) return {{"left", contraction->left}, {"right", contraction->right}};
+  if (attention) return {{"query", attention->queries}, {"keys", attention->keys}, {"values", attention->values}};
   if (is_plain(nest)) return {};
   if (const auto of = row_lookup(nest)) return {{"table", of->table}, {"numbers", of->numbers}};
   if (const auto of = row_update(nest)) {
     return {{"target", of->target}, {"source", of->source}, {"numbers", of->numbers}};
   }
   if (const auto of = concatenation(nest)) return {{"first", of->first}, {"second", of->second}};
-  if (const auto of = attention_form(nest)) {
-    return {{"query", of->queries}, {"keys", of->keys}, {"values", of->values}};
-  }
   return {};
+}
+
+FormOperands form_operands(const LoopNest& nest) {
+  return form_operands(nest, contraction(nest), is_plain(nest) ? std::nullopt : attention_form(nest));
 }
 
 int find_operand(const FormOperands& operands, std::string_view name) {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "ir/attention_form.h"
+#include "ir/contraction.h"
 #include "ir/structured.h"
 
 namespace strata::ir {
@@ -19,6 +22,10 @@ using FormOperands = std::vector<FormOperand>;
 // `numbers`; of an update of rows `target`, `source` and `numbers`; of a concatenation `first` and `second`. None for
 // other loops.
 FormOperands form_operands(const LoopNest& nest);
+
+// The same where it is known whether they are a contraction or an attention.
+FormOperands form_operands(const LoopNest& nest, const std::optional<Contraction>& contraction,
+                           const std::optional<AttentionForm>& attention);
 
 // -1: there is none of that name.
 int find_operand(const FormOperands& operands, std::string_view name);
