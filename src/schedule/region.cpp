@@ -69,7 +69,6 @@ class Members {
         [](const ScheduledOp& between) { return between.is_call() || between.value->op->writes_alias(); });
   }
 
- private:
   // The value and all that lies in its memory.
   std::vector<const Expr*> family(const Expr& value) const {
     std::vector<const Expr*> all = {&value};
@@ -79,6 +78,7 @@ class Members {
     return all;
   }
 
+ private:
   // Ops outside of the region that have code and read the value.
   std::vector<std::size_t> readers(const Expr& value) const {
     const std::vector<const Expr*> all = family(value);
@@ -119,7 +119,10 @@ class Builder {
     for (std::size_t i = ops_.size() - 1; i-- > 0;) {
       const Expr& part = *function_.ops[ops_[i]].value;
       auto more = joined(loops, loops_alone(part), same_tensors(part));
-      if (!more) return NoRegion{"what " + part.op->name() + " makes is not read element by element"};
+      // Nor beside that through a view: its other elements are not made yet.
+      if (!more || reads_any(*more, members_.family(part))) {
+        return NoRegion{"what " + part.op->name() + " makes is not read element by element"};
+      }
       loops = std::move(*more);
     }
     if (!place(region, std::move(loops), has_loops)) return NoRegion{"their operands have no strides together"};
@@ -130,6 +133,10 @@ class Builder {
   }
 
  private:
+  static bool reads_any(const JoinedLoops& loops, const std::vector<const Expr*>& values) {
+    return std::ranges::any_of(loops.inputs, [&](const Expr* input) { return contains(values, input); });
+  }
+
   // The op's value, and the views that are the same tensor.
   std::vector<const Expr*> same_tensors(const Expr& value) const {
     std::vector<const Expr*> same = {&value};

@@ -286,6 +286,11 @@ const std::vector<OpCase>& region_cases() {
        "    %2 = softmax(%1) : f16[seq, 33]\n    %3 = cast(%2) {dtype = bf16} : bf16[seq, 33]\n"
        "    %4 = add(%3, %3) : bf16[seq, 33]\n",
        "%4"},
+      // Every row needs the second one of what is made before.
+      {"of_a_part", "%a: f32[2, 5], %b: f32[2, 5]",
+       "    %0 = add(%a, %b) : f32[2, 5]\n    %1 = exp(%0) : f32[2, 5]\n"
+       "    %2 = slice(%1) {axis = 0, begin = 1, end = 2} : f32[1, 5]\n    %3 = mul(%1, %2) : f32[2, 5]\n",
+       "%3"},
       {"one_row", "%a: f32[1, 64], %b: f32[1, 64], %w: f32[64]",
        "    %0 = add(%a, %b) : f32[1, 64]\n    %1 = rms_norm(%0, %w) {eps = 1e-06} : f32[1, 64]\n"
        "    %2 = weight \"w\" : bf16[64, 64]\n    %3 = matmul_nt(%1, %2) : f32[1, 64]\n"

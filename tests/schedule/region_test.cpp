@@ -157,6 +157,10 @@ TEST(Region, NoneOfOpsThatAreNoNest) {
                    "    %0 = exp(%x) : f32[64, 64]\n    %1 = transpose(%0) {perm = [1, 0]} : f32[64, 64]\n"
                    "    %2 = neg(%1) : f32[64, 64]\n    return %2\n"),
             "what exp makes is not read element by element");
+  EXPECT_EQ(region("%x: f32[64, 64]",
+                   "    %0 = exp(%x) : f32[64, 64]\n    %1 = transpose(%0) {perm = [1, 0]} : f32[64, 64]\n"
+                   "    %2 = add(%0, %1) : f32[64, 64]\n    return %2\n"),
+            "what exp makes is not read element by element");
 }
 
 // Lanes along k would lie apart in what abs makes.
