@@ -35,12 +35,6 @@ STRATA_INLINE V abs(V x) {
 }
 
 template <class V>
-STRATA_INLINE V copysign(V magnitude, V sign) {
-  using I = IntsOf<V>;
-  return bit_cast<V>((bit_cast<I>(magnitude) & 0x7fffffff) | (bit_cast<I>(sign) & ~0x7fffffff));
-}
-
-template <class V>
 STRATA_INLINE V sqrt(V x) {
 #if defined(__clang__)
   return __builtin_elementwise_sqrt(x);
@@ -111,18 +105,22 @@ STRATA_INLINE V silu(V x) {
   return max(broadcast<V>(-89.0f), x) / one_plus_exp_minus(x);
 }
 
-// Within 2 ulp. Odd polynomial (own minimax fit, 0.07 ulp) below 0.625, 1 - 2 / (e^2|x| + 1) above.
+// Within 6 ulp, and never beyond 1. x P(x^2) / Q(x^2), own minimax fit of relative error 2.1e-8 up to 9.02, from where
+// on the result is 1; at the limit the fraction is above it, so that infinity gives 1 itself.
 template <class V>
 STRATA_INLINE V tanh(V x) {
-  const V a = abs(x);
-  const V z = a * a;
-  V p = z * -0x1.76ac0ep-8f + 0x1.5256d4p-6f;
-  p = p * z - 0x1.b84448p-5f;
-  p = p * z + 0x1.110768p-3f;
-  p = p * z - 0x1.555534p-2f;
-  const V small = a + a * (z * p);
-  const V large = 1.0f - 2.0f / one_plus_exp_minus(a * -2.0f);
-  return copysign(select(a < 0.625f, small, large), x);
+  const V limit = V{} + 9.5f, one = V{} + 1.0f;
+  x = max(-limit, min(limit, x));
+  const V z = x * x;
+  V p = z * 0x1.c9a396p-27f + 0x1.59550ep-16f;
+  V q = z * 0x1.a0b7dep-21f + 0x1.5841a6p-12f;
+  p = p * z + 0x1.c9f83p-9f;
+  q = q * z + 0x1.a7df12p-6f;
+  p = p * z + 0x1.12043cp-3f;
+  q = q * z + 0x1.de5768p-2f;
+  p = p * z + 1.0f;
+  q = q * z + 1.0f;
+  return max(-one, min(one, x * p / q));
 }
 
 template <class V>

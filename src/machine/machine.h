@@ -64,7 +64,7 @@ struct CoreCosts {
   std::map<std::string, double> scalar_slots = {
       {"add", 1},   {"sub", 1},  {"mul", 1},    {"neg", 1},    {"abs", 1},    {"max", 1},  {"min", 1},
       {"lt", 1},    {"div", 5},  {"select", 1}, {"sqrt", 9},   {"rsqrt", 15}, {"exp", 18}, {"sigmoid", 17},
-      {"tanh", 29}, {"log", 13}, {"sin", 14.5}, {"cos", 14.5}, {"erf", 50}};
+      {"tanh", 17}, {"log", 13}, {"sin", 14.5}, {"cos", 14.5}, {"erf", 50}};
   // The same of decoding a vector of an encoding's words; others take as many as the decoder has instructions.
   std::map<std::string, double> decode_slots = {};
   double reduction_step_slots = 4;  // of a step in which lanes are combined pairwise, waiting for the one before

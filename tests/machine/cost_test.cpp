@@ -90,7 +90,7 @@ TEST(ScalarOperations, ALibraryCallPerLaneCostsMoreTheWiderTheVectors) {
   EXPECT_EQ(scalar_operations(toy(), "add"), 2);
   EXPECT_EQ(scalar_operations(toy(), "exp", 4), scalar_operations(toy(), "exp", 16));
   EXPECT_EQ(4 * scalar_operations(toy(), "sin", 4), scalar_operations(toy(), "sin", 16));
-  EXPECT_GT(scalar_operations(toy(), "tanh"), scalar_operations(toy(), "exp"));
+  EXPECT_GT(scalar_operations(toy(), "tanh"), scalar_operations(toy(), "div"));
 }
 
 TEST(ScalarOperations, AreTheMachinesOwn) {
