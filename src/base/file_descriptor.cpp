@@ -18,18 +18,23 @@ void FileDescriptor::reset() noexcept {
 
 std::string errno_text(int error) { return std::generic_category().message(error); }
 
+void check_exhaustion(int error, const std::filesystem::path& path) {
+  const bool are_many = error == EMFILE || error == ENFILE;
+  if (!are_many && error != ENOMEM && error != EAGAIN) return;
+  throw resource_error("cannot open (" + errno_text(error) + ")", path.string(),
+                       are_many          ? "raise the limit of open files (ulimit -n)"
+                       : error == ENOMEM ? "free some memory"
+                                         : "try again");
+}
+
 FileDescriptor open_regular_file(const std::filesystem::path& path) {
   // O_NONBLOCK: opening a pipe that nobody writes to must not hang.
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.is_open()) {
     const int error = errno;
     if (error == ENOENT || error == ENOTDIR) throw model_error("no such file", path.string(), "check the path");
-    const std::string what = "cannot open (" + errno_text(error) + ")";
-    if (error == EMFILE || error == ENFILE) {
-      throw resource_error(what, path.string(), "raise the limit of open files (ulimit -n)");
-    }
-    if (error == ENOMEM) throw resource_error(what, path.string(), "free some memory");
-    throw model_error(what, path.string());
+    check_exhaustion(error, path);
+    throw model_error("cannot open (" + errno_text(error) + ")", path.string());
   }
   struct stat status{};
   if (::fstat(file.get(), &status) != 0) throw model_error("cannot read (" + errno_text(errno) + ")", path.string());

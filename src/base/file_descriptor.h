@@ -32,6 +32,10 @@ class FileDescriptor {
 // The system's words for an error number; safe with threads.
 std::string errno_text(int error);
 
+// Throws resource_error where open() failed with this error because no more files can be open, or for want of memory:
+// whether there is such a file is not known then.
+void check_exhaustion(int error, const std::filesystem::path& path);
+
 // Opens a file for reading. Throws model_error when it is missing, unreadable or not a regular file, resource_error
 // when no more files can be open.
 FileDescriptor open_regular_file(const std::filesystem::path& path);

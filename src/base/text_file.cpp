@@ -21,6 +21,7 @@ constexpr const char* kRemedy = "make room, make the folder writable, or set STR
 
 std::string read_head(const std::filesystem::path& path, std::size_t max_bytes) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!file.is_open()) check_exhaustion(errno, path);
   std::string text(file.is_open() ? max_bytes : 0, '\0');
   std::size_t size = 0;
   while (size < text.size()) {

@@ -13,10 +13,11 @@ namespace strata {
 // `max_bytes`.
 std::string read_text_file(const std::filesystem::path& path, std::size_t max_bytes);
 
-// The first bytes of a file, at most so many; fewer, or none, where it has no more or can't be read.
+// The first bytes of a file, at most so many; fewer, or none, where it has no more or can't be read. Throws
+// resource_error where no more files can be open, or for want of memory.
 std::string read_head(const std::filesystem::path& path, std::size_t max_bytes);
 
-// The lines of a small file of the operating system; none where it can't be read.
+// The lines of a small file of the operating system; none where it can't be read. Throws as read_head does.
 std::vector<std::string> read_lines(const std::filesystem::path& path);
 
 // Writes a new file that only this user can read and write (mode 0600), without waiting for the disk: for what can be

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <filesystem>
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "base/error.h"
 #include "base/file_lock.h"
 #include "base/mapped_file.h"
 #include "base/temp_dir.h"
@@ -182,6 +184,24 @@ TEST_F(FileTest, TheHeadIsWhatThereIsOfAFile) {
   EXPECT_EQ(read_head(path("none"), 4), "");
   ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
   EXPECT_EQ(read_head(path("pipe"), 4), "");
+}
+
+// What no file can be opened for is not a file that isn't there.
+TEST_F(FileTest, AHeadIsNotSkippedForWantOfFiles) {
+  write_unsynced(path("a"), "abcdef");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  std::string what;
+  try {
+    (void)read_head(path("a"), 4);
+  } catch (const Error& error) {
+    what = error.what();
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_NE(what.find("Too many open files"), std::string::npos) << what;
 }
 
 TEST_F(FileTest, LinesEndWithTheFile) {

@@ -89,10 +89,11 @@ class FaultsTest(StrataTest):
         self.assertIn(code, allowed, what)
         self.assertEqual(err.count("strata: error: "), 0 if code == 0 else 1, what)
         if code == 0:
-            self.assertEqual((out, written), (want_out, want_written), what)
+            # Not assertEqual, which takes hours to say how two packages differ.
+            self.assertTrue((out, written) == (want_out, want_written), what + ", but another result")
         else:
             self.assertTrue(want_out.startswith(out), what)
-            self.assertIn(written, (None, want_written), what)
+            self.assertTrue(written is None or written == want_written, what + ", but another file")
         # Where no folder can be opened any more, what lies deep in one stays until the next compilation.
         can_not_open = lasting and "open" in calls
         self.assertTrue(can_not_open or self.left_behind() == [], what + str(self.left_behind()))
@@ -119,7 +120,7 @@ class FaultsTest(StrataTest):
             # What the faults left in the cache is sound.
             with self.subTest(command=command, after="the faults"):
                 code, out, err, written = self.run_with(command)
-                self.assertEqual((code, out, written), (0, *self.expected[command]), err)
+                self.assertTrue((code, out, written) == (0, *self.expected[command]), err)
                 self.assertEqual(self.left_behind(), [])
 
     def test_allocations(self):
