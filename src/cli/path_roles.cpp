@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file_descriptor.h"
 #include "import/wrong_model.h"
 
 namespace strata::cli {
@@ -55,6 +56,7 @@ fs::path name_in(const fs::path& input, FileId file) {
     if (entry.depth() == kMaxFolderDepth) entry.disable_recursion_pending();
     if (importer::is_model_file(entry->path()) && file_id(entry->path()) == file) return entry->path();
   }
+  check_exhaustion(error.value(), input);
   return {};
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/cache_folder.h"
 #include "base/error.h"
+#include "base/file_descriptor.h"
 #include "base/text_file.h"
 #include "base/words.h"
 #include "machine/cgroup.h"
@@ -269,6 +270,7 @@ int physical_cores(const SystemPaths& paths) {
     const std::string siblings = read_word(entry.path() / "topology/thread_siblings_list");
     if (!siblings.empty()) cores.insert(siblings);
   }
+  check_exhaustion(error.value(), paths.cpu);
   return std::clamp(static_cast<int>(cores.size()), 1, 4096);
 }
 
