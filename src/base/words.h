@@ -3,6 +3,7 @@
 #pragma once
 
 #include <charconv>
+#include <concepts>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,12 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 
 // The parts between white space.
 std::vector<std::string_view> words(std::string_view text);
+
+// The parts lie in the text: not in one that ends with the statement.
+template <std::same_as<std::string> Text>
+void split(Text&& text, char separator) = delete;
+template <std::same_as<std::string> Text>
+void words(Text&& text) = delete;
 
 // A word that is such a number, whole.
 template <class T>

@@ -24,8 +24,8 @@ constexpr double kDefaultHertz = 3.5e9;            // virtual machines don't tel
 constexpr double kBarrierSecondsPerCore = 100e-9;  // two cores of an EPYC (Zen 5): mostly 250 ns, at times 50
 
 std::string read_word(const std::filesystem::path& path) {
-  const std::optional<std::string> line = first_line(path);
-  const std::vector<std::string_view> found = words(line ? *line : "");
+  const std::string line = first_line(path).value_or("");
+  const std::vector<std::string_view> found = words(line);
   return found.empty() ? "" : std::string(found[0]);
 }
 
