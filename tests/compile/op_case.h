@@ -51,6 +51,22 @@ inline void expect_equal(CompiledFunction& compiled, const OpCase& c, std::mt199
   }
 }
 
+// Results for `seq` tokens behind `past` others, which argument `positions` says; by one thread and by two.
+inline void expect_equal_behind(CompiledFunction& compiled, std::size_t positions, int seq, int past, double tolerance,
+                                std::mt19937_64& random) {
+  const Symbols symbols = {{"seq", seq}, {"ctx", 128}};
+  auto arguments = random_arguments(compiled.function(), symbols, random);
+  for (int i = 0; i < seq; ++i) arguments[positions].data[i] = past + i;
+  const auto expected = compiled.reference(arguments, symbols);
+  for (const int threads : {1, 2}) {
+    const auto got = compiled.run(arguments, symbols, threads);
+    for (std::size_t r = 0; r < expected.size(); ++r) {
+      EXPECT_LE(relative_error(got[r], expected[r]), tolerance)
+          << "seq=" << seq << " past=" << past << " threads=" << threads << " result " << r;
+    }
+  }
+}
+
 // Under a sanitizer one machine is enough: the compiler is the same for all, and generated code isn't sanitized.
 inline bool can_run(const std::string& machine) {
   if (kIsSanitized && machine != "native") return false;

@@ -230,19 +230,9 @@ TEST(AttentionDifferential, EqualsTheInterpreterAndFillsTheCache) {
                 {"bf16", 4, 2, 7, 4e-6, "windowed_capped_attention", ", softcap = 1.5, window = 70"}};
   for (const auto& c : kCases) {
     CompiledFunction compiled(attention_text(c.dtype, c.heads, c.kv_heads, c.dim, c.name, c.attributes), {}, random);
+    SCOPED_TRACE(c.name + " " + c.dtype);
     for (const auto& [seq, past] : {std::pair{1, 0}, {1, 63}, {5, 3}, {40, 0}, {17, 70}}) {
-      const Symbols symbols = {{"seq", seq}, {"ctx", 128}};
-      auto arguments = random_arguments(compiled.function(), symbols, random);
-      for (int i = 0; i < seq; ++i) arguments[5].data[i] = past + i;
-      const auto expected = compiled.reference(arguments, symbols);
-      for (const int threads : {1, 2}) {
-        const auto got = compiled.run(arguments, symbols, threads);
-        for (std::size_t r = 0; r < 3; ++r) {
-          EXPECT_LE(relative_error(got[r], expected[r]), c.tolerance)
-              << c.name << " " << c.dtype << " seq=" << seq << " past=" << past << " threads=" << threads << " result "
-              << r;
-        }
-      }
+      expect_equal_behind(compiled, 5, seq, past, c.tolerance, random);
     }
   }
 }
