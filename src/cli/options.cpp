@@ -2,7 +2,6 @@
 #include "cli/options.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <optional>
@@ -13,14 +12,6 @@
 
 namespace strata::cli {
 namespace {
-
-template <typename T>
-std::optional<T> parse_number(std::string_view text) {
-  T value{};
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 std::string shortened(std::string_view text) {
   constexpr std::size_t kShown = 40;
@@ -49,7 +40,7 @@ CLI::Validator integer_in(std::int64_t min, std::int64_t max) {
   bool is_bounded = max != std::numeric_limits<std::int64_t>::max();
   std::string range = range_text(std::to_string(min), is_bounded ? std::to_string(max) : "");
   auto check = [=](std::string& text) -> std::string {
-    auto value = parse_number<std::int64_t>(text);
+    auto value = number_of<std::int64_t>(text);
     if (value && *value >= min && *value <= max) return "";
     return shortened(text) + " is not a whole number " + range;
   };
@@ -59,7 +50,7 @@ CLI::Validator integer_in(std::int64_t min, std::int64_t max) {
 CLI::Validator finite_in(double min, double max) {
   std::string range = range_text(plain_text(min), std::isfinite(max) ? plain_text(max) : "");
   auto check = [=](std::string& text) -> std::string {
-    auto value = parse_number<double>(text);
+    auto value = number_of<double>(text);
     if (value && std::isfinite(*value) && *value >= min && *value <= max) return "";
     return shortened(text) + " is not a number " + range;
   };
@@ -69,7 +60,7 @@ CLI::Validator finite_in(double min, double max) {
 CLI::Validator finite_above(double min, double max) {
   std::string range = "above " + plain_text(min) + (std::isfinite(max) ? " and at most " + plain_text(max) : "");
   auto check = [=](std::string& text) -> std::string {
-    auto value = parse_number<double>(text);
+    auto value = number_of<double>(text);
     if (value && std::isfinite(*value) && *value > min && *value <= max) return "";
     return shortened(text) + " is not a number " + range;
   };
@@ -119,7 +110,7 @@ std::vector<std::int64_t> parse_integer_list(std::string_view text, std::string_
   for (bool more = true; more;) {
     auto comma = text.find(',');
     std::string item = trimmed(text.substr(0, comma));
-    auto value = parse_number<std::int64_t>(item);
+    auto value = number_of<std::int64_t>(item);
     if (!value || *value < min || *value > max) {
       throw usage_error(std::string(option) + ": " + shortened(item) + " is not a whole number " +
                             range_text(std::to_string(min), std::to_string(max)),

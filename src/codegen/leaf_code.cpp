@@ -2,9 +2,9 @@
 #include "codegen/leaf_code.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "codegen/code_writer.h"
 #include "codegen/score_code.h"
 #include "ir/op.h"
@@ -30,11 +30,7 @@ std::pair<std::string_view, std::string_view> split(std::string_view name) {
                                        : std::pair{name.substr(0, dot), name.substr(dot + 1)};
 }
 
-int integer(std::string_view text) {
-  int value = -1;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
+int integer(std::string_view text) { return number_of<int>(text).value_or(-1); }
 
 std::string layout_text(const TensorType& type) {
   const std::int64_t group = type.layout.group();

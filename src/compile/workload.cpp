@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compile/workload.h"
 
-#include <charconv>
 #include <set>
 
 #include "base/error.h"
+#include "base/words.h"
 
 namespace strata::compile {
 namespace {
@@ -28,10 +28,8 @@ const Part& part_of(std::string_view name) {
 }
 
 std::int64_t number(std::string_view text, const Part& part) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool is_number = error == std::errc() && end == text.data() + text.size();
-  if (is_number && value >= part.least && value <= kMost) return value;
+  const auto value = number_of<std::int64_t>(text);
+  if (value && *value >= part.least && *value <= kMost) return *value;
   throw usage_error("--workload: " + std::string(part.name) + " can't be '" + std::string(text.substr(0, 40)) + "'",
                     "give a whole number from " + std::to_string(part.least) + " to " + std::to_string(kMost));
 }

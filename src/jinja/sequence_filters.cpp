@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Filters of lists and dicts.
 #include <algorithm>
-#include <charconv>
 
+#include "base/words.h"
 #include "jinja/filters.h"
 
 namespace strata::jinja {
@@ -32,10 +32,8 @@ Value attribute_path(Runtime& runtime, const Value& item, const Value& path) {
   for (;;) {
     const std::size_t dot = rest.find('.');
     const std::string part(rest.substr(0, dot));
-    std::int64_t index = 0;
-    const auto parsed = std::from_chars(part.data(), part.data() + part.size(), index);
-    const bool is_index = !part.empty() && parsed.ec == std::errc() && parsed.ptr == part.data() + part.size();
-    value = get_item(runtime, value, is_index ? Value::integer(index) : Value::string(part));
+    const auto index = number_of<std::int64_t>(part);
+    value = get_item(runtime, value, index ? Value::integer(*index) : Value::string(part));
     if (dot == std::string_view::npos) return value;
     rest.remove_prefix(dot + 1);
   }

@@ -2,10 +2,10 @@
 #include "machine/file_reader.h"
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "machine/target_words.h"
 
 namespace strata::machine {
@@ -152,12 +152,11 @@ std::map<int, double> FileReader::rates_by_threads(const std::string& key) {
   FileReader table = object(key);
   std::map<int, double> result;
   for (const auto& [name, value] : table.json_.items()) {
-    int threads = 0;
-    const auto parsed = std::from_chars(name.data(), name.data() + name.size(), threads);
-    if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size() || threads < 1 || threads > 4096) {
+    const auto threads = number_of<int>(name);
+    if (!threads || *threads < 1 || *threads > 4096) {
       table.refuse(name, "named by a number of threads from 1 to 4096");
     }
-    result[threads] = table.rate(name);
+    result[*threads] = table.rate(name);
   }
   if (!result.contains(1)) table.refuse("1", "there: the rate of one thread");
   return result;

@@ -2,9 +2,9 @@
 #include "rules/tensor_graph.h"
 
 #include <bit>
-#include <charconv>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "encoding/encoding.h"
 #include "ir/text.h"
 
@@ -188,9 +188,9 @@ egraph::AnalysisMerge TensorGraph::merge(const egraph::EGraph&, ClassId into, Cl
 
 egraph::LiteralResolver TensorGraph::literals() {
   return [this](std::string_view text) {
-    double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    STRATA_CHECK(error == std::errc{} && end == text.data() + text.size(), "no number: " + std::string(text));
+    const auto number = number_of<double>(text);
+    STRATA_CHECK(number.has_value(), "no number: " + std::string(text));
+    const double value = *number;
     const TensorType type{.dtype = DType::kF32};
     const std::string key = "scalar " + std::to_string(std::bit_cast<std::uint64_t>(value)) + type.text();
     return std::pair{scalar_symbol_, intern({{}, "", type, value, 0, nullptr}, key)};
