@@ -11,8 +11,6 @@
 namespace strata::extract {
 namespace {
 
-// Violations below this are the solver's rounding, and not worth a row.
-constexpr double kLeastViolation = 1e-3;
 // Of the rows that a component may have for the classes below it, which only speed the solver up. Those of models have
 // some hundreds.
 constexpr size_t kMostBelowTerms = 1'000'000;
@@ -22,6 +20,22 @@ bool has_child_in(const Node& node, std::span<const int> loop) {
 }
 
 }  // namespace
+
+double exit_value(const Problem& problem, std::span<const int> loop, const std::vector<std::vector<double>>& values) {
+  double sum = 0;
+  for (int cls : loop)
+    for (size_t node = 0; node < values[cls].size(); ++node)
+      if (values[cls][node] > 0 && !has_child_in(problem.classes[cls][node], loop)) sum += values[cls][node];
+  return sum;
+}
+
+LoopCut loop_cut(const Problem& problem, int cls, std::vector<int> loop) {
+  LoopCut cut{cls, std::move(loop), {}};
+  for (int on : cut.loop)
+    for (int node = 0; node < std::ssize(problem.classes[on]); ++node)
+      if (!has_child_in(problem.classes[on][node], cut.loop)) cut.exits.push_back({on, node});
+  return cut;
+}
 
 LoopCuts::LoopCuts(const Problem& problem)
     : problem_(problem),
@@ -86,22 +100,6 @@ std::vector<int> LoopCuts::shortest_cycle(int cls) {
   return loop;
 }
 
-double LoopCuts::exit_value(std::span<const int> loop, const Values& values) const {
-  double sum = 0;
-  for (int cls : loop)
-    for (size_t node = 0; node < values[cls].size(); ++node)
-      if (values[cls][node] > 0 && !has_child_in(problem_.classes[cls][node], loop)) sum += values[cls][node];
-  return sum;
-}
-
-LoopCut LoopCuts::make_cut(int cls, const std::vector<int>& loop) const {
-  LoopCut cut{cls, loop, {}};
-  for (int on : loop)
-    for (int node = 0; node < std::ssize(problem_.classes[on]); ++node)
-      if (!has_child_in(problem_.classes[on][node], loop)) cut.exits.push_back({on, node});
-  return cut;
-}
-
 std::vector<LoopCut> LoopCuts::required_components() const {
   const Landmarks landmarks = find_landmarks(problem_, component_);
   std::vector<std::vector<int>> members(landmarks.components.size());
@@ -109,7 +107,7 @@ std::vector<LoopCut> LoopCuts::required_components() const {
   std::vector<LoopCut> cuts;
   for (size_t s = 0; s < members.size(); ++s) {
     if (!landmarks.components[s] || members[s].size() < 2) continue;
-    cuts.push_back(make_cut(-1, members[s]));
+    cuts.push_back(loop_cut(problem_, -1, members[s]));
     std::set<int> below;
     for (auto [cls, node] : cuts.back().exits) {
       const auto& children = problem_.classes[cls][node].children;
@@ -120,7 +118,7 @@ std::vector<LoopCut> LoopCuts::required_components() const {
       if (landmarks.classes[child]) continue;
       std::vector<int> with_child = members[s];
       with_child.insert(std::ranges::lower_bound(with_child, child), child);
-      cuts.push_back(make_cut(-1, with_child));
+      cuts.push_back(loop_cut(problem_, -1, std::move(with_child)));
     }
   }
   return cuts;
@@ -134,9 +132,10 @@ std::vector<LoopCut> LoopCuts::find(const Values& node_values, size_t most) {
     if (arcs_[cls].empty() || needed_[cls] <= kLeastViolation) continue;
     const std::vector<int> loop = shortest_cycle(cls);
     if (loop.empty() || !loops.insert(loop).second) continue;
-    const double exits = exit_value(loop, node_values);
+    const double exits = exit_value(problem_, loop, node_values);
     for (int on : loop)
-      if (needed_[on] > exits + kLeastViolation && given_.insert({on, loop}).second) cuts.push_back(make_cut(on, loop));
+      if (needed_[on] > exits + kLeastViolation && given_.insert({on, loop}).second)
+        cuts.push_back(loop_cut(problem_, on, loop));
   }
   return cuts;
 }

@@ -18,6 +18,15 @@ struct LoopCut {
   std::vector<std::pair<int, int>> exits;  // class, node
 };
 
+// The cut of these classes (sorted), among them `cls` or -1.
+LoopCut loop_cut(const Problem& problem, int cls, std::vector<int> loop);
+
+// How much of `values` (of each class's nodes) is of the exits of these classes (sorted).
+double exit_value(const Problem& problem, std::span<const int> loop, const std::vector<std::vector<double>>& values);
+
+// Violations below this are the solver's rounding, and not worth a row.
+inline constexpr double kLeastViolation = 1e-3;
+
 // Finds the loop cuts that a (fractional) solution violates, by shortest paths: the length of class a -> class b is how
 // much a is needed for nodes that don't need b. A cycle through a class that is shorter than the class is needed
 // violates the cut of its classes. Finds one for every cycle of an integral solution.
@@ -43,8 +52,6 @@ class LoopCuts {
   using Values = std::vector<std::vector<double>>;
   void measure(const Values& values);
   std::vector<int> shortest_cycle(int cls);
-  double exit_value(std::span<const int> loop, const Values& values) const;
-  LoopCut make_cut(int cls, const std::vector<int>& loop) const;
 
   const Problem& problem_;
   std::vector<int> component_;

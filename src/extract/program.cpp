@@ -16,6 +16,7 @@
 #include "base/allocation_failure.h"
 #include "extract/greedy.h"
 #include "extract/loop_cuts.h"
+#include "extract/set_cuts.h"
 
 namespace strata::extract {
 namespace {
@@ -103,7 +104,13 @@ std::vector<int> nearest_choice(const Values& values) {
 class Program {
  public:
   Program(const Problem& problem, const std::vector<int>& start, Work& work, double allowed_gap)
-      : problem_(problem), columns_(problem), cuts_(problem), search_(problem), work_(work), allowed_gap_(allowed_gap) {
+      : problem_(problem),
+        columns_(problem),
+        cuts_(problem),
+        set_cuts_(problem),
+        search_(problem),
+        work_(work),
+        allowed_gap_(allowed_gap) {
     offer(start);
   }
 
@@ -328,6 +335,7 @@ class Program {
   std::vector<Row> cut_rows(const Values& values) {
     std::vector<Row> rows;
     for (const LoopCut& cut : cuts_.find(values, kCutsPerRound)) rows.push_back(cut_row(cut));
+    for (const LoopCut& cut : set_cuts_.find(values, kCutsPerRound)) rows.push_back(cut_row(cut));
     outcome_.cuts += static_cast<int>(rows.size());
     return rows;
   }
@@ -454,6 +462,7 @@ class Program {
   const Problem& problem_;
   const Columns columns_;
   LoopCuts cuts_;
+  SetCuts set_cuts_;
   LocalSearch search_;
   Work& work_;
   const double allowed_gap_;

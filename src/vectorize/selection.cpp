@@ -157,7 +157,7 @@ void Selection::add_node_of(ClassId id, std::size_t number, int cls) {
   const bool is_shared = is_result(*function_, id) && is_view(tensors_, node, id) && !is_part(node, id);
   if (is_shared && may_be_part(node.children[0])) {
     add_waiting(id, cls, copy_seconds(id) + kStepSeconds, children, option, true);
-    free_views_.push_back({cls, node_count(cls), node.children[0]});
+    free_views_.push_back({{cls, node_count(cls)}, node.children[0]});
   }
   add_waiting(id, cls, seconds + kStepSeconds, children, option, is_copied_part(node, id, *function_));
 }
@@ -168,24 +168,31 @@ void Selection::add_waiting(ClassId id, int cls, double cost, const std::vector<
   for (Waits::Way& way : waits_->ways(id, option.choice.node, is_copy)) {
     std::vector<int> needed = children;
     if (way.barrier != 0) needed.push_back(barrier(way.barrier));
-    if (!way.unless.empty()) short_waits_.push_back({cls, node_count(cls), std::move(way.unless)});
+    if (!way.unless.empty()) short_waits_.push_back({{cls, node_count(cls)}, std::move(way.unless)});
     add_node(cls, cost, std::move(needed), option);
   }
 }
 
+// The options of a problem's class that choose one of these nodes.
+template <typename IsIt>
+void Selection::exclude(extract::Exclusions& exclusions, extract::Exclusions::NodeOf node, int cls, IsIt is_it) const {
+  const auto& options = options_[static_cast<std::size_t>(cls)];
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    const bool is_node = options[i].choice.kind == Choice::Kind::kNode;
+    if (is_node && is_it(options[i].choice.node)) exclusions.add(node, {cls, static_cast<int>(i)});
+  }
+}
+
 void Selection::exclude_short_waits() {
+  extract::Exclusions exclusions;
   for (const ShortWait& wait : short_waits_) {
-    extract::Limit limit{"an op that waits too little", 1, {{wait.cls, wait.node, 1}}};
     for (const auto& [id, number] : wait.unless) {
       const auto found = running_.find(id);
       if (found == running_.end()) continue;
-      const int cls = found->second;
-      const auto& options = options_[static_cast<std::size_t>(cls)];
-      for (std::size_t i = 0; i < options.size(); ++i) {
-        const bool is_it = options[i].choice.kind == Choice::Kind::kNode && options[i].choice.node == number;
-        if (is_it) limit.uses.push_back({cls, static_cast<int>(i), 1});
-      }
+      exclude(exclusions, wait.node, found->second, [&](std::size_t node) { return node == number; });
     }
+  }
+  for (extract::Limit& limit : exclusions.limits("an op that waits too little")) {
     problem_.limits.push_back(std::move(limit));
   }
 }
@@ -250,17 +257,15 @@ bool Selection::may_be_part(ClassId id) {
 
 // A result that is a view of a part is copied: the view is free only where its operand is no part.
 void Selection::exclude_parts() {
+  extract::Exclusions exclusions;
   for (const FreeView& view : free_views_) {
     const ClassId of = tensors_.graph().find(view.of);
-    const int cls = running_.at(of);
-    extract::Limit limit{"a result that is a part", 1, {{view.cls, view.node, 1}}};
-    const auto& options = options_[static_cast<std::size_t>(cls)];
-    for (std::size_t i = 0; i < options.size(); ++i) {
-      if (options[i].choice.kind != Choice::Kind::kNode) continue;
-      const ENode node = tensors_.graph().nodes(of)[options[i].choice.node];
-      const bool is_of_part = is_view(tensors_, node, of) && (is_part(node, of) || may_be_part(node.children[0]));
-      if (is_of_part) limit.uses.push_back({cls, static_cast<int>(i), 1});
-    }
+    exclude(exclusions, view.node, running_.at(of), [&](std::size_t number) {
+      const ENode node = tensors_.graph().nodes(of)[number];
+      return is_view(tensors_, node, of) && (is_part(node, of) || may_be_part(node.children[0]));
+    });
+  }
+  for (extract::Limit& limit : exclusions.limits("a result that is a part")) {
     problem_.limits.push_back(std::move(limit));
   }
 }

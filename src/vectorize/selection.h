@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "extract/exclusions.h"
 #include "extract/extract.h"
 #include "machine/machine.h"
 #include "vectorize/program_graph.h"
@@ -98,6 +99,8 @@ class Selection {
   int barrier(int number);  // the problem's class for a barrier of the function
   void add_waiting(egraph::ClassId id, int cls, double cost, const std::vector<int>& children, Option option,
                    bool is_copy);
+  template <typename IsIt>
+  void exclude(extract::Exclusions& exclusions, extract::Exclusions::NodeOf node, int cls, IsIt is_it) const;
   void exclude_short_waits();
   void add_barriers_around_calls();
 
@@ -114,13 +117,13 @@ class Selection {
   std::map<egraph::ClassId, bool> may_be_part_;
   // Nodes of results (of the problem) that need no copy where the value of this class is memory of its own.
   struct FreeView {
-    int cls, node;
+    extract::Exclusions::NodeOf node;
     egraph::ClassId of;
   };
   std::vector<FreeView> free_views_;
   // Nodes (of the problem) that wait for too little where one of these is chosen.
   struct ShortWait {
-    int cls, node;
+    extract::Exclusions::NodeOf node;
     std::vector<NodeOf> unless;
   };
   std::vector<ShortWait> short_waits_;
