@@ -37,7 +37,8 @@ print_table_at_exit
 part "install" scripts/setup.sh --tests
 if [ "${1:-}" = --all ]; then
   part "sources" check_sources
-  export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+  export ASAN_OPTIONS=detect_stack_use_after_return=1:malloc_context_size=6:quarantine_size_mb=64
+  export UBSAN_OPTIONS=print_stacktrace=1
   export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
   for preset in asan tsan; do
     part "build $preset" configure_and_build "$preset"

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -22,15 +23,17 @@ constexpr const char* kRemedy = "make room, make the folder writable, or set STR
 std::string read_head(const std::filesystem::path& path, std::size_t max_bytes) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!file.is_open()) check_exhaustion(errno, path);
-  std::string text(file.is_open() ? max_bytes : 0, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
+  std::string text;
+  while (file.is_open() && text.size() < max_bytes) {
+    // Most files are small, and may be far smaller than what is read of one at most.
+    constexpr std::size_t kFirst = 4096;
+    const std::size_t size = text.size();
+    text.resize(std::min(max_bytes, std::max(kFirst, 2 * size)));
     const ssize_t count = ::read(file.get(), text.data() + size, text.size() - size);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;
-    size += static_cast<std::size_t>(count);
+    const bool is_interrupted = count < 0 && errno == EINTR;
+    text.resize(size + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    if (count <= 0 && !is_interrupted) break;
   }
-  text.resize(size);
   return text;
 }
 

@@ -10,7 +10,7 @@ import unittest
 from types import SimpleNamespace
 
 import numpy as np
-from harness import DEMO, Result, StrataTest, edit_tensor, is_sanitized, read_safetensors, reference
+from harness import DEMO, Result, StrataTest, edit_tensor, is_sanitized, read_safetensors, reference, sample
 
 TEXTS = ["", "Hello, world", "  two  spaces ", "line\nline\r\n", "naïve café", "e\u0301", "日本語 🙂👨‍👩‍👧", "a\x00b",
          "<|im_start|>user", "1234567 x=1;", "\u202eright to left", "tab\there"]
@@ -122,10 +122,10 @@ class TextTest(StrataTest):
         self.assertNotIn("t/s", result.text)
 
     def test_one_seed_one_text(self):
-        def sample(seed):
+        def drawn(seed):
             return self.run_model("-p", "In", "-n", 24, "--temp", 1, "--top-k", 0, "-s", seed).out
-        self.assertEqual(sample(3), sample(3))
-        self.assertGreater(len({sample(seed) for seed in range(4)}), 1)
+        self.assertEqual(drawn(3), drawn(3))
+        self.assertGreater(len({drawn(seed) for seed in range(4)}), 1)
 
     def test_drawn_seed_is_told(self):
         err = self.run_model("-p", "In", "-n", 1, "-v").err
@@ -204,8 +204,8 @@ class HostileTemplateTest(StrataTest):
     def test_memory_is_bounded(self):
         plain = self.render("x")[1]
         growing = "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = NEXT %}{% endfor %}"
-        for source in (growing.replace("NEXT", "ns.l + ns.l"), growing.replace("NEXT", "[ns.l, 'a' * 4000000]"),
-                       "{{ ('a,' * 4000000).split(',')|length }}", "{{ ('a' * 8000000)|list|length }}"):
+        for source in sample((growing.replace("NEXT", "ns.l + ns.l"), growing.replace("NEXT", "[ns.l, 'a' * 4000000]"),
+                              "{{ ('a,' * 4000000).split(',')|length }}", "{{ ('a' * 8000000)|list|length }}")):
             result, peak = self.render(source)
             self.assert_error(result, 3, "limit of memory")
             # A sanitizer keeps what is freed.
