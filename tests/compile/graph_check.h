@@ -83,7 +83,8 @@ class RoundingNoise {
     const bool is_attention = old.op->name().ends_with("attention");
     const bool is_product = is_attention || old.op->name().find("matmul") != std::string::npos;
     const bool meets_pairs = is_product && arguments[1]->type().dtype == DType::kBF16;
-    if (meets_pairs && arguments[0]->type().dtype == DType::kF32) {
+    const bool is_wider = arguments[0]->type().dtype != DType::kBF16;  // f16 numbers too have more digits
+    if (meets_pairs && is_wider) {
       arguments[0] = noisy(into.pool(), arguments[0], DType::kBF16);
     }
     const Expr* const x = arguments[0];
