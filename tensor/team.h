@@ -16,9 +16,10 @@
 
 namespace strata::tensor {
 
-// A barrier for `size` threads, reusable at once. Waiters spin for about 20 microseconds, then sleep in the kernel, so
-// an oversubscribed machine makes progress. Everything written before arrive_and_wait() is visible to all after it.
-// Only sleeps are timed: a wait that long says that the one waited for is held up or not running.
+// A barrier for `size` threads, reusable at once. Waiters spin for about 100 microseconds, then sleep in the kernel, so
+// an oversubscribed machine makes progress. What two threads share by halves keeps one of them waiting for some ten
+// microseconds, and to be woken takes longer than that. Everything written before arrive_and_wait() is visible to all
+// after it. Only sleeps are timed: a wait that long says that the one waited for is held up or not running.
 class Barrier {
  public:
   explicit Barrier(int size) : size_(size) {}
@@ -47,7 +48,7 @@ class Barrier {
   std::uint64_t slept_ns() const { return __atomic_load_n(&slept_ns_, __ATOMIC_RELAXED); }
 
  private:
-  static constexpr int kSpins = 1000;  // 20 us at about 20 ns a pause (Zen 5)
+  static constexpr int kSpins = 5000;  // 100 us at about 20 ns a pause (Zen 5)
 
   [[gnu::noinline, gnu::cold]] void sleep_until_after(std::uint32_t phase) {
     const std::uint64_t begin = now_ns();
