@@ -112,7 +112,8 @@ void WorkCounter::add_activation_bytes(std::vector<double>& levels, double bytes
   for (std::size_t level = 0; level <= last_level() && found < 1; ++level) {
     const machine::MemoryLevel& cache = machine_.memory[level];
     const double share = static_cast<double>(cache.capacity_bytes) / std::max(cache.shared_by, 1) * busy_threads();
-    const double here = level == last_level() ? 1 : std::min(1.0, machine_.core.reused_share * share / footprint);
+    const double reused = cache.shared_by > 1 ? machine_.core.reused_of_shared : machine_.core.reused_share;
+    const double here = level == last_level() ? 1 : std::min(1.0, reused * share / footprint);
     // What doesn't fit whole is passed over in order, and each line is gone before it is used again.
     const bool holds = here == 1 || level + 1 == last_level();
     if (!holds) continue;

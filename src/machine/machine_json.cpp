@@ -95,6 +95,7 @@ CoreCosts read_core(FileReader reader) {
   core.cold_lines = reader.real_or("cold_lines", core.cold_lines, 0, 1e6);
   core.page_walks_in_flight = reader.real_or("page_walks_in_flight", core.page_walks_in_flight, 1, 1e6);
   core.reused_share = reader.real_or("reused_share", core.reused_share, 1e-6, 1);
+  core.reused_of_shared = reader.real_or("reused_of_shared", core.reused_of_shared, 1e-6, 1);
   core.pages_walked = reader.real_or("pages_walked", core.pages_walked, 0, 1e9);
   core.grain_elements = reader.integer_or("grain_elements", core.grain_elements, 1, std::int64_t{1} << 30);
   reader.finish();
@@ -226,6 +227,7 @@ std::string to_json(const Machine& machine) {
                   {"cold_lines", core.cold_lines},
                   {"page_walks_in_flight", core.page_walks_in_flight},
                   {"reused_share", core.reused_share},
+                  {"reused_of_shared", core.reused_of_shared},
                   {"pages_walked", core.pages_walked},
                   {"grain_elements", core.grain_elements}};
   json["barrier_s"] = machine.barrier_s;
