@@ -22,7 +22,7 @@ MACHINES = Path(__file__).resolve().parent.parent / "machines"
 TITLES = ["figure", "times", "decisions that it moves", "objective"]
 # What a machine file's `core` means where it is silent (docs/machines.md).
 CORE = {"reduction_step_slots": 4.0, "misses_in_flight": 40.0, "cold_lines": 2.0, "page_walks_in_flight": 2.0,
-        "reused_share": 0.125, "reused_of_shared": 0.03, "pages_walked": 64.0, "grain_elements": 4096}
+        "reused_share": 0.125, "reused_of_shared": 0.125, "pages_walked": 64.0, "grain_elements": 4096}
 SECTION = "Figures of the machine and decisions of the plan"
 
 

@@ -19,7 +19,7 @@ namespace strata::tensor {
 // A barrier for `size` threads, reusable at once. Waiters spin for about 100 microseconds, then sleep in the kernel, so
 // an oversubscribed machine makes progress. What two threads share by halves keeps one of them waiting for some ten
 // microseconds, and to be woken takes longer than that. Everything written before arrive_and_wait() is visible to all
-// after it. Only sleeps are timed: a wait that long says that the one waited for is held up or not running.
+// after it. Only sleeps are counted: a wait that long says that the one waited for is held up or not running.
 class Barrier {
  public:
   explicit Barrier(int size) : size_(size) {}
@@ -34,11 +34,7 @@ class Barrier {
       if (__atomic_load_n(&sleepers_, __ATOMIC_SEQ_CST) != 0) wake_all();
       return;
     }
-    for (int spin = 0; spin < kSpins; ++spin) {
-      if (__atomic_load_n(&phase_, __ATOMIC_ACQUIRE) != phase) return;
-      arch::pause();
-    }
-    sleep_until_after(phase);
+    if (!has_passed(phase)) wait_long(phase);
   }
 
   // For as many threads from now on. No thread may be waiting.
@@ -48,10 +44,23 @@ class Barrier {
   std::uint64_t slept_ns() const { return __atomic_load_n(&slept_ns_, __ATOMIC_RELAXED); }
 
  private:
-  static constexpr int kSpins = 5000;  // 100 us at about 20 ns a pause (Zen 5)
+  static constexpr std::uint64_t kAwakeNs = 100'000;
+  static constexpr int kPauses = 50;  // between two looks at the clock
 
-  [[gnu::noinline, gnu::cold]] void sleep_until_after(std::uint32_t phase) {
-    const std::uint64_t begin = now_ns();
+  // Looks for some time.
+  bool has_passed(std::uint32_t phase) const {
+    for (int pause = 0; pause < kPauses; ++pause) {
+      if (__atomic_load_n(&phase_, __ATOMIC_ACQUIRE) != phase) return true;
+      arch::pause();
+    }
+    return false;
+  }
+
+  [[gnu::noinline, gnu::cold]] void wait_long(std::uint32_t phase) {
+    std::uint64_t begin = now_ns();
+    for (const std::uint64_t end = begin + kAwakeNs; begin < end; begin = now_ns()) {
+      if (has_passed(phase)) return;
+    }
     __atomic_add_fetch(&sleepers_, 1, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(&phase_, __ATOMIC_SEQ_CST) == phase) sleep_while(phase);
     __atomic_sub_fetch(&sleepers_, 1, __ATOMIC_RELAXED);

@@ -32,4 +32,7 @@ inline std::size_t sweep_size(std::size_t usual, std::size_t all) {
   return kIsSanitized ? std::max<std::size_t>(usual / 20, 1) : usual;
 }
 
+// Of cases in a row that a sanitizer sees alike: each fifth.
+inline bool is_in_sample(std::size_t number) { return is_soak() || !kIsSanitized || number % 5 == 0; }
+
 }  // namespace strata

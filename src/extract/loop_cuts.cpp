@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <queue>
 
 #include "extract/landmarks.h"
@@ -21,7 +22,13 @@ bool has_child_in(const Node& node, std::span<const int> loop) {
 
 }  // namespace
 
-double exit_value(const Problem& problem, std::span<const int> loop, const std::vector<std::vector<double>>& values) {
+std::vector<double> sums(const NodeValues& values) {
+  std::vector<double> sums;
+  for (const auto& of_class : values) sums.push_back(std::accumulate(of_class.begin(), of_class.end(), 0.0));
+  return sums;
+}
+
+double exit_value(const Problem& problem, std::span<const int> loop, const NodeValues& values) {
   double sum = 0;
   for (int cls : loop)
     for (size_t node = 0; node < values[cls].size(); ++node)
@@ -55,10 +62,9 @@ LoopCuts::LoopCuts(const Problem& problem)
   }
 }
 
-void LoopCuts::measure(const Values& values) {
+void LoopCuts::measure(const NodeValues& values) {
+  needed_ = sums(values);
   for (size_t cls = 0; cls < arcs_.size(); ++cls) {
-    needed_[cls] = 0;
-    for (double value : values[cls]) needed_[cls] += value;
     for (size_t a = 0; a < arcs_[cls].size(); ++a) {
       double through = 0;
       for (int node : arcs_[cls][a].nodes) through += values[cls][node];
@@ -124,15 +130,15 @@ std::vector<LoopCut> LoopCuts::required_components() const {
   return cuts;
 }
 
-std::vector<LoopCut> LoopCuts::find(const Values& node_values, size_t most) {
-  measure(node_values);
+std::vector<LoopCut> LoopCuts::find(const NodeValues& values, size_t most) {
+  measure(values);
   std::vector<LoopCut> cuts;
   std::set<std::vector<int>> loops;
   for (int cls = 0; cls < std::ssize(arcs_) && cuts.size() < most; ++cls) {
     if (arcs_[cls].empty() || needed_[cls] <= kLeastViolation) continue;
     const std::vector<int> loop = shortest_cycle(cls);
     if (loop.empty() || !loops.insert(loop).second) continue;
-    const double exits = exit_value(problem_, loop, node_values);
+    const double exits = exit_value(problem_, loop, values);
     for (int on : loop)
       if (needed_[on] > exits + kLeastViolation && given_.insert({on, loop}).second)
         cuts.push_back(loop_cut(problem_, on, loop));

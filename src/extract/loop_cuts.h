@@ -21,8 +21,14 @@ struct LoopCut {
 // The cut of these classes (sorted), among them `cls` or -1.
 LoopCut loop_cut(const Problem& problem, int cls, std::vector<int> loop);
 
-// How much of `values` (of each class's nodes) is of the exits of these classes (sorted).
-double exit_value(const Problem& problem, std::span<const int> loop, const std::vector<std::vector<double>>& values);
+// values[cls][node]: how much of a node a relaxation chooses.
+using NodeValues = std::vector<std::vector<double>>;
+
+// How much of each class is needed.
+std::vector<double> sums(const NodeValues& values);
+
+// How much of the exits of these classes (sorted) is chosen.
+double exit_value(const Problem& problem, std::span<const int> loop, const NodeValues& values);
 
 // Violations below this are the solver's rounding, and not worth a row.
 inline constexpr double kLeastViolation = 1e-3;
@@ -34,8 +40,8 @@ class LoopCuts {
  public:
   explicit LoopCuts(const Problem& problem);
 
-  // node_values[cls][node]: the variables' values. Cuts that were given before are not given again.
-  std::vector<LoopCut> find(const std::vector<std::vector<double>>& node_values, size_t most);
+  // Cuts that were given before are not given again.
+  std::vector<LoopCut> find(const NodeValues& values, size_t most);
 
   // Of each component of several classes of which every choice needs one (cut.cls is -1 for that one): the component
   // itself, and the component with one class below it, unless these are too many. The latter add up what the
@@ -49,8 +55,7 @@ class LoopCuts {
     int to = 0;
     std::vector<int> nodes;
   };
-  using Values = std::vector<std::vector<double>>;
-  void measure(const Values& values);
+  void measure(const NodeValues& values);
   std::vector<int> shortest_cycle(int cls);
 
   const Problem& problem_;

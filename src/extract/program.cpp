@@ -31,8 +31,6 @@ constexpr double kLeastProgress = 1e-4;
 constexpr int kSlowRounds = 5;
 constexpr int kPrimingRounds = 40;
 
-using Values = std::vector<std::vector<double>>;
-
 // The solvers count in int; below their "no limit".
 int iterations(long work) { return static_cast<int>(std::min(work, 2'000'000'000L)); }
 
@@ -78,8 +76,8 @@ class Columns {
     return columns;
   }
 
-  Values node_values(const double* columns) const {
-    Values values(first_.size());
+  NodeValues node_values(const double* columns) const {
+    NodeValues values(first_.size());
     for (size_t cls = 0; cls < values.size(); ++cls)
       for (size_t node = 0; node < problem_.classes[cls].size(); ++node)
         values[cls].push_back(std::clamp(columns[first_[cls] + node], 0.0, 1.0));
@@ -93,7 +91,7 @@ class Columns {
   int nodes_ = 0, count_ = 0;
 };
 
-std::vector<int> nearest_choice(const Values& values) {
+std::vector<int> nearest_choice(const NodeValues& values) {
   std::vector<int> choice(values.size(), -1);
   for (size_t cls = 0; cls < values.size(); ++cls)
     for (size_t node = 0; node < values[cls].size(); ++node)
@@ -323,7 +321,7 @@ class Program {
   void raise_bound(double scaled) { outcome_.bound = std::max(outcome_.bound, scaled / scale_); }
 
   // Greedy again, with what the relaxation favours made cheap.
-  void round_up(const Values& values) {
+  void round_up(const NodeValues& values) {
     Costs costs = own_costs(problem_);
     for (size_t cls = 0; cls < costs.size(); ++cls)
       for (size_t node = 0; node < costs[cls].size(); ++node) costs[cls][node] *= 1.001 - values[cls][node];
@@ -332,7 +330,7 @@ class Program {
     offer(choice);
   }
 
-  std::vector<Row> cut_rows(const Values& values) {
+  std::vector<Row> cut_rows(const NodeValues& values) {
     std::vector<Row> rows;
     for (const LoopCut& cut : cuts_.find(values, kCutsPerRound)) rows.push_back(cut_row(cut));
     for (const LoopCut& cut : set_cuts_.find(values, kCutsPerRound)) rows.push_back(cut_row(cut));
@@ -340,7 +338,7 @@ class Program {
     return rows;
   }
 
-  bool add_cuts(const Values& values) {
+  bool add_cuts(const NodeValues& values) {
     const std::vector<Row> rows = cut_rows(values);
     if (!rows.empty()) add_rows(solver_, rows);
     return !rows.empty();
@@ -370,7 +368,7 @@ class Program {
       last = value;
       if (!add_cuts(columns_.node_values(solver_.getColSolution()))) break;
     }
-    const Values values = columns_.node_values(solver_.getColSolution());
+    const NodeValues values = columns_.node_values(solver_.getColSolution());
     offer(nearest_choice(values));
     round_up(values);
     outcome_.is_proven = is_closed();
@@ -430,7 +428,7 @@ class Program {
   }
 
   bool take(const double* columns, bool is_optimal) {
-    Values values = columns_.node_values(columns);
+    NodeValues values = columns_.node_values(columns);
     for (auto& of_class : values)
       for (double& value : of_class) value = std::round(value);
     const std::vector<int> choice = nearest_choice(values);

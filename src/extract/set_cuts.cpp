@@ -8,8 +8,6 @@
 namespace strata::extract {
 namespace {
 
-using Values = std::vector<std::vector<double>>;
-
 // Parts of nodes, and of flows, that are the solver's rounding.
 constexpr double kRounding = 1e-7;
 // Of what is in the relaxation wholly nothing can be missing.
@@ -36,8 +34,8 @@ int guard_of(const Node& node, const std::vector<double>& needed, Guard guard) {
 // How much of a class can flow to the end, by augmenting paths (Edmonds and Karp, 1972).
 class Network {
  public:
-  Network(const Problem& problem, const Values& values, const std::vector<double>& needed, Guard guard)
-      : end_(static_cast<int>(values.size())), arcs_of_(values.size() + 1), via_(values.size() + 1) {
+  Network(const Problem& problem, const NodeValues& values, const std::vector<double>& needed, Guard guard)
+      : end_(static_cast<int>(values.size())), arcs_of_(values.size() + 1), via_(values.size() + 1, kNone) {
     for (int cls = 0; cls < end_; ++cls) {
       std::map<int, double> capacity;
       for (size_t node = 0; node < values[cls].size(); ++node) {
@@ -51,12 +49,16 @@ class Network {
 
   // The smaller of `enough` and what flows from the class to the end.
   double flow_from(int cls, double enough) {
-    left_ = capacity_;
+    for (const auto& [arc, most] : used_) left_[arc] += most, left_[arc ^ 1] -= most;
+    used_.clear();
     double flow = 0;
     while (flow < enough && find_path(cls)) {
       double most = enough;
       for (int at = end_; at != cls; at = to_[via_[at] ^ 1]) most = std::min(most, left_[via_[at]]);
-      for (int at = end_; at != cls; at = to_[via_[at] ^ 1]) left_[via_[at]] -= most, left_[via_[at] ^ 1] += most;
+      for (int at = end_; at != cls; at = to_[via_[at] ^ 1]) {
+        left_[via_[at]] -= most, left_[via_[at] ^ 1] += most;
+        used_.emplace_back(via_[at], most);
+      }
       flow += most;
     }
     return flow;
@@ -70,17 +72,19 @@ class Network {
   }
 
  private:
+  static constexpr int kNone = -1, kStart = -2;
+
   void add_arc(int from, int to, double most) {
     for (const auto& [at, other, capacity] : {std::tuple(from, to, most), std::tuple(to, from, 0.0)}) {
       arcs_of_[at].push_back(static_cast<int>(to_.size()));
       to_.push_back(other);
-      capacity_.push_back(capacity);
+      left_.push_back(capacity);
     }
   }
 
   bool find_path(int cls) {
-    constexpr int kNone = -1, kStart = -2;
-    std::ranges::fill(via_, kNone);
+    for (const int reached : reached_) via_[reached] = kNone;
+    via_[end_] = kNone;
     via_[cls] = kStart;
     reached_.assign(1, cls);
     for (size_t i = 0; i < reached_.size(); ++i) {
@@ -97,32 +101,24 @@ class Network {
   const int end_;
   std::vector<std::vector<int>> arcs_of_;  // of each class, back ones too: an arc and its back one differ in one bit
   std::vector<int> to_;
-  std::vector<double> capacity_, left_;
-  std::vector<int> via_;      // the arc by which the last search came to a class
-  std::vector<int> reached_;  // by it
+  std::vector<double> left_;                  // of each arc: what more can flow
+  std::vector<std::pair<int, double>> used_;  // arcs of the last flow, and how much took them
+  std::vector<int> via_;                      // the arc by which the last search came to a class
+  std::vector<int> reached_;                  // by it
 };
-
-std::vector<double> sums(const Values& values) {
-  std::vector<double> sums;
-  for (const std::vector<double>& of_class : values) {
-    sums.push_back(0);
-    for (const double value : of_class) sums.back() += value;
-  }
-  return sums;
-}
 
 }  // namespace
 
-std::vector<LoopCut> SetCuts::find(const Values& node_values, size_t most) {
-  const std::vector<double> needed = sums(node_values);
+std::vector<LoopCut> SetCuts::find(const NodeValues& values, size_t most) {
+  const std::vector<double> needed = sums(values);
   std::vector<LoopCut> cuts;
   for (const Guard guard : {Guard::kScarcest, Guard::kFirst, Guard::kLast}) {
-    Network network(problem_, node_values, needed, guard);
+    Network network(problem_, values, needed, guard);
     for (int cls = 0; cls < std::ssize(needed) && cuts.size() < most; ++cls) {
       const double enough = needed[cls] - kLeastMissing;
       if (enough <= 0 || network.flow_from(cls, enough) >= enough) continue;
       std::vector<int> set = network.set();
-      const bool is_violated = needed[cls] > exit_value(problem_, set, node_values) + kLeastViolation;
+      const bool is_violated = needed[cls] > exit_value(problem_, set, values) + kLeastViolation;
       if (is_violated && given_.insert({cls, set}).second) cuts.push_back(loop_cut(problem_, cls, std::move(set)));
     }
   }

@@ -23,8 +23,8 @@ class SetCuts {
  public:
   explicit SetCuts(const Problem& problem) : problem_(problem) {}
 
-  // node_values[cls][node]: the variables' values. Cuts that were given before are not given again.
-  std::vector<LoopCut> find(const std::vector<std::vector<double>>& node_values, size_t most);
+  // Cuts that were given before are not given again.
+  std::vector<LoopCut> find(const NodeValues& values, size_t most);
 
  private:
   const Problem& problem_;

@@ -72,7 +72,7 @@ struct CoreCosts {
   double cold_lines = 2;            // of an op's code, pushed out of the core's own caches since its last use
   double page_walks_in_flight = 2;  // addresses of pages looked up at once
   double reused_share = 0.125;      // of a core's own cache, what keeps what another op wrote: a guess
-  double reused_of_shared = 0.03;   // the same of its share of a cache that other cores use, for programs unknown
+  double reused_of_shared = 0.125;  // the same of its share of a cache that other cores use: a guess
   double pages_walked = 64;         // of rows far apart, those that are looked up anew; more of them follow a pattern
   std::int64_t grain_elements = 4096;  // an elementwise op is divided among threads in pieces of so many: a guess
   bool operator==(const CoreCosts&) const = default;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/error.h"
 #include "cost/leaf.h"
@@ -173,7 +174,7 @@ void Selection::add_waiting(ClassId id, int cls, double cost, const std::vector<
   }
 }
 
-// The options of a problem's class that choose one of these nodes.
+// `node` and the options of the problem's class `cls` that choose an e-node of these.
 template <typename IsIt>
 void Selection::exclude(extract::Exclusions& exclusions, extract::Exclusions::NodeOf node, int cls, IsIt is_it) const {
   const auto& options = options_[static_cast<std::size_t>(cls)];
@@ -192,9 +193,7 @@ void Selection::exclude_short_waits() {
       exclude(exclusions, wait.node, found->second, [&](std::size_t node) { return node == number; });
     }
   }
-  for (extract::Limit& limit : exclusions.limits("an op that waits too little")) {
-    problem_.limits.push_back(std::move(limit));
-  }
+  std::ranges::move(exclusions.limits("an op that waits too little"), std::back_inserter(problem_.limits));
 }
 
 double Selection::barrier_seconds(const FunctionGraph& function) const {
@@ -265,9 +264,7 @@ void Selection::exclude_parts() {
       return is_view(tensors_, node, of) && (is_part(node, of) || may_be_part(node.children[0]));
     });
   }
-  for (extract::Limit& limit : exclusions.limits("a result that is a part")) {
-    problem_.limits.push_back(std::move(limit));
-  }
+  std::ranges::move(exclusions.limits("a result that is a part"), std::back_inserter(problem_.limits));
 }
 
 int Selection::constant(ClassId id) {

@@ -13,14 +13,12 @@
 namespace strata::extract {
 namespace {
 
-using Values = std::vector<std::vector<double>>;
-
 // The root's two nodes lead to class 3 by ways of their own; class 1 has another node, that needs nothing.
 Problem two_ways_to_one() { return {{{{0, {1}}, {0, {2}}}, {{0, {3}}, {9, {}}}, {{0, {3}}}, {{5, {}}}}, {0}, {}}; }
 
 TEST(SetCuts, HalvesOfAClassThatAllWaysNeedAreAWhole) {
   const Problem problem = two_ways_to_one();
-  const Values halves = {{0.5, 0.5}, {0.5, 0}, {0.5}, {0.5}};
+  const NodeValues halves = {{0.5, 0.5}, {0.5, 0}, {0.5}, {0.5}};
   SetCuts cuts(problem);
   const std::vector<LoopCut> found = cuts.find(halves, 10);
   ASSERT_EQ(found.size(), 1u);
@@ -46,7 +44,7 @@ TEST(SetCuts, EveryChoiceKeepsThem) {
   for (unsigned seed = 0; seed < 60; ++seed) {
     const Problem problem = fixtures::random_problem({.classes = 7, .back_edges = 0.3 * (seed % 2)}, seed);
     fixtures::Random random(seed);
-    Values values;
+    NodeValues values;
     for (const auto& nodes : problem.classes) {
       values.emplace_back();
       for (std::size_t i = 0; i < nodes.size(); ++i) values.back().push_back(random.below(2) * random.fraction());

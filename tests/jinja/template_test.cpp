@@ -126,8 +126,7 @@ TEST(Jinja, TextIsBounded) {
 // Each would run for minutes, or take gigabytes, if only evaluated nodes and the text that is made were counted.
 TEST(Jinja, WorkIsChargedByWhatItTouches) {
   const RenderLimits limits{.max_steps = 2'000'000};  // the evaluated nodes alone are fewer
-  // To a sanitizer they are alike.
-  auto is_sampled = [number = 0]() mutable { return number++ % (kIsSanitized ? 5 : 1) == 0; };
+  std::size_t number = 0;
   const std::string text = "{% set s = ' ' * 800000 %}{% set t = s ~ 'x' %}{% for i in range(90000) %}{% if ";
   const std::string end = " %}{% endif %}{% endfor %}";
   for (const char* touched :
@@ -137,13 +136,13 @@ TEST(Jinja, WorkIsChargedByWhatItTouches) {
         "s|int",        "{s: 1}[s]",       "s|first and s|last", "s.partition('x')",    "s is upper",
         "'%s' % s",     "'{}'.format(s)",  "s|tojson",           "[s]|string",          "s ~ 'x'",
         "s|trim('x ')", "[s, t]|sort",     "[s, t]|unique|list", "s|center(900000)"}) {
-    if (is_sampled()) expect_fault(text + touched + end, "the limit of", limits);
+    if (is_in_sample(number++)) expect_fault(text + touched + end, "the limit of", limits);
   }
   const std::string list = "{% set l = range(90000)|list %}{% for i in range(90000) %}{% if ";
   for (const char* touched :
        {"-1 in l", "l == l|reverse|list", "l|sort", "l|map('string')|list", "l|sum", "l|join", "l.count(0)", "l[1:]",
         "l|max", "l|tojson", "l|batch(2)|list", "l + l", "l|unique|list", "l|select('odd')|list"}) {
-    if (is_sampled()) expect_fault(list + touched + end, "the limit of", limits);
+    if (is_in_sample(number++)) expect_fault(list + touched + end, "the limit of", limits);
   }
 }
 
@@ -172,7 +171,7 @@ TEST(Jinja, MemoryThatIsHeldIsBounded) {
 TEST(Jinja, MemoryIsGivenBack) {
   const std::string texts = "{% for i in range(100) %}{% set x = 'a' * 1000000 %}{% endfor %}{{ x is defined }}";
   EXPECT_EQ(render(texts), "False");
-  const std::string items = kIsSanitized ? "30" : "3000";
+  const std::string items = std::to_string(sweep_size(3000, 3000));
   EXPECT_EQ(render("{% for i in range(" + items + ") %}{% for j in range(300) %}{% endfor %}{% endfor %}"), "");
 }
 
