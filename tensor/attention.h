@@ -68,6 +68,25 @@ struct Multiplier<BLayout::kPairs> {
   using type = bf16;
 };
 
+// Stores what multiplies a cache. Pairs are rounded as their unit reads them: without subnormal numbers.
+template <class L>
+STRATA_INLINE void store_multiplier(L lanes, float* p, Vec<float, L::count> v) {
+  store(lanes, p, v);
+}
+template <int N>
+STRATA_INLINE void store_multiplier(Lanes<N> lanes, bf16* p, Vec<float, N> v) {
+  if constexpr (arch::kHasBf16Rounding<N>) {
+    const auto rounded = arch::round_to_bf16<N>(v);
+    __builtin_memcpy(p, &rounded, sizeof(rounded));
+  } else {
+    store(lanes, p, v);
+  }
+}
+template <int N>
+STRATA_INLINE void store_multiplier(FirstLanes<N> lanes, bf16* p, Vec<float, N> v) {
+  store(lanes, p, v);
+}
+
 // The keys that any of these queries sees, from a multiple of `unit` on.
 template <class Seen>
 STRATA_INLINE Range seen_by(Range tokens, std::int64_t unit, const Seen& seen) {
@@ -102,24 +121,48 @@ STRATA_INLINE void convert_in_chunks(const float* x, float scale, std::int64_t c
   }
 }
 
+// `words` words of each of H rows, from row to row `from_row` elements, one word being an element or a pair of bf16:
+// word by word, the words of all rows side by side, `to_word` elements from one word to the next.
+template <int L, int H, class T>
+STRATA_INLINE void transpose_rows(const T* from, std::int64_t from_row, std::int64_t words, T* to,
+                                  std::int64_t to_word) {
+  constexpr int kPerWord = sizeof(float) / sizeof(T);
+  for_each_lane_group<L>(words, [&]<int N>(Lanes<N>, std::int64_t i) {
+    Words<N> tile[H];
+    STRATA_UNROLL
+    for (int r = 0; r < H; ++r) tile[r] = load_words<N>(from + r * from_row + i * kPerWord);
+    interleave<N, H>(tile);
+    alignas(64) T sides[N * H * kPerWord];
+    __builtin_memcpy(sides, tile, sizeof(tile));
+    STRATA_UNROLL
+    for (int w = 0; w < N; ++w) {
+      __builtin_memcpy(to + (i + w) * to_word, sides + w * H * kPerWord, H * kPerWord * sizeof(T));
+    }
+  });
+}
+
 // The queries of a tile times `scale` into `queries`, [dim][rows] or in pairs [dim / 2][rows][2]; the softmax of no
 // keys.
 template <int L, BLayout Keys, class TQ>
 STRATA_NOINLINE void start_attention(const float* q, std::int64_t ldq, std::int64_t dim, QueryTile tile, float scale,
                                      TQ* queries, float* running) {
-  constexpr std::int64_t kStep = kStepOf<Keys>;
+  constexpr std::int64_t kStep = kStepOf<Keys>, kChunk = 64;
   const std::int64_t rows = tile.rows();
   const RunningSoftmax state(running, rows);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const float* row = q + tile.token(r) * ldq + tile.head(r) * dim;
-    convert_in_chunks<L, TQ>(row, scale, dim, [&](std::int64_t first, const TQ* chunk, std::int64_t count) {
-      TQ* to = queries + first * rows + r * kStep;
-      for (std::int64_t d = 0; d < count; d += kStep) {
-        __builtin_memcpy(to + d * rows, chunk + d, kStep * sizeof(TQ));
+  for_each_row_tile<8>(0, rows, [&]<int H>(Lanes<H>, std::int64_t row) {
+    alignas(64) TQ chunk[H * kChunk];
+    for (std::int64_t first = 0; first < dim; first += kChunk) {
+      const std::int64_t count = dim - first < kChunk ? dim - first : kChunk;
+      for (int r = 0; r < H; ++r) {
+        const float* from = q + tile.token(row + r) * ldq + tile.head(row + r) * dim + first;
+        for_each_lane_group<L>(count, [&]<int N>(Lanes<N> lanes, std::int64_t i) {
+          store_multiplier(lanes, chunk + r * kChunk + i, static_cast<Vec<float, N>>(load(lanes, from + i) * scale));
+        });
       }
-    });
-    state.maximum[r] = Max::identity, state.sum[r] = 0.0f;
-  }
+      transpose_rows<L, H>(chunk, kChunk, count / kStep, queries + first * rows + row * kStep, rows * kStep);
+    }
+  });
+  for (std::int64_t r = 0; r < rows; ++r) state.maximum[r] = Max::identity, state.sum[r] = 0.0f;
   for (std::int64_t i = 0; i < rows * dim; ++i) state.acc[i] = 0.0f;
 }
 
@@ -189,50 +232,56 @@ STRATA_INLINE void score_block(const TQ* queries, std::int64_t rows, const TC* k
   });
 }
 
-// One row's step of the online softmax over its scores `valid` of `padded`; the weights of the others become 0. The
-// weights may overwrite the scores. Returns the factor by which what was summed so far shrinks.
-template <int L, class TP, class Score>
-STRATA_INLINE float softmax_row(float* scores, Range valid, std::int64_t padded, TP* weights, const Score& score,
-                                float& maximum, float& sum) {
-  const std::int64_t used = valid.size() < 0 ? 0 : valid.size(), begin = used == 0 ? 0 : valid.begin;
-  float* const from = scores + begin;
-  TP* const to = weights + begin;
-  const float larger = reduce<L>(used, maximum, Max{}, [&]<int N>(Lanes<N> lanes, std::int64_t i) {
-    const Vec<float, N> changed = score(load(lanes, from + i));
-    if constexpr (!std::is_same_v<Score, Unchanged>) store<N>(lanes, from + i, changed);
-    return changed;
-  });
-  const float shrink = used == 0 ? 1.0f : exp(maximum - larger);
-  for (std::int64_t i = 0; i < begin; ++i) weights[i] = TP(0.0f);
-  sum = sum * shrink + reduce<L>(used, 0.0f, Sum{}, [&]<int N>(Lanes<N> lanes, std::int64_t i) {
-          const Vec<float, N> e = exp(load(lanes, from + i) - larger);
-          store<N>(lanes, to + i, e);
-          return e;
-        });
-  for (std::int64_t i = begin + used; i < padded; ++i) weights[i] = TP(0.0f);
-  maximum = larger;
-  return shrink;
-}
-
 // The weights of a block lie where its scores were: elements from row to row.
 template <BLayout Values, std::int64_t Block>
 inline constexpr std::int64_t kWeightsRow =
     Block * static_cast<std::int64_t>(sizeof(float) / sizeof(typename Multiplier<Values>::type));
 
-// The online softmax over the scores of a block of keys, of which each query sees its own.
+// The online softmax over the scores of a block of keys, of which each query sees its own. Rows wait for one another
+// nowhere: the largest scores of all, then the factors of all in lanes, then the weights.
 template <int L, BLayout Values, std::int64_t Block, class Seen, class Score>
 STRATA_NOINLINE void softmax_block(QueryTile tile, Range keys, const Seen& seen, const Score& score, float* scores,
                                    float* running) {
   using TP = typename Multiplier<Values>::type;
   const std::int64_t rows = tile.rows();
   const RunningSoftmax state(running, rows);
+  const auto seen_here = [&](std::int64_t row) {
+    const Range all = seen(tile.token(row));
+    const std::int64_t begin = all.begin > keys.begin ? all.begin - keys.begin : 0;
+    const std::int64_t end = all.end < keys.end ? all.end - keys.begin : keys.size();
+    return begin < end ? Range{begin, end} : Range{0, 0};
+  };
+  float* const larger = state.shrink;
   for (std::int64_t r = 0; r < rows; ++r) {
-    const Range all = seen(tile.token(r));
-    const Range here = {all.begin > keys.begin ? all.begin - keys.begin : 0,
-                        all.end < keys.end ? all.end - keys.begin : keys.size()};
-    TP* weights = reinterpret_cast<TP*>(scores) + r * kWeightsRow<Values, Block>;
-    state.shrink[r] =
-        softmax_row<L>(scores + r * Block, here, keys.size(), weights, score, state.maximum[r], state.sum[r]);
+    const Range here = seen_here(r);
+    float* const from = scores + r * Block + here.begin;
+    larger[r] = reduce_vectors<L>(here.size(), state.maximum[r], Max{}, [&](auto lanes, std::int64_t i) {
+      const auto changed = score(load(lanes, from + i));
+      if constexpr (!std::is_same_v<Score, Unchanged>) store(lanes, from + i, changed);
+      return changed;
+    });
+  }
+  for_each_vector<L>(rows, [&](auto lanes, std::int64_t r) {
+    const auto before = load(lanes, state.maximum + r), now = load(lanes, larger + r);
+    // Of a row that has seen nothing yet both are -infinity.
+    const auto shrink = exp_of_negative(select(before == now, splat(lanes, 0.0f), before - now));
+    store(lanes, state.maximum + r, now);
+    store(lanes, state.sum + r, load(lanes, state.sum + r) * shrink);
+    store(lanes, state.shrink + r, shrink);
+  });
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const Range here = seen_here(r);
+    const float* const from = scores + r * Block + here.begin;
+    TP* const weights = reinterpret_cast<TP*>(scores) + r * kWeightsRow<Values, Block>;
+    TP* const to = weights + here.begin;
+    const float maximum = state.maximum[r];
+    state.sum[r] += reduce_vectors<L>(here.size(), 0.0f, Sum{}, [&](auto lanes, std::int64_t i) {
+      const auto weight = exp_of_negative(load(lanes, from + i) - maximum);
+      store_multiplier(lanes, to + i, weight);
+      return weight;
+    });
+    for (std::int64_t i = 0; i < here.begin; ++i) weights[i] = TP(0.0f);
+    for (std::int64_t i = here.end; i < keys.size(); ++i) weights[i] = TP(0.0f);
   }
 }
 

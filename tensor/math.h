@@ -84,6 +84,16 @@ STRATA_INLINE V exp(V x) {
   return (argument.expm1() + 1.0f) * low * high;
 }
 
+// e^x of what is not above 0, within 1 ulp; 0 below -86.98, NaN stays. As no result is large, 2^n needs one factor:
+// 2 * 2^(n-1), whose exponent field is what the bias left in the low bits, and 0 where the clamp begins.
+template <class V>
+STRATA_INLINE V exp_of_negative(V x) {
+  static_assert(ExpArgument<V>::kBias == 127 - 1);
+  const ExpArgument<V> argument(max(broadcast<V>(-87.0f), x));
+  const V half_scale = bit_cast<V>(bit_cast<IntsOf<V>>(argument.shifted) << 23);
+  return (argument.expm1() * 2.0f + 2.0f) * half_scale;
+}
+
 // 1 + e^-x, infinity below -88.72, NaN stays. As no result is tiny, this takes two thirds of the operations of exp: 2^n
 // is 2 * 2^(n-1), whose exponent field is what the bias left in the low bits; above 87 the sum is 1 anyway.
 template <class V>

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "tensor/arch/i8_dot.h"
+#include "tensor/attention.h"
 #include "tensor/encoded.h"
 #include "tensor/math.h"
 #include "tensor/matmul.h"
@@ -88,6 +89,20 @@ STRATA_NOINLINE void vectors(const float* x, float* y, std::int64_t calls, Funct
   for (std::int64_t i = 0; i < calls; ++i) {
     STRATA_UNROLL
     for (int s = 0; s < kStreams; ++s) store_raw(Lanes<L>{}, y + s * L, function(load_raw(Lanes<L>{}, x + s * L)));
+    forget();
+  }
+}
+
+// `calls` steps of the online softmax of a row of kStreams vectors, at most Rows at once: weights take the place of
+// scores[Rows * kStreams * L].
+template <int L, int Rows>
+STRATA_NOINLINE void softmax_step(float* scores, std::int64_t calls) {
+  constexpr std::int64_t kKeys = kStreams * L;
+  const auto all = [](std::int64_t) { return Range{0, kKeys}; };
+  float running[running_floats(Rows, 0)] = {};
+  for (std::int64_t i = 0; i < calls; i += Rows) {
+    const QueryTile tile{{0, calls - i < Rows ? calls - i : Rows}, {0, 1}};
+    softmax_block<L, BLayout::kLanes, kKeys>(tile, {0, kKeys}, all, Unchanged{}, scores, running);
     forget();
   }
 }

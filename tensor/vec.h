@@ -126,6 +126,14 @@ template <int N>
 Vec<std::uint8_t, N> look_up(Vec<std::uint8_t, N> table, Vec<std::uint8_t, N> indices);
 }  // namespace strata::tensor::arch
 #endif
+#if !defined(STRATA_HAS_BF16_ROUNDING)
+namespace strata::tensor::arch {
+template <int N>
+inline constexpr bool kHasBf16Rounding = false;
+template <int N>
+Vec<std::uint16_t, N> round_to_bf16(Vec<float, N> x);
+}  // namespace strata::tensor::arch
+#endif
 #if !defined(STRATA_HAS_MASKS)
 namespace strata::tensor::arch {
 template <int N>

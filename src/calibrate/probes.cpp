@@ -60,6 +60,11 @@ std::string stream_call(const machine::Machine& machine, const machine::Stream& 
 std::string function_symbol(std::size_t function) { return "strata_probe_function" + std::to_string(function); }
 
 std::string function_call(const machine::Machine& machine, const std::string& name) {
+  if (name == machine::kSoftmaxStep) {
+    const int lanes = machine::vector_lanes(machine, DType::kF32);
+    return name + "<" + std::to_string(lanes) + ", " + std::to_string(kMaxLanes / lanes) +
+           ">(static_cast<float*>(parameters[1]), symbols[0])";
+  }
   const std::string body = name == "div" ? "1.0f / x" : name + "(x)";
   return "vectors<" + std::to_string(machine::vector_lanes(machine, DType::kF32)) +
          ">(static_cast<const float*>(parameters[0]), static_cast<float*>(parameters[1]), symbols[0], "
@@ -123,7 +128,8 @@ std::string build(const machine::Machine& machine, const std::function<void()>& 
 }  // namespace
 
 const std::vector<std::string>& scalar_functions() {
-  static const std::vector<std::string> names = {"div", "sqrt", "rsqrt", "exp", "sigmoid", "tanh"};
+  static const std::vector<std::string> names = {
+      "div", "sqrt", "rsqrt", "exp", "sigmoid", "tanh", machine::kSoftmaxStep};
   return names;
 }
 

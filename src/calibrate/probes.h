@@ -17,8 +17,8 @@ namespace strata::calibrate {
 // Ways to stream weights that are worth a try on any processor, simplest first.
 std::vector<machine::Stream> stream_candidates(const machine::Machine& machine);
 
-// Scalar functions that tensor/math.h computes in several instructions, by their names in declarations. What the C
-// library computes is not among them: its time depends on the argument.
+// Scalar functions that tensor/math.h computes in several instructions, by their names in declarations, and the step of
+// a softmax. What the C library computes is not among them: its time depends on the argument.
 const std::vector<std::string>& scalar_functions();
 
 // The loops of tensor/probe.h, compiled for the machine that is measured: this program itself is compiled for the

@@ -107,14 +107,15 @@ void move_copied(WorkCounter& counter, std::size_t source) {
   counter.write(work.written_bytes);
 }
 
-// Multiply-adds with a cache: of pairs on the unit that takes them.
-void add_cache_products(WorkCounter& counter, const TensorType& cache, double products, double lanes) {
+// Multiply-adds with a cache in register tiles of so many rows, for each of which it is turned to f32: of pairs on the
+// unit that takes them.
+void add_cache_products(WorkCounter& counter, const TensorType& cache, double products, double lanes, double rows) {
   const bool is_dot = cache.layout.group() > 1;
   const machine::Unit* const unit = is_dot ? machine::dot_unit(counter.machine(), cache.dtype) : nullptr;
   if (unit != nullptr) {
     counter.add_beside(unit, 2 * products);
   } else {
-    counter.add_instructions(products, 2 * (1 + conversions(cache.dtype) / 2), lanes);
+    counter.add_instructions(products, 2 * (1 + conversions(cache.dtype) / rows), lanes);
   }
 }
 
@@ -278,8 +279,8 @@ double map_operations(const machine::Machine& machine, const ir::ScalarExpr& bod
   return sum;
 }
 
-// Two products per score and value, and an exponential per score; the cache is read once per group of query heads and
-// block of rows. Without lanes along the context the scores are scalar sums.
+// Two products per score and value, and a step of the softmax per score; the cache is read once per group of query
+// heads and block of rows. Without lanes along the context the scores are scalar sums.
 void count_attention(WorkCounter& counter) {
   const Attended of(counter);
   const TensorType& query = of.query;
@@ -290,13 +291,17 @@ void count_attention(WorkCounter& counter) {
   const double queries = size_of(query.shape[0]) * size_of(query.shape[1]);
   const double dim = size_of(query.shape[2]);
   const double scores = queries * context;
-  add_cache_products(counter, of.keys, scores * dim, used);
-  add_cache_products(counter, of.values, scores * dim, counter.lanes());
-  // Weights that meet pairs are rounded.
-  const double rounding = of.values.layout.is_row_major() ? 0 : 2 * 6;
-  const double exponential = machine::scalar_operations(counter.machine(), "exp", static_cast<int>(counter.lanes()));
+  const double tile = std::min<double>(machine::attention_tile(counter.machine()).rows,
+                                       size_of(query.shape[0]) * static_cast<double>(of.form.group));
+  add_cache_products(counter, of.keys, scores * dim, used, tile);
+  add_cache_products(counter, of.values, scores * dim, counter.lanes(), tile);
+  // Weights that meet pairs are rounded, by one instruction where there is a unit for pairs.
+  const bool are_pairs = !of.values.layout.is_row_major();
+  const double rounding = !are_pairs ? 0 : machine::dot_unit(counter.machine(), of.values.dtype) == nullptr ? 2 * 6 : 2;
+  const double softmax =
+      machine::scalar_operations(counter.machine(), machine::kSoftmaxStep, static_cast<int>(counter.lanes()));
   const double map = map_operations(counter.machine(), of.form.score, used);
-  counter.add_instructions(scores, exponential + 8 + rounding + map, used);
+  counter.add_instructions(scores, softmax + rounding + map, used);
   counter.read(static_cast<std::size_t>(of.form.queries), bytes_of(query));
   for (const int cache : {of.form.keys, of.form.values}) {
     const TensorType& type = counter.type(static_cast<std::size_t>(cache));
@@ -305,12 +310,9 @@ void count_attention(WorkCounter& counter) {
                  elements_of(type) / size_of(type.shape[1]) * rows * static_cast<double>(dtype_size(type.dtype)));
   }
   counter.write(bytes_of(counter.result()));
-  // Queries are rearranged element by element, or pair by pair.
+  // Queries are transposed as words.
   const auto together = static_cast<double>(of.keys.layout.group());
-  counter.add_instructions(queries * dim / together, 2.0, 1);
-  // The largest score and the sum of every row and block of keys.
-  counter.add_reductions(queries * std::ceil(context / static_cast<double>(of.block(counter.machine()).keys)) * 2,
-                         used);
+  counter.add_instructions(queries * dim / together, 2.0 * 6, counter.lanes());
   // The keys and the values of every head begin at a page of their own.
   counter.walk_pages(2 * size_of(of.keys.shape[0]));
 }

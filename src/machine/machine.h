@@ -54,17 +54,20 @@ struct Stream {
   bool operator==(const Stream&) const = default;
 };
 
+// Beside the scalar functions: a step of the online softmax (tensor/attention.h).
+inline constexpr const char* kSoftmaxStep = "softmax_step";
+
 // What instructions and misses cost a core beside what its units and levels say. The defaults were measured on an EPYC
 // (Zen 5), or guessed where that is said.
 struct CoreCosts {
   // Slots of the f32 multiply-add unit that a vector of a scalar function's results takes (tensor/math.h), by its name
   // in declarations; log, sin, cos and erf, which the C library computes, per lane. Beside vectors of multiply-adds, 8
   // and 16 lanes alike: exp 18 (22 instructions, some on integer pipes), rsqrt 14 to 16, sigmoid 17 to 18. Other
-  // processors divide up to three times slower.
+  // processors divide up to three times slower. kSoftmaxStep: of a vector of scores of an attention, in rows of eight.
   std::map<std::string, double> scalar_slots = {
-      {"add", 1},   {"sub", 1},  {"mul", 1},    {"neg", 1},    {"abs", 1},    {"max", 1},  {"min", 1},
-      {"lt", 1},    {"div", 5},  {"select", 1}, {"sqrt", 9},   {"rsqrt", 15}, {"exp", 18}, {"sigmoid", 17},
-      {"tanh", 17}, {"log", 13}, {"sin", 14.5}, {"cos", 14.5}, {"erf", 50}};
+      {"add", 1},   {"sub", 1},  {"mul", 1},    {"neg", 1},    {"abs", 1},    {"max", 1},        {"min", 1},
+      {"lt", 1},    {"div", 5},  {"select", 1}, {"sqrt", 9},   {"rsqrt", 15}, {"exp", 18},       {"sigmoid", 17},
+      {"tanh", 17}, {"log", 13}, {"sin", 14.5}, {"cos", 14.5}, {"erf", 50},   {kSoftmaxStep, 20}};
   // The same of decoding a vector of an encoding's words; others take as many as the decoder has instructions.
   std::map<std::string, double> decode_slots = {};
   double reduction_step_slots = 4;  // of a step in which lanes are combined pairwise, waiting for the one before

@@ -101,6 +101,21 @@ STRATA_INLINE Vec<float, N> bf16_dot(Vec<float, N> acc, Vec<std::uint32_t, N> a,
   }
 #endif
 }
+
+// N floats as bf16, to nearest even, subnormal numbers as zeros: what the unit above would make of them.
+#define STRATA_HAS_BF16_ROUNDING 1
+template <int N>
+inline constexpr bool kHasBf16Rounding = N == 16;
+
+template <int N>
+STRATA_INLINE auto round_to_bf16(Vec<float, N> x) {
+  static_assert(N == 16);
+#if defined(__clang__)
+  return __builtin_convertvector(x, Vec<__bf16, N>);
+#else
+  return __builtin_ia32_cvtneps2bf16_v16sf(x);
+#endif
+}
 #else
 template <int N>
 inline constexpr bool kHasBf16Dot = false;
