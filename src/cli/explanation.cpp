@@ -80,7 +80,9 @@ void summarise(Explanation& explanation) {
 }
 
 Explanation explain_plan(const plan::Plan& plan, const std::string& model, std::int64_t rows, int threads) {
-  const auto* forward = plan::find_entry(plan, "forward", rows);
+  // Of a prompt's rows the last one is wanted.
+  const auto* forward = rows == 1 ? nullptr : plan::find_entry(plan, "forward_one", rows);
+  if (forward == nullptr) forward = plan::find_entry(plan, "forward", rows);
   const auto* head = plan::find_entry(plan, "head", 1);
   if (forward == nullptr || head == nullptr) {
     throw usage_error("-n " + std::to_string(rows) + " is more than one pass takes",

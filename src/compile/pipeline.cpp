@@ -117,23 +117,35 @@ const ir::Symbol* find_symbol(const ir::Module& module, std::string_view name) {
 }
 
 // The program's runs: whole chunks of every prompt, what is left of it, and the rows of all sequences for each token.
-// The context is what a row sees of it on average.
+// Of a prompt the last row is wanted. The context is what a row sees of it on average.
 std::vector<vectorize::Step> steps_of(const Workload& workload, std::int64_t chunk, const ir::Symbol* ctx) {
-  const auto step = [&](std::int64_t runs, std::int64_t rows, std::int64_t context) -> vectorize::Step {
+  std::vector<vectorize::Step> steps;
+  const auto add = [&](std::int64_t runs, std::int64_t rows, std::int64_t context, const char* entry) {
     const std::int64_t held = ctx == nullptr ? context : std::clamp(context, ctx->min, ctx->max);
-    return {static_cast<double>(runs), {{"seq", rows}, {"ctx", held}}};
+    if (runs > 0) steps.push_back({static_cast<double>(runs), {{"seq", rows}, {"ctx", held}}, {entry, "head"}});
   };
   const std::int64_t whole = workload.prompt / chunk;
   const std::int64_t rest = workload.prompt % chunk;
-  std::vector<vectorize::Step> steps;
-  if (whole > 0) steps.push_back(step(whole * workload.batch, chunk, whole * chunk / 2));
-  if (rest > 0) steps.push_back(step(workload.batch, rest, workload.prompt - rest / 2));
+  const std::int64_t last = rest == 0 ? std::min<std::int64_t>(whole, 1) : 0;
+  add((whole - last) * workload.batch, chunk, whole * chunk / 2, "forward_none");
+  add(last * workload.batch, chunk, workload.prompt - chunk / 2, "forward_one");
+  if (rest > 0) add(workload.batch, rest, workload.prompt - rest / 2, "forward_one");
   if (workload.generate > 0) {
     const std::int64_t rows = std::min(workload.batch, chunk);
     const std::int64_t runs = workload.generate * ((workload.batch + rows - 1) / rows);
-    steps.push_back(step(runs, rows, workload.prompt + workload.generate / 2));
+    add(runs, rows, workload.prompt + workload.generate / 2, "forward");
   }
   return steps;
+}
+
+// What the workload doesn't run is run a little.
+void add_rare_step(Version& version, std::int64_t context) {
+  std::vector<std::string> entries = version.entries;
+  for (const vectorize::Step& step : version.steps) {
+    std::erase_if(entries, [&](const auto& name) { return std::ranges::count(step.entries, name) > 0; });
+  }
+  const std::int64_t rows = std::min(kRareRows, version.symbols.at("seq").max);
+  if (!entries.empty()) version.steps.push_back({kRare, {{"seq", rows}, {"ctx", context}}, std::move(entries)});
 }
 
 // Of a call of each entry, by the plan.
@@ -201,20 +213,29 @@ std::vector<Version> default_versions(const ir::Module& module, const Workload& 
   const auto up_to = [&](std::int64_t rows) { return ir::Symbol{"seq", 2, std::min(rows, seq->max), 1}; };
   std::vector<Version> all = {{"seq1", nullptr, {"forward", "head"}, {}, {{"seq", {"seq", 1, 1, 1}}}}};
   if (seq->max > kFewRows) all.push_back({"few", nullptr, {"forward"}, {}, {{"seq", up_to(kFewRows)}}, "chunk"});
-  if (seq->max > 1) all.push_back({"chunk", nullptr, {"forward"}, {}, {{"seq", up_to(seq->max)}}});
+  if (seq->max > 1) {
+    all.push_back({"chunk", nullptr, {"forward"}, {}, {{"seq", up_to(seq->max)}}});
+    for (const char* entry : {"forward_one", "forward_none"}) {
+      if (module.find(entry) != nullptr) all.back().entries.emplace_back(entry);
+    }
+  }
   for (vectorize::Step& step : steps_of(workload, seq->max, find_symbol(module, "ctx"))) {
     const auto holds = [&](const Version& version) {
       const ir::Symbol& range = version.symbols.at("seq");
       return range.min <= step.sizes.at("seq") && step.sizes.at("seq") <= range.max;
     };
-    std::ranges::find_if(all, holds)->steps.push_back(std::move(step));
+    const auto has_entry = [&](const Version& version) {
+      return std::ranges::find(version.entries, step.entries[0]) != version.entries.end();
+    };
+    auto version = std::ranges::find_if(all, [&](const Version& v) { return holds(v) && has_entry(v); });
+    if (version == all.end()) {
+      version = std::ranges::find_if(all, holds);
+      step.entries[0] = "forward";
+    }
+    version->steps.push_back(std::move(step));
   }
   std::erase_if(all, [](const Version& version) { return !version.spare.empty() && version.steps.empty(); });
-  const std::int64_t context = std::max<std::int64_t>(workload.prompt, 1);
-  for (Version& version : all) {
-    if (!version.steps.empty()) continue;
-    version.steps = {{kRare, {{"seq", std::min(kRareRows, version.symbols.at("seq").max)}, {"ctx", context}}}};
-  }
+  for (Version& version : all) add_rare_step(version, std::max<std::int64_t>(workload.prompt, 1));
   if (seq->max == 1) return all;
   const ir::Symbol rows = up_to(kMaxHeadRows);
   all.push_back({"rows", nullptr, {"head"}, {{kRare, {{"seq", rows.max}}}}, {{"seq", rows}}});

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "import/families.h"
+#include "import/wanted_rows.h"
 #include "ir/op.h"
 
 namespace strata::importer {
@@ -34,6 +35,7 @@ class DecoderBuilder {
   ir::Module build() {
     forward();
     head();
+    add_wanted_rows(module_);
     return std::move(module_);
   }
 

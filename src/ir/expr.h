@@ -81,6 +81,10 @@ struct Function {
   std::string name;  // without '@'
   std::vector<const Expr*> parameters;
   std::vector<const Expr*> results;
+  // Of a version of another function, that one's name: their constants and states are the same, and lie the same way.
+  std::string origin = {};
+
+  const std::string& family() const { return origin.empty() ? name : origin; }
 };
 
 // A list of functions, callees before callers, with the pool that owns their expressions and the symbols they use.

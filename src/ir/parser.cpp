@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <optional>
 #include <unordered_map>
 
@@ -57,6 +58,7 @@ class ModuleParser : TypeParser {
     values_.clear();
     scan_.expect("(");
     parse_list(")", "parameters", [&] { function.parameters.push_back(parse_parameter()); });
+    if (scan_.accept_word("of")) parse_origin(function);
     scan_.expect("{");
     while (!scan_.accept_word("return")) parse_statement();
     do {
@@ -65,6 +67,24 @@ class ModuleParser : TypeParser {
     } while (scan_.accept(","));
     scan_.expect("}");
     module_->add(std::move(function));
+  }
+
+  void parse_origin(Function& function) {
+    const std::size_t start = scan_.position();
+    scan_.expect("@");
+    function.origin = scan_.identifier("a function's name");
+    const Function* const origin = module_->find(function.origin);
+    if (origin == nullptr) {
+      scan_.fail_at(start, "there is no function @" + function.origin, "define it before its versions");
+    }
+    if (!origin->origin.empty()) {
+      scan_.fail_at(start, "@" + function.origin + " is a version itself", "name @" + origin->origin);
+    }
+    for (const Expr* parameter : function.parameters) {
+      const auto same = std::ranges::find(origin->parameters, parameter->name, &Expr::name);
+      if (same == origin->parameters.end() || (*same)->type() == parameter->type()) continue;
+      scan_.fail_at(start, "%" + parameter->name + " has another type in @" + function.origin, "give it the same one");
+    }
   }
 
   const Expr* parse_parameter() {

@@ -125,7 +125,8 @@ std::string to_text(const Function& function) {
   for (const Expr* parameter : function.parameters) {
     parameters += (parameters.empty() ? "%" : ", %") + parameter->name + ": " + parameter->type().text();
   }
-  std::string text = "  func @" + function.name + "(" + parameters + ") {\n";
+  const std::string origin = function.origin.empty() ? "" : " of @" + function.origin;
+  std::string text = "  func @" + function.name + "(" + parameters + ")" + origin + " {\n";
   for (const Expr* expr : topological_order(function)) {
     if (expr->kind == Expr::Kind::kParameter) continue;
     text += "    " + names.at(expr) + " = " + expr_text(*expr, names) + " : " + types_text(expr->types) + "\n";

@@ -63,7 +63,7 @@ const Expr* copy_expr(Module& into, const Expr& old, std::vector<const Expr*> ar
 
 Function rebuild(Module& into, const Function& function, const ExprRewrite& rewrite) {
   std::unordered_map<const Expr*, const Expr*> rebuilt;
-  Function result{function.name, {}, {}};
+  Function result{function.name, {}, {}, function.origin};
   for (const Expr* parameter : function.parameters) {
     const Expr* const changed = rewrite(into.pool(), *parameter, {});
     STRATA_CHECK(changed->kind == Expr::Kind::kParameter, "a parameter was rewritten to something else");

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rules/algebra.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace strata::rules {
 
 Table algebra_table() {
@@ -10,6 +13,10 @@ Table algebra_table() {
   return all;
 }
 
-std::vector<egraph::Rewrite> algebra_rules(TensorGraph& tensors) { return make_rules(tensors, algebra_table()); }
+std::vector<egraph::Rewrite> algebra_rules(TensorGraph& tensors) {
+  std::vector<egraph::Rewrite> rules = make_rules(tensors, algebra_table());
+  std::ranges::move(slice_rules(tensors), std::back_inserter(rules));
+  return rules;
+}
 
 }  // namespace strata::rules

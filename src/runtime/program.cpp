@@ -45,6 +45,7 @@ struct Expected {
   Parameter::Kind kind;
   DType dtype;
   std::int64_t columns;  // 0: one-dimensional
+  bool has_all_rows = true;
 };
 
 const SymbolRange* find_range(const std::map<std::string, SymbolRange>& ranges, std::string_view symbol) {
@@ -63,16 +64,21 @@ Program::Program(const package::Manifest& manifest, const CodeLibrary& code, con
     : manifest_(manifest), origin_(origin) {
   bind_symbols();
   choose_capacity(context);
-  bind("forward", code, forward_);
-  bind("head", code, head_);
+  forward_ = bind("forward", code);
+  forward_one_ = bind("forward_one", code);
+  forward_none_ = bind("forward_none", code);
+  head_ = bind("head", code);
   chunk_ = rows_of(forward_, capacity_);
   const std::int64_t logits_row = saturating_product(manifest.vocab_size, sizeof(float));
   head_block_ = rows_of(head_, std::max<std::int64_t>(1, std::min(chunk_, kLogitsBytes / logits_row)));
+  for (const auto& [name, entries] : {std::pair("forward", &forward_), {"head", &head_}}) {
+    if (entries->empty()) throw malformed("it has no function '" + std::string(name) + "'");
+  }
   if (rows_of(forward_, 1) != 1 || rows_of(head_, 1) != 1) throw malformed("it has no code for a single token");
-  for (const auto* entries : {&forward_, &head_}) {
+  for (const auto* entries : {&forward_, &forward_one_, &forward_none_, &head_}) {
     for (const BoundEntry& bound : *entries) {
       for (const Parameter& parameter : bound.entry->parameters) {
-        add_buffer(parameter, entries == &forward_ || parameter.name == "hidden" ? chunk_ : head_block_);
+        add_buffer(parameter, entries != &head_ || parameter.name == "hidden" ? chunk_ : head_block_);
       }
       arena_bytes_ = std::max(arena_bytes_, bound.entry->arena_bytes);
       scratch_bytes_ = std::max(scratch_bytes_, whole_pages(bound.entry->scratch_bytes));
@@ -110,13 +116,14 @@ void Program::choose_capacity(std::int64_t context) {
   }
 }
 
-void Program::bind(const std::string& function, const CodeLibrary& code, std::vector<BoundEntry>& entries) {
+std::vector<Program::BoundEntry> Program::bind(const std::string& function, const CodeLibrary& code) const {
+  std::vector<BoundEntry> entries;
   for (const Entry& entry : manifest_.entries) {
     if (entry.function != function) continue;
     for (const Parameter& parameter : entry.parameters) check_parameter(entry, parameter);
     entries.push_back({&entry, code.function(entry.symbol), std::vector<void*>(entry.parameters.size(), nullptr)});
   }
-  if (entries.empty()) throw malformed("it has no function '" + function + "'");
+  return entries;
 }
 
 void Program::check_parameter(const Entry& entry, const Parameter& parameter) const {
@@ -132,13 +139,18 @@ void Program::check_parameter(const Entry& entry, const Parameter& parameter) co
       {"forward", "tokens", Parameter::Kind::kInput, DType::kI32, 0},
       {"forward", "positions", Parameter::Kind::kInput, DType::kI32, 0},
       {"forward", "hidden", Parameter::Kind::kOutput, DType::kF32, manifest_.hidden_size},
+      {"forward_one", "hidden", Parameter::Kind::kOutput, DType::kF32, manifest_.hidden_size, false},
       {"head", "hidden", Parameter::Kind::kInput, DType::kF32, manifest_.hidden_size},
       {"head", "logits", Parameter::Kind::kOutput, DType::kF32, manifest_.vocab_size},
   };
+  const bool is_forward = entry.function != "head";
   for (const Expected& expected : known) {
-    if (expected.function != entry.function || expected.name != parameter.name) continue;
+    const bool is_any_forward =
+        is_forward && expected.kind == Parameter::Kind::kInput && expected.function == "forward";
+    if ((expected.function != entry.function && !is_any_forward) || expected.name != parameter.name) continue;
     const auto& extents = parameter.extents;
-    const bool rows = !extents.empty() && extents[0].factor == 1 && extents[0].symbol == kSequence;
+    const std::string_view of_rows = expected.has_all_rows ? kSequence : "";
+    const bool rows = !extents.empty() && extents[0].factor == 1 && extents[0].symbol == of_rows;
     const bool columns = expected.columns == 0 ? extents.size() == 1
                                                : extents.size() == 2 && extents[1].symbol.empty() &&
                                                      extents[1].factor == expected.columns;
@@ -186,7 +198,7 @@ void Program::allocate(int threads) {
     const bool is_state = buffer.parameter.kind == Parameter::Kind::kState;
     buffer.pages = Pages(buffer.bytes, is_state ? "the key/value cache" : "inputs and outputs");
   }
-  for (auto* entries : {&forward_, &head_}) {
+  for (auto* entries : {&forward_, &forward_one_, &forward_none_, &head_}) {
     for (BoundEntry& bound : *entries) {
       for (std::size_t i = 0; i < bound.parameters.size(); ++i) {
         bound.parameters[i] = buffers_.at(bound.entry->parameters[i].name).pages.data();
@@ -237,6 +249,10 @@ std::span<const float> Program::logits() const {
           static_cast<std::size_t>(head_block_ * manifest_.vocab_size)};
 }
 
+std::int64_t Program::first_position(std::int64_t rows) const {
+  return std::min(positions().front(), positions()[static_cast<std::size_t>(rows - 1)]);
+}
+
 std::vector<std::span<const std::byte>> Program::written() const {
   std::vector<std::span<const std::byte>> memory = {{arena_.data(), arena_.size()}};
   for (const auto& [name, buffer] : buffers_) {
@@ -246,8 +262,17 @@ std::vector<std::span<const std::byte>> Program::written() const {
   return memory;
 }
 
-void Program::forward(ThreadTeam& team, const std::byte* weights, std::int64_t rows) {
-  call(forward_, team, weights, rows, 0);
+void Program::forward(ThreadTeam& team, const std::byte* weights, std::int64_t rows, Wanted wanted) {
+  std::vector<BoundEntry>* entries = &forward_;
+  if (wanted == Wanted::kFirst) entries = &forward_one_;
+  if (wanted == Wanted::kNone) entries = &forward_none_;
+  const bool has_code = std::ranges::any_of(*entries, [&](const BoundEntry& bound) { return fits(bound, rows); });
+  call(has_code ? *entries : forward_, team, weights, rows, 0);
+}
+
+bool Program::fits(const BoundEntry& bound, std::int64_t rows) const {
+  const SymbolRange* const range = find_range(bound.entry->ranges, kSequence);
+  return allows_capacity(*bound.entry) && (range == nullptr || holds(*range, rows));
 }
 
 void Program::head(ThreadTeam& team, const std::byte* weights, std::int64_t first, std::int64_t rows) {
@@ -256,11 +281,7 @@ void Program::head(ThreadTeam& team, const std::byte* weights, std::int64_t firs
 
 void Program::call(std::vector<BoundEntry>& entries, ThreadTeam& team, const std::byte* weights, std::int64_t rows,
                    std::int64_t first_hidden) {
-  const auto fits = [&](const BoundEntry& bound) {
-    const SymbolRange* const range = find_range(bound.entry->ranges, kSequence);
-    return allows_capacity(*bound.entry) && (range == nullptr || holds(*range, rows));
-  };
-  const auto bound = std::find_if(entries.begin(), entries.end(), fits);
+  const auto bound = std::ranges::find_if(entries, [&](const BoundEntry& entry) { return fits(entry, rows); });
   STRATA_CHECK(bound != entries.end(), "no code for " + std::to_string(rows) + " rows");
   for (std::size_t i = 0; i < symbols_.size(); ++i) symbols_[i] = manifest_.symbols[i] == kSequence ? rows : capacity_;
   for (std::size_t i = 0; i < bound->parameters.size(); ++i) {
@@ -268,7 +289,7 @@ void Program::call(std::vector<BoundEntry>& entries, ThreadTeam& team, const std
     if (parameter.name != "hidden" || parameter.kind == Parameter::Kind::kState) continue;
     bound->parameters[i] = buffers_.at("hidden").pages.data() + first_hidden * manifest_.hidden_size * 4;
   }
-  if (profile_ != nullptr) team.set_profile(profile_->start(bound->entry->symbol, {rows, positions().front()}));
+  if (profile_ != nullptr) team.set_profile(profile_->start(bound->entry->symbol, {rows, first_position(rows)}));
   team.run([&](tensor::Team member) {
     member.scratch = scratch_.data() + member.rank * scratch_bytes_;
     bound->function(member, bound->parameters.data(), symbols_.data(), arena_.data(), weights);

@@ -17,9 +17,14 @@
 
 namespace strata::runtime {
 
+// Hidden rows that are wanted of a call of `forward`.
+enum class Wanted { kAll, kFirst, kNone };
+
 // The functions of a package with the memory that they work on, for one sequence. They are, by Entry::function:
-//   forward  inputs tokens i32[seq], positions i32[seq]; output hidden f32[seq, hidden_size]; any states
-//   head     input hidden f32[seq, hidden_size]; output logits f32[seq, vocab_size]
+//   forward       inputs tokens i32[seq], positions i32[seq]; output hidden f32[seq, hidden_size]; any states
+//   forward_one   the same with the output hidden f32[1, hidden_size], the first row
+//   forward_none  the same without output; these two may be missing, for some sizes or for all
+//   head          input hidden f32[seq, hidden_size]; output logits f32[seq, vocab_size]
 // The symbols: seq, the tokens of a call; ctx, the tokens that the states hold, which only states have.
 // Memory is aligned to pages, the arena's too; only the rows of `hidden` that head gets start anywhere on 4 bytes.
 class Program {
@@ -50,8 +55,8 @@ class Program {
   // Times the calls that follow; null: not any more.
   void set_profile(Profile* profile) { profile_ = profile; }
 
-  // `rows` is a result of forward_rows(). Leaves the hidden rows for head().
-  void forward(ThreadTeam& team, const std::byte* weights, std::int64_t rows);
+  // `rows` is a result of forward_rows(). Leaves the hidden rows that are wanted for head().
+  void forward(ThreadTeam& team, const std::byte* weights, std::int64_t rows, Wanted wanted);
 
   // Hidden rows [first, first + rows); `rows` is a result of head_rows().
   void head(ThreadTeam& team, const std::byte* weights, std::int64_t first, std::int64_t rows);
@@ -72,8 +77,10 @@ class Program {
 
   void bind_symbols();
   void choose_capacity(std::int64_t context);
-  void bind(const std::string& function, const CodeLibrary& code, std::vector<BoundEntry>& entries);
+  std::vector<BoundEntry> bind(const std::string& function, const CodeLibrary& code) const;
   void check_parameter(const package::Entry& entry, const package::Parameter& parameter) const;
+  bool fits(const BoundEntry& bound, std::int64_t rows) const;
+  std::int64_t first_position(std::int64_t rows) const;
   void add_buffer(const package::Parameter& parameter, std::int64_t rows);
   std::int64_t parameter_bytes(const package::Parameter& parameter, std::int64_t rows) const;
   bool holds(const package::SymbolRange& range, std::int64_t value) const;
@@ -91,7 +98,7 @@ class Program {
   std::int64_t arena_bytes_ = 0;
   std::int64_t scratch_bytes_ = 0;     // of a thread, in whole pages
   std::vector<std::int64_t> symbols_;  // values, as Manifest::symbols
-  std::vector<BoundEntry> forward_;
+  std::vector<BoundEntry> forward_, forward_one_, forward_none_;
   std::vector<BoundEntry> head_;
   std::map<std::string, Buffer> buffers_;
   Pages arena_;

@@ -83,7 +83,7 @@ struct Session::State {
   }
 
   void check(std::span<const std::int32_t> tokens) const;
-  void forward(std::span<const std::int32_t> tokens);
+  void forward(std::span<const std::int32_t> tokens, Wanted wanted);
 
   // A step of this many rows, whose parts are timed; the time between them is not the team's.
   TeamSizer::Step begin_step(std::int64_t rows, bool has_head);
@@ -140,13 +140,16 @@ void Session::State::check(std::span<const std::int32_t> tokens) const {
                                    : "shorten it: the model's context is at most " + std::to_string(limit));
 }
 
-void Session::State::forward(std::span<const std::int32_t> tokens) {
-  std::copy(tokens.begin(), tokens.end(), program.tokens().begin());
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    program.positions()[i] = static_cast<std::int32_t>(position + static_cast<std::int64_t>(i));
+// Where one row is wanted, which is the last token's, they come from the last one to the first.
+void Session::State::forward(std::span<const std::int32_t> tokens, Wanted wanted) {
+  const auto count = static_cast<std::int64_t>(tokens.size());
+  for (std::int64_t row = 0; row < count; ++row) {
+    const std::int64_t token = wanted == Wanted::kFirst ? count - 1 - row : row;
+    program.tokens()[static_cast<std::size_t>(row)] = tokens[static_cast<std::size_t>(token)];
+    program.positions()[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(position + token);
   }
-  program.forward(team, weights, static_cast<std::int64_t>(tokens.size()));
-  position += static_cast<std::int64_t>(tokens.size());
+  program.forward(team, weights, count, wanted);
+  position += count;
 }
 
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -179,8 +182,8 @@ std::span<const float> Session::feed(std::span<const std::int32_t> tokens,
     const bool is_last = done + static_cast<std::size_t>(rows) == tokens.size();
     TeamSizer::Step step = state.begin_step(rows, is_last);
     state.timed(step, [&] {
-      state.forward(tokens.subspan(done, static_cast<std::size_t>(rows)));
-      if (is_last) state.program.head(state.team, state.weights, rows - 1, 1);
+      state.forward(tokens.subspan(done, static_cast<std::size_t>(rows)), is_last ? Wanted::kFirst : Wanted::kNone);
+      if (is_last) state.program.head(state.team, state.weights, 0, 1);
     });
     state.end_step(step);
     done += static_cast<std::size_t>(rows);
@@ -197,7 +200,9 @@ void Session::feed_all(std::span<const std::int32_t> tokens,
   while (!tokens.empty()) {
     const std::int64_t chunk = state.program.forward_rows(static_cast<std::int64_t>(tokens.size()));
     TeamSizer::Step step = state.begin_step(chunk, static_cast<bool>(rows));
-    state.timed(step, [&] { state.forward(tokens.first(static_cast<std::size_t>(chunk))); });
+    state.timed(step, [&] {
+      state.forward(tokens.first(static_cast<std::size_t>(chunk)), rows ? Wanted::kAll : Wanted::kNone);
+    });
     tokens = tokens.subspan(static_cast<std::size_t>(chunk));
     for (std::int64_t first = 0; rows && first < chunk;) {
       const std::int64_t count = state.program.head_rows(chunk - first);

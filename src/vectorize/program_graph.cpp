@@ -16,46 +16,71 @@ ProgramGraph::ProgramGraph(std::vector<Version> versions, encoding::WeightStatis
   for (const Version& version : versions_) {
     bind_arguments(*version.module);
     roles_[&version] = ir::find_roles(*version.module);
-    const auto calls_of = ir::call_counts(*version.module, version.entries);
-    for (const auto& function : version.module->functions()) {
-      const double calls = calls_of.at(function.get());
-      if (calls > 0) add(version, *function, calls);
-    }
+    add_functions(version);
   }
   tensors_.graph().rebuild();
 }
 
+void ProgramGraph::add_functions(const Version& version) {
+  const ir::Module& module = *version.module;
+  const auto calls_of = [&](const ir::Function& function, const std::vector<std::string>& entries) {
+    return ir::call_counts(module, entries).at(&function);
+  };
+  for (const auto& function : module.functions()) {
+    if (calls_of(*function, version.entries) == 0) continue;
+    FunctionGraph added;
+    added.version = &version;
+    added.function = function.get();
+    added.roles = &roles_.at(&version).at(function.get());
+    for (const std::string& entry : version.entries) {
+      added.calls = std::max(added.calls, calls_of(*function, {entry}));
+      double copies = 0;
+      for (const auto& other : module.functions()) {
+        if (other->family() == function->family()) copies += calls_of(*other, {entry});
+      }
+      added.copies = std::max(added.copies, copies);
+    }
+    for (const Step& step : version.steps) {
+      added.runs.push_back(step.runs * calls_of(*function, step.entries.empty() ? version.entries : step.entries));
+    }
+    add(std::move(added));
+  }
+}
+
 void ProgramGraph::bind_arguments(const ir::Module& module) {
+  Bindings& bindings = arguments_[&module];
   for (const auto& function : module.functions()) {
     for (const Expr* call : ir::topological_order(*function)) {
       if (call->kind != Expr::Kind::kCall) continue;
       for (std::size_t i = 0; i < call->arguments.size(); ++i) {
-        arguments_[call->callee->parameters[i]].push_back(call->arguments[i]);
+        auto& bound = bindings[{call->callee->family(), call->callee->parameters[i]->name}];
+        if (std::ranges::find(bound, call->arguments[i]) == bound.end()) bound.push_back(call->arguments[i]);
       }
     }
   }
 }
 
 // Of a weight, or of all together that calls bind a parameter to, if each of them can be encoded.
-rules::Elements ProgramGraph::elements_of(const Expr& weight) const {
+rules::Elements ProgramGraph::elements_of(const FunctionGraph& function, const Expr& weight) const {
   if (weight.kind == Expr::Kind::kWeight) {
     const auto found = statistics_.find(weight.name);
     return found == statistics_.end() ? nullptr : rules::if_encodable(found->second);
   }
-  const auto bound = arguments_.find(&weight);
-  if (bound == arguments_.end()) return nullptr;
+  const Bindings& bindings = arguments_.at(function.version->module);
+  const auto bound = bindings.find({function.function->family(), weight.name});
+  if (bound == bindings.end()) return nullptr;
   encoding::Statistics sum;
   for (const Expr* argument : bound->second) {
-    const rules::Elements elements = elements_of(*argument);
+    const rules::Elements elements = elements_of(function, *argument);
     if (!elements) return nullptr;
     sum += *elements;
   }
   return rules::if_encodable(sum);
 }
 
-void ProgramGraph::add(const Version& version, const ir::Function& function, double copies) {
-  const ir::FunctionRoles& roles = roles_.at(&version).at(&function);
-  FunctionGraph added{&version, &function, &roles, copies, {}, {}, {}};
+void ProgramGraph::add(FunctionGraph added) {
+  const ir::Function& function = *added.function;
+  const ir::FunctionRoles& roles = *added.roles;
   for (std::size_t i = 0; i < function.results.size(); ++i) {
     const Expr* const result = function.results[i];
     const bool is_from_call = result->kind == Expr::Kind::kGet || result->kind == Expr::Kind::kCall;
@@ -85,18 +110,19 @@ ClassId ProgramGraph::add_value(FunctionGraph& function, const Expr& value) {
       const auto& parameters = function.function->parameters;
       const auto number = static_cast<std::size_t>(std::ranges::find(parameters, &value) - parameters.begin());
       const ir::Role role = function.roles->parameters[number];
-      const std::string name = function.function->name + "." + value.name;
       if (role == ir::Role::kActivation) {
-        id = tensors_.leaf(LeafKind::kActivation, function.version->tag + ":" + name, value.type(), &value);
+        const std::string name = function.version->tag + ":" + function.function->name + "." + value.name;
+        id = tensors_.leaf(LeafKind::kActivation, name, value.type(), &value);
       } else {
+        const std::string name = function.function->family() + "." + value.name;
         const bool is_state = role == ir::Role::kState;
         id = tensors_.leaf(is_state ? LeafKind::kState : LeafKind::kConstant, name, value.type(), &value,
-                           is_state ? nullptr : elements_of(value));
+                           is_state ? nullptr : elements_of(function, value));
       }
       break;
     }
     case Expr::Kind::kWeight:
-      id = tensors_.leaf(LeafKind::kConstant, value.name, value.type(), &value, elements_of(value));
+      id = tensors_.leaf(LeafKind::kConstant, value.name, value.type(), &value, elements_of(function, value));
       break;
     case Expr::Kind::kScalar:
       id = tensors_.scalar(value.value, value.type().dtype);

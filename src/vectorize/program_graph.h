@@ -16,6 +16,7 @@ namespace strata::vectorize {
 struct Step {
   double runs = 1;  // of each entry
   cost::Sizes sizes = {};
+  std::vector<std::string> entries = {};  // empty: all of the version's
 };
 
 // A version of the program for a range of run-time sizes, and its part in the workload that the search plans for.
@@ -33,7 +34,9 @@ struct FunctionGraph {
   const Version* version = nullptr;
   const ir::Function* function = nullptr;
   const ir::FunctionRoles* roles = nullptr;
-  double copies = 0;  // calls in a run of the program, and in its text: each has weights of its own
+  double calls = 0;               // in a run of an entry, the most of all
+  double copies = 0;              // of its constants: each call has weights of its own
+  std::vector<double> runs = {};  // in each of the version's steps
   // Of results: nothing for a state that a callee updates.
   std::vector<std::optional<egraph::ClassId>> results;
   std::vector<egraph::ClassId> updates;  // calls that return such a state
@@ -57,14 +60,17 @@ class ProgramGraph {
   const ir::Roles& roles(const Version& version) const { return roles_.at(&version); }
 
  private:
-  void add(const Version& version, const ir::Function& function, double copies);
+  void add_functions(const Version& version);
+  void add(FunctionGraph added);
   egraph::ClassId add_value(FunctionGraph& function, const ir::Expr& value);
   void bind_arguments(const ir::Module& module);
-  rules::Elements elements_of(const ir::Expr& weight) const;
+  rules::Elements elements_of(const FunctionGraph& function, const ir::Expr& weight) const;
 
   std::vector<Version> versions_;
   encoding::WeightStatistics statistics_;
-  std::map<const ir::Expr*, std::vector<const ir::Expr*>> arguments_;  // that calls bind a parameter to
+  // What calls in a module bind the parameters of a function and its versions to, by its name and theirs.
+  using Bindings = std::map<std::pair<std::string, std::string>, std::vector<const ir::Expr*>>;
+  std::map<const ir::Module*, Bindings> arguments_;
   std::map<const Version*, ir::Roles> roles_;
   rules::TensorGraph tensors_;
   std::vector<FunctionGraph> functions_;

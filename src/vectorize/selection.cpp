@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <numeric>
 
 #include "base/error.h"
 #include "cost/leaf.h"
@@ -47,6 +48,7 @@ Selection::Selection(const ProgramGraph& program, const machine::Machine& machin
   problem_.limits.push_back(
       {"memory for constants", kMemoryShare * static_cast<double>(machine.memory.back().capacity_bytes), {}});
   cost::FunctionTraffic traffic;
+  for (const FunctionGraph& function : program.functions()) find_state_layouts(function);
   for (const FunctionGraph& function : program.functions()) {
     cost::ProgramOrder order(*function.function, traffic);
     traffic[function.function] = order.total();
@@ -197,9 +199,7 @@ void Selection::exclude_short_waits() {
 }
 
 double Selection::barrier_seconds(const FunctionGraph& function) const {
-  double runs = 0;
-  for (const Step& step : function.version->steps) runs += step.runs * function.copies;
-  return runs * machine_.barrier_s;
+  return std::accumulate(function.runs.begin(), function.runs.end(), 0.0) * machine_.barrier_s;
 }
 
 int Selection::barrier(int number) {
@@ -354,28 +354,56 @@ void Selection::add_state_forms(ClassId result) {
   state_results_[result] = cls;
   problem_.roots.push_back(cls);
   add_node(cls, 0, {running(result), state_memory(*leaf, {})}, {{}, result});
-  for (const egraph::NodeId parent : tensors_.graph().parent_ids(result)) {
-    const ENode node = tensors_.graph().node(parent);
-    if (!tensors_.is_pack(node)) continue;
-    const ClassId packed = tensors_.graph().find(parent);
-    if (tensors_.type(packed).dtype != tensors_.type(result).dtype) continue;
+  std::set<ClassId> forms = packed_by_readers(result);
+  for (const ENode node : tensors_.graph().nodes(result)) {
+    if (!tensors_.is_unpack(node)) continue;
+    const ClassId made = tensors_.graph().find(node.children[0]);
+    if (state_layouts_.at(*leaf).contains(tensors_.type(made).layout.text())) forms.insert(made);
+  }
+  for (const ClassId packed : forms) {
     add_node(cls, 0, {running(packed), state_memory(*leaf, tensors_.type(packed).layout)}, {{}, packed});
+  }
+}
+
+// A state packed as readers want it.
+std::set<ClassId> Selection::packed_by_readers(ClassId id) const {
+  std::set<ClassId> forms;
+  for (const egraph::NodeId parent : tensors_.graph().parent_ids(id)) {
+    if (!tensors_.is_pack(tensors_.graph().node(parent))) continue;
+    const ClassId packed = tensors_.graph().find(parent);
+    if (tensors_.type(packed).dtype == tensors_.type(id).dtype) forms.insert(packed);
+  }
+  return forms;
+}
+
+// A function that reads nothing of a state keeps it as the others want it.
+void Selection::find_state_layouts(const FunctionGraph& function) {
+  for (std::size_t i = 0; i < function.results.size(); ++i) {
+    if (!function.results[i] || !function.roles->state_results[i]) continue;
+    const ClassId result = tensors_.graph().find(*function.results[i]);
+    const auto leaf = state_leaf(tensors_, result);
+    STRATA_CHECK(leaf.has_value(), "a state that nothing updates");
+    auto& layouts = state_layouts_[*leaf];
+    for (const ClassId packed : packed_by_readers(result)) layouts.insert(tensors_.type(packed).layout.text());
   }
 }
 
 double Selection::workload_seconds(const ENode& node, ClassId id) const {
   double seconds = 0;
-  for (const Step& step : function_->version->steps) {
-    seconds += step.runs * function_->copies * node_seconds(node, id, *function_, step.sizes);
+  for (std::size_t i = 0; i < function_->runs.size(); ++i) {
+    const double once = node_seconds(node, id, *function_, function_->version->steps[i].sizes);
+    if (!std::isfinite(once)) return once;
+    seconds += function_->runs[i] * once;
   }
   return seconds;
 }
 
 double Selection::copy_seconds(ClassId id) const {
   double seconds = 0;
-  for (const Step& step : function_->version->steps) {
-    const cost::Run run = {.sizes = step.sizes, .threads = threads_, .is_only_one = function_->copies == 1};
-    seconds += step.runs * function_->copies * cost::copy_cost(tensors_.type(id), machine_, run).seconds;
+  for (std::size_t i = 0; i < function_->runs.size(); ++i) {
+    const cost::Run run = {
+        .sizes = function_->version->steps[i].sizes, .threads = threads_, .is_only_one = function_->calls == 1};
+    seconds += function_->runs[i] * cost::copy_cost(tensors_.type(id), machine_, run).seconds;
   }
   return seconds;
 }
@@ -390,7 +418,7 @@ double Selection::node_seconds(const ENode& node, ClassId id, const FunctionGrap
                                const cost::Sizes& sizes) const {
   const ir::Op* const op = tensors_.op_of(node);
   if (op == nullptr) return 0;
-  const cost::Run run = {.sizes = sizes, .threads = threads_, .is_only_one = function.copies == 1};
+  const cost::Run run = {.sizes = sizes, .threads = threads_, .is_only_one = function.calls == 1};
   if (is_copied_part(node, id, function)) return cost::copy_cost(tensors_.type(id), machine_, run).seconds;
   std::vector<cost::Operand> operands;
   for (const ClassId child : node.children) {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "extract/exclusions.h"
@@ -84,6 +85,8 @@ class Selection {
   void add_function(const FunctionGraph& function);
   void add_running_nodes(egraph::ClassId id, int cls);
   void add_state_forms(egraph::ClassId result);
+  std::set<egraph::ClassId> packed_by_readers(egraph::ClassId id) const;
+  void find_state_layouts(const FunctionGraph& function);
   void add_stored(egraph::ClassId id, int cls);
   double workload_seconds(const egraph::ENode& node, egraph::ClassId id) const;
   double copy_seconds(egraph::ClassId id) const;  // in the workload
@@ -133,6 +136,7 @@ class Selection {
   std::map<egraph::ClassId, int> state_results_;
   std::map<std::pair<egraph::ClassId, std::string>, int> state_memory_;
   std::map<egraph::ClassId, std::size_t> state_limits_;
+  std::map<egraph::ClassId, std::set<std::string>> state_layouts_;  // that some reader wants, by leaf
   extract::Solution solution_;
 };
 

@@ -96,7 +96,8 @@ const std::vector<ViewCase>& view_cases() {
         "f32[8, 9, 8]\n    %2 = slice(%1) {axis = 1, begin = 3, end = 8} : f32[8, 5, 8]\n    %3 = reshape(%2) {shape = "
         "[2, 4, 5, 2, 4]} : f32[2, 4, 5, 2, 4]\n    %4 = exp(%3) : f32[2, 4, 5, 2, 4]\n",
         "%4"},
-       4},
+       3,
+       1},
       {{"axes_of_one_element", "%a: f32[seq, 1, 40]",
         "    %0 = slice(%a) {axis = 2, begin = 4, end = 5} : f32[seq, 1, 1]\n    %1 = reshape(%0) {shape = [1, -1, 1]} "
         ": f32[1, seq, 1]\n    %2 = exp(%1) : f32[1, seq, 1]\n",

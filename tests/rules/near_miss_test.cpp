@@ -105,6 +105,37 @@ TEST(NearMiss, LayoutIsSilent) {
   }
 }
 
+// Slices along what an op doesn't make part by part, and of constant matrices.
+TEST(NearMiss, SlicesAreSilent) {
+  const std::vector<NearMiss> misses = {
+      {"slice-of-softmax", "%0 = softmax(%x) : f32[4, 6]; %1 = slice(%0) {axis = 1, begin = 0, end = 3} : f32[4, 3]"},
+      {"slice-of-rms_norm",
+       "%0 = rms_norm(%x, %v) {eps = 1e-06} : f32[4, 6]; %1 = slice(%0) {axis = 1, begin = 0, end = 3} : f32[4, 3]"},
+      {"slice-of-reshape",
+       "%0 = reshape(%x) {shape = [24]} : f32[24]; %1 = slice(%0) {axis = 0, begin = 0, end = 4} : f32[4]"},
+      {"slice-of-reshape",
+       "%0 = reshape(%x) {shape = [2, 2, 6]} : f32[2, 2, 6]; %1 = slice(%0) {axis = 1, begin = 0, end = 1} : f32[2, 1, "
+       "6]"},
+      {"slice-of-matmul_nt",
+       "%0 = matmul_nt(%x, %m) : f32[4, 5]; %1 = slice(%0) {axis = 1, begin = 0, end = 2} : f32[4, 2]"},
+      {"slice-of-matmul_nt",
+       "%0 = matmul_nt(%x, %m) : f32[4, 5]; %1 = softmax(%0) : f32[4, 5]; %2 = slice(%1) {axis = 0, begin = 1, end = "
+       "3} "
+       ": f32[2, 5]"},
+  };
+  for (const NearMiss& miss : misses) {
+    const ir::Module module = module_of(miss, "");
+    vectorize::ProgramGraph program({{"all", &module, {"main"}, {{1}}}});
+    bool is_known = false;
+    for (const egraph::Rewrite& rule : slice_rules(program.tensors())) {
+      if (rule.name != miss.rule) continue;
+      is_known = true;
+      expect_silent(miss, rule, program);
+    }
+    EXPECT_TRUE(is_known) << miss.rule;
+  }
+}
+
 TEST(Rules, HaveUniqueNames) {
   TensorGraph tensors;
   std::set<std::string> names;

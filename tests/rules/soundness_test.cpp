@@ -113,6 +113,17 @@ TEST(Soundness, Layout) {
   expect_sound(cases);
 }
 
+// A part of an op computes what the op on parts does, but for the order of its sums.
+TEST(Soundness, Slices) {
+  TensorGraph names;
+  std::vector<Case> cases;
+  for (const egraph::Rewrite& rule : slice_rules(names)) {
+    const auto make = [number = cases.size()](TensorGraph& tensors) { return std::move(slice_rules(tensors)[number]); };
+    cases.push_back({rule.name, make, 1e-6});
+  }
+  expect_sound(cases);
+}
+
 TEST(Soundness, Contraction) { expect_sound(cases_of(contraction_table(), 1e-6)); }
 
 TEST(Soundness, Attention) { expect_sound(cases_of(attention_table(), 1e-6)); }

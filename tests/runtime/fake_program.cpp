@@ -35,7 +35,8 @@ bool holds_own(const Team& team) {
   return reinterpret_cast<std::uintptr_t>(team.scratch) % 64 == 0;
 }
 
-void forward(const Team& team, const Arguments& with, float entry) {
+// Makes so many rows of hidden.
+void forward(const Team& team, const Arguments& with, float entry, std::int64_t rows) {
   auto* const cache = with.at<std::int32_t>(0);
   auto* const positions = with.at<const std::int32_t>(1);
   auto* const tokens = with.at<const std::int32_t>(2);
@@ -49,7 +50,7 @@ void forward(const Team& team, const Arguments& with, float entry) {
   std::int32_t members = 0;
   for (int rank = 0; rank < team.size; ++rank) members += ranks[rank];
   if (!holds_own(team)) members = -1;
-  for (std::int64_t i = mine.begin; i < mine.end; ++i) {
+  for (std::int64_t i = mine.begin; i < mine.end && i < rows; ++i) {
     std::int64_t checksum = 0;
     for (std::int64_t p = 0; p <= positions[i]; ++p) checksum += (p + 1) * cache[p];
     float* const hidden = with.at<float>(3) + i * fake::kHidden;
@@ -78,12 +79,23 @@ const char strata_contract[] = "-the test writes a contract here-";
 
 void fake_forward_one(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,
                       const std::byte* weights) {
-  forward(team, {parameters, symbols, arena, weights}, 1);
+  forward(team, {parameters, symbols, arena, weights}, 1, symbols[1]);
 }
 
 void fake_forward_many(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,
                        const std::byte* weights) {
-  forward(team, {parameters, symbols, arena, weights}, 2);
+  forward(team, {parameters, symbols, arena, weights}, 2, symbols[1]);
+}
+
+void fake_forward_first_row(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,
+                            const std::byte* weights) {
+  forward(team, {parameters, symbols, arena, weights}, 3, 1);
+}
+
+// Has no hidden.
+void fake_forward_no_row(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,
+                         const std::byte* weights) {
+  forward(team, {parameters, symbols, arena, weights}, 4, 0);
 }
 
 void fake_head(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,

@@ -17,7 +17,7 @@ enum Column : std::size_t {
   kChecksum = 0,     // sum of (p + 1) x token over the positions up to the row's own
   kSeq = 1,          // tokens of the forward call
   kCtx = 2,          // tokens that the cache holds
-  kEntry = 3,        // 1: fake_forward_one, 2: fake_forward_many
+  kEntry = 3,        // 1: fake_forward_one, 2: fake_forward_many, 3: fake_forward_first_row
   kPosition = 4,     // of the row's token
   kRanks = 5,        // threads that took part in the forward call; -1: others have written in the row's scratch memory
   kWeight = 6,       // the first weight

@@ -64,6 +64,19 @@ Manifest fake_manifest() {
   return manifest;
 }
 
+// With entries that make the first row of hidden, and none.
+Manifest manifest_with_wanted_rows() {
+  Manifest manifest = fake_manifest();
+  Entry one = forward_entry("fake_forward_first_row", {2, 8, 1});
+  one.function = "forward_one";
+  one.parameters.back().extents[0] = {1, ""};
+  Entry none = forward_entry("fake_forward_no_row", {2, 8, 1});
+  none.function = "forward_none";
+  none.parameters.pop_back();
+  manifest.entries.insert(manifest.entries.begin() + 2, {one, none});
+  return manifest;
+}
+
 std::string file_content(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -175,10 +188,44 @@ TEST_F(Sessions, FeedsInChunksOfTheLargestRange) {
   const auto logits = session->feed(counting(20), [&](std::int64_t count) { done.push_back(count); });
   EXPECT_EQ(done, (std::vector<std::int64_t>{8, 16, 20}));
   EXPECT_EQ(logits[fake::kSeq], 4);
-  EXPECT_EQ(logits[fake::kRow], 3);
+  EXPECT_EQ(logits[fake::kRow], 0) << "the row that is wanted comes first";
+  EXPECT_EQ(logits[fake::kPosition], 19);
   EXPECT_EQ(logits[fake::kHeadSeq], 1);
   EXPECT_EQ(logits[fake::kHeadCalls], 1);
   EXPECT_EQ(session->position(), 20);
+}
+
+// Of a prompt nothing is wanted of its chunks but the last row of the last one.
+TEST_F(Sessions, ComputesTheRowsThatAreWanted) {
+  const Manifest manifest = manifest_with_wanted_rows();
+  for (const std::size_t count : {2, 8, 9, 20}) {
+    const auto session = open(manifest);
+    const auto logits = session->feed(counting(count));
+    EXPECT_EQ(logits[fake::kEntry], count % 8 == 1 ? 1 : 3) << count;
+    EXPECT_EQ(logits[fake::kPosition], static_cast<float>(count - 1));
+    EXPECT_EQ(logits[fake::kChecksum], checksum(counting(count)));
+  }
+  const auto session = open(manifest);
+  std::int64_t rows = 0;
+  session->feed_all(counting(8), [&](std::span<const float> logits, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float* const row = logits.data() + i * fake::kVocab;
+      EXPECT_EQ(row[fake::kEntry], 2);
+      EXPECT_EQ(row[fake::kPosition], static_cast<float>(rows++));
+    }
+  });
+  EXPECT_EQ(rows, 8);
+  session->feed_all(counting(8), {});
+  EXPECT_EQ(session->position(), 16);
+}
+
+TEST_F(Sessions, RefusesEntriesOfOtherRows) {
+  Manifest manifest = manifest_with_wanted_rows();
+  manifest.entries[2].parameters.back().extents[0] = {1, "seq"};
+  expect_error(ExitCode::kModel, {"another type"}, [&] { open(manifest); });
+  manifest = manifest_with_wanted_rows();
+  manifest.entries[3].parameters.push_back(manifest.entries[0].parameters.back());
+  expect_error(ExitCode::kModel, {"is not known"}, [&] { open(manifest); });
 }
 
 TEST_F(Sessions, PicksTheEntryByItsRange) {
