@@ -76,7 +76,7 @@ STRATA_INLINE void store_multiplier(L lanes, float* p, Vec<float, L::count> v) {
 template <int N>
 STRATA_INLINE void store_multiplier(Lanes<N> lanes, bf16* p, Vec<float, N> v) {
   if constexpr (arch::kHasBf16Rounding<N>) {
-    const auto rounded = arch::round_to_bf16<N>(v);
+    const auto rounded = arch::f32_to_bf16<N>(v);
     __builtin_memcpy(p, &rounded, sizeof(rounded));
   } else {
     store(lanes, p, v);
@@ -106,17 +106,16 @@ STRATA_INLINE void for_each_row_tile(std::int64_t row, std::int64_t rows, F&& f)
   if constexpr (H > 1) for_each_row_tile<H / 2>(row, rows, f);
 }
 
-// Calls f(first, chunk, count) with x * scale as T, piece by piece: vectors convert, whatever order the pieces are
-// stored in. `first` is even.
+// Calls f(first, chunk, count) with x as T, piece by piece: vectors convert, whatever order the pieces are stored in.
+// `first` is even.
 template <int L, class T, class F>
-STRATA_INLINE void convert_in_chunks(const float* x, float scale, std::int64_t count, F&& f) {
+STRATA_INLINE void convert_in_chunks(const float* x, std::int64_t count, F&& f) {
   constexpr std::int64_t kChunk = 64;
   alignas(64) T chunk[kChunk];
   for (std::int64_t first = 0; first < count; first += kChunk) {
     const std::int64_t size = count - first < kChunk ? count - first : kChunk;
-    for_each_lane_group<L>(size, [&]<int N>(Lanes<N> lanes, std::int64_t i) {
-      store<N>(lanes, chunk + i, load(lanes, x + first + i) * scale);
-    });
+    for_each_lane_group<L>(
+        size, [&]<int N>(Lanes<N> lanes, std::int64_t i) { store<N>(lanes, chunk + i, load(lanes, x + first + i)); });
     f(first, chunk, size);
   }
 }
@@ -369,7 +368,7 @@ STRATA_NOINLINE void cache_append_k(const float* k, std::int64_t ldk, const std:
       const float* from = k + s * ldk + head * dim;
       constexpr std::int64_t kStep = kStepOf<Keys>;
       TC* to = k_cache + (head * ctx_capacity + positions[s] / L * L) * dim + positions[s] % L * kStep;
-      convert_in_chunks<L, TC>(from, 1.0f, dim, [&](std::int64_t first, const TC* chunk, std::int64_t count) {
+      convert_in_chunks<L, TC>(from, dim, [&](std::int64_t first, const TC* chunk, std::int64_t count) {
         for (std::int64_t d = 0; d < count; d += kStep) {
           __builtin_memcpy(to + (first + d) * L, chunk + d, kStep * sizeof(TC));
         }
@@ -389,7 +388,7 @@ STRATA_NOINLINE void cache_append_v(const float* v, std::int64_t ldv, const std:
         // A word at a time with what lies beside it, which vectors can do.
         TC* to = v_cache + (head * ctx_capacity + positions[s] / 2 * 2) * dim;
         const int shift = positions[s] % 2 * 16;
-        convert_in_chunks<L, TC>(from, 1.0f, dim, [&](std::int64_t first, const TC* chunk, std::int64_t count) {
+        convert_in_chunks<L, TC>(from, dim, [&](std::int64_t first, const TC* chunk, std::int64_t count) {
           for (std::int64_t d = 0; d < count; ++d) {
             std::uint32_t pair;
             __builtin_memcpy(&pair, to + 2 * (first + d), sizeof(pair));

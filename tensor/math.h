@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Elementary functions on float and on vectors of float lanes (one template each; V is Vec<float, N>).
-// exp, tanh, sigmoid, silu and gelu_tanh are vector code; log, sin, cos, erf call the C library lane by lane. What each
-// costs is told to the compiler in src/machine/cost.cpp.
+// exp, exp_of_negative, tanh, sigmoid, silu and gelu_tanh are vector code; log, sin, cos, erf call the C library lane
+// by lane. What each costs is told to the compiler in src/machine/cost.cpp.
 #pragma once
 
 #include "tensor/vec.h"
@@ -84,7 +84,7 @@ STRATA_INLINE V exp(V x) {
   return (argument.expm1() + 1.0f) * low * high;
 }
 
-// e^x of what is not above 0, within 1 ulp; 0 below -86.98, NaN stays. As no result is large, 2^n needs one factor:
+// e^x of what is not above 0, within 1 ulp; 0 below -86.99, NaN stays. As no result is large, 2^n needs one factor:
 // 2 * 2^(n-1), whose exponent field is what the bias left in the low bits, and 0 where the clamp begins.
 template <class V>
 STRATA_INLINE V exp_of_negative(V x) {

@@ -131,7 +131,7 @@ namespace strata::tensor::arch {
 template <int N>
 inline constexpr bool kHasBf16Rounding = false;
 template <int N>
-Vec<std::uint16_t, N> round_to_bf16(Vec<float, N> x);
+Vec<std::uint16_t, N> f32_to_bf16(Vec<float, N> x);
 }  // namespace strata::tensor::arch
 #endif
 #if !defined(STRATA_HAS_MASKS)

@@ -30,6 +30,7 @@ std::string heading(const Explanation& explanation) {
   std::string text = explanation.model + " on " + explanation.machine.name + ", " + rows + ", " +
                      std::to_string(explanation.threads) + (explanation.threads == 1 ? " thread" : " threads") +
                      ": predicted " + format_milliseconds(explanation.summary.predicted_s);
+  if (explanation.threads > 1) text += " with " + std::to_string(explanation.summary.barriers) + " barriers";
   if (explanation.repetitions > 0) text += ", measured " + format_milliseconds(explanation.summary.measured_s);
   return text + "\n" + search_text(explanation.stats) + "\n";
 }
@@ -127,6 +128,7 @@ ordered_json op_json(const ExplainedOp& explained, bool is_measured) {
                          {"op", op.op},
                          {"function", op.function},
                          {"count", op.count},
+                         {"barriers", op.barriers},
                          {"type", op.type},
                          {"operands", op.operands},
                          {"layout", op.layout},
@@ -148,7 +150,8 @@ ordered_json op_json(const ExplainedOp& explained, bool is_measured) {
 }
 
 ordered_json summary_json(const Explanation& explanation) {
-  ordered_json summary = {{"predicted_ns", explanation.summary.predicted_s * 1e9}};
+  ordered_json summary = {{"predicted_ns", explanation.summary.predicted_s * 1e9},
+                          {"barriers", explanation.summary.barriers}};
   if (explanation.repetitions == 0) return summary;
   summary["measured_ns"] = explanation.summary.measured_s * 1e9;
   summary["repetitions"] = explanation.repetitions;

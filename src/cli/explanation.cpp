@@ -69,6 +69,7 @@ void summarise(Explanation& explanation) {
   for (const auto& op : explanation.ops) {
     auto count = static_cast<double>(op.op.count);
     summary.predicted_s += op.cost.predicted_s * count;
+    summary.barriers += op.op.barriers * op.op.count;
     if (!op.measured_s || *op.measured_s <= 0) continue;
     summary.measured_s += *op.measured_s * count;
     predicted.push_back(op.cost.predicted_s);
@@ -81,7 +82,7 @@ void summarise(Explanation& explanation) {
 
 Explanation explain_plan(const plan::Plan& plan, const std::string& model, std::int64_t rows, int threads) {
   // Of a prompt's rows the last one is wanted.
-  const auto* forward = rows == 1 ? nullptr : plan::find_entry(plan, "forward_one", rows);
+  const auto* forward = plan::find_entry(plan, "forward_one", rows);
   if (forward == nullptr) forward = plan::find_entry(plan, "forward", rows);
   const auto* head = plan::find_entry(plan, "head", 1);
   if (forward == nullptr || head == nullptr) {

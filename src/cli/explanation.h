@@ -30,6 +30,7 @@ struct Accuracy {
 struct Summary {
   double predicted_s = 0;
   double measured_s = 0;             // 0: not measured
+  std::int64_t barriers = 0;         // that a team of several threads waits at
   std::optional<Accuracy> accuracy;  // nothing: fewer than two ops are measured
 };
 

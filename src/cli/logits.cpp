@@ -19,6 +19,7 @@ struct LogitsOptions {
   std::string model, tokens, output;
   std::int64_t step = 0;
   int threads = 0;
+  bool last = false;
   bool verify = false;
   bool fixed_team = false;
 };
@@ -48,21 +49,28 @@ void write_logits(const LogitsOptions& options, Console& console) {
   auto session = runtime::Session::open(path, session_options);
 
   const auto vocabulary = static_cast<std::size_t>(manifest.vocab_size);
-  NpyWriter writer(options.output, std::ssize(tokens), manifest.vocab_size);
+  NpyWriter writer(options.output, options.last ? 1 : std::ssize(tokens), manifest.vocab_size);
   std::span<const std::int32_t> rest = tokens;
   std::size_t step = options.step > 0 ? static_cast<std::size_t>(options.step) : rest.size();
   std::int64_t position = 0, first_wrong = -1;
+  const auto write = [&](std::span<const float> rows, std::int64_t) {
+    stop_if_interrupted();
+    for (auto row = rows; !row.empty(); row = row.subspan(vocabulary), ++position) {
+      if (first_wrong < 0 && !are_numbers(row.first(vocabulary))) first_wrong = position;
+    }
+    writer.append(rows);
+  };
   while (!rest.empty()) {
     stop_if_interrupted();
     auto chunk = rest.first(std::min(step, rest.size()));
-    session->feed_all(chunk, [&](std::span<const float> rows, std::int64_t) {
-      stop_if_interrupted();
-      for (auto row = rows; !row.empty(); row = row.subspan(vocabulary), ++position) {
-        if (first_wrong < 0 && !are_numbers(row.first(vocabulary))) first_wrong = position;
-      }
-      writer.append(rows);
-    });
     rest = rest.subspan(chunk.size());
+    if (!options.last) {
+      session->feed_all(chunk, write);
+      continue;
+    }
+    const auto row = session->feed(chunk);
+    position = std::ssize(tokens) - 1;
+    if (rest.empty()) write(row, 1);
   }
   writer.commit();
   if (first_wrong < 0) return;
@@ -80,6 +88,8 @@ Action declare_logits(CLI::App& app, Console& console) {
   writes(app.add_option("-o,--output", options->output, "The .npy file to write: float32 [tokens, vocabulary]"))
       ->required();
   app.add_option("--step", options->step, "Feed so many tokens at a time (default: all)")->check(integer_in(1));
+  app.add_flag("--last", options->last,
+               "The last token's logits only, computed as `run` does: float32 [1, vocabulary]");
   add_threads(app, options->threads);
   add_verify(app, options->verify);
   add_fixed_team(app, options->fixed_team);

@@ -127,7 +127,7 @@ std::vector<vectorize::Step> steps_of(const Workload& workload, std::int64_t chu
   const std::int64_t whole = workload.prompt / chunk;
   const std::int64_t rest = workload.prompt % chunk;
   const std::int64_t last = rest == 0 ? std::min<std::int64_t>(whole, 1) : 0;
-  add((whole - last) * workload.batch, chunk, whole * chunk / 2, "forward_none");
+  add((whole - last) * workload.batch, chunk, (whole - last) * chunk / 2, "forward_none");
   add(last * workload.batch, chunk, workload.prompt - chunk / 2, "forward_one");
   if (rest > 0) add(workload.batch, rest, workload.prompt - rest / 2, "forward_one");
   if (workload.generate > 0) {
@@ -212,26 +212,19 @@ std::vector<Version> default_versions(const ir::Module& module, const Workload& 
   if (seq == nullptr) return {{"all"}};
   const auto up_to = [&](std::int64_t rows) { return ir::Symbol{"seq", 2, std::min(rows, seq->max), 1}; };
   std::vector<Version> all = {{"seq1", nullptr, {"forward", "head"}, {}, {{"seq", {"seq", 1, 1, 1}}}}};
-  if (seq->max > kFewRows) all.push_back({"few", nullptr, {"forward"}, {}, {{"seq", up_to(kFewRows)}}, "chunk"});
-  if (seq->max > 1) {
-    all.push_back({"chunk", nullptr, {"forward"}, {}, {{"seq", up_to(seq->max)}}});
-    for (const char* entry : {"forward_one", "forward_none"}) {
-      if (module.find(entry) != nullptr) all.back().entries.emplace_back(entry);
-    }
+  std::vector<std::string> forward = {"forward"};
+  for (const char* entry : {"forward_one", "forward_none"}) {
+    if (module.find(entry) != nullptr) forward.emplace_back(entry);
   }
+  if (seq->max > kFewRows) all.push_back({"few", nullptr, forward, {}, {{"seq", up_to(kFewRows)}}, "chunk"});
+  if (seq->max > 1) all.push_back({"chunk", nullptr, forward, {}, {{"seq", up_to(seq->max)}}});
   for (vectorize::Step& step : steps_of(workload, seq->max, find_symbol(module, "ctx"))) {
     const auto holds = [&](const Version& version) {
       const ir::Symbol& range = version.symbols.at("seq");
       return range.min <= step.sizes.at("seq") && step.sizes.at("seq") <= range.max;
     };
-    const auto has_entry = [&](const Version& version) {
-      return std::ranges::find(version.entries, step.entries[0]) != version.entries.end();
-    };
-    auto version = std::ranges::find_if(all, [&](const Version& v) { return holds(v) && has_entry(v); });
-    if (version == all.end()) {
-      version = std::ranges::find_if(all, holds);
-      step.entries[0] = "forward";
-    }
+    const auto version = std::ranges::find_if(all, holds);
+    if (std::ranges::count(version->entries, step.entries[0]) == 0) step.entries[0] = "forward";
     version->steps.push_back(std::move(step));
   }
   std::erase_if(all, [](const Version& version) { return !version.spare.empty() && version.steps.empty(); });

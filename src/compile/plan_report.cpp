@@ -124,6 +124,7 @@ class EntryReport {
     op.op = value.op->name();
     op.function = function.name;
     op.count = counts_.at(&function);
+    op.barriers = scheduled.barriers;
     op.type = value.type().text();
     for (const Expr* argument : value.arguments) op.operands.push_back(argument->type().text());
     op.layout = plan::layout_text(value);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/error.h"
 #include "ir/op.h"
 #include "ir/slices.h"
 
@@ -39,8 +40,11 @@ class VersionAdder {
 
   const Function& version(const Function& of, Rows rows) {
     const std::string name = of.name + (rows == Rows::kOne ? "_one" : "_none");
-    if (const Function* const known = module_.find(name)) return *known;
-    Function made{name, of.parameters, of.results, of.family()};
+    if (const Function* const known = module_.find(name)) {
+      STRATA_CHECK(known->origin == of.name, "@" + name + " is no version of @" + of.name);
+      return *known;
+    }
+    Function made{name, of.parameters, of.results, of.name};
     if (rows == Rows::kOne) {
       made.results[0] = sliced(made.results[0], first_row());
     } else {
@@ -99,22 +103,18 @@ class VersionAdder {
       for (const Expr* argument : value.arguments) arguments.push_back(made.at(argument));
       return arguments;
     };
-    const auto rows_of = [&](const Expr& call) {
-      const bool has_nothing_else = call.types.size() == 1 && read.at(&call) == Rows::kNone;
-      return has_nothing_else ? Rows::kAll : read.at(&call);
-    };
     ir::ExprPool& pool = module_.pool();
     for (const Expr* value : ir::topological_order(function)) {
       const Expr*& changed = made[value];
       if (value->kind == Expr::Kind::kCall) {
-        const Rows rows = rows_of(*value);
+        const Rows rows = read.at(value);
         changed = pool.call(rows == Rows::kAll ? *value->callee : version(*value->callee, rows), arguments_of(*value));
       } else if (value->kind == Expr::Kind::kGet) {
-        const Rows rows = rows_of(*value->arguments[0]);
+        const Rows rows = read.at(value->arguments[0]);
         const bool is_gone = rows == Rows::kNone && value->index == 0;
         if (!is_gone) changed = pool.get(made.at(value->arguments[0]), value->index - (rows == Rows::kNone ? 1 : 0));
       } else if (is_first_row(*value) && call_of_first(*value->arguments[0]) != nullptr &&
-                 rows_of(*call_of_first(*value->arguments[0])) == Rows::kOne) {
+                 read.at(call_of_first(*value->arguments[0])) == Rows::kOne) {
         changed = made.at(value->arguments[0]);
       } else {
         changed = value->kind == Expr::Kind::kOp ? pool.op(*value->op, arguments_of(*value), value->attributes) : value;

@@ -81,10 +81,9 @@ struct Function {
   std::string name;  // without '@'
   std::vector<const Expr*> parameters;
   std::vector<const Expr*> results;
-  // Of a version of another function, that one's name: their constants and states are the same, and lie the same way.
+  // Of a version of another function, that one's name. Constants and states of one name and type are the same in both:
+  // how they lie is one decision.
   std::string origin = {};
-
-  const std::string& family() const { return origin.empty() ? name : origin; }
 };
 
 // A list of functions, callees before callers, with the pool that owns their expressions and the symbols they use.

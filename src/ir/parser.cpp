@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <optional>
 #include <unordered_map>
 
@@ -79,11 +78,6 @@ class ModuleParser : TypeParser {
     }
     if (!origin->origin.empty()) {
       scan_.fail_at(start, "@" + function.origin + " is a version itself", "name @" + origin->origin);
-    }
-    for (const Expr* parameter : function.parameters) {
-      const auto same = std::ranges::find(origin->parameters, parameter->name, &Expr::name);
-      if (same == origin->parameters.end() || (*same)->type() == parameter->type()) continue;
-      scan_.fail_at(start, "%" + parameter->name + " has another type in @" + function.origin, "give it the same one");
     }
   }
 

@@ -28,7 +28,6 @@ std::optional<OperandSlices> operand_slices(const Op& op, std::span<const Tensor
                                             const Attributes& attributes, const TensorType& result,
                                             const Attributes& slice) {
   const std::int64_t axis = std::get<std::int64_t>(slice.at("axis"));
-  if (axis >= result.rank()) return std::nullopt;
   for (const SbpSignature& signature : op.sbp_signatures(operands, attributes, result)) {
     if (!signature.result.is_split() || signature.result.axis != axis) continue;
     if (auto slices = slices_by(signature, operands, result.shape[static_cast<std::size_t>(axis)], slice))

@@ -161,11 +161,10 @@ CacheBlock cache_block(const Machine& machine, int element_bytes) {
 AttentionBlock attention_block(const Machine& machine, std::int64_t rows) {
   constexpr std::int64_t kTiles = 4;
   const auto capacity = static_cast<std::uint64_t>(machine.memory.front().capacity_bytes) / sizeof(float);
-  const std::int64_t most = kTiles * attention_tile(machine).rows;
-  const std::uint64_t used = std::bit_floor(static_cast<std::uint64_t>(std::clamp(rows, std::int64_t{1}, most)));
-  const std::uint64_t keys = std::bit_floor(std::max<std::uint64_t>(capacity / used, 1));
+  const std::int64_t used = std::clamp(rows, std::int64_t{1}, kTiles * attention_tile(machine).rows);
+  const std::uint64_t keys = std::bit_floor(std::max<std::uint64_t>(capacity / static_cast<std::uint64_t>(used), 1));
   const auto lanes = static_cast<std::int64_t>(vector_lanes(machine, DType::kF32));
-  return {static_cast<std::int64_t>(used), std::max(static_cast<std::int64_t>(keys), lanes), 0};
+  return {used, std::max(static_cast<std::int64_t>(keys), lanes), 0};
 }
 
 RegisterTile attention_tile(const Machine& machine) {

@@ -63,7 +63,8 @@ struct CoreCosts {
   // Slots of the f32 multiply-add unit that a vector of a scalar function's results takes (tensor/math.h), by its name
   // in declarations; log, sin, cos and erf, which the C library computes, per lane. Beside vectors of multiply-adds, 8
   // and 16 lanes alike: exp 18 (22 instructions, some on integer pipes), rsqrt 14 to 16, sigmoid 17 to 18. Other
-  // processors divide up to three times slower. kSoftmaxStep: of a vector of scores of an attention, in rows of eight.
+  // processors divide up to three times slower. kSoftmaxStep: of a vector of scores of an attention, in rows of eight
+  // vectors.
   std::map<std::string, double> scalar_slots = {
       {"add", 1},   {"sub", 1},  {"mul", 1},    {"neg", 1},    {"abs", 1},    {"max", 1},        {"min", 1},
       {"lt", 1},    {"div", 5},  {"select", 1}, {"sqrt", 9},   {"rsqrt", 15}, {"exp", 18},       {"sigmoid", 17},

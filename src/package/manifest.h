@@ -43,7 +43,7 @@ struct SymbolRange {
 // called by every thread of the team at once. `symbols` follows Manifest::symbols. Several entries may carry the same
 // `function`: versions by range; the first whose ranges hold is called.
 struct Entry {
-  std::string function;  // "forward", "head"
+  std::string function;  // "forward", "forward_one", "forward_none", "head"
   std::string symbol;    // name in the code section
   std::map<std::string, SymbolRange> ranges;
   std::vector<Parameter> parameters;

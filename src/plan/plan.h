@@ -76,6 +76,7 @@ struct Op {
   std::string op;                     // "matmul_nt"
   std::string function;               // "layer"
   std::int64_t count = 1;             // executions in one call of the entry
+  std::int64_t barriers = 0;          // of an execution: those in its tile tree, and the one that waits for it
   std::string type;                   // the result's, in the IR's text form
   std::vector<std::string> operands;  // their types
   std::string layout;                 // "a<6@0, 2@1>, b<16@0, 2@1>"; "row-major" when nothing is packed

@@ -37,6 +37,7 @@ Json json(const Op& op) {
           {"op", op.op},
           {"function", op.function},
           {"count", op.count},
+          {"barriers", op.barriers},
           {"type", op.type},
           {"operands", op.operands},
           {"layout", op.layout},
@@ -142,6 +143,7 @@ Op read_op(const JsonObject& object, int ids) {
   op.op = object.text("op");
   op.function = object.text("function");
   op.count = object.integer("count", 1, kMaxInteger);
+  op.barriers = object.integer("barriers", 0, kMaxIds);
   op.type = object.text("type");
   op.operands = read_texts(object, "operands");
   op.layout = object.text("layout");

@@ -84,9 +84,6 @@ Program::Program(const package::Manifest& manifest, const CodeLibrary& code, con
       scratch_bytes_ = std::max(scratch_bytes_, whole_pages(bound.entry->scratch_bytes));
     }
   }
-  for (const char* name : {"tokens", "positions", "hidden", "logits"}) {
-    if (!buffers_.contains(name)) throw malformed("it has no '" + std::string(name) + "'");
-  }
 }
 
 void Program::bind_symbols() {
@@ -121,6 +118,7 @@ std::vector<Program::BoundEntry> Program::bind(const std::string& function, cons
   for (const Entry& entry : manifest_.entries) {
     if (entry.function != function) continue;
     for (const Parameter& parameter : entry.parameters) check_parameter(entry, parameter);
+    check_has_all(entry);
     entries.push_back({&entry, code.function(entry.symbol), std::vector<void*>(entry.parameters.size(), nullptr)});
   }
   return entries;
@@ -161,6 +159,25 @@ void Program::check_parameter(const Entry& entry, const Parameter& parameter) co
     throw malformed(name + " has another type than expected");
   }
   throw malformed(name + " is not known");
+}
+
+// What the contract names for the function, and the states of every other entry that has some.
+void Program::check_has_all(const Entry& entry) const {
+  const auto has = [&](const Entry& in, const std::string& name) {
+    return std::ranges::find(in.parameters, name, &Parameter::name) != in.parameters.end();
+  };
+  const auto require = [&](const std::string& name) {
+    if (!has(entry, name)) throw malformed("'" + entry.symbol + "' lacks '" + name + "'");
+  };
+  if (entry.function != "forward_none") require("hidden");
+  if (entry.function == "head") return require("logits");
+  require("tokens");
+  require("positions");
+  for (const Entry& other : manifest_.entries) {
+    for (const Parameter& parameter : other.parameters) {
+      if (parameter.kind == Parameter::Kind::kState && other.function != "head") require(parameter.name);
+    }
+  }
 }
 
 void Program::add_buffer(const Parameter& parameter, std::int64_t rows) {
@@ -264,7 +281,7 @@ std::vector<std::span<const std::byte>> Program::written() const {
 
 void Program::forward(ThreadTeam& team, const std::byte* weights, std::int64_t rows, Wanted wanted) {
   std::vector<BoundEntry>* entries = &forward_;
-  if (wanted == Wanted::kFirst) entries = &forward_one_;
+  if (wanted == Wanted::kOne) entries = &forward_one_;
   if (wanted == Wanted::kNone) entries = &forward_none_;
   const bool has_code = std::ranges::any_of(*entries, [&](const BoundEntry& bound) { return fits(bound, rows); });
   call(has_code ? *entries : forward_, team, weights, rows, 0);

@@ -17,8 +17,8 @@
 
 namespace strata::runtime {
 
-// Hidden rows that are wanted of a call of `forward`.
-enum class Wanted { kAll, kFirst, kNone };
+// Hidden rows that are wanted of a call of `forward`: of one the first.
+enum class Wanted { kAll, kOne, kNone };
 
 // The functions of a package with the memory that they work on, for one sequence. They are, by Entry::function:
 //   forward       inputs tokens i32[seq], positions i32[seq]; output hidden f32[seq, hidden_size]; any states
@@ -79,6 +79,7 @@ class Program {
   void choose_capacity(std::int64_t context);
   std::vector<BoundEntry> bind(const std::string& function, const CodeLibrary& code) const;
   void check_parameter(const package::Entry& entry, const package::Parameter& parameter) const;
+  void check_has_all(const package::Entry& entry) const;
   bool fits(const BoundEntry& bound, std::int64_t rows) const;
   std::int64_t first_position(std::int64_t rows) const;
   void add_buffer(const package::Parameter& parameter, std::int64_t rows);

@@ -144,7 +144,7 @@ void Session::State::check(std::span<const std::int32_t> tokens) const {
 void Session::State::forward(std::span<const std::int32_t> tokens, Wanted wanted) {
   const auto count = static_cast<std::int64_t>(tokens.size());
   for (std::int64_t row = 0; row < count; ++row) {
-    const std::int64_t token = wanted == Wanted::kFirst ? count - 1 - row : row;
+    const std::int64_t token = wanted == Wanted::kOne ? count - 1 - row : row;
     program.tokens()[static_cast<std::size_t>(row)] = tokens[static_cast<std::size_t>(token)];
     program.positions()[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(position + token);
   }
@@ -182,7 +182,7 @@ std::span<const float> Session::feed(std::span<const std::int32_t> tokens,
     const bool is_last = done + static_cast<std::size_t>(rows) == tokens.size();
     TeamSizer::Step step = state.begin_step(rows, is_last);
     state.timed(step, [&] {
-      state.forward(tokens.subspan(done, static_cast<std::size_t>(rows)), is_last ? Wanted::kFirst : Wanted::kNone);
+      state.forward(tokens.subspan(done, static_cast<std::size_t>(rows)), is_last ? Wanted::kOne : Wanted::kNone);
       if (is_last) state.program.head(state.team, state.weights, 0, 1);
     });
     state.end_step(step);

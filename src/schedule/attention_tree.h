@@ -12,10 +12,10 @@ namespace strata::schedule {
 //   parallel h by 2 {
 //     parallel s by 16 {
 //       buffer queries: bf16[4096] in L1
-//       buffer scores: f32[2048] in L1
+//       buffer scores: f32[8192] in L1
 //       buffer running: f32[4192] in L1
 //       leaf attention-start with queries, running
-//       serial t by 64 in L1 {
+//       serial t by 256 in L2 {
 //         leaf attention-scores rows 8 panels 2 ahead 0 locality 0 with queries, scores
 //         leaf attention-softmax with scores, running
 //         leaf attention-values rows 8 panels 2 ahead 0 locality 0 with scores, running

@@ -97,14 +97,17 @@ ScheduledOp schedule_op(const Expr& value, const ViewPlan& views, const Surround
   return op;
 }
 
+// The most calls of a function that another one has.
 std::map<const ir::Function*, int> count_calls(const ir::Module& module) {
-  std::map<const ir::Function*, int> calls;
+  std::map<const ir::Function*, int> most;
   for (const auto& function : module.functions()) {
+    std::map<const ir::Function*, int> calls;
     for (const Expr* value : ir::topological_order(*function)) {
       if (value->kind == Expr::Kind::kCall) ++calls[value->callee];
     }
+    for (const auto& [callee, count] : calls) most[callee] = std::max(most[callee], count);
   }
-  return calls;
+  return most;
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ struct FunctionGraph {
   const ir::Function* function = nullptr;
   const ir::FunctionRoles* roles = nullptr;
   double calls = 0;               // in a run of an entry, the most of all
-  double copies = 0;              // of its constants: each call has weights of its own
+  double copies = 1;              // of its constants: those that calls bind a parameter to, the most of all
   std::vector<double> runs = {};  // in each of the version's steps
   // Of results: nothing for a state that a callee updates.
   std::vector<std::optional<egraph::ClassId>> results;
@@ -60,16 +60,23 @@ class ProgramGraph {
   const ir::Roles& roles(const Version& version) const { return roles_.at(&version); }
 
  private:
+  // A value of a function.
+  struct Place {
+    const ir::Function* function;
+    const ir::Expr* value;
+  };
+
   void add_functions(const Version& version);
   void add(FunctionGraph added);
   egraph::ClassId add_value(FunctionGraph& function, const ir::Expr& value);
-  void bind_arguments(const ir::Module& module);
-  rules::Elements elements_of(const FunctionGraph& function, const ir::Expr& weight) const;
+  void bind_arguments(const Version& version);
+  std::string leaf_name(const Version& version, const ir::Function& function, std::size_t parameter) const;
+  rules::Elements elements_of(const Version& version, const Place& weight) const;
 
   std::vector<Version> versions_;
   encoding::WeightStatistics statistics_;
-  // What calls in a module bind the parameters of a function and its versions to, by its name and theirs.
-  using Bindings = std::map<std::pair<std::string, std::string>, std::vector<const ir::Expr*>>;
+  // What calls in a module bind a function's parameters to, by the names of their leaves; equal values are there once.
+  using Bindings = std::map<std::string, std::vector<Place>>;
   std::map<const ir::Module*, Bindings> arguments_;
   std::map<const Version*, ir::Roles> roles_;
   rules::TensorGraph tensors_;

@@ -91,7 +91,7 @@ class VersionBuilder {
     constant_parameters_.clear();
     NewFunction made;
     made_ = &made;
-    body_ = {function.name, {}, {}};
+    body_ = {function.name, {}, {}, function.origin};
     for (std::size_t i = 0; i < function.parameters.size(); ++i) {
       if (current_->roles->parameters[i] != ir::Role::kConstant) add_parameter(i);
     }

@@ -102,13 +102,13 @@ STRATA_INLINE Vec<float, N> bf16_dot(Vec<float, N> acc, Vec<std::uint32_t, N> a,
 #endif
 }
 
-// N floats as bf16, to nearest even, subnormal numbers as zeros: what the unit above would make of them.
+// N floats as bf16, to nearest even; subnormal numbers may become zeros, which the unit above makes of them anyway.
 #define STRATA_HAS_BF16_ROUNDING 1
 template <int N>
 inline constexpr bool kHasBf16Rounding = N == 16;
 
 template <int N>
-STRATA_INLINE auto round_to_bf16(Vec<float, N> x) {
+STRATA_INLINE auto f32_to_bf16(Vec<float, N> x) {
   static_assert(N == 16);
 #if defined(__clang__)
   return __builtin_convertvector(x, Vec<__bf16, N>);

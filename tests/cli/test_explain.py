@@ -7,7 +7,7 @@ import xml.etree.ElementTree as xml
 
 from harness import StrataTest, like_another, sample
 
-OP_KEYS = {"name", "op", "count", "layout", "placement", "bytes", "flops", "predicted_ns", "alternatives"}
+OP_KEYS = {"name", "op", "count", "barriers", "layout", "placement", "bytes", "flops", "predicted_ns", "alternatives"}
 STATS_KEYS = {"egraph_nodes", "egraph_classes", "stop_reason", "objective_ns", "bound_ns", "saturate_s", "extract_s",
               "rules"}
 LAYERS, HIDDEN, HEADS, KV_HEADS, DIM, INTERMEDIATE = 2, 64, 4, 2, 16, 192  # of qwen3-nano
@@ -43,6 +43,9 @@ class ExplainTest(StrataTest):
         self.assertLessEqual(STATS_KEYS, set(document["stats"]))
         names = [op["name"] for op in document["ops"]]
         self.assertEqual(len(names), len(set(names)))
+        barriers = sum(op["barriers"] * op["count"] for op in document["ops"])
+        self.assertEqual(document["summary"]["barriers"], barriers)
+        self.assertGreaterEqual(barriers, 1 + LAYERS)  # the end of each function, at least
         for op in document["ops"]:
             self.assertLessEqual(OP_KEYS, set(op))
             self.assertEqual("measured_ns" in op, measured)

@@ -20,6 +20,11 @@ class LogitsTest(StrataTest):
                 got = self.logits(folder, tokens, *(["--step", step] if step else []))
                 self.assertEqual((got.shape, got.dtype), (want.shape, np.float32))
                 self.assertLessEqual(reference.relative_error(got, want), LIMIT[dtype])
+        for count in (2, 17, 37):  # what `run` feeds: the last row alone, by versions of the program for that
+            with self.subTest(preset=preset, dtype=dtype, last=count):
+                got = self.logits(folder, tokens[:count], "--last")
+                self.assertEqual(got.shape, (1, want.shape[1]))
+                self.assertLessEqual(reference.relative_error(got, want[count - 1:count]), LIMIT[dtype])
 
     @numbers_only
     def test_qwen3(self):
@@ -97,8 +102,11 @@ class LogitsTest(StrataTest):
     def test_a_long_prompt_equals_its_steps(self):
         folder = self.checkpoint("qwen3-nano")
         tokens = np.random.default_rng(4).integers(0, 512, 300)
-        error = reference.relative_error(self.logits(folder, tokens, "--step", 7), self.logits(folder, tokens))
-        self.assertLessEqual(error, LIMIT["f32"])
+        whole = self.logits(folder, tokens)
+        self.assertLessEqual(reference.relative_error(self.logits(folder, tokens, "--step", 7), whole), LIMIT["f32"])
+        for step in ([], ["--step", 130]):
+            got = self.logits(folder, tokens, "--last", *step)
+            self.assertLessEqual(reference.relative_error(got, whole[-1:]), LIMIT["f32"], step)
 
     @numbers_only
     def test_demo_model(self):

@@ -33,11 +33,16 @@ TEST(Workload, MistakesAreNamed) {
   }
 }
 
-// "seq1: 128 x 1 at 576; ..."
-std::string steps(const Workload& workload) {
-  const ir::Module module =
-      ir::parse_module("module m {\n  symbol seq in 1..512\n  symbol ctx in 64..4096 multiple 64\n}\n", "test");
-  std::string text;
+// "seq1: 128 x 1 at 576; ..."; a step of entries that make one row or none is told.
+std::string steps(const Workload& workload, bool has_versions = true) {
+  std::string text = "module m {\n  symbol seq in 1..512\n  symbol ctx in 64..4096 multiple 64\n";
+  for (const char* name : {"forward", "forward_one", "forward_none"}) {
+    if (has_versions || name == std::string("forward")) {
+      text += "  func @" + std::string(name) + "(%x: f32[seq, 4]) {\n    return %x\n  }\n";
+    }
+  }
+  const ir::Module module = ir::parse_module(text + "}\n", "test");
+  text.clear();
   for (const vectorize::Version& version : default_versions(module, workload)) {
     text += (text.empty() ? "" : "; ") + version.tag + ":";
     for (const vectorize::Step& step : version.steps) {
@@ -46,17 +51,35 @@ std::string steps(const Workload& workload) {
       std::snprintf(line, sizeof line, " %g x %d", step.runs, static_cast<int>(step.sizes.at("seq")));
       text += line;
       if (ctx != step.sizes.end()) text += " at " + std::to_string(ctx->second);
+      for (const std::string& entry : step.entries) {
+        if (entry.starts_with("forward_")) text += entry.substr(std::string("forward").size());
+      }
     }
   }
   return text;
 }
 
 TEST(Workload, WeighsTheVersionsThatRunIt) {
-  EXPECT_EQ(steps({}), "seq1: 128 x 1 at 576; chunk: 1 x 512 at 256; rows: 0.01 x 64");
-  EXPECT_EQ(steps({1300, 10, 1}), "seq1: 10 x 1 at 1305; chunk: 2 x 512 at 512 1 x 276 at 1162; rows: 0.01 x 64");
-  EXPECT_EQ(steps({520, 0, 1}), "seq1: 0.01 x 1 at 520; few: 1 x 8 at 516; chunk: 1 x 512 at 256; rows: 0.01 x 64");
-  EXPECT_EQ(steps({512, 128, 4}), "seq1: 0.01 x 1 at 512; few: 128 x 4 at 576; chunk: 4 x 512 at 256; rows: 0.01 x 64");
-  EXPECT_EQ(steps({0, 128, 1}), "seq1: 128 x 1 at 64; chunk: 0.01 x 64 at 1; rows: 0.01 x 64");
+  EXPECT_EQ(steps({}), "seq1: 128 x 1 at 576; chunk: 1 x 512 at 256_one 0.01 x 64 at 512_none; rows: 0.01 x 64");
+  EXPECT_EQ(steps({1024, 10, 1}),
+            "seq1: 10 x 1 at 1029; chunk: 1 x 512 at 256_none 1 x 512 at 768_one 0.01 x 64 at 1024; rows: 0.01 x 64");
+  EXPECT_EQ(steps({1300, 10, 1}),
+            "seq1: 10 x 1 at 1305; chunk: 2 x 512 at 512_none 1 x 276 at 1162_one 0.01 x 64 at 1300; rows: 0.01 x 64");
+  EXPECT_EQ(
+      steps({520, 0, 1}),
+      "seq1: 0.01 x 1 at 520; few: 1 x 8 at 516_one 0.01 x 16 at 520_none; chunk: 1 x 512 at 256_none 0.01 x 64 at "
+      "520_one; rows: 0.01 x 64");
+  EXPECT_EQ(
+      steps({512, 128, 4}),
+      "seq1: 0.01 x 1 at 512; few: 128 x 4 at 576 0.01 x 16 at 512_one_none; chunk: 4 x 512 at 256_one 0.01 x 64 at "
+      "512_none; rows: 0.01 x 64");
+  EXPECT_EQ(steps({0, 128, 1}), "seq1: 128 x 1 at 64; chunk: 0.01 x 64 at 1_one_none; rows: 0.01 x 64");
+}
+
+TEST(Workload, WithoutVersionsForFewerRowsAllAreMade) {
+  EXPECT_EQ(steps({}, false), "seq1: 128 x 1 at 576; chunk: 1 x 512 at 256; rows: 0.01 x 64");
+  EXPECT_EQ(steps({1300, 10, 1}, false),
+            "seq1: 10 x 1 at 1305; chunk: 2 x 512 at 512 1 x 276 at 1162; rows: 0.01 x 64");
 }
 
 // Of a few rows and of a chunk, each planned by itself with something switched off.

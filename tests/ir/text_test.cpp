@@ -221,5 +221,20 @@ TEST(TextLimitsTest, DeepAndLongTextNeedsNoStack) {
   EXPECT_NE(error_of("module m " + std::string(100000, '{')).find("t.ir:1:11"), std::string::npos);
 }
 
+TEST(Text, VersionsNameTheirFunction) {
+  const auto module = [](const std::string& origin) {
+    return "module m {\n  func @f(%x: f32[8]) {\n    return %x\n  }\n  func @g(%x: f32[8]) of @f {\n    return %x\n  "
+           "}\n"
+           "  func @h(%x: f32[8]) of @" +
+           origin + " {\n    return %x\n  }\n}\n";
+  };
+  expect_round_trip(module("f"));
+  EXPECT_EQ(parse_module(module("f"), "t.ir").find("h")->origin, "f");
+  EXPECT_NE(error_of(module("nothing")).find("there is no function @nothing, t.ir:8:26; define it"), std::string::npos)
+      << error_of(module("nothing"));
+  EXPECT_NE(error_of(module("g")).find("@g is a version itself"), std::string::npos) << error_of(module("g"));
+  EXPECT_NE(error_of(module("h")).find("there is no function @h"), std::string::npos) << error_of(module("h"));
+}
+
 }  // namespace
 }  // namespace strata::ir

@@ -226,6 +226,12 @@ TEST_F(Sessions, RefusesEntriesOfOtherRows) {
   manifest = manifest_with_wanted_rows();
   manifest.entries[3].parameters.push_back(manifest.entries[0].parameters.back());
   expect_error(ExitCode::kModel, {"is not known"}, [&] { open(manifest); });
+  manifest = manifest_with_wanted_rows();
+  manifest.entries[2].parameters.pop_back();
+  expect_error(ExitCode::kModel, {"'fake_forward_first_row' lacks 'hidden'"}, [&] { open(manifest); });
+  manifest = manifest_with_wanted_rows();
+  manifest.entries[3].parameters.erase(manifest.entries[3].parameters.begin());
+  expect_error(ExitCode::kModel, {"'fake_forward_no_row' lacks 'cache'"}, [&] { open(manifest); });
 }
 
 TEST_F(Sessions, PicksTheEntryByItsRange) {
@@ -531,7 +537,7 @@ TEST_F(Sessions, RefusesAManifestOfAnotherForm) {
        [](Manifest& m) { m.entries[0].parameters[3].extents[1].factor = 9; }},
       {"'logits' of 'fake_head' has another type", [](Manifest& m) { m.entries[2].parameters[0].layout = "<16@1>"; }},
       {"'mask' of 'fake_forward_one' is not known", [](Manifest& m) { m.entries[0].parameters[1].name = "mask"; }},
-      {"it has no 'positions'",
+      {"'fake_forward_one' lacks 'positions'",
        [](Manifest& m) {
          for (int i : {0, 1})
            m.entries[static_cast<std::size_t>(i)].parameters.erase(

@@ -239,6 +239,52 @@ TEST(Units, ComeFromBothEnds) {
   EXPECT_EQ(part_of(2, 16, 40).end, 40);
 }
 
+// Vectors and single lanes round alike, to nearest even; what is subnormal may be 0.
+TEST(Attention, MultipliersAreRounded) {
+  std::vector<float> values = random_values<float>(16 * 64, 5);
+  values[0] = std::numeric_limits<float>::quiet_NaN();
+  values[1] = std::numeric_limits<float>::infinity();
+  values[2] = 0x1.01p0f;  // a tie
+  values[3] = 0x1.03p0f;
+  values[4] = 0x1p-130f;
+  values[5] = -0.0f;
+  for (std::size_t i = 0; i < values.size(); i += 16) {
+    bf16 rounded[16];
+    store_multiplier(Lanes<16>{}, rounded, load(Lanes<16>{}, values.data() + i));
+    for (std::size_t j = 0; j < 16; ++j) {
+      const float x = values[i + j], got = static_cast<float>(rounded[j]), exact = static_cast<float>(bf16(x));
+      if (std::isnan(x)) {
+        EXPECT_TRUE(std::isnan(got));
+      } else if (std::abs(x) < 0x1p-126f && x != 0) {
+        EXPECT_LE(std::abs(got), 0x1p-126f);
+      } else {
+        EXPECT_EQ(got, exact) << x;
+      }
+    }
+  }
+}
+
+// A block that a row sees nothing of, before its first one and after its last one.
+TEST(Attention, RowsThatSeeNothingOfABlockStayAsTheyAre) {
+  constexpr std::int64_t kKeys = 16;
+  std::vector<float> scores(2 * kKeys, 1.0f), running(running_floats(2, 0));
+  RunningSoftmax state(running.data(), 2);
+  state.maximum[0] = state.maximum[1] = Max::identity;
+  const QueryTile tile{{0, 2}, {0, 1}};
+  const auto seen = [](std::int64_t s) { return s == 0 ? Range{0, 16} : Range{20, 24}; };
+  softmax_block<16, BLayout::kLanes, kKeys>(tile, {0, 16}, seen, Unchanged{}, scores.data(), running.data());
+  EXPECT_EQ(state.sum[0], 16.0f);
+  EXPECT_EQ(state.sum[1], 0.0f);
+  EXPECT_EQ(state.shrink[1], 1.0f);
+  for (std::int64_t key = 0; key < kKeys; ++key) EXPECT_EQ(scores[kKeys + key], 0.0f) << key;
+  std::fill(scores.begin(), scores.end(), 2.0f);
+  softmax_block<16, BLayout::kLanes, kKeys>(tile, {16, 32}, seen, Unchanged{}, scores.data(), running.data());
+  EXPECT_EQ(state.sum[0], 16.0f);
+  EXPECT_EQ(state.shrink[0], 1.0f);
+  EXPECT_EQ(state.sum[1], 4.0f);
+  for (std::int64_t key = 0; key < kKeys; ++key) EXPECT_EQ(scores[kKeys + key], key >= 4 && key < 8 ? 1.0f : 0.0f);
+}
+
 TEST(Attention, LargeScoresDoNotOverflow) {
   constexpr std::int64_t kDim = 16;
   std::vector<float> q(kDim, 100.0f), k(2 * kDim, 100.0f), v(2 * kDim, 1.0f);

@@ -52,6 +52,13 @@ void check(const char* name, double bound, float low, float high, F f, Reference
   check(#name, bound, low, high, [](auto x) { return name(x); }, [](double x) { return reference; })
 
 TEST(Math, Exp) { CHECK_FUNCTION(exp, 1.0, -kInf, kInf, std::exp(x)); }
+// Below the limit the result is 0, within the smallest normal number.
+TEST(Math, ExpOfNegative) {
+  CHECK_FUNCTION(exp_of_negative, 1.0, -86.98f, 0.0f, std::exp(x));
+  for (const float x : {-86.992f, -87.0f, -100.0f, -kInf}) EXPECT_EQ(exp_of_negative(x), 0.0f) << x;
+  EXPECT_EQ(exp_of_negative(0.0f), 1.0f);
+  EXPECT_TRUE(std::isnan(exp_of_negative(NAN)));
+}
 TEST(Math, Tanh) { CHECK_FUNCTION(tanh, 6.0, -kInf, kInf, std::tanh(x)); }
 // Below -87 the result is subnormal or rounds to zero: e^-x overflows first.
 TEST(Math, Sigmoid) { CHECK_FUNCTION(sigmoid, 2.5, -87.0f, kInf, 1 / (1 + std::exp(-x))); }
