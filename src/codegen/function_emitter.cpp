@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <set>
 
 #include "base/error.h"
@@ -280,11 +281,19 @@ std::vector<Unit> generate(const PlannedVersion& planned, const std::vector<std:
                            const std::vector<std::string>& symbols, const WeightMap& weights,
                            const machine::Machine& machine) {
   std::vector<Unit> units;
+  std::map<std::string, std::size_t> unit_of;  // by function, of which versions stand in the same unit
   const std::set<const ir::Function*> needed = reachable(planned.module, entries);
   for (const schedule::ScheduledFunction& function : planned.schedule) {
     if (!needed.contains(function.function)) continue;
     const bool is_entry = std::ranges::find(entries, function.function->name) != entries.end();
-    units.push_back(FunctionEmitter(planned, function, symbols, weights, machine).run(is_entry));
+    Unit made = FunctionEmitter(planned, function, symbols, weights, machine).run(is_entry);
+    const std::string& origin = function.function->origin;
+    const auto [unit, is_new] = unit_of.try_emplace(origin.empty() ? function.function->name : origin, units.size());
+    if (is_new) {
+      units.push_back(std::move(made));
+    } else {
+      units[unit->second].source += "\n" + made.source;
+    }
   }
   return units;
 }

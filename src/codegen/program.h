@@ -78,7 +78,8 @@ struct Unit {
 // Names of the entry points' C functions: strata_forward_seq1.
 std::string entry_symbol(const std::string& function, const std::string& tag);
 
-// C++ of the given functions (and those they call), one unit per function. `entries` get C linkage and the signature of
+// C++ of the given functions (and those they call), one unit per function and its versions, which share most of what
+// the compiler makes of the tensor library. `entries` get C linkage and the signature of
 // package::Entry; `symbols` is the order of the run-time sizes in that signature.
 std::vector<Unit> generate(const PlannedVersion& planned, const std::vector<std::string>& entries,
                            const std::vector<std::string>& symbols, const WeightMap& weights,
