@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Elementary functions on float and on vectors of float lanes (one template each; V is Vec<float, N>).
 // exp, exp_of_negative, tanh, sigmoid, silu and gelu_tanh are vector code; log, sin, cos, erf call the C library lane
-// by lane. What each costs is told to the compiler in src/machine/cost.cpp.
+// by lane. What each costs is told to the compiler in src/machine/machine.h.
 #pragma once
 
 #include "tensor/vec.h"

@@ -66,11 +66,12 @@ void write_logits(const LogitsOptions& options, Console& console) {
     rest = rest.subspan(chunk.size());
     if (!options.last) {
       session->feed_all(chunk, write);
-      continue;
+    } else if (!rest.empty()) {
+      session->feed_all(chunk, {});
+    } else {
+      position = std::ssize(tokens) - 1;
+      write(session->feed(chunk), 1);
     }
-    const auto row = session->feed(chunk);
-    position = std::ssize(tokens) - 1;
-    if (rest.empty()) write(row, 1);
   }
   writer.commit();
   if (first_wrong < 0) return;

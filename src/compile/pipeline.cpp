@@ -224,7 +224,9 @@ std::vector<Version> default_versions(const ir::Module& module, const Workload& 
       return range.min <= step.sizes.at("seq") && step.sizes.at("seq") <= range.max;
     };
     const auto version = std::ranges::find_if(all, holds);
-    if (std::ranges::count(version->entries, step.entries[0]) == 0) step.entries[0] = "forward";
+    const auto is_missing = [&](const std::string& name) { return std::ranges::count(version->entries, name) == 0; };
+    if (is_missing(step.entries[0])) step.entries[0] = "forward";
+    std::erase_if(step.entries, is_missing);
     version->steps.push_back(std::move(step));
   }
   std::erase_if(all, [](const Version& version) { return !version.spare.empty() && version.steps.empty(); });

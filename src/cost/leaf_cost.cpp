@@ -295,7 +295,7 @@ void count_attention(WorkCounter& counter) {
                                        size_of(query.shape[0]) * static_cast<double>(of.form.group));
   add_cache_products(counter, of.keys, scores * dim, used, tile);
   add_cache_products(counter, of.values, scores * dim, counter.lanes(), tile);
-  // Weights that meet pairs are rounded, by one instruction where there is a unit for pairs.
+  // Weights that meet pairs are rounded: by one instruction where the unit for pairs is that of AVX-512.
   const bool are_pairs = !of.values.layout.is_row_major();
   const double rounding = !are_pairs ? 0 : machine::dot_unit(counter.machine(), of.values.dtype) == nullptr ? 2 * 6 : 2;
   const double softmax =

@@ -31,8 +31,9 @@ namespace strata::ir {
 //   }
 //
 // Attributes are integers, floats (with a point or exponent, inf, nan), "strings", lists of integers, dtypes and
-// layouts <16@0, 2@1>. A comment runs from // to the end of its line. Values are printed in topological order and
-// numbered; what no result needs is not printed. Parsing what was printed and printing it again gives the same text.
+// layouts <16@0, 2@1>. A version of a function names it behind its parameters: func @norm_one(...) of @norm {. A
+// comment runs from // to the end of its line. Values are printed in topological order and numbered; what no result
+// needs is not printed. Parsing what was printed and printing it again gives the same text.
 std::string to_text(const Module& module);
 std::string to_text(const Function& function);
 std::string to_text(const Attributes& attributes);  // "{axis = 0, eps = 1e-06}"

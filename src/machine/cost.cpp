@@ -164,7 +164,7 @@ AttentionBlock attention_block(const Machine& machine, std::int64_t rows) {
   const std::int64_t used = std::clamp(rows, std::int64_t{1}, kTiles * attention_tile(machine).rows);
   const std::uint64_t keys = std::bit_floor(std::max<std::uint64_t>(capacity / static_cast<std::uint64_t>(used), 1));
   const auto lanes = static_cast<std::int64_t>(vector_lanes(machine, DType::kF32));
-  return {used, std::max(static_cast<std::int64_t>(keys), lanes), 0};
+  return {used, std::max(static_cast<std::int64_t>(keys), lanes)};
 }
 
 RegisterTile attention_tile(const Machine& machine) {

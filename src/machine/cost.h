@@ -107,7 +107,6 @@ CacheBlock cache_block(const Machine& machine, int element_bytes);
 struct AttentionBlock {
   std::int64_t rows = 1;
   std::int64_t keys = 1;
-  int level = 0;
 };
 
 // Four register tiles of rows, of which groups of heads that are no power of two fill most, whose scores fill the

@@ -18,7 +18,7 @@ using ir::TensorType;
 // Elementwise ops, slices and concatenations have rows of their own (movement.cpp).
 bool has_rows(const ir::Op& op) {
   const auto among = [&](const char* names) { return std::ranges::count(family(names), op.name()) > 0; };
-  return among("UNARY") || among("BINARY");
+  return among("UNARY") || among("BINARY") || op.name() == "slice" || op.name() == "concat";
 }
 
 bool is_moved_past(const ir::Op& op) {
@@ -80,7 +80,7 @@ egraph::Guard binds_slices(TensorGraph& tensors, const ir::Op& op) {
 std::vector<egraph::Rewrite> slice_rules(TensorGraph& tensors) {
   std::vector<egraph::Rewrite> rules;
   for (const ir::Op* op : ir::all_ops()) {
-    if (!is_moved_past(*op) || op->name() == "slice" || op->name() == "concat") continue;
+    if (!is_moved_past(*op)) continue;
     rules.push_back(egraph::make_rewrite(tensors.symbols(), "slice-of-" + op->name(),
                                          "?r = slice{?s}(" + pattern(*op, false) + ")", "?r = " + pattern(*op, true),
                                          binds_slices(tensors, *op)));

@@ -141,11 +141,11 @@ void Program::check_parameter(const Entry& entry, const Parameter& parameter) co
       {"head", "hidden", Parameter::Kind::kInput, DType::kF32, manifest_.hidden_size},
       {"head", "logits", Parameter::Kind::kOutput, DType::kF32, manifest_.vocab_size},
   };
-  const bool is_forward = entry.function != "head";
   for (const Expected& expected : known) {
-    const bool is_any_forward =
-        is_forward && expected.kind == Parameter::Kind::kInput && expected.function == "forward";
-    if ((expected.function != entry.function && !is_any_forward) || expected.name != parameter.name) continue;
+    // Every version of forward has its inputs.
+    const bool is_of = expected.kind == Parameter::Kind::kInput ? entry.function.starts_with(expected.function)
+                                                                : entry.function == expected.function;
+    if (!is_of || expected.name != parameter.name) continue;
     const auto& extents = parameter.extents;
     const std::string_view of_rows = expected.has_all_rows ? kSequence : "";
     const bool rows = !extents.empty() && extents[0].factor == 1 && extents[0].symbol == of_rows;

@@ -392,7 +392,7 @@ double Selection::workload_seconds(const ENode& node, ClassId id) const {
   double seconds = 0;
   for (std::size_t i = 0; i < function_->runs.size(); ++i) {
     const double once = node_seconds(node, id, *function_, function_->version->steps[i].sizes);
-    if (!std::isfinite(once)) return once;
+    if (!std::isfinite(once)) return once;  // also where it is never run
     seconds += function_->runs[i] * once;
   }
   return seconds;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace strata::machine {
@@ -148,6 +149,17 @@ TEST(RegisterTile, AlwaysFits) {
       EXPECT_GE(tile.panels, 1);
       EXPECT_LE(tile.rows * tile.panels + tile.panels + 1, count) << count << " registers of " << bytes;
     }
+  }
+}
+
+// Of any number of rows, as a group of heads may be.
+TEST(AttentionBlock, FillsTheInnermostCacheWithScores) {
+  const Machine machine = load("avx512-zen4");
+  for (const auto& [rows, keys] : {std::pair{1024, 256}, {7, 1024}, {3, 2048}, {2, 4096}}) {
+    const AttentionBlock block = attention_block(machine, rows);
+    EXPECT_EQ(block.keys, keys) << rows;
+    EXPECT_EQ(block.rows, std::min(rows, 32));
+    EXPECT_LE(block.rows * block.keys * 4, machine.memory[0].capacity_bytes) << rows;
   }
 }
 

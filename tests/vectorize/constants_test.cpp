@@ -198,5 +198,33 @@ TEST(Constants, WeightsThatDontFitAreRefusedByName) {
   }
 }
 
+// What a call binds to a parameter may be a parameter itself, of the same name or another one.
+TEST(Constants, AreKnownThroughCallsOfCalls) {
+  ops::register_all();
+  for (const std::string name : {"w", "v"}) {
+    const ir::Module module = ir::parse_module(R"(module m {
+  func @inner(%x: f32[1, 1024], %w: bf16[4096, 1024]) {
+    %0 = matmul_nt(%x, %w) : f32[1, 4096]
+    return %0
+  }
+  func @outer(%x: f32[1, 1024], %)" + name + R"(: bf16[4096, 1024]) {
+    %0 = call @inner(%x, %)" + name + R"() : f32[1, 4096]
+    return %0
+  }
+  func @main(%x: f32[1, 1024]) {
+    %0 = weight "table" : bf16[4096, 1024]
+    %1 = call @outer(%x, %0) : f32[1, 4096]
+    return %1
+  }
+}
+)",
+                                               "test");
+    SearchOptions options;
+    options.statistics = {{"table", exponents_between(110, 124, 1 << 18)}};
+    const std::string text = ir::to_text(search({{"all", &module, {"main"}, {{1e6}}}}, zen5(), options).modules[0]);
+    EXPECT_TRUE(has_encoding(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace strata::vectorize

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Versions of a function: what they share with it is decided once.
+// Versions of a function keep its states as it does.
 #include <gtest/gtest.h>
 
 #include "ir/text.h"
@@ -14,31 +14,29 @@ constexpr const char* kAttention = R"(module m {
   symbol seq in 2..64
   symbol ctx in 64..4096 multiple 64
 
-  func @layer(%q: f32[seq, 2, 16], %k: f32[seq, 2, 16], %at: i32[seq], %keys: f32[2, ctx, 16], %values: f32[2, ctx, 16], %w: bf16[64, 64]) {
+  func @layer(%q: f32[seq, 2, 16], %k: f32[seq, 2, 16], %at: i32[seq], %keys: f32[2, ctx, 16], %values: f32[2, ctx, 16]) {
     %0 = cache_append(%keys, %k, %at) : f32[2, ctx, 16]
     %1 = cache_append(%values, %k, %at) : f32[2, ctx, 16]
     %2 = attention(%q, %0, %1, %at) {scale = 0.25} : f32[seq, 2, 16]
     return %2, %0, %1
   }
-  func @layer_none(%q: f32[seq, 2, 16], %k: f32[seq, 2, 16], %at: i32[seq], %keys: f32[2, ctx, 16], %values: f32[2, ctx, 16], %w: bf16[64, 64]) of @layer {
+  func @layer_none(%q: f32[seq, 2, 16], %k: f32[seq, 2, 16], %at: i32[seq], %keys: f32[2, ctx, 16], %values: f32[2, ctx, 16]) of @layer {
     %0 = cache_append(%keys, %k, %at) : f32[2, ctx, 16]
     %1 = cache_append(%values, %k, %at) : f32[2, ctx, 16]
     return %0, %1
   }
   func @forward(%q: f32[seq, 2, 16], %k: f32[seq, 2, 16], %at: i32[seq], %keys: f32[2, ctx, 16], %values: f32[2, ctx, 16]) {
-    %0 = weight "w" : bf16[64, 64]
-    %1 = call @layer(%q, %k, %at, %keys, %values, %0) : (f32[seq, 2, 16], f32[2, ctx, 16], f32[2, ctx, 16])
-    %2 = get(%1) {index = 0} : f32[seq, 2, 16]
-    %3 = get(%1) {index = 1} : f32[2, ctx, 16]
-    %4 = get(%1) {index = 2} : f32[2, ctx, 16]
-    return %2, %3, %4
+    %0 = call @layer(%q, %k, %at, %keys, %values) : (f32[seq, 2, 16], f32[2, ctx, 16], f32[2, ctx, 16])
+    %1 = get(%0) {index = 0} : f32[seq, 2, 16]
+    %2 = get(%0) {index = 1} : f32[2, ctx, 16]
+    %3 = get(%0) {index = 2} : f32[2, ctx, 16]
+    return %1, %2, %3
   }
   func @forward_none(%q: f32[seq, 2, 16], %k: f32[seq, 2, 16], %at: i32[seq], %keys: f32[2, ctx, 16], %values: f32[2, ctx, 16]) of @forward {
-    %0 = weight "w" : bf16[64, 64]
-    %1 = call @layer_none(%q, %k, %at, %keys, %values, %0) : (f32[2, ctx, 16], f32[2, ctx, 16])
-    %2 = get(%1) {index = 0} : f32[2, ctx, 16]
-    %3 = get(%1) {index = 1} : f32[2, ctx, 16]
-    return %2, %3
+    %0 = call @layer_none(%q, %k, %at, %keys, %values) : (f32[2, ctx, 16], f32[2, ctx, 16])
+    %1 = get(%0) {index = 0} : f32[2, ctx, 16]
+    %2 = get(%0) {index = 1} : f32[2, ctx, 16]
+    return %1, %2
   }
 }
 )";
@@ -63,30 +61,6 @@ TEST(Versions, KeepAStateAsTheirFunctionDoes) {
   EXPECT_EQ(keys, "<16@1>");
   EXPECT_EQ(layout_of(found.modules[0], "layer_none", "keys"), keys);
   EXPECT_EQ(layout_of(found.modules[0], "layer_none", "values"), layout_of(found.modules[0], "layer", "values"));
-}
-
-// A parameter that calls bind to another function's constant has the elements of what that is bound to.
-TEST(Versions, ConstantsThatArePassedOnAreKnown) {
-  ops::register_all();
-  const ir::Module module = ir::parse_module(R"(module m {
-  func @inner(%x: f32[1, 64], %w: bf16[64, 64]) {
-    %0 = matmul_nt(%x, %w) : f32[1, 64]
-    return %0
-  }
-  func @outer(%x: f32[1, 64], %w: bf16[64, 64]) {
-    %0 = call @inner(%x, %w) : f32[1, 64]
-    return %0
-  }
-  func @main(%x: f32[1, 64]) {
-    %0 = weight "w" : bf16[64, 64]
-    %1 = call @outer(%x, %0) : f32[1, 64]
-    return %1
-  }
-}
-)",
-                                             "test");
-  const SearchResult found = search({{"all", &module, {"main"}}}, machine::load("avx512-zen4"), {});
-  EXPECT_EQ(found.modules[0].functions().size(), 3u);
 }
 
 }  // namespace
