@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "ir/op.h"
@@ -45,35 +48,36 @@ class VersionAdder {
       return *known;
     }
     Function made{name, of.parameters, of.results, of.name};
+    made.results.erase(made.results.begin());
     if (rows == Rows::kOne) {
-      made.results[0] = sliced(made.results[0], first_row());
-    } else {
-      made.results.erase(made.results.begin());
+      const std::vector<const Expr*> whole = ir::topological_order(made);
+      whole_ = {whole.begin(), whole.end()};
+      slices_.clear();
+      made.results.insert(made.results.begin(), sliced(of.results[0], first_row()));
     }
     replace_calls(made);
     return *module_.add(std::move(made));
   }
 
  private:
-  // The slice of a value, taken of what calls give where it is made of that.
+  // The slice of a value, made of slices of what it is made of, up to values that are made whole anyway.
   const Expr* sliced(const Expr* value, const ir::Attributes& slice) {
-    if (value->kind == Expr::Kind::kOp && reads_call(*value)) {
-      std::vector<ir::TensorType> types;
-      for (const Expr* argument : value->arguments) types.push_back(argument->type());
-      if (const auto slices = ir::operand_slices(*value->op, types, value->attributes, value->type(), slice)) {
-        std::vector<const Expr*> arguments = value->arguments;
-        for (std::size_t i = 0; i < arguments.size(); ++i) {
-          if ((*slices)[i]) arguments[i] = sliced(arguments[i], *(*slices)[i]);
-        }
-        return module_.pool().op(*value->op, std::move(arguments), value->attributes);
-      }
+    const Expr*& made = slices_[{value, std::get<std::int64_t>(slice.at("axis"))}];
+    if (made != nullptr) return made;
+    const auto slices = slices_of_operands(*value, slice);
+    if (!slices) return made = module_.pool().op(ir::get_op("slice"), {value}, slice);
+    std::vector<const Expr*> arguments = value->arguments;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      if ((*slices)[i]) arguments[i] = sliced(arguments[i], *(*slices)[i]);
     }
-    return module_.pool().op(ir::get_op("slice"), {value}, slice);
+    return made = module_.pool().op(*value->op, std::move(arguments), value->attributes);
   }
 
-  static bool reads_call(const Expr& value) {
-    return std::ranges::any_of(ir::topological_order({"value", {}, {&value}}),
-                               [](const Expr* part) { return part->kind == Expr::Kind::kCall; });
+  std::optional<ir::OperandSlices> slices_of_operands(const Expr& value, const ir::Attributes& slice) const {
+    if (value.kind != Expr::Kind::kOp || value.op->writes_alias() || whole_.contains(&value)) return std::nullopt;
+    std::vector<ir::TensorType> types;
+    for (const Expr* argument : value.arguments) types.push_back(argument->type());
+    return ir::operand_slices(*value.op, types, value.attributes, value.type(), slice);
   }
 
   // Of each call, the rows of its first result that the function reads.
@@ -124,6 +128,8 @@ class VersionAdder {
   }
 
   ir::Module& module_;
+  std::set<const Expr*> whole_;  // of the function at hand: what its other results need
+  std::map<std::pair<const Expr*, std::int64_t>, const Expr*> slices_;  // of it, by the axis
 };
 
 }  // namespace

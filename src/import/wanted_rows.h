@@ -11,7 +11,8 @@ namespace strata::importer {
 // first row is read, or nothing, is one of the callee's version that makes only that. Rows may come in any order: the
 // one that is wanted comes first.
 //
-// Inside of a function nothing is moved: that the first row alone is computed is for the rules (rules/algebra.h).
+// Inside of a function the slice stands as far up as what it is taken of is made for nothing else (ir/slices.h): of
+// what the states need whole it is a view.
 // Nothing is added where the rows are no symbol.
 void add_wanted_rows(ir::Module& module);
 
