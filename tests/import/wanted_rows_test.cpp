@@ -54,8 +54,8 @@ std::string text_of(const ir::Module& module, const std::string& function) {
   return found == nullptr ? "" : ir::to_text(*found);
 }
 
-// The first layer's rows are all read by the second one. Of the last layer the sum is made for one row; the product that
-// the state needs whole is made once, and the row is a slice of it.
+// The first layer's rows are all read by the second one. Of the last layer the sum is made for one row; the product
+// that the state needs whole is made once, and the row is a slice of it.
 TEST(WantedRows, OfOneTheLastCallIsAVersionOfItsOwn) {
   const ir::Module module = with_wanted_rows(kProgram);
   EXPECT_EQ(text_of(module, "forward_one"),
