@@ -165,6 +165,13 @@ struct GemmTarget {
   std::int64_t ldc, m, n;
 };
 
+// Where a matrix would begin of which a tile in memory of its own, with rows so far apart, holds the rows from `row` on
+// and the columns from `column` on.
+STRATA_INLINE float* tile_as_whole(float* tile, std::int64_t stride, std::int64_t row, std::int64_t column) {
+  const auto skipped = static_cast<std::uintptr_t>(row * stride + column) * sizeof(float);
+  return reinterpret_cast<float*>(reinterpret_cast<std::uintptr_t>(tile) - skipped);
+}
+
 // A block of A: `rows` from `row` on and `depth` values of k. data: row 0 at the first of them; row tile t begins at
 // data + t * tile.
 template <class TA>

@@ -74,6 +74,9 @@ class Toucher {
         const auto address = is_strided ? std::optional(Address{access.strides, access.offset}) : std::nullopt;
         add(op_.inputs[static_cast<std::size_t>(access.operand)], 0, false, address);
       }
+      for (const schedule::ProductStage& product : op_.products) {
+        for (const ir::Expr* operand : op_.parts[product.part].value->arguments) add(operand, 0, false, std::nullopt);
+      }
       for (std::size_t stage = 0; stage < op_.made.size(); ++stage) {
         const ir::Expr* const value = op_.made[stage];
         if (value != nullptr && plan_.has_place(value)) add(value, 0, true, address_of(op_.nest->stages[stage]));

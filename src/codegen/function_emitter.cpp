@@ -220,6 +220,13 @@ RegionCode FunctionEmitter::region(const schedule::ScheduledOp& op) {
       code.operands.push_back(plan().has_place(argument) ? named(argument, name).pointer : "");
     }
   }
+  for (const schedule::ProductStage& product : op.products) {
+    std::vector<std::string>& operands = code.products.emplace_back();
+    for (const Expr* argument : op.parts[product.part].value->arguments) {
+      const std::string name = "p" + std::to_string(product.stage) + "_" + std::to_string(operands.size());
+      operands.push_back(named(argument, name).pointer);
+    }
+  }
   for (int stage = 0; stage < static_cast<int>(op.made.size()); ++stage) {
     const Expr* const value = op.made[static_cast<std::size_t>(stage)];
     if (value == nullptr || value == op.value || !plan().has_place(value)) continue;

@@ -73,6 +73,7 @@ std::string LeafCode::expand(std::string_view text, const LeafPlace& place) cons
 std::string LeafCode::value(std::string_view name, const LeafPlace& place) const {
   const auto [first, rest] = split(name);
   if (first == "out" && rest.empty()) return destination_;
+  if (first == "out" && rest == "row") return row_.empty() ? cpp_size(op_.value->type().shape.back()) : row_;
   if (first == "out") return tensor_property(destination_, op_.value->type(), -1, rest);
   if (first == "lanes") return number(machine::vector_lanes(machine_, DType::kF32));
   if (first == "rows") return number((op_.contraction ? type("left") : op_.value->type()).layout.lanes(0));
@@ -169,13 +170,15 @@ std::string LeafCode::range_property(const std::string& name, std::string_view p
   using Class = ir::IteratorClass;
   const int iterator = *op_.contraction->only(name == "m" ? Class::kM : name == "n" ? Class::kN : Class::kK);
   const ir::Dim& extent = op_.tree.iterators[static_cast<std::size_t>(iterator)].extent;
-  if (property.empty()) return cpp_size(extent);
+  if (property.empty()) return cpp_size(name == "n" ? op_.value->type().shape.back() : extent);
   if (property == "range") return range(iterator, place);
   if (property == "panels") {
     const RangeCode& range = place.ranges[static_cast<std::size_t>(iterator)];
     const std::string lanes = number(type("right").layout.packs.at(0).lanes);
     // An empty share begins at the end, which the last panel may reach beyond.
-    return "tensor::div_up(" + range.begin + ", " + lanes + "), tensor::div_up(" + range.end + ", " + lanes + ")";
+    const std::string first = first_column_ == 0 ? "" : number(first_column_) + " + ";
+    return "tensor::div_up(" + first + range.begin + ", " + lanes + "), tensor::div_up(" + first + range.end + ", " +
+           lanes + ")";
   }
   STRATA_CHECK(false, "a leaf asks for " + name + "." + std::string(property));
   return "";

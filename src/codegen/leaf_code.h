@@ -33,6 +33,7 @@ std::string buffer_name(const std::string& buffer);
 //
 //   {left} {table} {out}   pointers: operands by what they are to the form of the loops (ir/form_operands.h), and the
 //                          result; {0} of ops without a form
+//   {out.row}              elements between neighbouring rows of the result
 //   {0.dim.1} {0.max.1}    size of an axis, and its upper bound; {out.dim.0}
 //   {0.stride}             elements between the neighbours of its outermost axis
 //   {0.rows}               pointer to the first row that the leaf's own loop stands at
@@ -60,6 +61,15 @@ class LeafCode {
   // The rows of the first operand are in a buffer from now on: where the loop stands now, and so far apart.
   void set_tile(const std::string& pointer, std::int64_t stride) { tile_ = {pointer, stride}; }
 
+  // The result goes to another place from now on, whose rows lie so far apart.
+  void set_result(std::string pointer, std::string row) {
+    destination_ = std::move(pointer);
+    row_ = std::move(row);
+  }
+
+  // Of a product whose columns from this one on the region's iterator counts.
+  void set_first_column(std::int64_t column) { first_column_ = column; }
+
   // Every name in braces replaced.
   std::string expand(std::string_view text, const LeafPlace& place) const;
 
@@ -80,6 +90,8 @@ class LeafCode {
   std::vector<std::string> operands_;
   std::string destination_;
   const machine::Machine& machine_;
+  std::string row_;  // empty: as the result's type says
+  std::int64_t first_column_ = 0;
   std::pair<std::string, std::int64_t> tile_;  // pointer to rows of the first operand and their distance; empty: none
 };
 

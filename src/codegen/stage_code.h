@@ -49,6 +49,11 @@ class StageCode {
   // Row-major in memory that begins there.
   Elements row_major(int stage, const std::string& pointer) const;
 
+  // The distance of a stage's elements along an iterator, in elements.
+  ir::Dim row_of(int stage, int iterator) const {
+    return elements_[static_cast<std::size_t>(stage)].strides[static_cast<std::size_t>(iterator)];
+  }
+
   // From now on a stage's elements are there, and it is read there where its variable is not in scope.
   void set_elements(int stage, Elements elements) { elements_[static_cast<std::size_t>(stage)] = std::move(elements); }
 

@@ -2,10 +2,12 @@
 #include "codegen/tree_emitter.h"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "base/error.h"
 #include "codegen/leaf_code.h"
+#include "schedule/products_tree.h"
 
 namespace strata::codegen {
 namespace {
@@ -63,6 +65,12 @@ class TreeEmitter {
     const int last = is_stage ? static_cast<int>(op.made.size()) - 1 : -1;
     if (is_stage) stages_.set_elements(last, stages_.row_major(last, code.result));
     for (const auto& [stage, pointer] : code.values) stages_.set_elements(stage, stages_.row_major(stage, pointer));
+    for (const schedule::ProductStage& product : op.products) parts_.push_back(product_part(op, product));
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      const auto memory = code.values.find(op.products[i].stage);
+      products_.emplace_back(parts_[i], code.products[i], memory == code.values.end() ? "" : memory->second, machine);
+      products_.back().set_first_column(op.products[i].column);
+    }
   }
 
   void run() {
@@ -137,7 +145,8 @@ class TreeEmitter {
         elements.begins[i] = place_.ranges[i].begin;
         elements.strides[i] = tiles_[i] == 1 ? ir::Dim(0) : ir::Dim(stride);
         if (is_read_by_leaf(node.stage) && *iterator == op_.rows) leaf_.set_tile(buffer_name(buffer.buffer), stride);
-        stride *= tiles_[i] == 0 ? stages_.nest().iterators[i].extent.max() : tiles_[i];
+        const std::int64_t extent = stages_.nest().iterators[i].extent.max();
+        stride *= tiles_[i] == 0 ? extent : std::min(extent, tiles_[i]);
       }
       stages_.set_elements(node.stage, std::move(elements));
     }
@@ -243,8 +252,17 @@ class TreeEmitter {
 
   // What parts of a loop are multiples of: the step inside, or what the leaf can be cut at.
   std::int64_t unit(const TileNode& node) const {
+    const TileNode* const compute = find_compute(node);
+    for (std::size_t i = 0; compute != nullptr && i < parts_.size(); ++i) {
+      if (op_.products[i].stage == compute->stage) return product_unit(parts_[i], node.iterator, compute->panels);
+    }
     if (const std::int64_t step = inner_step(node.body, node.iterator); step != 1) return step;
     return schedule::block_unit(op_, node.iterator);
+  }
+
+  static std::int64_t product_unit(const schedule::ScheduledOp& product, int iterator, std::int64_t panels) {
+    if (*product.contraction->only(ir::IteratorClass::kN) == iterator) return panels * panel_lanes(product);
+    return schedule::block_unit(product, iterator);
   }
 
   void emit_when(const TileNode& node) {
@@ -363,6 +381,7 @@ class TreeEmitter {
 
   void emit_compute(const TileNode& node) {
     if (node.stage < 0) return emit_leaf(node);
+    if (!is_own_stage(node)) return emit_product(node);
     const ir::Stage& of = stage(node.stage);
     std::string value = stages_.scalar(of);
     if (is_read(node.stage)) {
@@ -380,12 +399,32 @@ class TreeEmitter {
     out_.line(leaf_.expand(node.leaf->code, place_));
   }
 
+  // A product into a tile's buffer finds its rows and columns there as in the whole result.
+  void emit_product(const TileNode& node) {
+    const auto product = std::ranges::find(op_.products, node.stage, &schedule::ProductStage::stage);
+    const auto i = static_cast<std::size_t>(product - op_.products.begin());
+    if (!node.buffer.empty()) {
+      const std::vector<int>& target = stage(node.stage).target;
+      const RangeCode& rows = place_.ranges[static_cast<std::size_t>(target[0])];
+      const RangeCode& columns = place_.ranges[static_cast<std::size_t>(target[1])];
+      const std::string row = cpp_size(stages_.row_of(node.stage, target[0]));
+      const std::string first = product->column == 0 ? "" : std::to_string(product->column) + " + ";
+      products_[i].set_result("tensor::tile_as_whole(" + buffer_name(node.buffer) + ", " + row + ", " + rows.begin +
+                                  ", " + first + columns.begin + ")",
+                              row);
+    }
+    place_.node = &node;
+    out_.line(products_[i].expand(node.leaf->code, place_));
+  }
+
   CodeWriter& out_;
   const schedule::ScheduledOp& op_;
   const buffer::ScratchPlan& scratch_;
   StageCode stages_;
   LeafCode leaf_;
-  std::vector<std::int64_t> tiles_;  // by iterator: the step of the loop that is open; 0: none cuts it
+  std::vector<schedule::ScheduledOp> parts_;  // the region's products
+  std::deque<LeafCode> products_;             // their leaves
+  std::vector<std::int64_t> tiles_;           // by iterator: the step of the loop that is open; 0: none cuts it
   LeafPlace place_;
   bool in_reduction_ = false;
 };

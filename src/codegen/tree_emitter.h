@@ -14,10 +14,11 @@ namespace strata::codegen {
 
 // C++ names of what a region reads and writes.
 struct RegionCode {
-  std::vector<OperandCode> inputs;         // of its own loops
-  std::vector<std::string> operands;       // of its leaf: pointers
-  std::string result;                      // a pointer
-  std::map<int, std::string> values = {};  // of its parts, by stage: pointers to those that have memory
+  std::vector<OperandCode> inputs;                      // of its own loops
+  std::vector<std::string> operands;                    // of its leaf: pointers
+  std::vector<std::vector<std::string>> products = {};  // of the leaves of its products: the same
+  std::string result;                                   // a pointer
+  std::map<int, std::string> values = {};               // of its parts, by stage: pointers to those that have memory
 };
 
 // Emits a region by one walk over its tile tree: a loop for each loop, and at the leaves the call of the tensor library

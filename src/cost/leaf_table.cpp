@@ -206,8 +206,7 @@ const std::vector<Leaf>& table() {
        .takes_blocks = true,
        .is_streamed = true,
        .code = "tensor::gemm_block<{right.lanes}, {rows}, {panels}, {right.layout}, {stream}>({left}, {right}, {{out}, "
-               "{n}, {m}, "
-               "{n}}, {k}, {m.range}, {k.range}, {n.panels});"},
+               "{out.row}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels});"},
       {.name = "tile-quads",
        .domain = Domain::kContraction,
        .takes = takes_tile_quads,
@@ -216,8 +215,7 @@ const std::vector<Leaf>& table() {
        .is_streamed = true,
        .header = "tensor/quads.h",
        .code = "tensor::gemm_block<{right.lanes}, {rows}, {panels}, {right.layout}, {stream}>({left}, {right}, {{out}, "
-               "{n}, {m}, "
-               "{n}}, {k}, {m.range}, {k.range}, {n.panels});"},
+               "{out.row}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels});"},
       {.name = "tile-widened",
        .domain = Domain::kContraction,
        .takes = takes_widened_lanes,
@@ -228,7 +226,7 @@ const std::vector<Leaf>& table() {
        .few_tiles = 4,
        .buffers = {{"widened", widened_scratch}},
        .code = "tensor::gemm_block_widened<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, "
-               "{n}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {with.0});"},
+               "{out.row}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {with.0});"},
       {.name = "tile-widened-pairs",
        .domain = Domain::kContraction,
        .takes = takes_widened_pairs,
@@ -236,7 +234,7 @@ const std::vector<Leaf>& table() {
        .takes_blocks = true,
        .buffers = {{"widened", widened_scratch}},
        .code = "tensor::gemm_block_widened<{right.lanes}, {rows}, {panels}, {right.layout}>({left}, {right}, {{out}, "
-               "{n}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {with.0});"},
+               "{out.row}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {with.0});"},
       {.name = "tile-encoded",
        .domain = Domain::kContraction,
        .takes = takes_encoded_tile,
@@ -246,15 +244,13 @@ const std::vector<Leaf>& table() {
        .few = "stream-tile-encoded",
        .few_tiles = 1,
        .buffers = {{"decoded", decoded_scratch}},
-       .code =
-           "tensor::gemm_block_encoded<{right.lanes}, {rows}, {panels}>({left}, {right}, {{out}, {n}, {m}, {n}}, {k}, "
-           "{m.range}, {k.range}, {n.panels}, {with.0});"},
+       .code = "tensor::gemm_block_encoded<{right.lanes}, {rows}, {panels}>({left}, {right}, {{out}, "
+               "{out.row}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {with.0});"},
       {.name = "stream-tile-encoded",
        .domain = Domain::kContraction,
        .is_streamed = true,
-       .code =
-           "tensor::gemm_few_encoded<{right.lanes}, {rows}, {stream}>({left}, {right}, {{out}, {n}, {m}, {n}}, {k}, "
-           "{n.panels});"},
+       .code = "tensor::gemm_few_encoded<{right.lanes}, {rows}, {stream}>({left}, {right}, {{out}, "
+               "{out.row}, {m}, {n}}, {k}, {n.panels});"},
 
       // Activations into row tiles, of elements or of pairs.
       {.name = "pack-rows",

@@ -6,6 +6,7 @@
 #include "ir/op.h"
 #include "machine/cost.h"
 #include "schedule/attention_tree.h"
+#include "schedule/products_tree.h"
 #include "schedule/schedule.h"
 
 namespace strata::schedule {
@@ -373,6 +374,7 @@ TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine,
     case Domain::kView:
       return {};
     case Domain::kOwn:
+      if (!op.products.empty()) return products_tree(op, machine, leaving);
       return OwnLoops(op, own_lanes(op), machine, leaving).run();
     case Domain::kContraction:
       return ContractionTree(op, machine).run();

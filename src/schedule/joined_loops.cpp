@@ -193,6 +193,12 @@ JoinedLoops loops_alone(const Expr& value) {
 
 JoinedLoops loops_reading(const Expr& value) { return {identity_nest(value.type().shape), {&value}, {nullptr}}; }
 
+JoinedLoops loops_of_leaf(const Expr& value) {
+  JoinedLoops loops{identity_nest(value.type().shape), {}, {&value}};
+  loops.nest.stages[0].body = {};
+  return loops;
+}
+
 std::optional<JoinedLoops> joined(const JoinedLoops& consumer, const JoinedLoops& producer,
                                   const std::vector<const Expr*>& read_as) {
   return Joiner(consumer, producer, read_as).run();

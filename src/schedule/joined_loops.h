@@ -22,6 +22,9 @@ JoinedLoops loops_alone(const ir::Expr& value);
 // What reads all elements of a value in their order: a leaf's place beside loops. Its one stage makes nothing.
 JoinedLoops loops_reading(const ir::Expr& value);
 
+// What stands for a value that a leaf makes, a matrix: its one stage is not computed by loops.
+JoinedLoops loops_of_leaf(const ir::Expr& value);
+
 // `consumer` with the stages of `producer` before its own, which read them in place of the value that the producer
 // makes. They share the iterators of that value. Nothing where the value is read any other way than element by element,
 // each by the iterators that index it. `read_as`: the producer's value and the views that are the same tensor.

@@ -8,6 +8,7 @@
 #include "base/ranges.h"
 #include "ir/op.h"
 #include "schedule/joined_loops.h"
+#include "schedule/products_tree.h"
 #include "schedule/verify.h"
 
 namespace strata::schedule {
@@ -118,21 +119,125 @@ class Builder {
     JoinedLoops loops = has_loops ? loops_alone(*region.value) : loops_reading(*region.value->arguments[0]);
     for (std::size_t i = ops_.size() - 1; i-- > 0;) {
       const Expr& part = *function_.ops[ops_[i]].value;
-      auto more = joined(loops, loops_alone(part), same_tensors(part));
+      const bool is_joined = is_product(ops_[i]) ? join_product(loops, part) : join(loops, part);
       // Nor beside that through a view: its other elements are not made yet.
-      if (!more || reads_any(*more, members_.family(part))) {
+      if (!is_joined || reads_any(loops, members_.family(part))) {
         return NoRegion{"what " + part.op->name() + " makes is not read element by element"};
       }
-      loops = std::move(*more);
     }
+    if (has_products() && !are_maps(loops.nest)) return NoRegion{"beside a product stand only maps of its elements"};
     if (!place(region, std::move(loops), has_loops)) return NoRegion{"their operands have no strides together"};
     for (const std::size_t op : ops_) region.parts.push_back(alone(function_, op));
-    region.tree = default_tree(region, machine_, members_.leaving());
+    const std::vector<const Expr*> leaving = members_.leaving();
+    add_products(region);
+    if (std::ranges::any_of(region.products, [&](const ProductStage& product) {
+          return contains(leaving, region.parts[product.part].value) && is_stretch(region, product);
+        })) {
+      return NoRegion{"other columns of a product are read elsewhere"};
+    }
+    region.tree = default_tree(region, machine_, leaving);
     if (std::string why = fault(region, machine_); !why.empty()) return NoRegion{std::move(why)};
     return region;
   }
 
  private:
+  bool is_product(std::size_t op) const {
+    const ScheduledOp& member = alone(function_, op);
+    return !member.is_call() && member.leaf->domain == Domain::kContraction;
+  }
+
+  bool has_products() const {
+    return std::ranges::any_of(ops_, [&](std::size_t op) { return is_product(op); });
+  }
+
+  bool join(JoinedLoops& loops, const Expr& part) const {
+    auto more = joined(loops, loops_alone(part), same_tensors(part));
+    if (more) loops = std::move(*more);
+    return more.has_value();
+  }
+
+  // What the loops read of a product, each stretch of columns by itself.
+  bool join_product(JoinedLoops& loops, const Expr& part) const {
+    for (;;) {
+      const auto read =
+          std::ranges::find_if(loops.inputs, [&](const Expr* input) { return column(part, *input).has_value(); });
+      if (read == loops.inputs.end()) return true;
+      const Expr& value = **read;
+      auto more = joined(loops, loops_of_leaf(value), same_tensors(value));
+      if (!more) return false;
+      loops = std::move(*more);
+    }
+  }
+
+  // The first column that a value is of a product's: all of them, or a stretch of whole panels. Nothing: another value.
+  std::optional<std::int64_t> column(const Expr& product, const Expr& value) const {
+    const std::vector<const Expr*> all = same_tensors(product);
+    if (contains(all, &value)) return 0;
+    const std::size_t op = number_of(function_, &value);
+    const bool is_view = op < function_.ops.size() && !function_.ops[op].is_call() && function_.ops[op].is_view();
+    if (!is_view || !contains(all, value.arguments[0])) return std::nullopt;
+    const View& view = function_.ops[op].view;
+    const ir::Dim& columns = product.type().shape.back();
+    const bool is_stretch = view.strides == row_major_strides(product.type().shape) && columns.is_constant() &&
+                            value.type().shape.back().is_constant() && view.offset < columns.max();
+    if (!is_stretch || !(value.type().shape[0] == product.type().shape[0])) return std::nullopt;
+    const std::int64_t end = view.offset + value.type().shape.back().max();
+    const std::int64_t lanes = panel_lanes(alone(function_, number_of(function_, &product)));
+    const bool are_panels = view.offset % lanes == 0 && (end % lanes == 0 || end == columns.max());
+    return are_panels ? std::optional(view.offset) : std::nullopt;
+  }
+
+  static bool are_maps(const ir::LoopNest& nest) {
+    return nest.iterators.size() == 2 && std::ranges::all_of(nest.stages, [&](const ir::Stage& stage) {
+             return stage.combiner == ir::Combiner::kNone && stage.target == nest.result().target;
+           });
+  }
+
+  // Numbers the iterators of the products as the region does, and adds those that they sum along.
+  void add_products(ScheduledOp& region) const {
+    for (std::size_t part = 0; part < region.parts.size(); ++part) {
+      const ScheduledOp& made = region.parts[part];
+      if (made.leaf->domain != Domain::kContraction) continue;
+      const ir::Contraction of = in_region(region, made);
+      for (std::size_t stage = 0; stage < region.made.size(); ++stage) {
+        const Expr* const value = region.made[stage];
+        if (value == nullptr || region.makes(value) != (value == made.value)) continue;
+        if (const auto first = column(*made.value, *value))
+          region.products.push_back({static_cast<int>(stage), part, of, *first});
+      }
+    }
+  }
+
+  static bool is_stretch(const ScheduledOp& region, const ProductStage& product) {
+    const Expr& value = *region.made[static_cast<std::size_t>(product.stage)];
+    return !(value.type().shape == region.parts[product.part].value->type().shape);
+  }
+
+  static ir::Contraction in_region(ScheduledOp& region, const ScheduledOp& product) {
+    const ir::Contraction& own = *product.contraction;
+    const std::vector<int>& target = region.nest->result().target;
+    std::vector<int> numbers(own.classes.size());
+    for (std::size_t i = 0; i < own.classes.size(); ++i) {
+      const bool is_summed = own.classes[i] == ir::IteratorClass::kK;
+      numbers[i] = is_summed ? add_iterator(*region.nest, product.tree.iterators[i])
+                             : target[own.classes[i] == ir::IteratorClass::kM ? 0 : 1];
+    }
+    ir::Contraction of{own.left, own.right, {}, {}, {}};
+    of.classes.assign(region.nest->iterators.size(), ir::IteratorClass::kBatch);
+    for (std::size_t i = 0; i < numbers.size(); ++i) of.classes[static_cast<std::size_t>(numbers[i])] = own.classes[i];
+    for (const int axis : own.left_axes) of.left_axes.push_back(numbers[static_cast<std::size_t>(axis)]);
+    for (const int axis : own.right_axes) of.right_axes.push_back(numbers[static_cast<std::size_t>(axis)]);
+    return of;
+  }
+
+  static int add_iterator(StridedNest& nest, const TileIterator& iterator) {
+    std::string name = iterator.name;
+    while (find_iterator(nest, name) >= 0) name += "_";
+    nest.iterators.push_back({name, iterator.extent});
+    for (StridedAccess& access : nest.accesses) access.strides.emplace_back(0);
+    return static_cast<int>(nest.iterators.size()) - 1;
+  }
+
   static bool reads_any(const JoinedLoops& loops, const std::vector<const Expr*>& values) {
     return std::ranges::any_of(loops.inputs, [&](const Expr* input) { return contains(values, input); });
   }
@@ -148,19 +253,28 @@ class Builder {
     return same;
   }
 
+  // Of one m, one n and one k, and nothing else.
+  static bool is_matrix_product(const ScheduledOp& op) {
+    using Class = ir::IteratorClass;
+    return op.leaf->domain == Domain::kContraction && op.value->type().rank() == 2 && op.contraction->only(Class::kM) &&
+           op.contraction->only(Class::kN) && op.contraction->only(Class::kK);
+  }
+
   // What is in the way of computing them together; "": nothing.
   std::string obstacle() const {
     const ScheduledOp& last = alone(function_, ops_.back());
     if (last.is_call() || (last.leaf->domain != Domain::kOwn && !takes_tiles(last))) {
       return "the last op has no loops of its own and takes no tiles of rows";
     }
+    if (has_products() && last.leaf->domain != Domain::kOwn) return "behind a product no leaf takes tiles of rows";
     std::set<std::int64_t> lanes;
     if (last.leaf->domain == Domain::kOwn) lanes.insert(lanes_of(last));
     for (std::size_t i = 0; i + 1 < ops_.size(); ++i) {
       const ScheduledOp& member = alone(function_, ops_[i]);
-      if (member.is_call() || member.leaf->domain != Domain::kOwn) return "an op has no loops of its own";
+      const bool is_possible = !member.is_call() && (member.leaf->domain == Domain::kOwn || is_matrix_product(member));
+      if (!is_possible) return "an op has no loops of its own";
       const std::string name = member.value->op->name();
-      lanes.insert(lanes_of(member));
+      if (member.leaf->domain == Domain::kOwn) lanes.insert(lanes_of(member));
       if (!is_floating(member.value->type().dtype)) return name + " makes no floating numbers";
       if (members_.is_read_before_last(ops_[i])) return "what " + name + " makes is read before the last op";
       if (members_.may_be_overwritten_before_last(ops_[i])) return "what " + name + " reads may be overwritten before";
@@ -178,13 +292,14 @@ class Builder {
   bool place(ScheduledOp& region, JoinedLoops loops, bool has_loops) const {
     constexpr int kRows = 0;
     const std::string rows = loops.nest.iterators[kRows].name;
+    const int apart = has_products() ? loops.nest.result().target.back() : has_loops ? -1 : kRows;
     std::vector<Strides> strides;
     for (const Expr* input : loops.inputs) strides.push_back(view_of_value(*input).strides);
     if (!has_loops) {
       loops.nest.stages.pop_back();
       loops.made.pop_back();
     }
-    region.nest = strided_nest(loops.nest, strides, has_loops ? -1 : kRows);
+    region.nest = strided_nest(loops.nest, strides, apart);
     if (!region.nest) return false;
     region.inputs = std::move(loops.inputs);
     region.made = std::move(loops.made);
@@ -212,6 +327,9 @@ std::vector<const Expr*> leaving(const ScheduledFunction& function, const Schedu
 }
 
 int stage_of(const ScheduledOp& region, const Expr* value) {
+  for (const ProductStage& product : region.products) {
+    if (region.parts[product.part].value == value) return product.stage;
+  }
   return static_cast<int>(std::ranges::find(region.made, value) - region.made.begin());
 }
 

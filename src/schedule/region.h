@@ -19,14 +19,14 @@ struct NoRegion {
 
 // The region of these ops of a function, by their numbers, rising, with the default tree: the last op of all, which has
 // loops of its own or takes tiles of rows, and others with loops of their own, each of which a later one reads element
-// by element.
+// by element. Products may be among them where all else are maps of their rows and columns.
 std::variant<ScheduledOp, NoRegion> region_of(const ScheduledFunction& function, const std::vector<std::size_t>& ops,
                                               const machine::Machine& machine);
 
 // The values of a region's parts that something outside of it reads.
 std::vector<const ir::Expr*> leaving(const ScheduledFunction& function, const ScheduledOp& region);
 
-// The last stage of a value that the region makes.
+// The last stage of a value that the region makes, or of columns of it.
 int stage_of(const ScheduledOp& region, const ir::Expr* value);
 
 // Whether a region keeps a part's value in memory that others can read.

@@ -16,6 +16,14 @@
 
 namespace strata::schedule {
 
+// A stage of a region's nest that a leaf computes: what a part of the region makes that is a product, or columns of it.
+struct ProductStage {
+  int stage = 0;
+  std::size_t part = 0;     // of ScheduledOp::parts
+  ir::Contraction of;       // the part's, with the iterators of the region's nest
+  std::int64_t column = 0;  // of the product, where the stage's first one is
+};
+
 // An op, or a region of several ops that one tile tree computes: the last one of them, with the others as its parts.
 struct ScheduledOp {
   const ir::Expr* value = nullptr;
@@ -35,6 +43,7 @@ struct ScheduledOp {
   View view;                                   // of a view
   std::vector<View> operands;                  // how each lies in memory; none for calls
   std::vector<ScheduledOp> parts;         // of a region, in order: each op as it is by itself; the last is this one
+  std::vector<ProductStage> products;     // of a region: stages that leaves of its parts compute
   const ir::Expr* computed_in = nullptr;  // the op whose tree computes this one; nullptr: its own
 
   bool is_call() const { return leaf == nullptr; }  // its tree has barriers alone
@@ -77,12 +86,16 @@ std::int64_t block_unit(const ScheduledOp& op, int iterator);
 std::vector<cost::Scratch> scratch_of(const ScheduledOp& op, const TileNode& compute,
                                       std::span<const std::int64_t> extents, const machine::Machine& machine);
 
+// The part of a region that makes a product, with the iterators of the region.
+ScheduledOp product_part(const ScheduledOp& region, const ProductStage& product);
+
 // A buffer that holds this, in the innermost memory level that it fits.
 TileNode buffer_node(std::string_view name, const cost::Scratch& holds, const machine::Machine& machine);
 
 // The tree that it gives an op. Of a region: what its stages share outside, each stage beside those that run through
 // the same loops. Elements that later loops read again, and nothing outside of the region, are kept in a buffer, and
-// those that are read at once in lanes alone; `leaving`: the parts' values that others read.
+// those that are read at once in lanes alone; `leaving`: the parts' values that others read. Products come first in
+// each part of the columns, in blocks that the caches hold, and the other stages behind them while their tile is there.
 TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine,
                       const std::vector<const ir::Expr*>& leaving = {});
 

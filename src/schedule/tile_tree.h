@@ -45,7 +45,7 @@ struct TileNode {
   std::vector<std::string> with = {};  // kCompute: the names of the buffers that the leaf works in, as it lists them
 
   const cost::Leaf* leaf = nullptr;  // kCompute
-  int stage = -1;                    // of an op's own loops: which one
+  int stage = -1;                    // of an op's own loops, or of a product in a region: which one
   bool in_lanes = false;             // of a stage: its elements are kept nowhere, the same loops read them
   std::int64_t rows = 0;             // of an attention's product: of its register tile
   std::int64_t panels = 1;           // of a product: vectors of the right operand side by side
@@ -71,6 +71,9 @@ const TileNode* divided_inside(const TileNode& node);
 
 // The barrier that a tree begins with; nullptr: it begins with something else.
 const TileNode* first_barrier(const TileTree& tree);
+
+// Whether a node computes a stage of the nest by loops, not by a leaf.
+bool is_own_stage(const TileNode& node);
 
 // The node that computes a stage; nullptr: none does.
 const TileNode* find_stage(const std::vector<TileNode>& nodes, int stage);

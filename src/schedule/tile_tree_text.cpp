@@ -15,7 +15,7 @@ std::string list_text(const std::vector<TileNode>& nodes, const TileTree& tree, 
                       int indent);
 
 std::string compute_text(const TileNode& node) {
-  if (node.stage >= 0) {
+  if (is_own_stage(node)) {
     return "stage " + std::to_string(node.stage) +
            (node.in_lanes         ? " in lanes"
             : node.buffer.empty() ? ""
@@ -30,6 +30,8 @@ std::string compute_text(const TileNode& node) {
     text += " ahead " + std::to_string(node.stream.ahead_bytes) + " locality " + std::to_string(node.stream.locality);
   }
   for (std::size_t i = 0; i < node.with.size(); ++i) text += (i == 0 ? " with " : ", ") + node.with[i];
+  if (node.stage >= 0) text += " for stage " + std::to_string(node.stage);
+  if (!node.buffer.empty()) text += " into " + node.buffer;
   return text;
 }
 
@@ -196,8 +198,7 @@ class Parser {
   TileNode stage() {
     TileNode node;
     node.leaf = &cost::leaf("loops");
-    node.stage = static_cast<int>(std::min<std::int64_t>(in_.integer("a stage's number"), 1 << 20));
-    if (node.stage < 0) in_.fail("a stage's number is negative", "count from 0");
+    node.stage = stage_number();
     if (in_.accept_word("into")) {
       node.buffer = in_.identifier("a buffer's name");
     } else if (in_.accept_word("in")) {
@@ -205,6 +206,12 @@ class Parser {
       node.in_lanes = true;
     }
     return node;
+  }
+
+  int stage_number() {
+    const std::int64_t number = in_.integer("a stage's number");
+    if (number < 0) in_.fail("a stage's number is negative", "count from 0");
+    return static_cast<int>(std::min<std::int64_t>(number, 1 << 20));
   }
 
   TileNode leaf() {
@@ -228,6 +235,11 @@ class Parser {
         node.with.push_back(in_.identifier("a buffer's name"));
       } while (in_.accept(","));
     }
+    if (in_.accept_word("for")) {
+      in_.expect_word("stage");
+      node.stage = stage_number();
+      if (in_.accept_word("into")) node.buffer = in_.identifier("a buffer's name");
+    }
     return node;
   }
 
@@ -246,6 +258,10 @@ const TileNode* divided_inside(const TileNode& node) {
 
 const TileNode* first_barrier(const TileTree& tree) {
   return !tree.body.empty() && tree.body[0].kind == Kind::kBarrier ? tree.body.data() : nullptr;
+}
+
+bool is_own_stage(const TileNode& node) {
+  return node.kind == Kind::kCompute && node.stage >= 0 && node.leaf->domain == cost::Leaf::Domain::kOwn;
 }
 
 const TileNode* find_stage(const std::vector<TileNode>& nodes, int stage) {

@@ -9,6 +9,7 @@
 
 #include "base/ranges.h"
 #include "schedule/attention_tree.h"
+#include "schedule/products_tree.h"
 #include "schedule/region.h"
 
 namespace strata::schedule {
@@ -113,7 +114,8 @@ class Verifier {
       case Kind::kBuffer:
         return visit_buffer(node);
       case Kind::kCompute:
-        return node.stage >= 0 ? visit_stage(node) : visit_leaf(node);
+        if (node.stage < 0) return visit_leaf(node);
+        return is_own_stage(node) ? visit_stage(node) : visit_product(node);
     }
   }
 
@@ -133,10 +135,10 @@ class Verifier {
     return found == buffers_.end() ? nullptr : &*found;
   }
 
-  // What a leaf works in holds at least what it needs where it stands.
-  void check_scratch(const TileNode& node) const {
+  // What a leaf of an op works in holds at least what it needs where it stands.
+  void check_scratch(const ScheduledOp& op, const TileNode& node) const {
     const std::string leaf = "leaf " + std::string(node.leaf->name);
-    const std::vector<cost::Scratch> needs = scratch_of(op_, node, extents(), machine_);
+    const std::vector<cost::Scratch> needs = scratch_of(op, node, extents(), machine_);
     if (needs.size() < node.with.size()) {
       fail(leaf + (needs.empty() ? " works in no buffer" : " works in " + std::to_string(needs.size()) + " buffers"));
     }
@@ -197,10 +199,12 @@ class Verifier {
   }
 
   bool is_reduced(int iterator) const {
-    if (op_.attention) return iterator == op_.attention->key || iterator == op_.attention->inner;
-    if (op_.contraction) {
-      return op_.contraction->classes[static_cast<std::size_t>(iterator)] == ir::IteratorClass::kK;
+    const auto i = static_cast<std::size_t>(iterator);
+    for (const ProductStage& product : op_.products) {
+      if (product.of.classes[i] == ir::IteratorClass::kK) return true;
     }
+    if (op_.attention) return iterator == op_.attention->key || iterator == op_.attention->inner;
+    if (op_.contraction) return op_.contraction->classes[i] == ir::IteratorClass::kK;
     return op_.nest && std::ranges::any_of(op_.nest->stages,
                                            [&](const ir::Stage& stage) { return !contains(stage.target, iterator); });
   }
@@ -244,7 +248,7 @@ class Verifier {
   void check_vector(const TileNode& node, std::int64_t grain) const {
     const std::string loop = "vector " + name(node.iterator);
     for (const TileNode& inner : node.body) {
-      if (inner.kind != Kind::kCompute || inner.stage < 0) fail(loop + " is around more than stages");
+      if (!is_own_stage(inner)) fail(loop + " is around more than stages");
       if (inner.stage >= static_cast<int>(stages())) fail("there is no such stage");
       const ir::Stage& of = stage(inner.stage);
       const bool is_in_blocks = std::ranges::any_of(
@@ -284,7 +288,7 @@ class Verifier {
       if (before[s] || !then[s]) continue;
       const TileNode& one = *writers[s].node;
       const TileNode& other = *writers_[s].node;
-      if (one.in_lanes != other.in_lanes || one.buffer != other.buffer) {
+      if (one.in_lanes != other.in_lanes || one.buffer.empty() != other.buffer.empty()) {
         fail(loop + ": the two cases keep stage " + std::to_string(s) + " in different places");
       }
     }
@@ -307,6 +311,40 @@ class Verifier {
     mark(static_cast<std::size_t>(node.stage));
     writers_[static_cast<std::size_t>(node.stage)] = {&node, owner_, barriers_};
     if (of.combiner == ir::Combiner::kNone) values_.push_back(node.stage);
+  }
+
+  // A product of a tile of rows and columns, in blocks of what it sums along, into the tile's buffer or to its place in
+  // memory.
+  void visit_product(const TileNode& node) {
+    const std::string leaf = "leaf " + std::string(node.leaf->name);
+    const auto product = std::ranges::find(op_.products, node.stage, &ProductStage::stage);
+    if (product == op_.products.end()) fail(leaf + " computes no stage " + std::to_string(node.stage));
+    const ScheduledOp part = product_part(op_, *product);
+    if (node.leaf != part.leaf && node.leaf->name != part.leaf->few)
+      fail(leaf + " does not make stage " + std::to_string(node.stage));
+    check_blocks(part, *node.leaf);
+    check_scratch(part, node);
+    check_keeping(node);
+    check_product_tile(node, *product);
+    mark(static_cast<std::size_t>(node.stage));
+    writers_[static_cast<std::size_t>(node.stage)] = {&node, owner_, barriers_};
+  }
+
+  // The buffer holds the rows and columns of one call, for all blocks of what is summed; no other loop repeats it.
+  void check_product_tile(const TileNode& node, const ProductStage& product) const {
+    const std::string what = "the product of stage " + std::to_string(product.stage);
+    const Buffer* const buffer = node.buffer.empty() ? nullptr : find_buffer(node.buffer);
+    for (std::size_t i = 0; i < cuts_.size(); ++i) {
+      const ir::IteratorClass of = product.of.classes[i];
+      const std::string iterator = name(static_cast<int>(i));
+      if (of == ir::IteratorClass::kBatch && cuts_[i].step != 0)
+        fail(what + " is computed again for every " + iterator);
+      if (buffer == nullptr) continue;
+      const bool is_summed = of == ir::IteratorClass::kK;
+      if (is_summed && buffer->cuts[i].step != 0) fail(what + " has its sums in a buffer of one block of " + iterator);
+      if (!is_summed && buffer->cuts[i].step != cuts_[i].step)
+        fail(what + " is for another part of " + iterator + " than " + node.buffer + " holds");
+    }
   }
 
   void check_keeping(const TileNode& node) const {
@@ -368,11 +406,11 @@ class Verifier {
 
   void visit_leaf(const TileNode& node) {
     if (!has_leaf()) fail("leaf " + std::string(node.leaf->name) + " among the op's own loops");
-    if (op_.contraction) check_blocks(*node.leaf);
+    if (op_.contraction) check_blocks(op_, *node.leaf);
     if (op_.leaf->loop.takes_row_tiles) check_rows();
     if (op_.nest) check_tile(node);
     if (op_.attention) check_part(node);
-    check_scratch(node);
+    check_scratch(op_, node);
     mark(stages() + part_of(node));
   }
 
@@ -443,29 +481,36 @@ class Verifier {
   }
 
   // A leaf that takes no blocks gets all of m and k; units are whole row tiles, panels, and groups along k.
-  void check_blocks(const cost::Leaf& leaf) const {
-    const ir::Contraction& of = *op_.contraction;
-    const auto& right = op_.value->arguments[static_cast<std::size_t>(of.right)]->type().layout;
+  void check_blocks(const ScheduledOp& op, const cost::Leaf& leaf) const {
+    const ir::Contraction& of = *op.contraction;
     for (std::size_t i = 0; i < cuts_.size(); ++i) {
       if (cuts_[i].step == 0) continue;
       const int iterator = static_cast<int>(i);
       const bool is_n = of.classes[i] == ir::IteratorClass::kN;
       if (!is_n && !leaf.takes_blocks) fail("leaf " + std::string(leaf.name) + " takes no blocks of " + name(iterator));
-      const std::int64_t unit = is_n ? right.packs.at(0).lanes : block_unit(op_, iterator);
+      const std::int64_t unit = is_n ? panel_lanes(op) : block_unit(op, iterator);
       check_multiple(iterator, cuts_[i].step, unit);
     }
   }
 
   // Of a contraction the block of the left operand is what stays, of an attention that of the keys.
   void check_level(const TileNode& node) const {
-    if (!op_.contraction && !op_.attention) return;
-    const int stays = op_.contraction ? op_.contraction->left : op_.attention->keys;
-    const ir::TensorType& type = op_.value->arguments[static_cast<std::size_t>(stays)]->type();
+    const TileNode* const last = last_compute(node);
+    const auto product = std::ranges::find(op_.products, last == nullptr ? -1 : last->stage, &ProductStage::stage);
+    if (product != op_.products.end()) {
+      check_block(*op_.parts[product->part].value, product->of.left, product->of.left_axes, node.level);
+    } else if (op_.contraction) {
+      check_block(*op_.value, op_.contraction->left, op_.contraction->left_axes, node.level);
+    } else if (op_.attention) {
+      check_block(*op_.value, op_.attention->keys, {op_.attention->key, op_.attention->inner}, node.level);
+    }
+  }
+
+  void check_block(const ir::Expr& value, int operand, const std::vector<int>& axes, int level) const {
+    const ir::TensorType& type = value.arguments[static_cast<std::size_t>(operand)]->type();
     std::int64_t bytes = static_cast<std::int64_t>(dtype_size(type.dtype));
-    const std::vector<int> axes =
-        op_.contraction ? op_.contraction->left_axes : std::vector{op_.attention->key, op_.attention->inner};
     for (const int iterator : axes) bytes *= extents()[static_cast<std::size_t>(iterator)];
-    check_capacity(bytes, node.level, "block");
+    check_capacity(bytes, level, "block");
   }
 
   void check_capacity(std::int64_t bytes, int at, const std::string& what) const {

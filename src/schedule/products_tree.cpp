@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/products_tree.h"
+
+#include <algorithm>
+
+#include "base/ranges.h"
+#include "machine/cost.h"
+
+namespace strata::schedule {
+namespace {
+
+using Kind = TileNode::Kind;
+using Nodes = std::vector<TileNode>;
+
+TileNode cut(Kind kind, int iterator, std::int64_t step, Nodes body) {
+  TileNode node{.kind = kind, .iterator = iterator, .step = step};
+  node.body = std::move(body);
+  return node;
+}
+
+// A product as its own tree has it: inside of a thread's share of the columns, for few rows or for all.
+struct Inside {
+  std::int64_t rows = 0;  // of a block; 0: all
+  Nodes nodes;
+};
+
+Inside inside(const Nodes& share, int m) {
+  const bool is_cut = share.size() == 1 && share[0].kind == Kind::kSerial && share[0].iterator == m;
+  return is_cut ? Inside{share[0].step, share[0].body} : Inside{0, share};
+}
+
+class ProductsTree {
+ public:
+  ProductsTree(const ScheduledOp& region, const machine::Machine& machine, const std::vector<const ir::Expr*>& leaving)
+      : region_(region),
+        nest_(*region.nest),
+        machine_(machine),
+        leaving_(leaving),
+        m_(nest_.result().target[0]),
+        n_(nest_.result().target[1]) {
+    for (const ProductStage& product : region.products) group_ = std::max(group_, share(product).step);
+  }
+
+  TileTree run() const {
+    TileTree tree;
+    for (const ir::Iterator& iterator : nest_.iterators) tree.iterators.push_back({iterator.name, iterator.extent});
+    tree.body = {cut(Kind::kParallel, n_, group_, by_row_count())};
+    return tree;
+  }
+
+ private:
+  const ScheduledOp& part(const ProductStage& product) const { return region_.parts[product.part]; }
+  const TileNode& share(const ProductStage& product) const { return part(product).tree.body[0]; }
+
+  const TileNode* when(const ProductStage& product) const {
+    const Nodes& body = share(product).body;
+    return body.size() == 1 && body[0].kind == Kind::kWhen ? body.data() : nullptr;
+  }
+
+  Nodes by_row_count() const {
+    const TileNode* const first = when(region_.products[0]);
+    if (first == nullptr) return rows([&](const ProductStage& product) -> const Nodes& { return share(product).body; });
+    TileNode node = cut(Kind::kWhen, m_, first->step, rows([&](const ProductStage& product) -> const Nodes& {
+                          const TileNode* const few = when(product);
+                          return few == nullptr ? share(product).body : few->body;
+                        }));
+    node.otherwise = rows([&](const ProductStage& product) -> const Nodes& {
+      const TileNode* const few = when(product);
+      return few == nullptr ? share(product).body : few->otherwise;
+    });
+    for (TileNode& other : node.otherwise) rename(other, "_");
+    return {std::move(node)};
+  }
+
+  // Buffers of the other case have names of their own.
+  static void rename(TileNode& node, const std::string& suffix) {
+    if (!node.buffer.empty()) node.buffer += suffix;
+    for (std::string& name : node.with) name += suffix;
+    for (TileNode& inner : node.body) rename(inner, suffix);
+  }
+
+  // Blocks of rows, of which each part of the columns is finished before the next one.
+  Nodes rows(const auto& nodes_of) const {
+    std::vector<Inside> all;
+    std::int64_t block = 0;
+    for (const ProductStage& product : region_.products) {
+      const ir::Contraction& own = *part(product).contraction;
+      all.push_back(inside(nodes_of(product), *own.only(ir::IteratorClass::kM)));
+      if (all.back().rows != 0) block = block == 0 ? all.back().rows : std::min(block, all.back().rows);
+    }
+    const std::int64_t most = nest_.iterators[static_cast<std::size_t>(m_)].extent.max();
+    const std::int64_t block_rows = block == 0 ? most : std::min(block, most);
+    const std::int64_t columns = columns_of(block_rows);
+    Nodes nodes;
+    for (const ProductStage& product : region_.products) {
+      if (is_inside(product)) nodes.push_back(tile(product.stage, block_rows * columns));
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) add_product(region_.products[i], std::move(all[i].nodes), nodes);
+    nodes.push_back(maps());
+    nodes = {cut(Kind::kSerial, n_, columns, std::move(nodes))};
+    return block == 0 ? nodes : Nodes{cut(Kind::kSerial, m_, block, std::move(nodes))};
+  }
+
+  // As many columns as let the tiles fill a quarter of the level that keeps a block, in whole groups of panels.
+  std::int64_t columns_of(std::int64_t rows) const {
+    constexpr std::int64_t kShare = 4;
+    std::int64_t level = 0;
+    while (level + 2 < std::ssize(machine_.memory) &&
+           machine_.memory[static_cast<std::size_t>(level) + 1].shared_by == 1) {
+      ++level;
+    }
+    const std::int64_t row_bytes = static_cast<std::int64_t>(sizeof(float)) * std::ssize(region_.products);
+    const std::int64_t fit =
+        machine_.memory[static_cast<std::size_t>(level)].capacity_bytes / kShare / row_bytes / rows;
+    const std::int64_t all = nest_.iterators[static_cast<std::size_t>(n_)].extent.max();
+    const std::int64_t groups = std::min(fit, all + group_ - 1) / group_;
+    return std::max<std::int64_t>(groups, 1) * group_;
+  }
+
+  bool is_inside(const ir::Expr* value) const { return value == nullptr || !contains(leaving_, value); }
+  bool is_inside(const ProductStage& product) const { return is_inside(part(product).value); }
+
+  static std::string name(int stage) { return "tile" + std::to_string(stage); }
+
+  TileNode tile(int stage, std::int64_t elements) const {
+    return buffer_node(name(stage), {DType::kF32, elements}, machine_);
+  }
+
+  // The nodes of a product's own tree, of which the iterators and buffers are the region's.
+  void add_product(const ProductStage& product, Nodes own, Nodes& nodes) const {
+    for (TileNode& node : own) {
+      adopt(product, node);
+      nodes.push_back(std::move(node));
+    }
+  }
+
+  void adopt(const ProductStage& product, TileNode& node) const {
+    const std::string suffix = std::to_string(product.stage);
+    if (node.iterator >= 0) node.iterator = number_of(product, node.iterator);
+    if (node.kind == Kind::kBuffer) node.buffer += suffix;
+    for (std::string& buffer : node.with) buffer += suffix;
+    if (node.kind == Kind::kCompute) {
+      node.stage = product.stage;
+      if (is_inside(product)) node.buffer = name(product.stage);
+    }
+    for (TileNode& inner : node.body) adopt(product, inner);
+  }
+
+  int number_of(const ProductStage& product, int own) const {
+    using Class = ir::IteratorClass;
+    const Class of = part(product).contraction->classes[static_cast<std::size_t>(own)];
+    return of == Class::kM ? m_ : of == Class::kN ? n_ : *product.of.only(Class::kK);
+  }
+
+  // All other stages, together in lanes.
+  TileNode maps() const {
+    Nodes nodes;
+    std::int64_t lanes = own_lanes();
+    for (int stage = 0; stage < std::ssize(nest_.stages); ++stage) {
+      if (std::ranges::count(region_.products, stage, &ProductStage::stage) > 0) continue;
+      TileNode node;
+      node.leaf = &cost::leaf("loops");
+      node.stage = stage;
+      const ir::Expr* const value = region_.made[static_cast<std::size_t>(stage)];
+      node.in_lanes = stage + 1 != std::ssize(nest_.stages) && is_inside(value);
+      if (!can_run_in_lanes(nest_, stage, n_, lanes)) lanes = 1;
+      nodes.push_back(std::move(node));
+    }
+    return cut(Kind::kSerial, m_, 1, {cut(Kind::kVector, n_, lanes, std::move(nodes))});
+  }
+
+  std::int64_t own_lanes() const {
+    const auto own = std::ranges::find_if(
+        region_.parts, [](const ScheduledOp& part) { return part.leaf->domain == cost::Leaf::Domain::kOwn; });
+    std::vector<ir::TensorType> types;
+    for (const ir::Expr* argument : own->value->arguments) types.push_back(argument->type());
+    return cost::loop_lanes(types);
+  }
+
+  const ScheduledOp& region_;
+  const StridedNest& nest_;
+  const machine::Machine& machine_;
+  const std::vector<const ir::Expr*>& leaving_;
+  const int m_, n_;
+  std::int64_t group_ = 1;  // columns that a thread's share is a multiple of
+};
+
+}  // namespace
+
+TileTree products_tree(const ScheduledOp& region, const machine::Machine& machine,
+                       const std::vector<const ir::Expr*>& leaving) {
+  return ProductsTree(region, machine, leaving).run();
+}
+
+std::int64_t panel_lanes(const ScheduledOp& product) {
+  const ir::Contraction& of = *product.contraction;
+  return product.value->arguments[static_cast<std::size_t>(of.right)]->type().layout.packs.at(0).lanes;
+}
+
+ScheduledOp product_part(const ScheduledOp& region, const ProductStage& product) {
+  ScheduledOp part = region.parts[product.part];
+  part.contraction = product.of;
+  part.tree = {region.tree.iterators, {}};
+  return part;
+}
+
+}  // namespace strata::schedule

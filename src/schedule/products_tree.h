@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "machine/machine.h"
+#include "schedule/schedule.h"
+
+namespace strata::schedule {
+
+// The tree of a region with products and maps of their elements. The columns are divided among the threads; a block of
+// rows is done in parts of the columns: the products of a part, each as in its own tree, into tiles that the level
+// holds which keeps their blocks, and then the maps, while the tiles are there.
+//
+//   parallel n by 64 {
+//     serial m by 288 {
+//       serial n by 256 {
+//         buffer tile0: f32[73728] in L2
+//         serial k by 512 in L2 {
+//           leaf tile panels 4 for stage 0 into tile0
+//         }
+//         serial m by 1 {
+//           vector n by 16 {
+//             stage 1
+//           }
+//         }
+//       }
+//     }
+//   }
+//
+// `leaving`: values that others read, which are kept in memory. A tree that no region can have, where the products' own
+// trees don't go together, is for the verifier to refuse.
+TileTree products_tree(const ScheduledOp& region, const machine::Machine& machine,
+                       const std::vector<const ir::Expr*>& leaving);
+
+// The lanes of a product's panels.
+std::int64_t panel_lanes(const ScheduledOp& product);
+
+}  // namespace strata::schedule
