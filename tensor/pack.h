@@ -86,21 +86,25 @@ STRATA_INLINE void pack_tile(const T* x, std::int64_t ldx, std::int64_t rows, st
   });
 }
 
-// x row-major [m][k] with leading dimension ldx into A<MR@m>: [ceil(m/MR)][k][MR].
+// x row-major [m][k] with leading dimension ldx into A<MR@m>: [ceil(m/MR)][k][MR]. Of rows of `all` elements, k of them
+// whose place in the first tile is `out`.
 template <int L, int MR>
-STRATA_NOINLINE void pack_rows(const float* x, std::int64_t ldx, std::int64_t m, std::int64_t k, float* out) {
-  for (; m > 0; m -= MR, x += MR * ldx, out += MR * k) pack_tile<L, MR>(x, ldx, m, k, out);
+STRATA_NOINLINE void pack_rows(const float* x, std::int64_t ldx, std::int64_t m, std::int64_t k, std::int64_t all,
+                               float* out) {
+  for (; m > 0; m -= MR, x += MR * ldx, out += MR * all) pack_tile<L, MR>(x, ldx, m, k, out);
 }
 
-// x row-major [m][k] into A<MR@m,2@k>: [ceil(m/MR)][ceil(k/2)][MR][2].
+// x row-major [m][k] into A<MR@m,2@k>: [ceil(m/MR)][ceil(k/2)][MR][2]. The same of a part of the rows, which begins
+// with a pair and ends with one, or at their end.
 template <int L, int MR>
-STRATA_NOINLINE void pack_rows_pairs(const bf16* x, std::int64_t ldx, std::int64_t m, std::int64_t k, bf16* out) {
-  for (; m > 0; m -= MR, x += MR * ldx) {
+STRATA_NOINLINE void pack_rows_pairs(const bf16* x, std::int64_t ldx, std::int64_t m, std::int64_t k, std::int64_t all,
+                                     bf16* out) {
+  for (; m > 0; m -= MR, x += MR * ldx, out += div_up(all, 2) * MR * 2) {
     pack_tile<L, MR>(x, ldx, m, k / 2, out);
-    out += k / 2 * MR * 2;
-    for (int r = 0; k % 2 != 0 && r < MR; ++r, out += 2) {
-      out[0] = r < m ? x[r * ldx + k - 1] : bf16(0.0f);
-      out[1] = bf16(0.0f);
+    bf16* last = out + k / 2 * MR * 2;
+    for (int r = 0; k % 2 != 0 && r < MR; ++r, last += 2) {
+      last[0] = r < m ? x[r * ldx + k - 1] : bf16(0.0f);
+      last[1] = bf16(0.0f);
     }
   }
 }

@@ -309,9 +309,9 @@ void bench_pack(std::int64_t m, std::int64_t k, int rounds) {
   std::vector<Candidate> list;
   list.push_back({"copy", 8 * elements,
                   [&] { std::memcpy(copy.data(), x.data(), static_cast<std::size_t>(m * k) * sizeof(float)); }});
-  list.push_back({"f32", 8 * elements, [&] { pack_rows<kLanes, kRows>(x.data(), k, m, k, rows.data()); }});
+  list.push_back({"f32", 8 * elements, [&] { pack_rows<kLanes, kRows>(x.data(), k, m, k, k, rows.data()); }});
   list.push_back(
-      {"bf16 pairs", 4 * elements, [&] { pack_rows_pairs<kLanes, kRows>(halves.data(), k, m, k, pairs.data()); }});
+      {"bf16 pairs", 4 * elements, [&] { pack_rows_pairs<kLanes, kRows>(halves.data(), k, m, k, k, pairs.data()); }});
   char title[64];
   std::snprintf(title, sizeof(title), "pack %ld x %ld into tiles of 6 rows", static_cast<long>(m),
                 static_cast<long>(k));

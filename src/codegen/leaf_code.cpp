@@ -85,6 +85,11 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   if (first == "begin") return own.begin;
   if (first == "end") return own.end;
   if (first == "count") return own.end + " - " + own.begin;
+  if (first == "first" || first == "columns") {
+    if (op_.columns < 0) return first == "first" ? "0" : cpp_size(op_.value->arguments[0]->type().shape.back());
+    const RangeCode& columns = place.ranges[static_cast<std::size_t>(op_.columns)];
+    return first == "first" ? columns.begin : columns.end + " - " + columns.begin;
+  }
   if (first == "tile") {
     return "tensor::QueryTile{" + range(op_.attention->token, place) + ", " + range(op_.attention->head, place) + "}";
   }
@@ -146,7 +151,8 @@ std::string LeafCode::stride(const TensorType& type, int operand) const {
 std::string LeafCode::rows(const TensorType& type, int operand, const LeafPlace& place) const {
   if (operand == 0 && !tile_.first.empty()) return tile_.first;
   const std::string& begin = place.ranges[static_cast<std::size_t>(op_.rows)].begin;
-  return operands_[static_cast<std::size_t>(operand)] + " + " + begin + " * " + stride(type, operand);
+  const std::string row = operands_[static_cast<std::size_t>(operand)] + " + " + begin + " * " + stride(type, operand);
+  return op_.columns < 0 ? row : row + " + " + place.ranges[static_cast<std::size_t>(op_.columns)].begin;
 }
 
 std::string LeafCode::run(const TensorType& type, bool is_inner) const {

@@ -36,7 +36,7 @@ std::string buffer_name(const std::string& buffer);
 //   {out.row}              elements between neighbouring rows of the result
 //   {0.dim.1} {0.max.1}    size of an axis, and its upper bound; {out.dim.0}
 //   {0.stride}             elements between the neighbours of its outermost axis
-//   {0.rows}               pointer to the first row that the leaf's own loop stands at
+//   {0.rows}               pointer to the first row, and column, that the leaf stands at
 //   {0.type} {0.encoding}  element type, and type of its encoding
 //   {0.lanes} {0.layout}   lanes of its first pack (the machine's where it has none), and its tensor::BLayout
 //   {0.own_lanes}          the same, 1 where it has none
@@ -47,6 +47,7 @@ std::string buffer_name(const std::string& buffer);
 //   {m} {n} {k}            extents of a contraction's iterators; {m.range}: their tensor::Range here, {n.panels}: the
 //                          first panel and the one behind the last
 //   {begin} {end} {count}  range of the leaf's own loop
+//   {first} {columns}      the first of the columns of its tile of rows, and how many they are
 //   {key.range} {key.most} of an attention: the block of keys, a tensor::Range, and how many these are at most
 //   {token.range}          its tile's tokens
 //   {tile} {kv_head}       its tile of queries, a tensor::QueryTile, and the head of keys and values that these share

@@ -370,11 +370,11 @@ TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine,
                       const std::vector<const ir::Expr*>& leaving) {
   TileNode compute;
   compute.leaf = op.leaf;
+  if (!op.products.empty()) return products_tree(op, machine, leaving);
   switch (op.leaf->domain) {
     case Domain::kView:
       return {};
     case Domain::kOwn:
-      if (!op.products.empty()) return products_tree(op, machine, leaving);
       return OwnLoops(op, own_lanes(op), machine, leaving).run();
     case Domain::kContraction:
       return ContractionTree(op, machine).run();

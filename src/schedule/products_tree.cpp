@@ -90,20 +90,25 @@ class ProductsTree {
     }
     const std::int64_t most = nest_.iterators[static_cast<std::size_t>(m_)].extent.max();
     const std::int64_t block_rows = block == 0 ? most : std::min(block, most);
-    const std::int64_t columns = columns_of(block_rows);
+    const std::int64_t columns = columns_of(block_rows, all);
     Nodes nodes;
     for (const ProductStage& product : region_.products) {
       if (is_inside(product)) nodes.push_back(tile(product.stage, block_rows * columns));
     }
     for (std::size_t i = 0; i < all.size(); ++i) add_product(region_.products[i], std::move(all[i].nodes), nodes);
-    nodes.push_back(maps());
+    nodes.push_back(behind(columns));
     nodes = {cut(Kind::kSerial, n_, columns, std::move(nodes))};
     return block == 0 ? nodes : Nodes{cut(Kind::kSerial, m_, block, std::move(nodes))};
   }
 
-  // As many columns as let the tiles fill a quarter of the level that keeps a block, in whole groups of panels.
-  std::int64_t columns_of(std::int64_t rows) const {
-    constexpr std::int64_t kShare = 4;
+  // As many columns as let the tiles fill a small part of the level that keeps a block, in whole groups of panels.
+  // Where a product sums in several blocks it takes all columns: for every part it would read these blocks again.
+  std::int64_t columns_of(std::int64_t rows, const std::vector<Inside>& products) const {
+    constexpr std::int64_t kShare = 16;
+    const std::int64_t all = nest_.iterators[static_cast<std::size_t>(n_)].extent.max();
+    for (std::size_t i = 0; i < products.size(); ++i) {
+      if (sums_in_blocks(region_.products[i], products[i])) return all;
+    }
     std::int64_t level = 0;
     while (level + 2 < std::ssize(machine_.memory) &&
            machine_.memory[static_cast<std::size_t>(level) + 1].shared_by == 1) {
@@ -112,9 +117,14 @@ class ProductsTree {
     const std::int64_t row_bytes = static_cast<std::int64_t>(sizeof(float)) * std::ssize(region_.products);
     const std::int64_t fit =
         machine_.memory[static_cast<std::size_t>(level)].capacity_bytes / kShare / row_bytes / rows;
-    const std::int64_t all = nest_.iterators[static_cast<std::size_t>(n_)].extent.max();
     const std::int64_t groups = std::min(fit, all + group_ - 1) / group_;
     return std::max<std::int64_t>(groups, 1) * group_;
+  }
+
+  bool sums_in_blocks(const ProductStage& product, const Inside& own) const {
+    const int k = *part(product).contraction->only(ir::IteratorClass::kK);
+    const auto extent = part(product).tree.iterators[static_cast<std::size_t>(k)].extent.max();
+    return own.nodes[0].kind == Kind::kSerial && own.nodes[0].iterator == k && own.nodes[0].step < extent;
   }
 
   bool is_inside(const ir::Expr* value) const { return value == nullptr || !contains(leaving_, value); }
@@ -152,6 +162,25 @@ class ProductsTree {
     return of == Class::kM ? m_ : of == Class::kN ? n_ : *product.of.only(Class::kK);
   }
 
+  // What follows the products of a tile: the maps, and tiles of rows of what they make for a leaf.
+  TileNode behind(std::int64_t columns) const {
+    if (!takes_rows()) return maps();
+    const int last = static_cast<int>(nest_.stages.size()) - 1;
+    const std::int64_t rows = region_.value->type().layout.lanes(0);
+    Nodes nodes;
+    if (is_inside(region_.made.back())) {
+      const DType dtype = region_.made.back()->type().dtype;
+      nodes.push_back(buffer_node(name(last), {dtype, rows * columns}, machine_));
+    }
+    nodes.push_back(maps());
+    TileNode leaf;
+    leaf.leaf = region_.leaf;
+    nodes.push_back(std::move(leaf));
+    return cut(Kind::kSerial, m_, rows, std::move(nodes));
+  }
+
+  bool takes_rows() const { return region_.leaf->domain == cost::Leaf::Domain::kLoop; }
+
   // All other stages, together in lanes.
   TileNode maps() const {
     Nodes nodes;
@@ -162,7 +191,9 @@ class ProductsTree {
       node.leaf = &cost::leaf("loops");
       node.stage = stage;
       const ir::Expr* const value = region_.made[static_cast<std::size_t>(stage)];
-      node.in_lanes = stage + 1 != std::ssize(nest_.stages) && is_inside(value);
+      const bool is_last = stage + 1 == std::ssize(nest_.stages);
+      node.in_lanes = !is_last && is_inside(value);
+      if (is_last && takes_rows() && is_inside(value)) node.buffer = name(stage);
       if (!can_run_in_lanes(nest_, stage, n_, lanes)) lanes = 1;
       nodes.push_back(std::move(node));
     }

@@ -163,7 +163,12 @@ class Builder {
           std::ranges::find_if(loops.inputs, [&](const Expr* input) { return column(part, *input).has_value(); });
       if (read == loops.inputs.end()) return true;
       const Expr& value = **read;
-      auto more = joined(loops, loops_of_leaf(value), same_tensors(value));
+      std::vector<const Expr*> same;
+      for (const Expr* input : loops.inputs) {
+        const bool is_same = column(part, *input) == column(part, value) && input->type().shape == value.type().shape;
+        if (is_same) same.push_back(input);
+      }
+      auto more = joined(loops, loops_of_leaf(value), same);
       if (!more) return false;
       loops = std::move(*more);
     }
@@ -173,18 +178,26 @@ class Builder {
   std::optional<std::int64_t> column(const Expr& product, const Expr& value) const {
     const std::vector<const Expr*> all = same_tensors(product);
     if (contains(all, &value)) return 0;
-    const std::size_t op = number_of(function_, &value);
-    const bool is_view = op < function_.ops.size() && !function_.ops[op].is_call() && function_.ops[op].is_view();
-    if (!is_view || !contains(all, value.arguments[0])) return std::nullopt;
-    const View& view = function_.ops[op].view;
-    const ir::Dim& columns = product.type().shape.back();
-    const bool is_stretch = view.strides == row_major_strides(product.type().shape) && columns.is_constant() &&
-                            value.type().shape.back().is_constant() && view.offset < columns.max();
-    if (!is_stretch || !(value.type().shape[0] == product.type().shape[0])) return std::nullopt;
-    const std::int64_t end = view.offset + value.type().shape.back().max();
+    const ir::Shape& whole = product.type().shape;
+    const ir::Shape& part = value.type().shape;
+    std::int64_t begin = 0;
+    for (const Expr* of = &value; !contains(all, of); of = of->arguments[0]) {
+      const std::size_t op = number_of(function_, of);
+      const bool is_view = op < function_.ops.size() && !function_.ops[op].is_call() && function_.ops[op].is_view();
+      if (!is_view || !has_rows_of(whole, function_.ops[op].view.strides)) return std::nullopt;
+      begin += function_.ops[op].view.offset;
+    }
+    const bool is_stretch = part.size() == 2 && part[0] == whole[0] && part[1].is_constant() && whole[1].is_constant();
+    if (!is_stretch || begin + part[1].max() > whole[1].max()) return std::nullopt;
+    const std::int64_t end = begin + part[1].max();
     const std::int64_t lanes = panel_lanes(alone(function_, number_of(function_, &product)));
-    const bool are_panels = view.offset % lanes == 0 && (end % lanes == 0 || end == columns.max());
-    return are_panels ? std::optional(view.offset) : std::nullopt;
+    const bool are_panels = begin % lanes == 0 && (end % lanes == 0 || end == whole[1].max());
+    return are_panels ? std::optional(begin) : std::nullopt;
+  }
+
+  // Of a single row the distance to the next one is of no matter.
+  static bool has_rows_of(const ir::Shape& matrix, const Strides& strides) {
+    return strides.size() == 2 && strides[1] == ir::Dim(1) && (strides[0] == matrix[1] || matrix[0] == ir::Dim(1));
   }
 
   static bool are_maps(const ir::LoopNest& nest) {
@@ -266,7 +279,6 @@ class Builder {
     if (last.is_call() || (last.leaf->domain != Domain::kOwn && !takes_tiles(last))) {
       return "the last op has no loops of its own and takes no tiles of rows";
     }
-    if (has_products() && last.leaf->domain != Domain::kOwn) return "behind a product no leaf takes tiles of rows";
     std::set<std::int64_t> lanes;
     if (last.leaf->domain == Domain::kOwn) lanes.insert(lanes_of(last));
     for (std::size_t i = 0; i + 1 < ops_.size(); ++i) {
@@ -304,6 +316,7 @@ class Builder {
     region.inputs = std::move(loops.inputs);
     region.made = std::move(loops.made);
     if (!has_loops) region.rows = find_iterator(*region.nest, rows);
+    if (!has_loops && has_products()) region.columns = region.nest->result().target.back();
     return true;
   }
 

@@ -35,6 +35,7 @@ struct ScheduledOp {
   std::optional<ir::AttentionForm> attention;  // the same
   ir::FormOperands form;                       // what the operands are to the form of the op's loops
   int rows = 0;                                // the tree's iterator that is the leaf's own loop, if it has one
+  int columns = -1;                            // the one that cuts the rows that it takes; -1: it takes whole rows
   TileTree tree;                               // empty for views, for calls, and for what another op's tree computes
   std::vector<cost::Operand> sources;          // the operands as the cost model takes them
   int barriers = 0;                            // counted to it: those in its tree, and the one behind it

@@ -418,8 +418,9 @@ class Verifier {
   void check_tile(const TileNode& node) const {
     const std::string leaf = "leaf " + std::string(node.leaf->name);
     for (std::size_t i = 0; i < cuts_.size(); ++i) {
-      if (static_cast<int>(i) != op_.rows && cuts_[i].step != 0) {
-        fail(leaf + " takes no blocks of " + name(static_cast<int>(i)));
+      const int iterator = static_cast<int>(i);
+      if (iterator != op_.rows && iterator != op_.columns && cuts_[i].step != 0) {
+        fail(leaf + " takes no blocks of " + name(iterator));
       }
     }
     const std::size_t last = stages() - 1;
@@ -429,9 +430,14 @@ class Verifier {
     check_read(last);
     if (writer.node->buffer.empty()) return;
     const Buffer* const buffer = find_buffer(writer.node->buffer);
-    const auto rows = static_cast<std::size_t>(op_.rows);
-    if (buffer->cuts[rows].step != cuts_[rows].step)
-      fail(leaf + " gets other rows than " + writer.node->buffer + " holds");
+    const auto is_other = [&](int iterator) {
+      const auto i = static_cast<std::size_t>(iterator);
+      return buffer->cuts[i].step != cuts_[i].step;
+    };
+    if (is_other(op_.rows)) fail(leaf + " gets other rows than " + writer.node->buffer + " holds");
+    if (op_.columns < 0) return;
+    if (is_other(op_.columns)) fail(leaf + " gets other columns than " + writer.node->buffer + " holds");
+    check_multiple(op_.columns, cuts_[static_cast<std::size_t>(op_.columns)].step, op_.value->type().layout.group());
   }
 
   void check_rows() const {

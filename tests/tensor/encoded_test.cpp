@@ -105,13 +105,13 @@ template <int L, int MR, class T>
 std::vector<bf16> tiles_of(const Problem<T>& problem, bf16) {
   std::vector<bf16> a(packed_row_pairs_elements(MR, problem.m, problem.k));
   const std::vector<bf16> rows(problem.a.begin(), problem.a.end());
-  pack_rows_pairs<L, MR>(rows.data(), problem.k, problem.m, problem.k, a.data());
+  pack_rows_pairs<L, MR>(rows.data(), problem.k, problem.m, problem.k, problem.k, a.data());
   return a;
 }
 template <int L, int MR, class T>
 std::vector<float> tiles_of(const Problem<T>& problem, float) {
   std::vector<float> a(packed_rows_elements(MR, problem.m, problem.k));
-  pack_rows<L, MR>(problem.a.data(), problem.k, problem.m, problem.k, a.data());
+  pack_rows<L, MR>(problem.a.data(), problem.k, problem.m, problem.k, problem.k, a.data());
   return a;
 }
 

@@ -33,7 +33,7 @@ void check_gemv_of_pairs() {
       const auto b = packed<L, BLayout::kPairs>(problem);
       std::vector<bf16> a(packed_row_pairs_elements(1, Rows, k));
       const std::vector<bf16> rows(problem.a.begin(), problem.a.end());
-      pack_rows_pairs<L, 1>(rows.data(), k, Rows, k, a.data());
+      pack_rows_pairs<L, 1>(rows.data(), k, Rows, k, k, a.data());
       const std::int64_t lda = div_up(k, 2) * 2;
       auto c = problem.untouched();
       const std::int64_t panels = div_up(n, L), middle = panels / 2;
@@ -73,11 +73,11 @@ void check_gemm_size(const Problem<T>& problem, Blocks blocks = {}) {
   std::vector<TA> a;
   if constexpr (std::is_same_v<TA, float>) {
     a.resize(packed_rows_elements(MR, m, k));
-    pack_rows<L, MR>(problem.a.data(), k, m, k, a.data());
+    pack_rows<L, MR>(problem.a.data(), k, m, k, k, a.data());
   } else {
     a.resize(packed_row_pairs_elements(MR, m, k));
     const std::vector<bf16> rows(problem.a.begin(), problem.a.end());
-    pack_rows_pairs<L, MR>(rows.data(), k, m, k, a.data());
+    pack_rows_pairs<L, MR>(rows.data(), k, m, k, k, a.data());
   }
   std::vector<float> scratch(widened_elements(L, NV, k));
   auto c = problem.untouched();

@@ -57,9 +57,9 @@ void check_size(const Matrix& x) {
                                         << " k " << x.k << " at word " << i;
     }
   };
-  check(false, [&](void* out) { pack_rows<L, MR>(x.data(), x.ld, x.m, x.k, static_cast<float*>(out)); });
+  check(false, [&](void* out) { pack_rows<L, MR>(x.data(), x.ld, x.m, x.k, x.k, static_cast<float*>(out)); });
   const std::vector<bf16> halves(x.data(), x.data() + x.words.size());
-  check(true, [&](void* out) { pack_rows_pairs<L, MR>(halves.data(), x.ld, x.m, x.k, static_cast<bf16*>(out)); });
+  check(true, [&](void* out) { pack_rows_pairs<L, MR>(halves.data(), x.ld, x.m, x.k, x.k, static_cast<bf16*>(out)); });
 }
 
 template <int L, int... MR>
@@ -81,7 +81,7 @@ TEST(Pack, EveryBitOfEveryRowCount) {
 TEST(Pack, RowsArePaddedWithZeros) {
   const std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8, 9};  // [3][3]
   std::vector<float> out(packed_rows_elements(2, 3, 3), -1.0f);
-  pack_rows<4, 2>(x.data(), 3, 3, 3, out.data());
+  pack_rows<4, 2>(x.data(), 3, 3, 3, 3, out.data());
   EXPECT_EQ(out, (std::vector<float>{1, 4, 2, 5, 3, 6, 7, 0, 8, 0, 9, 0}));
 }
 
@@ -89,7 +89,7 @@ TEST(Pack, RowPairsArePaddedWithZeros) {
   const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8, 9};  // [3][3]
   const std::vector<bf16> x(values.begin(), values.end());
   std::vector<bf16> out(packed_row_pairs_elements(2, 3, 3), bf16(-1.0f));
-  pack_rows_pairs<4, 2>(x.data(), 3, 3, 3, out.data());
+  pack_rows_pairs<4, 2>(x.data(), 3, 3, 3, 3, out.data());
   const std::vector<float> expected = {1, 2, 4, 5, 3, 0, 6, 0, 7, 8, 0, 0, 9, 0, 0, 0};
   ASSERT_EQ(out.size(), expected.size());
   for (std::size_t i = 0; i < out.size(); ++i) EXPECT_EQ(static_cast<float>(out[i]), expected[i]) << "element " << i;

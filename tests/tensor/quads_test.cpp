@@ -26,7 +26,7 @@ void check(std::int64_t m, std::int64_t n, std::int64_t k) {
   const std::vector<std::int8_t> a = random_bytes(m * k, random), b = random_bytes(n * k, random);
   std::vector<std::int8_t> rows(static_cast<std::size_t>(div_up(m, MR) * MR * div_up(k, 4) * 4), 1);
   std::vector<std::int8_t> panels(static_cast<std::size_t>(packed_b_elements<L, BLayout::kQuads>(n, k)), 1);
-  pack_rows_quads<MR>(a.data(), k, m, k, rows.data());
+  pack_rows_quads<MR>(a.data(), k, m, k, k, rows.data());
   pack_panels<L, BLayout::kQuads>(b.data(), n, k, panels.data());
   const std::int64_t ldc = n + 3;
   std::vector<float> c(static_cast<std::size_t>(m * ldc), -7.0f);
