@@ -265,6 +265,32 @@ const std::vector<OpCase>& region_cases() {
        "= 80} : f32[seq, 40]\n    %2 = silu(%0) : f32[seq, 40]\n    %3 = mul(%2, %1) : f32[seq, 40]\n"
        "    %4 = weight \"w\" : bf16[64, 40]\n    %5 = matmul_nt(%3, %4) : f32[seq, 64]\n",
        "%5"},
+      {"behind_a_product", "%a: f32[seq, 33], %r: f32[seq, 31]",
+       "    %0 = weight \"w\" : f32[31, 33]\n    %1 = matmul_nt(%a, %0) : f32[seq, 31]\n"
+       "    %2 = add(%r, %1) : f32[seq, 31]\n    %3 = silu(%2) : f32[seq, 31]\n",
+       "%3, %2"},
+      {"behind_sums_in_blocks", "%a: f32[seq, 3000], %r: f32[seq, 80]",
+       "    %0 = weight \"w\" : f32[80, 3000]\n    %1 = matmul_nt(%a, %0) : f32[seq, 80]\n"
+       "    %2 = add(%r, %1) : f32[seq, 80]\n",
+       "%2"},
+      {"behind_one_row", "%a: f32[1, 100], %r: f32[1, 70]",
+       "    %0 = weight \"w\" : bf16[70, 100]\n    %1 = matmul_nt(%a, %0) : f32[1, 70]\n"
+       "    %2 = add(%r, %1) : f32[1, 70]\n    %3 = tanh(%2) : f32[1, 70]\n",
+       "%3"},
+      {"gate_and_up", "%a: f32[seq, 50]",
+       "    %0 = weight \"g\" : f32[96, 50]\n    %1 = matmul_nt(%a, %0) : f32[seq, 96]\n"
+       "    %2 = weight \"u\" : f32[96, 50]\n    %3 = matmul_nt(%a, %2) : f32[seq, 96]\n"
+       "    %4 = silu(%1) : f32[seq, 96]\n    %5 = mul(%4, %3) : f32[seq, 96]\n"
+       "    %6 = weight \"d\" : f32[40, 96]\n    %7 = matmul_nt(%5, %6) : f32[seq, 40]\n"
+       "    %8 = exp(%7) : f32[seq, 40]\n",
+       "%8"},
+      {"gate_and_up_of_bf16", "%a: f32[seq, 50]",
+       "    %0 = weight \"g\" : bf16[96, 50]\n    %1 = matmul_nt(%a, %0) : f32[seq, 96]\n"
+       "    %2 = weight \"u\" : bf16[96, 50]\n    %3 = matmul_nt(%a, %2) : f32[seq, 96]\n"
+       "    %4 = silu(%1) : f32[seq, 96]\n    %5 = mul(%4, %3) : f32[seq, 96]\n"
+       "    %6 = weight \"d\" : bf16[40, 96]\n    %7 = matmul_nt(%5, %6) : f32[seq, 40]\n"
+       "    %8 = exp(%7) : f32[seq, 40]\n",
+       "%8"},
       // Each value is rounded, in registers, in a tile and in memory.
       {"of_bf16", "%a: bf16[seq, 33], %b: bf16[seq, 33]",
        "    %0 = mul(%a, %b) : bf16[seq, 33]\n    %1 = add(%0, %b) : bf16[seq, 33]\n    %2 = softmax(%1) : bf16[seq, "

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Regions with products.
+#include "schedule/products_tree.h"
+#include "tests/schedule/region_testing.h"
+
+namespace strata::schedule {
+namespace {
+
+constexpr const char* kParameters =
+    "%a: f32[seq, 1024]<6@0>, %b: f32[512, 1024]<16@0>, %c: f32[512, 4096]<16@0>, %x: f32[seq, 512]<16@1>, "
+    "%d: f32[seq, 4096]<6@0>, %p: f32[1, 1024], %q: f32[1, 512]<16@1>";
+
+std::string with_products(const std::string& body) { return region(kParameters, body); }
+
+constexpr const char* kAdd =
+    "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n    %1 = pack(%0) {layout = <16@1>} : f32[seq, 512]<16@1>\n"
+    "    %2 = add(%x, %1) : f32[seq, 512]<16@1>\n    return %2\n";
+
+TEST(Products, WhatFollowsReadsATileOfColumns) { EXPECT_EQ(with_products(kAdd), ""); }
+
+// In parts of the columns every block of the rows would be read again.
+TEST(Products, SumsInBlocksTakeAllColumns) {
+  EXPECT_EQ(with_products("    %0 = matmul_nt(%d, %c) : f32[seq, 512]\n"
+                          "    %1 = pack(%0) {layout = <16@1>} : f32[seq, 512]<16@1>\n"
+                          "    %2 = add(%x, %1) : f32[seq, 512]<16@1>\n    return %2\n"),
+            "");
+}
+
+TEST(Products, ARowIsStreamed) {
+  EXPECT_EQ(with_products("    %0 = matmul_nt(%p, %b) : f32[1, 512]\n"
+                          "    %1 = pack(%0) {layout = <16@1>} : f32[1, 512]<16@1>\n"
+                          "    %2 = add(%q, %1) : f32[1, 512]<16@1>\n    return %2\n"),
+            "");
+}
+
+// Of a product of both, the gate and the up projection are stages of their own; tiles of rows are packed behind them.
+constexpr const char* kGate =
+    "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n"
+    "    %1 = slice(%0) {axis = 1, begin = 0, end = 256} : f32[seq, 256]\n"
+    "    %2 = pack(%1) {layout = <16@1>} : f32[seq, 256]<16@1>\n"
+    "    %3 = slice(%0) {axis = 1, begin = 256, end = 512} : f32[seq, 256]\n"
+    "    %4 = pack(%3) {layout = <16@1>} : f32[seq, 256]<16@1>\n"
+    "    %5 = silu(%2) : f32[seq, 256]<16@1>\n    %6 = mul(%5, %4) : f32[seq, 256]<16@1>\n"
+    "    %7 = unpack(%6) : f32[seq, 256]\n    %8 = pack(%7) {layout = <6@0>} : f32[seq, 256]<6@0>\n    return %8\n";
+
+TEST(Products, ColumnsOfOneAreStagesOfTheirOwn) { EXPECT_EQ(with_products(kGate), ""); }
+
+TEST(Products, AProductThatOthersReadIsKeptInMemory) {
+  EXPECT_EQ(with_products("    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n"
+                          "    %1 = pack(%0) {layout = <16@1>} : f32[seq, 512]<16@1>\n"
+                          "    %2 = add(%x, %1) : f32[seq, 512]<16@1>\n    return %2, %0\n"),
+            "");
+}
+
+TEST(Products, AreInNoRegionWith) {
+  const auto expect = [](const std::string& body, const std::string& why) { EXPECT_EQ(with_products(body), why); };
+  const std::string product =
+      "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n    %1 = pack(%0) {layout = <16@1>} : f32[seq, 512]<16@1>\n";
+  expect(product + "    %2 = softmax(%1) : f32[seq, 512]<16@1>\n    return %2\n",
+         "beside a product stand only maps of its elements");
+  // No whole panels.
+  const auto halves = [](int at) {
+    const std::string middle = std::to_string(at), rest = "[seq, " + std::to_string(512 - at) + "]";
+    return "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n"
+           "    %1 = slice(%0) {axis = 1, begin = " +
+           middle + ", end = 512} : f32" + rest +
+           "\n"
+           "    %2 = neg(%1) : f32" +
+           rest + "\n    return %2\n";
+  };
+  expect(halves(8), "what matmul_nt makes is not read element by element");
+  EXPECT_NE(with_products(halves(16)).find("for stage 0 into tile0"), std::string::npos);
+  // The other columns are another op's.
+  expect(
+      "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n"
+      "    %1 = slice(%0) {axis = 1, begin = 0, end = 256} : f32[seq, 256]\n    %2 = neg(%1) : f32[seq, 256]\n"
+      "    return %2, %0\n",
+      "other columns of a product are read elsewhere");
+  // Rows in another order.
+  expect(
+      "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n    %1 = transpose(%0) {perm = [1, 0]} : f32[512, seq]\n"
+      "    %2 = neg(%1) : f32[512, seq]\n    return %2\n",
+      "what matmul_nt makes is not read element by element");
+}
+
+TEST(ProductsVerifier, FindsWhatAProductDoesNotGet) {
+  Region made(kParameters, kAdd);
+  const auto expect = [&](const std::string& tree, const std::string& part) {
+    const std::string verdict = made.verdict(tree);
+    EXPECT_NE(verdict.find(part), std::string::npos) << tree << "\n" << verdict;
+  };
+  const auto tree = [](const std::string& buffer, const std::string& product, const std::string& behind = "",
+                       const std::string& m = "serial i0 by 144", const std::string& n = "serial i1 by 64") {
+    return "parallel i1 by 64 { " + m + " { " + n + " { " + buffer + product + " " + behind +
+           "serial i0 by 1 { vector i1 by 16 { stage 1 } } } } }";
+  };
+  const std::string tile = "buffer t: f32[9216] ", leaf = "leaf tile panels 4 for stage 0 into t ";
+  EXPECT_EQ(made.verdict(tree(tile, "serial k by 512 { " + leaf + "}")), "");
+  EXPECT_EQ(made.verdict(tree("", "leaf tile panels 4 for stage 0 ")), "");
+  expect(tree("", leaf), "has no buffer t");
+  expect(tree("buffer t: f32[9215] ", leaf), "does not hold the f32[9216]");
+  expect(tree("", "serial k by 512 { " + tile + leaf + "}"), "has its sums in a buffer of one block of k");
+  expect(tree(tile, "serial i0 by 72 { " + leaf + "}"), "is for another part of i0 than t holds");
+  expect(tree(tile, "serial k by 48 { " + leaf + "}"), "no multiple of");
+  expect(tree(tile, leaf, "", "serial i0 by 143"), "no multiple of 6");
+  expect(tree(tile, leaf, "", "serial i0 by 144", "serial i1 by 60"), "no multiple of 16");
+  expect(tree(tile, leaf, leaf), "stage 0 is computed twice");
+  expect(tree(tile, "leaf stream panels 4 for stage 0 into t"), "does not make stage 0");
+  expect(tree(tile, "leaf tile panels 4 for stage 1 into t"), "computes no stage 1");
+  expect(tree(tile, ""), "stage 0 is read before it is computed");
+  expect("parallel k by 64 { " + tile + leaf + "}", "threads would share the sums along k");
+  expect("parallel i1 by 64 { serial i0 by 144 { serial i1 by 64 { " + tile + leaf +
+             "} } serial i0 by 1 { vector i1 by 16 { stage 1 } } }",
+         "stage 0 is read where its buffer is gone");
+}
+
+TEST(ProductsVerifier, FindsColumnsThatALeafDoesNotGet) {
+  Region made(kParameters, kGate);
+  const auto expect = [&](const std::string& behind, const std::string& part) {
+    const std::string verdict = made.verdict(
+        "parallel i1 by 64 { serial i0 by 144 { serial i1 by 64 { buffer g: f32[9216] buffer u: f32[9216] leaf tile "
+        "panels 4 for stage 0 into g leaf tile panels 4 for stage 1 into u " +
+        behind + " } } }");
+    if (part.empty()) EXPECT_EQ(verdict, "") << behind;
+    EXPECT_NE(verdict.find(part), std::string::npos) << behind << "\n" << verdict;
+  };
+  const std::string maps = "serial i0 by 1 { vector i1 by 16 { stage 2 in lanes stage 3 into h } } ";
+  expect("serial i0 by 6 { buffer h: f32[384] " + maps + "leaf pack-rows }", "");
+  expect("buffer h: f32[9216] " + maps + "leaf pack-rows ", "");
+  expect("buffer h: f32[9216] " + maps + "serial i1 by 32 { leaf pack-rows }", "gets other columns than h holds");
+  expect("buffer h: f32[9216] " + maps + "serial k by 32 { leaf pack-rows }", "takes no blocks of k");
+  expect("serial i0 by 6 { buffer h: f32[384] leaf pack-rows " + maps + "}", "is read before it is computed");
+}
+
+}  // namespace
+}  // namespace strata::schedule
