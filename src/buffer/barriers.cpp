@@ -42,19 +42,43 @@ class Unfinished {
   std::vector<Touch> touched_;
 };
 
-}  // namespace
+// Where barriers are necessary.
+struct Waits {
+  std::vector<std::size_t> ops;  // before these
+  bool at_end = false;
+};
 
-void place_barriers(ScheduledFunction& function, const FunctionPlan& plan) {
+Waits waits_of(const ScheduledFunction& function, const FunctionPlan& plan) {
+  Waits waits;
   Unfinished unfinished(plan);
-  for (ScheduledOp& op : function.ops) {
+  for (std::size_t i = 0; i < function.ops.size(); ++i) {
+    const ScheduledOp& op = function.ops[i];
     if (!op.has_code()) continue;
     if (unfinished.meets(op)) {
-      op.tree.body.insert(op.tree.body.begin(), TileNode{.kind = TileNode::Kind::kBarrier});
+      waits.ops.push_back(i);
       unfinished.finish();
     }
     unfinished.add(op);
   }
-  if (!unfinished.is_empty()) function.end.body.push_back(TileNode{.kind = TileNode::Kind::kBarrier});
+  waits.at_end = !unfinished.is_empty();
+  return waits;
+}
+
+}  // namespace
+
+void place_barriers(ScheduledFunction& function, const FunctionPlan& plan) {
+  const auto waits = waits_of(function, plan);
+  const TileNode barrier{.kind = TileNode::Kind::kBarrier};
+  for (const std::size_t op : waits.ops) {
+    std::vector<TileNode>& body = function.ops[op].tree.body;
+    body.insert(body.begin(), barrier);
+  }
+  if (waits.at_end) function.end.body.push_back(barrier);
+}
+
+int barriers_of(const ScheduledFunction& function, const FunctionPlan& plan) {
+  const auto waits = waits_of(function, plan);
+  return static_cast<int>(waits.ops.size()) + (waits.at_end ? 1 : 0);
 }
 
 void place_barriers(std::vector<ScheduledFunction>& functions,
