@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What each way of searching for regions finds, and for how much work, on the functions of a model's plan.
 //
-//   build/release/bench/region_search MODEL [--machine NAME|FILE]... [--threads N]... [--barriers TIMES]... [--visits N]
+//   build/release/bench/region_search MODEL [--machine NAME|FILE]... [--threads N]... [--barriers TIMES]... [--visits
+//   N]
 //   [--seeds N]
 //
 // A row is a function of a version of the program, for one machine, team and price of a barrier (TIMES the machine's).
-// A search's entry is what its plan takes, in parts of the greedy one, and the states that it costed; of UCT the worst of
-// several seeds. Functions without a choice, and those of another version that are the same, are left out.
+// A search's entry is what its plan takes, in parts of the greedy one, and the states that it costed; of UCT the worst
+// of several seeds. Functions without a choice, and those of another version that are the same, are left out.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
@@ -39,8 +40,9 @@ struct Limits {
 class Table {
  public:
   explicit Table(const Limits& limits) : limits_(limits) {
-    std::printf("| model | machine | threads | barriers | function | ops | greedy | beam 8 | UCT | exhaustive | "
-                "joins | ms |\n|---|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|\n");
+    std::printf(
+        "| model | machine | threads | barriers | function | ops | greedy | beam 8 | UCT | exhaustive | "
+        "joins | ms |\n|---|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|\n");
   }
 
   void add(const Case& c, const std::string& name, compile::RegionSpace& space) {

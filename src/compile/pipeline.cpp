@@ -87,10 +87,10 @@ class RegionSearches {
  public:
   RegionSearches(const std::vector<PlannedVersion>& planned, const PassContext& context)
       : context_(context),
-        visits_left_(static_cast<std::int64_t>(static_cast<double>(kRegionVisits) * std::min(context.work, kMostWork))) {
+        visits_left_(
+            static_cast<std::int64_t>(static_cast<double>(kRegionVisits) * std::min(context.work, kMostWork))) {
     for (const PlannedVersion& version : planned) {
-      functions_.push_back(
-          schedule::default_schedule(version.module, context_.machine, context_.threads));
+      functions_.push_back(schedule::default_schedule(version.module, context_.machine, context_.threads));
       weights_.push_back(weights_of(version, functions_.back()));
       weights_left_ += std::reduce(weights_.back().begin(), weights_.back().end());
     }

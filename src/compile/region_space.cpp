@@ -51,7 +51,9 @@ void RegionSpace::find_readers() {
   }
 }
 
-bool RegionSpace::may_join(std::size_t op) const { return !function_.ops[op].is_call() && !function_.ops[op].is_view(); }
+bool RegionSpace::may_join(std::size_t op) const {
+  return !function_.ops[op].is_call() && !function_.ops[op].is_view();
+}
 
 RegionSpace::Ops RegionSpace::members(const State& state, std::uint32_t last) {
   Ops ops;

@@ -49,7 +49,8 @@ Schedule schedule_functions(std::vector<schedule::ScheduledFunction> functions, 
 
 Schedule schedule_module(const ir::Module& module, const machine::Machine& machine, const ScheduleOptions& options,
                          std::string_view text, const std::string& origin) {
-  Schedule schedule = schedule_functions(schedule::default_schedule(module, machine, options.threads), machine, options);
+  Schedule schedule =
+      schedule_functions(schedule::default_schedule(module, machine, options.threads), machine, options);
   if (text.empty()) return schedule;
   read_trees(text, origin, machine, schedule);
   schedule::predict(schedule.functions, machine, options.threads);

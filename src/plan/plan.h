@@ -86,7 +86,7 @@ struct SearchStats {
   double gap = 0;                    // (objective - bound) / objective
   std::optional<double> saturate_s;
   std::optional<double> extract_s;
-  std::vector<RuleStats> rules;  // those that matched anything
+  std::vector<RuleStats> rules;            // those that matched anything
   std::vector<RegionSearch> regions = {};  // of the functions with a choice
 };
 

@@ -85,12 +85,8 @@ Json version_json(const Plan& plan, const Entry& first) {
   for (const RegionSearch& search : plan.stats.regions) {
     if (search.version == first.version) regions.push_back(json(search));
   }
-  return {{"tag", first.version},
-          {"ranges", ranges},
-          {"ids", first.ids},
-          {"regions", regions},
-          {"stats", json(plan.stats)},
-          {"entries", Json::array()}};
+  return {{"tag", first.version}, {"ranges", ranges},          {"ids", first.ids},
+          {"regions", regions},   {"stats", json(plan.stats)}, {"entries", Json::array()}};
 }
 
 Error malformed(const std::string& what, const std::string& origin) {

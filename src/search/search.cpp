@@ -82,8 +82,8 @@ Result run(Space& space, const Options& options) {
     reason = run_greedy(space, costs);
   } else {
     costs.set_limit(options.visits);
-    reason = options.method == Method::kBeam ? run_beam(space, costs, options.beam_width)
-                                             : run_exhaustive(space, costs);
+    reason =
+        options.method == Method::kBeam ? run_beam(space, costs, options.beam_width) : run_exhaustive(space, costs);
   }
   Result result = costs.result(reason);
   result.method = options.method;

@@ -100,8 +100,8 @@ class Tree {
     return best;
   }
 
-  // Rewards are in [0, 1]: the highest cost that any visit came to gives 0. The best counts more than the mean, as it is
-  // what is wanted.
+  // Rewards are in [0, 1]: the highest cost that any visit came to gives 0. The best counts more than the mean, as it
+  // is what is wanted.
   double score(const Node& node, std::int64_t parent_visits) const {
     const auto visits = static_cast<double>(std::max<std::int64_t>(node.visits, 1));
     const double range = std::max(highest_ - lowest_, std::numeric_limits<double>::min());
