@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compile/fusion.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "compile/region_space.h"
@@ -60,12 +61,12 @@ std::vector<plan::RegionSearch> fuse(std::vector<ScheduledFunction>& functions, 
   for (std::size_t i = 0; i < functions.size(); ++i) {
     RegionSpace space(functions[i], plans, machine, options.threads);
     if (options.fusion == Fusion::kWherePossible) {
-      space.set(search::after_all_moves(space));
+      space.take(search::after_all_moves(space));
     } else {
       search::Options own = options.search;
       own.visits = share(visits_left, weights[i], weights_left);
       const search::Result found = search::run(space, own);
-      space.set(found.best);
+      space.take(found.best);
       if (found.states > 1) reports.push_back(report_of(functions[i], found));
       visits_left = std::max<std::int64_t>(visits_left - std::max(found.visits, found.states), 0);
       weights_left -= weights[i];

@@ -2,6 +2,7 @@
 #include "compile/region_space.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <set>
 
@@ -20,6 +21,7 @@ RegionSpace::RegionSpace(schedule::ScheduledFunction& function,
                          const machine::Machine& machine, int threads)
     : function_(function), callees_(callees), machine_(machine), threads_(threads), at_(start()) {
   for (const ScheduledOp& op : function_.ops) alone_s_.push_back(op.has_code() ? op.predicted_s : 0);
+  trees_.resize(function_.ops.size());
   find_readers();
 }
 
@@ -55,23 +57,23 @@ bool RegionSpace::may_join(std::size_t op) const {
   return !function_.ops[op].is_call() && !function_.ops[op].is_view();
 }
 
-RegionSpace::Ops RegionSpace::members(const State& state, std::uint32_t last) {
-  Ops ops;
-  for (std::uint32_t i = 0; i <= last; ++i) {
-    if (state[i] == last) ops.push_back(i);
-  }
-  return ops;
+std::vector<RegionSpace::Ops> RegionSpace::members(const State& state) {
+  std::vector<Ops> all(state.size());
+  for (std::uint32_t op = 0; op < state.size(); ++op) all[state[op]].push_back(op);
+  return all;
 }
 
 // The regions that make what this one reads, by their last ops; the nearest first.
-std::vector<std::uint32_t> RegionSpace::sources(const State& state, std::uint32_t last) const {
-  std::set<std::uint32_t, std::greater<>> found;
-  for (const std::uint32_t op : members(state, last)) {
+std::vector<std::uint32_t> RegionSpace::sources(const State& state, const Ops& ops) const {
+  std::vector<std::uint32_t> found;
+  for (const std::uint32_t op : ops) {
     for (const std::uint32_t maker : makers_[op]) {
-      if (may_join(maker) && state[maker] < last) found.insert(state[maker]);
+      if (may_join(maker) && state[maker] < ops.back()) found.push_back(state[maker]);
     }
   }
-  return {found.begin(), found.end()};
+  std::ranges::sort(found, std::greater<>());
+  found.erase(std::ranges::unique(found).begin(), found.end());
+  return found;
 }
 
 // Whether code that reads what the ops make stands before the last of them.
@@ -91,58 +93,59 @@ const RegionSpace::Region& RegionSpace::region(const State& around, const Ops& o
   Region region;
   if (auto* const op = std::get_if<ScheduledOp>(&made)) {
     op->predicted_s = schedule::op_cost(*op, machine_, {}, threads_).seconds;
-    region = {std::move(*op), true};
+    const double seconds = op->predicted_s;
+    region = {std::move(*op), seconds, true};
   }
   return regions_.emplace(ops, std::move(region)).first->second;
 }
 
 double RegionSpace::seconds(const Ops& ops) const {
-  return ops.size() == 1 ? alone_s_[ops[0]] : regions_.at(ops).op.predicted_s;
+  return ops.size() == 1 ? alone_s_[ops[0]] : regions_.at(ops).seconds;
 }
 
 std::vector<Move> RegionSpace::moves(const State& state) {
   std::vector<Move> moves;
+  const std::vector<Ops> all = members(state);
   for (std::uint32_t last = 0; last < state.size(); ++last) {
-    if (state[last] == last && may_join(last)) add_joins(state, last, moves);
-  }
-  for (std::uint32_t last = 0; last < state.size(); ++last) {
-    if (state[last] == last) add_undos(state, last, moves);
+    if (!all[last].empty() && may_join(last)) add_joins(state, all, last, moves);
   }
   return moves;
 }
 
 // The region's code stays where it is, that of what it takes in moves down to it, so that what this reads is read
 // later: all other regions stay what they are.
-void RegionSpace::add_joins(const State& state, std::uint32_t last, std::vector<Move>& moves) {
-  const Ops own = members(state, last);
-  for (const std::uint32_t source : sources(state, last)) {
-    const Ops other = members(state, source);
+void RegionSpace::add_joins(const State& state, const std::vector<Ops>& members, std::uint32_t last,
+                            std::vector<Move>& moves) {
+  for (const std::uint32_t source : sources(state, members[last])) {
     Ops ops;
-    std::ranges::merge(own, other, std::back_inserter(ops));
+    std::ranges::merge(members[last], members[source], std::back_inserter(ops));
     if (is_read_before(state, ops)) continue;
     const Region& made = region(state, ops);
     if (!made.is_legal) continue;
-    Move move{state, last, false, made.op.predicted_s - seconds(own) - seconds(other)};
+    Move move{state, last, made.seconds - seconds(members[last]) - seconds(members[source])};
     if (threads_ > 1) move.estimate -= machine_.barrier_s;
-    for (const std::uint32_t op : other) move.to[op] = last;
+    for (const std::uint32_t op : members[source]) move.to[op] = last;
     moves.push_back(std::move(move));
   }
 }
 
-void RegionSpace::add_undos(const State& state, std::uint32_t last, std::vector<Move>& moves) {
-  const Ops ops = members(state, last);
-  if (ops.size() < 2) return;
-  std::vector<Ops> alone;
-  for (const std::uint32_t op : ops) alone.push_back({op});
-  add_parts(state, alone, moves);
-  if (ops.size() == 2) return;
-  add_parts(state, {{ops.front()}, {ops.begin() + 1, ops.end()}}, moves);
-  add_parts(state, {{ops.begin(), ops.end() - 1}, {ops.back()}}, moves);
+std::vector<Move> RegionSpace::undos(const State& state) {
+  std::vector<Move> moves;
+  for (const Ops& ops : members(state)) {
+    if (ops.size() < 2) continue;
+    std::vector<Ops> alone;
+    for (const std::uint32_t op : ops) alone.push_back({op});
+    add_parts(state, alone, moves);
+    if (ops.size() == 2) continue;
+    add_parts(state, {{ops.front()}, {ops.begin() + 1, ops.end()}}, moves);
+    add_parts(state, {{ops.begin(), ops.end() - 1}, {ops.back()}}, moves);
+  }
+  return moves;
 }
 
 // In place of a region its parts. What stands earlier then may read what another region makes too late.
 void RegionSpace::add_parts(const State& state, const std::vector<Ops>& parts, std::vector<Move>& moves) {
-  Move move{state, parts.back().back(), true};
+  Move move{state, parts.back().back()};
   State around = state;
   Ops all;
   for (const Ops& part : parts) {
@@ -152,8 +155,7 @@ void RegionSpace::add_parts(const State& state, const std::vector<Ops>& parts, s
       around[op] = op;
     }
   }
-  for (std::uint32_t last = 0; last < state.size(); ++last) {
-    const Ops ops = members(move.to, last);
+  for (const Ops& ops : members(move.to)) {
     if (ops.size() > 1 && is_read_before(move.to, ops)) return;
   }
   std::ranges::sort(all);
@@ -166,26 +168,48 @@ void RegionSpace::add_parts(const State& state, const std::vector<Ops>& parts, s
   moves.push_back(std::move(move));
 }
 
+// What schedule::enter() and dissolve() do, without copies.
+void RegionSpace::exchange(const Ops& ops, bool enters) {
+  std::swap(function_.ops[ops.back()], regions_.at(ops).op);
+  for (const std::uint32_t part : ops) {
+    if (part == ops.back()) continue;
+    ScheduledOp& op = function_.ops[part];
+    std::swap(op.tree, trees_[part]);
+    op.computed_in = enters ? function_.ops[ops.back()].value : nullptr;
+    op.predicted_s = enters ? 0 : alone_s_[part];
+  }
+}
+
 void RegionSpace::set(const State& state) {
   std::set<std::uint32_t> changed;
   for (std::uint32_t op = 0; op < state.size(); ++op) {
     if (at_[op] != state[op]) changed.insert({at_[op], state[op]});
   }
+  if (changed.empty()) return;
+  const std::vector<Ops> before = members(at_), after = members(state);
   for (const std::uint32_t last : changed) {
-    if (!function_.ops[last].parts.empty()) schedule::dissolve(function_, last);
+    if (before[last].size() > 1) exchange(before[last], false);
   }
   for (const std::uint32_t last : changed) {
-    const Ops ops = members(state, last);
-    if (ops.size() > 1) schedule::enter(function_, regions_.at(ops).op);
+    if (after[last].size() > 1) exchange(after[last], true);
   }
   at_ = state;
 }
 
+void RegionSpace::take(const State& state) {
+  set(start());
+  for (const Ops& ops : members(state)) {
+    if (ops.size() > 1) schedule::enter(function_, regions_.at(ops).op);
+  }
+}
+
 double RegionSpace::cost(const State& state) {
-  set(state);
   double sum = 0;
-  for (const ScheduledOp& op : function_.ops) sum += op.is_call() || !op.has_code() ? 0 : op.predicted_s;
+  for (const Ops& ops : members(state)) {
+    if (!ops.empty() && !function_.ops[ops.back()].is_call()) sum += seconds(ops);
+  }
   if (threads_ == 1) return sum;
+  set(state);
   return sum + machine_.barrier_s * buffer::barriers_of(function_, buffer::plan_buffers(function_, callees_));
 }
 

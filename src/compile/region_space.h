@@ -28,29 +28,35 @@ class RegionSpace final : public search::Space {
 
   search::State start() override;
   std::vector<search::Move> moves(const search::State& state) override;
+  std::vector<search::Move> undos(const search::State& state) override;
   double cost(const search::State& state) override;
 
-  // Makes the function's regions those of the state.
-  void set(const search::State& state);
+  // Leaves the function with the regions of the state. Nothing may be asked then.
+  void take(const search::State& state);
 
  private:
   using Ops = std::vector<std::uint32_t>;  // rising
 
+  // By their last ops.
+  static std::vector<Ops> members(const search::State& state);
+
   // What is known of ops together, wherever the code of others stands.
   struct Region {
-    schedule::ScheduledOp op;
+    schedule::ScheduledOp op;  // while the function has the region: the op that stood in its place
+    double seconds = 0;
     bool is_legal = false;
   };
 
+  void set(const search::State& state);
+  void exchange(const Ops& ops, bool enters);
   void find_readers();
   bool may_join(std::size_t op) const;
-  static Ops members(const search::State& state, std::uint32_t last);
-  std::vector<std::uint32_t> sources(const search::State& state, std::uint32_t last) const;
+  std::vector<std::uint32_t> sources(const search::State& state, const Ops& ops) const;
   bool is_read_before(const search::State& state, const Ops& ops) const;
   const Region& region(const search::State& around, const Ops& ops);
   double seconds(const Ops& ops) const;
-  void add_joins(const search::State& state, std::uint32_t last, std::vector<search::Move>& moves);
-  void add_undos(const search::State& state, std::uint32_t last, std::vector<search::Move>& moves);
+  void add_joins(const search::State& state, const std::vector<Ops>& members, std::uint32_t last,
+                 std::vector<search::Move>& moves);
   void add_parts(const search::State& state, const std::vector<Ops>& parts, std::vector<search::Move>& moves);
 
   schedule::ScheduledFunction& function_;
@@ -59,6 +65,7 @@ class RegionSpace final : public search::Space {
   const int threads_;
   search::State at_;  // of function_
   std::vector<double> alone_s_;
+  std::vector<schedule::TileTree> trees_;            // of ops that another one computes: their own
   std::vector<std::vector<std::uint32_t>> makers_;   // of an op: those whose values it reads, through views
   std::vector<std::vector<std::uint32_t>> readers_;  // the reverse
   std::unordered_map<search::State, Region, search::StateHash> regions_;

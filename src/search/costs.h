@@ -38,6 +38,9 @@ class Costs {
   std::vector<Improvement> curve_;
 };
 
+// Moves, and behind them undos.
+std::vector<Move> all_moves(Space& space, const State& state);
+
 // Each method's part, with what it may cost in `costs`.
 StopReason run_greedy(Space& space, Costs& costs);
 StopReason run_beam(Space& space, Costs& costs, std::size_t width);

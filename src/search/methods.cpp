@@ -17,8 +17,8 @@ State walk(Space& space, const Takes& takes) {
   std::uint32_t place = 0;
   for (;;) {
     std::vector<Move> moves = space.moves(state);
-    const auto taken = std::ranges::find_if(
-        moves, [&](const Move& move) { return !move.is_undo && move.place >= place && takes(state, move.to); });
+    const auto taken =
+        std::ranges::find_if(moves, [&](const Move& move) { return move.place >= place && takes(state, move.to); });
     if (taken == moves.end()) return state;
     place = taken->place;
     state = std::move(taken->to);
@@ -26,6 +26,12 @@ State walk(Space& space, const Takes& takes) {
 }
 
 }  // namespace
+
+std::vector<Move> all_moves(Space& space, const State& state) {
+  std::vector<Move> moves = space.moves(state);
+  std::ranges::move(space.undos(state), std::back_inserter(moves));
+  return moves;
+}
 
 StopReason run_greedy(Space& space, Costs& costs) {
   walk(space, [&](const State& from, const State& to) { return costs.is_less(costs.of(to), costs.of(from)); });
@@ -43,7 +49,7 @@ StopReason run_beam(Space& space, Costs& costs, std::size_t width) {
     std::vector<std::pair<double, State>> next;
     for (const State& state : beam) {
       for (Move& move : space.moves(state)) {
-        if (move.is_undo || !seen.insert(move.to).second) continue;
+        if (!seen.insert(move.to).second) continue;
         const double cost = costs.of(move.to);
         next.emplace_back(cost, std::move(move.to));
         if (costs.is_spent()) return StopReason::kVisits;
@@ -61,7 +67,7 @@ StopReason run_exhaustive(Space& space, Costs& costs) {
   std::vector<State> found = {space.start()};
   StateSet seen = {found[0]};
   for (std::size_t i = 0; i < found.size(); ++i) {
-    for (Move& move : space.moves(State(found[i]))) {
+    for (Move& move : all_moves(space, State(found[i]))) {
       if (!seen.insert(move.to).second) continue;
       if (costs.is_spent()) return StopReason::kVisits;
       costs.of(move.to);

@@ -2,6 +2,7 @@
 #include "search/search.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "search/costs.h"
 
@@ -9,21 +10,21 @@ namespace strata::search {
 
 namespace {
 
-// So many are costed in order before chance takes over: exhausting them costs as much as a search of any use.
-constexpr std::int64_t kFewStates = 256;
+// So many are costed in order rather than by chance: that takes no longer, and finds the optimum.
+constexpr std::int64_t kFewStates = 1024;
 
-// Whether moves lead to so many states at most.
-bool has_at_most(Space& space, std::int64_t limit) {
+// All states that moves lead to; nothing: they are more than `limit`.
+std::optional<std::vector<State>> all_states(Space& space, std::int64_t limit) {
   std::vector<State> found = {space.start()};
   std::unordered_map<State, bool, StateHash> seen = {{found[0], true}};
   for (std::size_t i = 0; i < found.size(); ++i) {
-    for (Move& move : space.moves(State(found[i]))) {
+    for (Move& move : all_moves(space, State(found[i]))) {
       if (!seen.try_emplace(move.to, true).second) continue;
       found.push_back(std::move(move.to));
-      if (static_cast<std::int64_t>(found.size()) > limit) return false;
+      if (static_cast<std::int64_t>(found.size()) > limit) return std::nullopt;
     }
   }
-  return true;
+  return found;
 }
 
 Result uct(Space& space, Costs& costs, const Options& options) {
@@ -33,9 +34,10 @@ Result uct(Space& space, Costs& costs, const Options& options) {
   Method method = Method::kUct;
   StopReason reason = StopReason::kVisits;
   costs.set_limit(std::max(options.visits, costs.count()));
-  if (has_at_most(space, std::min(options.visits, kFewStates))) {
+  if (const auto all = all_states(space, std::min(options.visits, kFewStates))) {
     method = Method::kExhaustive;
-    reason = run_exhaustive(space, costs);
+    reason = StopReason::kExhausted;
+    for (const State& state : *all) costs.of(state);
   } else {
     reason = run_uct(space, costs, options, walks);
   }

@@ -54,7 +54,7 @@ struct Result {
 // start's) is none.
 Result run(Space& space, const Options& options);
 
-// The state after every move that is no undo, place by place, whatever it costs: for tests.
+// The state after every move, place by place, whatever it costs: for tests.
 State after_all_moves(Space& space);
 
 }  // namespace strata::search

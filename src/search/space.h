@@ -18,7 +18,6 @@ struct StateHash {
 struct Move {
   State to;
   std::uint32_t place = 0;  // what it changes: a greedy search walks past the places once
-  bool is_undo = false;     // it takes back what others did
   double estimate = 0;      // about how much it adds to the cost, known without costing the state
 };
 
@@ -29,8 +28,11 @@ class Space {
 
   virtual State start() = 0;
 
-  // In an order that the state alone determines, those that aren't undos by rising places.
+  // In an order that the state alone determines, by rising places. Without undos.
   virtual std::vector<Move> moves(const State& state) = 0;
+
+  // Those that take back what moves did, in such an order too. With them each state may be left again.
+  virtual std::vector<Move> undos(const State& state) = 0;
 
   virtual double cost(const State& state) = 0;
 };

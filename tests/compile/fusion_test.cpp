@@ -98,16 +98,16 @@ TEST(RegionSearch, FindsWhatGreedyMisses) {
 
 // Where there are too many states for all of them.
 TEST(RegionSearch, FindsItByTreeSearch) {
-  Scheduled many(crossing(5), 2);
+  Scheduled many(crossing(3), 2);
   const auto greedy = many.fuse(search::Method::kGreedy, 0);
   const auto all = many.fuse(search::Method::kExhaustive, 100'000);
   ASSERT_EQ(all[0].stop_reason, "exhausted");
-  EXPECT_GT(all[0].states, 1000);
-  const auto found = many.fuse(search::Method::kUct, 600);
+  const std::int64_t visits = all[0].states / 2;
+  const auto found = many.fuse(search::Method::kUct, visits);
   EXPECT_EQ(found[0].method, "uct");
-  EXPECT_LE(found[0].states, 600);
+  EXPECT_LE(found[0].states, visits);
   EXPECT_LT(all[0].after_s, greedy[0].after_s);
-  EXPECT_DOUBLE_EQ(found[0].after_s, all[0].after_s);
+  EXPECT_DOUBLE_EQ(found[0].after_s, all[0].after_s) << all[0].states;
 }
 
 std::string plan_text(const Scheduled& scheduled) {
@@ -141,16 +141,24 @@ TEST(RegionSpace, StatesAreWhatRegionsAre) {
     for (search::Move& move : space.moves(search::State(states[i]))) {
       if (seen.try_emplace(move.to, 0).second) states.push_back(move.to);
     }
+    for (search::Move& move : space.undos(search::State(states[i]))) {
+      if (seen.try_emplace(move.to, 0).second) states.push_back(move.to);
+    }
   }
   EXPECT_GT(states.size(), 20U);
   for (const search::State& state : states) {
     const double cost = space.cost(state);
+    space.take(state);
     EXPECT_NEAR(cost, scheduled.seconds(), 1e-9 * cost);
     EXPECT_NO_THROW(schedule::verify(function, scheduled.machine));
     for (std::size_t op = 0; op < function.ops.size(); ++op) {
       if (function.ops[op].parts.empty()) continue;
       const auto again = schedule::region_of(function, schedule::members(function, op), scheduled.machine);
       ASSERT_TRUE(std::holds_alternative<schedule::ScheduledOp>(again));
+    }
+    // The space goes on with the function as it was.
+    for (std::size_t op = 0; op < function.ops.size(); ++op) {
+      if (!function.ops[op].parts.empty()) schedule::dissolve(function, op);
     }
   }
 }
@@ -161,7 +169,8 @@ TEST(RegionSpace, WhatIsNoRegionIsNotReached) {
   const std::map<const ir::Function*, buffer::FunctionPlan> none;
   RegionSpace space(scheduled.functions[0], none, scheduled.machine, 2);
   const auto leads_to = [&](const search::State& from, const search::State& to) {
-    return std::ranges::any_of(space.moves(from), [&](const search::Move& move) { return move.to == to; });
+    const auto leads = [&](const search::Move& move) { return move.to == to; };
+    return std::ranges::any_of(space.moves(from), leads) || std::ranges::any_of(space.undos(from), leads);
   };
   EXPECT_TRUE(leads_to({0, 1, 2, 3, 4}, {1, 1, 2, 3, 4}));
   EXPECT_FALSE(leads_to({0, 1, 2, 3, 4}, {2, 1, 2, 3, 4}));  // %1 reads %0 before
@@ -177,10 +186,10 @@ TEST(RegionSearch, RandomGraphsAreNeverWorseThanGreedyAndExhaustedWhereFew) {
     Scheduled scheduled(RandomGraph(seed).write(), 1 + static_cast<int>(seed % 3) * 3, seed % 2 == 0 ? 1 : 100);
     scheduled.fuse(search::Method::kGreedy, 0);
     const double greedy = scheduled.seconds();
-    const auto all = scheduled.fuse(search::Method::kExhaustive, 100'000);
+    const auto all = scheduled.fuse(search::Method::kExhaustive, 2000);
     const double optimum = scheduled.seconds();
     const bool is_known = std::ranges::all_of(all, [](const auto& a) { return a.stop_reason == "exhausted"; });
-    const auto found = scheduled.fuse(search::Method::kUct, 2000);
+    const auto found = scheduled.fuse(search::Method::kUct, 1000);
     EXPECT_LE(scheduled.seconds(), greedy * (1 + 1e-9));
     for (const auto& function : scheduled.functions) EXPECT_NO_THROW(schedule::verify(function, scheduled.machine));
     choices += found.empty() ? 0 : 1;
@@ -190,8 +199,9 @@ TEST(RegionSearch, RandomGraphsAreNeverWorseThanGreedyAndExhaustedWhereFew) {
     ++exhausted;
     EXPECT_NEAR(scheduled.seconds(), optimum, 1e-9 * optimum);
   }
-  std::printf("%d graphs with a choice, %d exhausted, %d better than greedy\n", choices, exhausted, better);
-  EXPECT_GT(exhausted, 5);
+  EXPECT_GT(choices, 30);
+  EXPECT_GT(exhausted, 30);
+  EXPECT_GT(better, 0);
 }
 
 // Visits go where the weight is; none of them: as greedily.

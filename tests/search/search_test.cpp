@@ -28,15 +28,20 @@ class Row : public Space {
     for (std::uint32_t i = 0; i + 1 < items_; ++i) {
       if (state[i] != i) continue;
       if (!forbidden_.contains({first, state[i + 1]})) {
-        moves.push_back({state, state[i + 1], false, price(first, state[i + 1]) - price(first, i)});
+        moves.push_back({state, state[i + 1], price(first, state[i + 1]) - price(first, i)});
         for (std::uint32_t j = first; j <= i; ++j) moves.back().to[j] = state[i + 1];
       }
       first = i + 1;
     }
+    return moves;
+  }
+
+  std::vector<Move> undos(const State& state) override {
+    std::vector<Move> moves;
     for (std::uint32_t i = 0; i + 1 < items_; ++i) {
       const std::uint32_t from = start_of(state, i);
       if (state[i] == i || forbidden_.contains({from, i}) || forbidden_.contains({i + 1, state[i]})) continue;
-      moves.push_back({state, i, true, price(from, i) + price(i + 1, state[i]) - price(from, state[i])});
+      moves.push_back({state, i, price(from, i) + price(i + 1, state[i]) - price(from, state[i])});
       for (std::uint32_t j = from; j <= i; ++j) moves.back().to[j] = i;
     }
     return moves;
