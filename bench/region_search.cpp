@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What each way of searching for regions finds, and for how much work, on the functions of a model's plan.
 //
-//   build/release/bench/region_search MODEL [--machine NAME|FILE]... [--threads N]... [--barriers TIMES]... [--visits
-//   N]
+//   build/release/bench/region_search MODEL|FILE.ir [--machine NAME|FILE]... [--threads N]... [--barriers TIMES]...
+//   [--visits N]
 //   [--seeds N]
 //
 // A row is a function of a version of the program, for one machine, team and price of a barrier (TIMES the machine's).
@@ -11,15 +11,19 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <ctime>
+#include <optional>
 #include <string>
 
+#include "base/text_file.h"
 #include "compile/fusion.h"
 #include "compile/pipeline.h"
 #include "compile/region_space.h"
 #include "import/checkpoint.h"
 #include "import/decoder.h"
+#include "ir/text.h"
 #include "ops/register.h"
 #include "search/search.h"
+#include "vectorize/own_result.h"
 
 namespace {
 
@@ -103,6 +107,18 @@ void compare(const Case& c, const ir::Module& module, machine::Machine machine, 
   }
 }
 
+// A module in text form as it is, without the e-graph.
+void compare_text(Case c, const std::string& path, machine::Machine machine, Table& table) {
+  machine.barrier_s *= c.barriers;
+  const ir::Module module = vectorize::with_own_results(ir::parse_module(read_text_file(path, 1 << 24), path));
+  std::map<const ir::Function*, buffer::FunctionPlan> plans;
+  for (auto& function : schedule::default_schedule(module, machine, c.threads)) {
+    compile::RegionSpace space(function, plans, machine, c.threads);
+    table.add(c, function.function->name, space);
+    plans[function.function] = buffer::plan_buffers(function, plans);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -112,7 +128,7 @@ int main(int argc, char** argv) {
   std::vector<int> threads = {1, 2};
   std::vector<double> barriers = {1};
   Limits limits;
-  app.add_option("MODEL", model, "A Hugging Face folder")->required();
+  app.add_option("MODEL", model, "A Hugging Face folder, or a module in text form (.ir)")->required();
   app.add_option("--machine", machines, "Machines to plan for: names or files");
   app.add_option("--threads", threads, "Threads of the team");
   app.add_option("--barriers", barriers, "What a barrier costs, in parts of the machine's price");
@@ -121,17 +137,27 @@ int main(int argc, char** argv) {
   app.add_option("--most", limits.most, "States that the beam and the exhaustive search may cost");
   CLI11_PARSE(app, argc, argv);
   ops::register_all();
-  const auto checkpoint = importer::Checkpoint::open(model);
-  importer::DecoderOptions options;
-  options.max_chunk = std::min(options.max_chunk, checkpoint.config().max_positions);
-  const importer::Decoder decoder = importer::import_decoder(checkpoint, options);
+  const bool is_text = std::filesystem::path(model).extension() == ".ir";
+  std::optional<importer::Checkpoint> checkpoint;
+  std::optional<importer::Decoder> decoder;
+  if (!is_text) {
+    checkpoint = importer::Checkpoint::open(model);
+    importer::DecoderOptions options;
+    options.max_chunk = std::min(options.max_chunk, checkpoint->config().max_positions);
+    decoder = importer::import_decoder(*checkpoint, options);
+  }
   Table table(limits);
   for (const std::string& name : machines) {
     for (const int team : threads) {
       for (const double times : barriers) {
         const std::string tag = std::filesystem::path(name).stem();
         const std::string folder = std::filesystem::path(model).filename();
-        compare({folder, tag, team, times}, decoder.module, machine::load(name), table);
+        const Case c = {folder, tag, team, times};
+        if (is_text) {
+          compare_text(c, model, machine::load(name), table);
+        } else {
+          compare(c, decoder->module, machine::load(name), table);
+        }
       }
     }
   }

@@ -199,6 +199,7 @@ TEST(RegionSearch, RandomGraphsAreNeverWorseThanGreedyAndExhaustedWhereFew) {
     ++exhausted;
     EXPECT_NEAR(scheduled.seconds(), optimum, 1e-9 * optimum);
   }
+  RecordProperty("better", better);
   EXPECT_GT(choices, 30);
   EXPECT_GT(exhausted, 30);
   EXPECT_GT(better, 0);
