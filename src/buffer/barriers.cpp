@@ -2,6 +2,7 @@
 #include "buffer/barriers.h"
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 
 #include "buffer/touches.h"
@@ -22,39 +23,66 @@ class Unfinished {
  public:
   explicit Unfinished(const FunctionPlan& plan) : plan_(plan) {}
 
-  // Whether all must have come before this op begins.
-  bool meets(const ScheduledOp& op) const {
+  // What an op touches; of a call nothing is known.
+  std::vector<Touch> of(const ScheduledOp& op) const {
+    return op.is_call() ? std::vector<Touch>() : touches(op, plan_);
+  }
+
+  // Whether all must have come before this op, which touches these, begins.
+  bool meets(const ScheduledOp& op, const std::vector<Touch>& touched) const {
     if (op.is_call()) return !touched_.empty();
-    return std::ranges::any_of(touches(op, plan_), [&](const Touch& now) {
+    return std::ranges::any_of(touched, [&](const Touch& now) {
       return std::ranges::any_of(touched_, [&](const Touch& before) { return meet(before, now); });
     });
   }
   bool is_empty() const { return touched_.empty(); }
 
   void finish() { touched_.clear(); }
-  void add(const ScheduledOp& op) {
-    if (op.is_call()) return;
-    for (Touch& touch : touches(op, plan_)) touched_.push_back(std::move(touch));
-  }
+  void add(std::vector<Touch> touched) { std::ranges::move(touched, std::back_inserter(touched_)); }
 
  private:
   const FunctionPlan& plan_;
   std::vector<Touch> touched_;
 };
 
+// Where barriers are necessary.
+struct Waits {
+  std::vector<std::size_t> ops;  // before these
+  bool at_end = false;
+};
+
+Waits waits_of(const ScheduledFunction& function, const FunctionPlan& plan) {
+  Waits waits;
+  Unfinished unfinished(plan);
+  for (std::size_t i = 0; i < function.ops.size(); ++i) {
+    const ScheduledOp& op = function.ops[i];
+    if (!op.has_code()) continue;
+    std::vector<Touch> touched = unfinished.of(op);
+    if (unfinished.meets(op, touched)) {
+      waits.ops.push_back(i);
+      unfinished.finish();
+    }
+    unfinished.add(std::move(touched));
+  }
+  waits.at_end = !unfinished.is_empty();
+  return waits;
+}
+
 }  // namespace
 
 void place_barriers(ScheduledFunction& function, const FunctionPlan& plan) {
-  Unfinished unfinished(plan);
-  for (ScheduledOp& op : function.ops) {
-    if (!op.has_code()) continue;
-    if (unfinished.meets(op)) {
-      op.tree.body.insert(op.tree.body.begin(), TileNode{.kind = TileNode::Kind::kBarrier});
-      unfinished.finish();
-    }
-    unfinished.add(op);
+  const auto waits = waits_of(function, plan);
+  const TileNode barrier{.kind = TileNode::Kind::kBarrier};
+  for (const std::size_t op : waits.ops) {
+    std::vector<TileNode>& body = function.ops[op].tree.body;
+    body.insert(body.begin(), barrier);
   }
-  if (!unfinished.is_empty()) function.end.body.push_back(TileNode{.kind = TileNode::Kind::kBarrier});
+  if (waits.at_end) function.end.body.push_back(barrier);
+}
+
+int barriers_of(const ScheduledFunction& function, const FunctionPlan& plan) {
+  const auto waits = waits_of(function, plan);
+  return static_cast<int>(waits.ops.size()) + (waits.at_end ? 1 : 0);
 }
 
 void place_barriers(std::vector<ScheduledFunction>& functions,
@@ -71,12 +99,13 @@ void verify_barriers(const ScheduledFunction& function, const FunctionPlan& plan
   for (const ScheduledOp& op : function.ops) {
     if (!op.has_code()) continue;
     if (schedule::first_barrier(op.tree) != nullptr) unfinished.finish();
-    if (unfinished.meets(op)) {
+    std::vector<Touch> touched = unfinished.of(op);
+    if (unfinished.meets(op, touched)) {
       const std::string name = names.at(op.value);
       fail("before " + name, op.is_call() ? "what is called may touch what other threads are at work on"
                                           : "its threads meet what others are at work on");
     }
-    unfinished.add(op);
+    unfinished.add(std::move(touched));
     if (!op.tree.body.empty() && is_barrier(op.tree.body.back())) unfinished.finish();
   }
   const bool ends = schedule::first_barrier(function.end) != nullptr;

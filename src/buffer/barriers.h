@@ -17,6 +17,9 @@ void place_barriers(std::vector<schedule::ScheduledFunction>& functions,
 // The same for one function.
 void place_barriers(schedule::ScheduledFunction& function, const FunctionPlan& plan);
 
+// How many place_barriers() would write.
+int barriers_of(const schedule::ScheduledFunction& function, const FunctionPlan& plan);
+
 // Throws std::logic_error naming the op before which a barrier is missing. More barriers than necessary are no fault.
 void verify_barriers(const schedule::ScheduledFunction& function, const FunctionPlan& plan);
 

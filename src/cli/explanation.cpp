@@ -17,6 +17,15 @@ void add_entry(Explanation& explanation, const plan::Entry& entry, const plan::S
   }
 }
 
+// The searches for the regions of functions whose ops the entry executes.
+void add_searches(Explanation& explanation, const plan::Entry& entry, const plan::SearchStats& stats) {
+  for (const plan::RegionSearch& search : stats.regions) {
+    const bool is_run = search.version == entry.version &&
+                        std::ranges::find(entry.ops, search.function, &plan::Op::function) != entry.ops.end();
+    if (is_run) explanation.stats.regions.push_back(search);
+  }
+}
+
 std::int64_t most_rows(const plan::Plan& plan) {
   std::int64_t most = 0;
   for (const auto& entry : plan.entries) {
@@ -95,6 +104,9 @@ Explanation explain_plan(const plan::Plan& plan, const std::string& model, std::
   explanation.rows = rows;
   explanation.threads = threads;
   explanation.stats = plan.stats;
+  explanation.stats.regions.clear();
+  add_searches(explanation, *forward, plan.stats);
+  if (head->version != forward->version) add_searches(explanation, *head, plan.stats);
   add_entry(explanation, *forward, plan::call_sizes(rows, 0, threads));
   add_entry(explanation, *head, plan::call_sizes(1, 0, threads));
   summarise(explanation);

@@ -232,7 +232,11 @@ class Compilation {
 
   plan::Plan plan_report() const {
     plan::Plan report{machine_, planned_.front().stats, {}};
-    for (const auto& planned : planned_) add_entries(planned, machine_, report);
+    report.stats.regions.clear();
+    for (const auto& planned : planned_) {
+      add_entries(planned, machine_, report);
+      for (const plan::RegionSearch& search : planned.stats.regions) report.stats.regions.push_back(search);
+    }
     return report;
   }
 

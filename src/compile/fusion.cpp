@@ -2,115 +2,78 @@
 #include "compile/fusion.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
+#include <numeric>
 
-#include "buffer/barriers.h"
-#include "schedule/op_cost.h"
-#include "schedule/region.h"
+#include "compile/region_space.h"
 
 namespace strata::compile {
 namespace {
 
-using ir::Expr;
 using schedule::ScheduledFunction;
-using schedule::ScheduledOp;
 using Plans = std::map<const ir::Function*, buffer::FunctionPlan>;
 
-// What it must save, in seconds, so that rounding does not decide.
-constexpr double kLeastSaving = 1e-12;
+double own_seconds(const ScheduledFunction& function) {
+  double sum = 0;
+  for (const schedule::ScheduledOp& op : function.ops) sum += op.is_call() ? 0 : op.predicted_s;
+  return sum;
+}
 
-class Fuser {
- public:
-  Fuser(ScheduledFunction& function, const Plans& callees, const machine::Machine& machine, int threads, Fusion fusion)
-      : function_(function), callees_(callees), machine_(machine), threads_(threads), fusion_(fusion) {}
-
-  void run() {
-    seconds_ = seconds(function_);
-    for (std::size_t op = 0; op < function_.ops.size(); ++op) {
-      while (join_one(op)) {
-      }
-    }
-  }
-
- private:
-  // With one of the regions that it reads from.
-  bool join_one(std::size_t op) {
-    if (!may_join(function_.ops[op])) return false;
-    return std::ranges::any_of(sources(op), [&](std::size_t source) { return join(source, op); });
-  }
-
-  static bool may_join(const ScheduledOp& op) { return !op.is_call() && op.has_code(); }
-
-  // The regions that make what this one reads, by their last ops; the nearest first.
-  std::vector<std::size_t> sources(std::size_t op) const {
-    std::set<std::size_t, std::greater<>> found;
-    for (const std::size_t member : schedule::members(function_, op)) {
-      for (const Expr* value : function_.ops[member].value->arguments) {
-        const std::size_t source = maker(value);
-        if (source < op && may_join(function_.ops[source])) found.insert(source);
-      }
-    }
-    return {found.begin(), found.end()};
-  }
-
-  // The op with the code that makes a value or what it is a view of; all ops: there is none.
-  std::size_t maker(const Expr* value) const {
-    for (;;) {
-      const auto op = std::ranges::find(function_.ops, value, &ScheduledOp::value);
-      if (op == function_.ops.end()) return function_.ops.size();
-      if (!op->is_view())
-        return schedule::members(function_, static_cast<std::size_t>(op - function_.ops.begin())).back();
-      value = value->arguments[0];
-    }
-  }
-
-  bool join(std::size_t source, std::size_t op) {
-    std::vector<std::size_t> ops = schedule::members(function_, source);
-    for (const std::size_t member : schedule::members(function_, op)) ops.push_back(member);
-    std::ranges::sort(ops);
-    auto region = schedule::region_of(function_, ops, machine_);
-    if (!std::holds_alternative<ScheduledOp>(region)) return false;
-    ScheduledFunction joined = function_;
-    enter(joined, std::get<ScheduledOp>(std::move(region)));
-    ScheduledOp& made = joined.ops[op];
-    made.predicted_s = schedule::op_cost(made, machine_, {}, threads_).seconds;
-    const double seconds = this->seconds(joined);
-    if (fusion_ == Fusion::kWherePaid && seconds > seconds_ - kLeastSaving) return false;
-    function_ = std::move(joined);
-    seconds_ = seconds;
-    return true;
-  }
-
-  // Predicted, with the barriers that it needs.
-  double seconds(ScheduledFunction function) const {
-    buffer::place_barriers(function, buffer::plan_buffers(function, callees_));
-    double sum = 0;
-    int barriers = function.end.body.empty() ? 0 : 1;
-    for (const ScheduledOp& op : function.ops) {
-      if (op.has_code()) sum += op.predicted_s;
-      if (schedule::first_barrier(op.tree) != nullptr) ++barriers;
-    }
-    return threads_ > 1 ? sum + barriers * machine_.barrier_s : sum;
-  }
-
-  ScheduledFunction& function_;
-  const Plans& callees_;
-  const machine::Machine& machine_;
-  const int threads_;
-  const Fusion fusion_;
-  double seconds_ = 0;
-};
+plan::RegionSearch report_of(const ScheduledFunction& function, const search::Result& found) {
+  plan::RegionSearch report;
+  report.function = function.function->name;
+  report.method = search::to_string(found.method);
+  report.visits = found.visits;
+  report.states = found.states;
+  report.before_s = found.start_cost;
+  report.greedy_s = found.greedy_cost;
+  report.after_s = found.cost;
+  for (const search::Improvement& better : found.curve) report.curve.push_back({better.states, better.cost});
+  report.stop_reason = search::to_string(found.stop_reason);
+  return report;
+}
 
 }  // namespace
 
-void fuse(std::vector<ScheduledFunction>& functions, const machine::Machine& machine, int threads, Fusion fusion) {
-  if (fusion == Fusion::kNone) return;
-  Plans plans;
-  for (ScheduledFunction& function : functions) {
-    Fuser(function, plans, machine, threads, fusion).run();
-    plans[function.function] = buffer::plan_buffers(function, plans);
+std::int64_t share(std::int64_t left, double weight, double weights_left) {
+  if (weight <= 0) return 0;
+  return weight >= weights_left ? left : static_cast<std::int64_t>(static_cast<double>(left) * weight / weights_left);
+}
+
+std::vector<double> default_weights(const std::vector<ScheduledFunction>& functions, const machine::Machine& machine) {
+  std::vector<double> weights;
+  const Plans none;
+  for (const ScheduledFunction& function : functions) {
+    ScheduledFunction tried = function;
+    RegionSpace space(tried, none, machine, 1);
+    weights.push_back(space.moves(space.start()).empty() ? 0 : own_seconds(function));
   }
+  return weights;
+}
+
+std::vector<plan::RegionSearch> fuse(std::vector<ScheduledFunction>& functions, const machine::Machine& machine,
+                                     const FusionOptions& options) {
+  std::vector<plan::RegionSearch> reports;
+  if (options.fusion == Fusion::kNone) return reports;
+  const std::vector<double> weights = options.weights.empty() ? default_weights(functions, machine) : options.weights;
+  double weights_left = std::accumulate(weights.begin(), weights.end(), 0.0);
+  std::int64_t visits_left = options.search.visits;
+  Plans plans;
+  for (std::size_t i = 0; i < functions.size(); ++i) {
+    RegionSpace space(functions[i], plans, machine, options.threads);
+    if (options.fusion == Fusion::kWherePossible) {
+      space.take(search::after_all_moves(space));
+    } else {
+      search::Options own = options.search;
+      own.visits = share(visits_left, weights[i], weights_left);
+      const search::Result found = search::run(space, own);
+      space.take(found.best);
+      if (found.states > 1) reports.push_back(report_of(functions[i], found));
+      visits_left = std::max<std::int64_t>(visits_left - std::max(found.visits, found.states), 0);
+      weights_left -= weights[i];
+    }
+    plans[functions[i].function] = buffer::plan_buffers(functions[i], plans);
+  }
+  return reports;
 }
 
 }  // namespace strata::compile

@@ -66,11 +66,81 @@ bool is_without(const PassContext& context, std::string_view name) {
   return std::ranges::find(context.without, name) != context.without.end();
 }
 
-void schedule_and_buffer(PlannedVersion& planned, const PassContext& context, Dumper& dumper) {
-  const Fusion fusion = is_without(context, "fuse") ? Fusion::kNone : Fusion::kWherePaid;
-  Schedule schedule = schedule_module(planned.module, context.machine, {context.threads, fusion});
+// Of the function's own ops, at these sizes.
+double own_seconds(const schedule::ScheduledFunction& function, const cost::Sizes& sizes, const PassContext& context) {
+  double seconds = 0;
+  for (const schedule::ScheduledOp& op : function.ops) {
+    if (!op.is_call()) seconds += schedule::op_cost(op, context.machine, sizes, context.threads).seconds;
+  }
+  return seconds;
+}
+
+FusionOptions fusion_options(const PassContext& context) {
+  FusionOptions options{.threads = context.threads};
+  if (is_without(context, "fuse")) options.fusion = Fusion::kNone;
+  if (is_without(context, "mcts")) options.search.method = search::Method::kGreedy;
+  return options;
+}
+
+// The ops of the versions with their default trees, and what their functions count for in the search for regions.
+class RegionSearches {
+ public:
+  RegionSearches(const std::vector<PlannedVersion>& planned, const PassContext& context)
+      : context_(context),
+        visits_left_(
+            static_cast<std::int64_t>(static_cast<double>(kRegionVisits) * std::min(context.work, kMostWork))) {
+    for (const PlannedVersion& version : planned) {
+      functions_.push_back(schedule::default_schedule(version.module, context_.machine, context_.threads));
+      weights_.push_back(weights_of(version, functions_.back()));
+      weights_left_ += std::reduce(weights_.back().begin(), weights_.back().end());
+    }
+  }
+
+  // Of the versions in their order.
+  Schedule schedule_next() {
+    FusionOptions options = fusion_options(context_);
+    options.weights = weights_[next_];
+    const double weight = std::reduce(options.weights.begin(), options.weights.end());
+    options.search.visits = share(visits_left_, weight, weights_left_);
+    Schedule schedule = schedule_functions(std::move(functions_[next_++]), context_.machine, options);
+    weights_left_ -= weight;
+    for (const plan::RegionSearch& search : schedule.regions) visits_left_ -= std::max(search.visits, search.states);
+    visits_left_ = std::max<std::int64_t>(visits_left_, 0);
+    return schedule;
+  }
+
+ private:
+  static constexpr double kMostWork = 1e9;
+
+  // The seconds that the workload spends in each function's own ops.
+  std::vector<double> weights_of(const PlannedVersion& planned,
+                                 const std::vector<schedule::ScheduledFunction>& functions) const {
+    std::vector<double> weights = default_weights(functions, context_.machine);
+    std::vector<double> seconds(weights.size());
+    for (const vectorize::Step& step : planned.version.steps) {
+      const std::vector<std::string>& entries = step.entries.empty() ? planned.version.entries : step.entries;
+      const auto calls = ir::call_counts(planned.module, entries);
+      for (std::size_t i = 0; i < weights.size(); ++i) {
+        const double runs = step.runs * calls.at(functions[i].function);
+        if (weights[i] > 0 && runs > 0) seconds[i] += runs * own_seconds(functions[i], step.sizes, context_);
+      }
+    }
+    return seconds;
+  }
+
+  const PassContext& context_;
+  std::int64_t visits_left_;
+  double weights_left_ = 0;
+  std::size_t next_ = 0;
+  std::vector<std::vector<schedule::ScheduledFunction>> functions_;  // by version
+  std::vector<std::vector<double>> weights_;                         // of them
+};
+
+void take_schedule(PlannedVersion& planned, Schedule schedule, const PassContext& context, Dumper& dumper) {
   planned.schedule = std::move(schedule.functions);
   planned.buffers = std::move(schedule.buffers);
+  planned.stats.regions = std::move(schedule.regions);
+  for (plan::RegionSearch& search : planned.stats.regions) search.version = planned.version.tag;
   std::string buffer_text;
   for (const auto& function : planned.schedule) {
     buffer_text += buffer::to_text(planned.buffers.at(function.function));
@@ -154,10 +224,8 @@ double planned_seconds(const PlannedVersion& planned, const std::vector<std::str
   const auto calls = ir::call_counts(planned.module, entries);
   double seconds = 0;
   for (const auto& function : planned.schedule) {
-    for (const schedule::ScheduledOp& op : function.ops) {
-      if (op.is_call() || calls.at(function.function) == 0) continue;
-      seconds += calls.at(function.function) * schedule::op_cost(op, context.machine, sizes, context.threads).seconds;
-    }
+    const double runs = calls.at(function.function);
+    if (runs > 0) seconds += runs * own_seconds(function, sizes, context);
   }
   return seconds;
 }
@@ -239,7 +307,7 @@ std::vector<Version> default_versions(const ir::Module& module, const Workload& 
 
 void check_switch_names(const std::vector<std::string>& names) {
   if (names.empty()) return;
-  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact", "fuse"};
+  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact", "fuse", "mcts"};
   const auto is_group = [&](const std::string& name) { return std::ranges::find(groups, name) != groups.end(); };
   std::vector<std::string> rules = vectorize::search_names();
   std::erase_if(rules, is_group);
@@ -274,7 +342,10 @@ std::vector<PlannedVersion> plan_versions(const ir::Module& module, std::vector<
       dumpers[i].write("egraph.ir", context.dump.empty() ? "" : ir::to_text(planned[i].module));
     }
   }
-  for (std::size_t i = 0; i < planned.size(); ++i) schedule_and_buffer(planned[i], context, dumpers[i]);
+  RegionSearches searches(planned, context);
+  for (std::size_t i = 0; i < planned.size(); ++i) {
+    take_schedule(planned[i], searches.schedule_next(), context, dumpers[i]);
+  }
   return planned;
 }
 

@@ -35,15 +35,24 @@ void read_trees(std::string_view text, const std::string& origin, const machine:
 
 }  // namespace
 
-Schedule schedule_module(const ir::Module& module, const machine::Machine& machine, const ScheduleOptions& options,
-                         std::string_view text, const std::string& origin) {
-  Schedule schedule{schedule::default_schedule(module, machine, options.threads), {}};
-  fuse(schedule.functions, machine, options.threads, options.fusion);
+Schedule schedule_functions(std::vector<schedule::ScheduledFunction> functions, const machine::Machine& machine,
+                            const ScheduleOptions& options) {
+  Schedule schedule{std::move(functions), {}};
+  schedule.regions = fuse(schedule.functions, machine, options);
   schedule.buffers = buffer::plan_buffers(schedule.functions);
   buffer::place_barriers(schedule.functions, schedule.buffers);
   verify_trees(schedule, machine);
   verify_barriers(schedule);
-  if (!text.empty()) read_trees(text, origin, machine, schedule);
+  schedule::predict(schedule.functions, machine, options.threads);
+  return schedule;
+}
+
+Schedule schedule_module(const ir::Module& module, const machine::Machine& machine, const ScheduleOptions& options,
+                         std::string_view text, const std::string& origin) {
+  Schedule schedule =
+      schedule_functions(schedule::default_schedule(module, machine, options.threads), machine, options);
+  if (text.empty()) return schedule;
+  read_trees(text, origin, machine, schedule);
   schedule::predict(schedule.functions, machine, options.threads);
   return schedule;
 }

@@ -15,14 +15,16 @@ namespace strata::compile {
 struct Schedule {
   std::vector<schedule::ScheduledFunction> functions;
   std::map<const ir::Function*, buffer::FunctionPlan> buffers;
+  std::vector<plan::RegionSearch> regions = {};  // how they were found
 };
 
-struct ScheduleOptions {
-  int threads = 1;  // of the team
-  Fusion fusion = Fusion::kWherePaid;
-};
+using ScheduleOptions = FusionOptions;
 
-// The default schedule, verified. `text` may replace some of its trees and regions (schedule/schedule_text.h); empty:
+// The ops with their default trees, joined to regions, and verified.
+Schedule schedule_functions(std::vector<schedule::ScheduledFunction> functions, const machine::Machine& machine,
+                            const ScheduleOptions& options);
+
+// The default schedule of a module. `text` may replace some of its trees and regions (schedule/schedule_text.h); empty:
 // none. Throws Error (model) naming `origin` for a text that is wrong, and for trees of it that the verifier refuses.
 Schedule schedule_module(const ir::Module& module, const machine::Machine& machine, const ScheduleOptions& options,
                          std::string_view text = {}, const std::string& origin = {});

@@ -17,7 +17,7 @@ namespace strata::package {
 static_assert(std::endian::native == std::endian::little, "packages are little-endian, and mapped as they are");
 
 inline constexpr std::array<char, 8> kMagic = {'S', 'T', 'R', 'A', 'T', 'A', 'P', 'K'};
-inline constexpr std::uint32_t kFormatVersion = 5;
+inline constexpr std::uint32_t kFormatVersion = 6;
 inline constexpr std::uint64_t kHeaderBytes = 4096;
 inline constexpr std::uint64_t kPage = 4096;
 // Large sections start where a huge page can.

@@ -53,6 +53,26 @@ struct RuleStats {
   double seconds = 0;             // of processor time
 };
 
+// What the search for the regions of a function says of itself. Times are those of its own ops with their barriers, at
+// the largest sizes.
+struct RegionSearch {
+  struct Point {
+    std::int64_t states = 0;
+    double seconds = 0;
+    bool operator==(const Point&) const = default;
+  };
+  std::string version;      // "seq1"
+  std::string function;     // "layer"
+  std::string method;       // "greedy", "uct", "exhaustive"
+  std::int64_t visits = 0;  // walks down the search's tree; without one states
+  std::int64_t states = 0;  // whose time was predicted
+  double before_s = 0;      // each op by itself
+  double greedy_s = 0;      // as the greedy search joins them
+  double after_s = 0;
+  std::vector<Point> curve;  // from so many states on the best one took so long
+  std::string stop_reason;   // "exhausted" (nothing is better), "visits", "no move"
+};
+
 // What a search says of itself. Seconds that it took, and the rules' part, are reported by the run that searched; a
 // package doesn't keep them, or it would differ from run to run.
 struct SearchStats {
@@ -66,7 +86,8 @@ struct SearchStats {
   double gap = 0;                    // (objective - bound) / objective
   std::optional<double> saturate_s;
   std::optional<double> extract_s;
-  std::vector<RuleStats> rules;  // those that matched anything
+  std::vector<RuleStats> rules;            // those that matched anything
+  std::vector<RegionSearch> regions = {};  // of the functions with a choice
 };
 
 // An op of the planned program.

@@ -57,6 +57,20 @@ Json json(const SearchStats& stats) {
           {"gap", stats.gap}};
 }
 
+Json json(const RegionSearch& search) {
+  Json curve = Json::array();
+  for (const auto& [states, seconds] : search.curve) curve.push_back({{"states", states}, {"ns", seconds * 1e9}});
+  return {{"function", search.function},
+          {"method", search.method},
+          {"visits", search.visits},
+          {"states", search.states},
+          {"before_ns", search.before_s * 1e9},
+          {"greedy_ns", search.greedy_s * 1e9},
+          {"after_ns", search.after_s * 1e9},
+          {"curve", curve},
+          {"stop_reason", search.stop_reason}};
+}
+
 Json json(const Entry& entry) {
   Json ops = Json::array();
   for (const Op& op : entry.ops) ops.push_back(json(op));
@@ -67,11 +81,12 @@ Json json(const Entry& entry) {
 Json version_json(const Plan& plan, const Entry& first) {
   Json ranges = Json::object();
   for (const auto& [symbol, range] : first.ranges) ranges[symbol] = {{"min", range.min}, {"max", range.max}};
-  return {{"tag", first.version},
-          {"ranges", ranges},
-          {"ids", first.ids},
-          {"stats", json(plan.stats)},
-          {"entries", Json::array()}};
+  Json regions = Json::array();
+  for (const RegionSearch& search : plan.stats.regions) {
+    if (search.version == first.version) regions.push_back(json(search));
+  }
+  return {{"tag", first.version}, {"ranges", ranges},          {"ids", first.ids},
+          {"regions", regions},   {"stats", json(plan.stats)}, {"entries", Json::array()}};
 }
 
 Error malformed(const std::string& what, const std::string& origin) {
@@ -169,6 +184,24 @@ SearchStats read_stats(const JsonObject& object) {
   return stats;
 }
 
+RegionSearch read_search(const JsonObject& object, const std::string& version) {
+  RegionSearch search;
+  search.version = version;
+  search.function = object.text("function");
+  search.method = object.text("method");
+  search.visits = object.integer("visits", 0, kMaxInteger);
+  search.states = object.integer("states", 0, kMaxInteger);
+  search.before_s = seconds(object, "before_ns");
+  search.greedy_s = seconds(object, "greedy_ns");
+  search.after_s = seconds(object, "after_ns");
+  for (const Json& element : list(object, "curve")) {
+    const JsonObject point(element, object.origin());
+    search.curve.push_back({point.integer("states", 0, kMaxInteger), seconds(point, "ns")});
+  }
+  search.stop_reason = object.text("stop_reason");
+  return search;
+}
+
 void read_version(const JsonObject& object, Plan& plan) {
   Entry version;
   version.version = object.text("tag");
@@ -178,7 +211,12 @@ void read_version(const JsonObject& object, Plan& plan) {
     version.ranges[symbol] = {range.integer("min", 0, kMaxInteger), range.integer("max", 0, kMaxInteger)};
   }
   version.ids = static_cast<int>(object.integer("ids", 0, kMaxIds));
+  std::vector<RegionSearch> regions = std::move(plan.stats.regions);
+  for (const Json& search : list(object, "regions")) {
+    regions.push_back(read_search({search, object.origin()}, version.version));
+  }
   plan.stats = read_stats(object.object("stats"));
+  plan.stats.regions = std::move(regions);
   for (const Json& element : list(object, "entries")) {
     const JsonObject from(element, object.origin());
     Entry& entry = plan.entries.emplace_back(version);

@@ -9,7 +9,7 @@ from harness import StrataTest, like_another, sample
 
 OP_KEYS = {"name", "op", "count", "barriers", "layout", "placement", "bytes", "flops", "predicted_ns", "alternatives"}
 STATS_KEYS = {"egraph_nodes", "egraph_classes", "stop_reason", "objective_ns", "bound_ns", "saturate_s", "extract_s",
-              "rules"}
+              "rules", "regions"}
 LAYERS, HIDDEN, HEADS, KV_HEADS, DIM, INTERMEDIATE = 2, 64, 4, 2, 16, 192  # of qwen3-nano
 
 
@@ -56,6 +56,21 @@ class ExplainTest(StrataTest):
                 self.assertGreater(op["measured_ns"], 0, op)
             for alternative in op["alternatives"]:
                 self.assertLessEqual({"layout", "predicted_ns"}, set(alternative))
+
+    def test_regions_are_searched_for(self):
+        def searches(*arguments):
+            return self.explain("-n", "8", "--machine", "avx512-zen4", *arguments)["stats"]["regions"]
+        found = searches()
+        self.assertIn("layer", [search["function"] for search in found])
+        for search in found:
+            curve = search["best_cost_curve"]
+            self.assertEqual(curve[0], {"states": 1, "ns": search["before_ns"]})
+            self.assertEqual(curve[-1]["ns"], search["after_ns"])
+            self.assertLessEqual(search["after_ns"], search["greedy_ns"])
+            self.assertIn(search["stop_reason"], ("exhausted", "visits"))
+        self.assertEqual(found, searches())
+        self.assertEqual({search["method"] for search in searches("--without", "mcts")}, {"greedy"})
+        self.assertEqual(searches("--without", "fuse"), [])
 
     def flops(self, document, name):
         return next(op["flops"] for op in document["ops"] if op["name"] == name)

@@ -39,6 +39,7 @@ Plan example() {
   op.cost = bilinear();
   op.alternatives = {{"row-major", 3e-6}};
   plan.stats = {"ilp", 100, 40, "saturated", false, 4e-6, 3.5e-6, 0.125, 0.5, 0.25, {}};
+  plan.stats.regions = {{"seq1", "layer", "uct", 20, 30, 3e-6, 2.5e-6, 2e-6, {{1, 3e-6}, {7, 2e-6}}, "visits"}};
   plan.entries = {{"forward", "f1", "seq1", {{"seq", {1, 1}}}, 1, {}},
                   {"head", "h1", "seq1", {{"seq", {1, 1}}}, 1, {}},
                   {"forward", "strata_forward_chunk", "chunk", {{"seq", {2, 512}}}, 9, {op}}};
@@ -103,6 +104,9 @@ TEST(PlanJson, RoundTrips) {
   EXPECT_EQ(op.alternatives[0].layout, "row-major");
   EXPECT_EQ(back.machine.name, "avx512-zen5");
   EXPECT_EQ(back.stats.egraph_nodes, 100);
+  ASSERT_EQ(back.stats.regions.size(), 1U);
+  EXPECT_EQ(back.stats.regions[0].function, "layer");
+  EXPECT_EQ(back.stats.regions[0].curve[1].states, 7);
 }
 
 TEST(PlanJson, KeepsNoSecondsOfTheSearch) {
@@ -127,6 +131,8 @@ TEST(PlanJson, RefusesWhatIsMalformed) {
   expect_refused(changed("/versions/1/ids"_json_pointer, -1), "ids");
   expect_refused(changed("/versions/1/ranges"_json_pointer, {{"seq", 1}}), "seq");
   expect_refused(changed("/versions/1/stats/gap"_json_pointer, "x"), "gap");
+  expect_refused(changed("/versions/1/regions"_json_pointer, 1), "regions");
+  expect_refused(changed("/versions/1/regions"_json_pointer, {{{"function", "layer"}}}), "method");
   expect_refused(changed(op_at / "count", 0), "count");
   expect_refused(changed(op_at / "name", 3), "name");
   expect_refused(changed(op_at / "operands", {1}), "operands");
