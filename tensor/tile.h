@@ -58,7 +58,8 @@ struct Ahead {
   std::int64_t lines = 0;
 
   // step(i) for i in [0, steps). What is asked in every step divides the loop's body, and the compiler then keeps a
-  // step's vectors across the parts: 6 x 2 tiles of 16 registers spilled four vectors a step, and took 1.6 times as long.
+  // step's vectors across the parts: 6 x 2 tiles of 16 registers spilled four vectors a step, and took 2.2 times as
+  // long.
   template <class Step>
   STRATA_INLINE void run(std::int64_t steps, const Step& step) const {
     const std::int64_t fetching = lines < steps ? lines : steps;
