@@ -157,6 +157,16 @@ const Solved& remembered(const machine::Machine& machine, const TiledProduct& pr
   return entry->second;
 }
 
+// Of the same rows and types, a matrix of any size: one that a group of 1 to 8 panels divides.
+TiledProduct usual_matrix(TiledProduct product) {
+  constexpr double kPanels = 840, kDepth = 1024;
+  const double bytes = product.right_bytes / (product.columns * product.depth);
+  product.columns = kPanels * product.lanes;
+  product.depth = kDepth;
+  product.right_bytes = bytes * product.columns * product.depth;
+  return product;
+}
+
 // The fastest row tile for so many rows, if it is faster than the machine's by more than a hundredth.
 std::int64_t best_row_tile(const machine::Machine& machine, TiledProduct product, std::int64_t usual) {
   constexpr std::int64_t kMostRows = 8;
@@ -200,7 +210,7 @@ std::vector<std::int64_t> row_tiles(const machine::Machine& machine, const Tiled
   std::vector<double> counts = {product.rows};
   if (product.rows <= kFewRows) counts.push_back(std::ceil(product.rows / 2));
   for (const double rows : counts) {
-    TiledProduct few = product;
+    TiledProduct few = usual_matrix(product);
     few.rows = rows;
     const std::int64_t best = best_row_tile(machine, few, usual);
     if (std::ranges::find(found, best) == found.end()) found.push_back(best);

@@ -25,9 +25,10 @@ ProductTiles product_tiles(const machine::Machine& machine, const TiledProduct& 
 ProductTiles fixed_product_tiles(const machine::Machine& machine, const TiledProduct& product);
 
 // Row tiles that the left operand may be packed in: the machine's (machine::register_tile), and where another one is
-// predicted to be faster for the product by more than a hundredth, that one. Few rows may be fewer at run time: for
-// up to 16 of them, also the best one of half as many. At most 8 rows, and half of the registers: of more, compilers
-// keep some in memory (12 x 1 of 16 registers on a Zen 3: 0.64 times as fast as 6 x 2).
+// predicted to be faster by more than a hundredth, that one: by rows and types alone, of a matrix of usual size, so
+// that all that read one packed operand are offered the same. Few rows may be fewer at run time: for up to 16 of them,
+// also the best one of half as many. At most 8 rows, and half of the registers: of more, compilers keep some in memory
+// (12 x 1 of 16 registers on a Zen 3: 0.64 times as fast as 6 x 2).
 std::vector<std::int64_t> row_tiles(const machine::Machine& machine, const TiledProduct& product);
 
 }  // namespace strata::cost
