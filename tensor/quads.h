@@ -21,14 +21,12 @@ struct TileProduct<BLayout::kQuads> {
                                 Ahead ahead, std::int64_t distance) {
     using Sums = Vec<std::int32_t, L>;
     Sums sums[Rows][NV] = {}, offset[NV] = {};
-    for (std::int64_t i = 0; i < div_up(depth, 4); ++i) {
-      ahead.step(i);
+    const TileB<std::int8_t> quads{b.data, b.panel, 4 * L};
+    run_steps<Locality, NV>(quads, div_up(depth, 4), ahead, distance, [&](std::int64_t i) STRATA_INLINE_LAMBDA {
       Sums lanes[NV];
       STRATA_UNROLL
       for (int v = 0; v < NV; ++v) {
-        const std::int8_t* from = b.data + v * b.panel + i * 4 * L;
-        if (distance != 0) __builtin_prefetch(from + distance, 0, Locality);
-        __builtin_memcpy(&lanes[v], from, sizeof(Sums));
+        __builtin_memcpy(&lanes[v], quads.data + v * quads.panel + i * quads.step, sizeof(Sums));
         if constexpr (kQuadOffset<L> != 0)
           offset[v] = arch::i8_dot<L>(offset[v], Sums{} + int(kQuadOffset<L>), lanes[v]);
       }
@@ -40,7 +38,7 @@ struct TileProduct<BLayout::kQuads> {
         STRATA_UNROLL
         for (int v = 0; v < NV; ++v) sums[r][v] = arch::i8_dot<L>(sums[r][v], x, lanes[v]);
       }
-    }
+    });
     STRATA_UNROLL
     for (int r = 0; r < Rows; ++r) {
       STRATA_UNROLL

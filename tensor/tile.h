@@ -56,27 +56,47 @@ struct TileB {
 struct Ahead {
   const char* data = nullptr;
   std::int64_t lines = 0;
-  STRATA_INLINE void step(std::int64_t i) const {
-    if (i < lines) __builtin_prefetch(data + i * 64, 0, 2);
+
+  // step(i) for i in [0, steps). What is asked in every step divides the loop's body, and the compiler then keeps a
+  // step's vectors across the parts: 6 x 2 tiles of 16 registers spilled four vectors a step, and took 2.2 times as
+  // long.
+  template <class Step>
+  STRATA_INLINE void run(std::int64_t steps, const Step& step) const {
+    const std::int64_t fetching = lines < steps ? lines : steps;
+    std::int64_t i = 0;
+    STRATA_KEEP_ROLLED
+    for (; i < fetching; ++i) {
+      __builtin_prefetch(data + i * 64, 0, 2);
+      step(i);
+    }
+    STRATA_KEEP_ROLLED
+    for (; i < steps; ++i) step(i);
   }
 };
+
+// step(i) for i in [0, steps), fetching `ahead` and, where `distance` is not 0, B so many elements ahead.
+template <int Locality, int NV, class T, class Step>
+STRATA_INLINE void run_steps(TileB<T> b, std::int64_t steps, Ahead ahead, std::int64_t distance, const Step& step) {
+  if (distance == 0) return ahead.run(steps, step);
+  ahead.run(steps, [&](std::int64_t i) STRATA_INLINE_LAMBDA {
+    STRATA_UNROLL
+    for (int v = 0; v < NV; ++v) __builtin_prefetch(b.data + v * b.panel + i * b.step + distance, 0, Locality);
+    step(i);
+  });
+}
 
 // tile += A * B over k values of k, one vector of lanes per k (B<L@n>, or any B whose lanes are contiguous). `distance`
 // (in elements, 0 for none) fetches B that far ahead; `Locality` as __builtin_prefetch has it.
 template <int Locality = 2, int Rows, int NV, int L, class T>
 STRATA_INLINE void multiply_lanes(Tile<Rows, NV, L>& tile, TileA<float> a, TileB<T> b, std::int64_t k, Ahead ahead = {},
                                   std::int64_t distance = 0) {
-  for (std::int64_t i = 0; i < k; ++i) {
-    ahead.step(i);
+  const auto step = [&](std::int64_t i) STRATA_INLINE_LAMBDA {
     Vec<float, L> lanes[NV];
     STRATA_UNROLL
-    for (int v = 0; v < NV; ++v) {
-      const T* from = b.data + v * b.panel + i * b.step;
-      if (distance != 0) __builtin_prefetch(from + distance, 0, Locality);
-      lanes[v] = load(Lanes<L>{}, from);
-    }
+    for (int v = 0; v < NV; ++v) lanes[v] = load(Lanes<L>{}, b.data + v * b.panel + i * b.step);
     tile.add_outer(a.data + i * a.step, a.row, lanes);
-  }
+  };
+  run_steps<Locality, NV>(b, k, ahead, distance, step);
 }
 
 // L pairs of bf16 as they lie in B<L@n,2@k>: the even k in the low half of each 32-bit lane.
@@ -111,15 +131,10 @@ STRATA_INLINE Vec<float, L> dot_pairs(Vec<float, L> acc, Vec<std::uint32_t, L> a
 template <int Locality = 2, int Rows, int NV, int L>
 STRATA_INLINE void multiply_pairs(Tile<Rows, NV, L>& tile, TileA<bf16> a, TileB<bf16> b, std::int64_t pairs,
                                   Ahead ahead = {}, std::int64_t distance = 0) {
-  for (std::int64_t i = 0; i < pairs; ++i) {
-    ahead.step(i);
+  const auto step = [&](std::int64_t i) STRATA_INLINE_LAMBDA {
     Vec<std::uint32_t, L> lanes[NV];
     STRATA_UNROLL
-    for (int v = 0; v < NV; ++v) {
-      const bf16* from = b.data + v * b.panel + i * b.step;
-      if (distance != 0) __builtin_prefetch(from + distance, 0, Locality);
-      lanes[v] = load_pairs<L>(from);
-    }
+    for (int v = 0; v < NV; ++v) lanes[v] = load_pairs<L>(b.data + v * b.panel + i * b.step);
     STRATA_UNROLL
     for (int r = 0; r < Rows; ++r) {
       std::uint32_t pair;
@@ -128,7 +143,8 @@ STRATA_INLINE void multiply_pairs(Tile<Rows, NV, L>& tile, TileA<bf16> a, TileB<
       STRATA_UNROLL
       for (int v = 0; v < NV; ++v) tile.acc[r][v] = dot_pairs<L>(tile.acc[r][v], x, lanes[v]);
     }
-  }
+  };
+  run_steps<Locality, NV>(b, pairs, ahead, distance, step);
 }
 
 // How results leave the registers: called with the address of C[row, column], N lanes of values and the position. Any

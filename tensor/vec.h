@@ -9,11 +9,14 @@
 #include <type_traits>
 
 #define STRATA_INLINE inline __attribute__((always_inline))
+#define STRATA_INLINE_LAMBDA __attribute__((always_inline))  // behind its parameters
 #define STRATA_NOINLINE __attribute__((noinline))
 #if defined(__clang__)
 #define STRATA_UNROLL _Pragma("clang loop unroll(full)")
+#define STRATA_KEEP_ROLLED _Pragma("clang loop unroll(disable)")
 #else
 #define STRATA_UNROLL _Pragma("GCC unroll 64")
+#define STRATA_KEEP_ROLLED
 #endif
 // Vectors wider than the machine's registers never cross an ABI border here: everything that takes one is inlined.
 #pragma GCC diagnostic ignored "-Wpsabi"

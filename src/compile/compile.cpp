@@ -183,6 +183,7 @@ class Compilation {
     progress("reading", 0);
     checkpoint_ = importer::Checkpoint::open(model_);
     machine_ = machine::load(options_.machine);
+    machine_.has_fixed_tiles = std::ranges::count(options_.without, "tiles") > 0;
     report_.import_s = seconds_since(start);
   }
 

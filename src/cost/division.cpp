@@ -175,8 +175,8 @@ class OwnLoops {
 double contraction_pieces(const WorkCounter& counter, const Leaf& leaf) {
   const auto of = *ir::contraction(*counter.op().loops(counter.types(), counter.attributes()));
   const ir::TensorType& panels = counter.type(static_cast<std::size_t>(of.right));
-  const int group = leaf.takes_blocks ? machine::register_tile(counter.machine()).panels
-                                      : machine::stream(counter.machine(), ir::stored_bits(panels)).panels;
+  const std::int64_t group =
+      leaf.takes_blocks ? counter.tiles().panels : machine::stream(counter.machine(), ir::stored_bits(panels)).panels;
   return std::ceil(size_of(panels.shape[0]) / static_cast<double>(group * panels.layout.packs[0].lanes));
 }
 

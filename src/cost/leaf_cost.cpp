@@ -5,12 +5,12 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "cost/tiled_product.h"
 #include "encoding/encoding.h"
 #include "ir/attention_form.h"
 #include "ir/bounds.h"
 #include "ir/contraction.h"
 #include "ir/movement_form.h"
-#include "tensor/matmul.h"
 
 namespace strata::cost {
 namespace {
@@ -28,8 +28,8 @@ ir::LoopNest loops_of(const WorkCounter& counter) { return *counter.op().loops(c
 // A product with panels, by its iterators.
 struct Product {
   std::size_t left, right;
-  double rows, columns, depth;  // columns with the padding of the last panel
-  double lanes;                 // of a panel
+  double columns, depth;  // columns with the padding of the last panel
+  double lanes;           // of a panel
 
   explicit Product(const WorkCounter& counter) {
     const ir::LoopNest nest = loops_of(counter);
@@ -39,31 +39,24 @@ struct Product {
     left = static_cast<std::size_t>(found->left);
     right = static_cast<std::size_t>(found->right);
     lanes = static_cast<double>(counter.type(right).layout.packs[0].lanes);
-    rows = extent(IteratorClass::kM);
     columns = round_up(extent(IteratorClass::kN), lanes);
     depth = extent(IteratorClass::kK);
   }
 };
 
-// Products of pairs: of the dot-product unit, or two multiply-adds and the splitting of both operands. The result is
-// how many products one instruction makes per lane.
-double add_pairs(WorkCounter& counter, const Product& product, double products) {
+// Products of pairs: of the dot-product unit, or two multiply-adds and the splitting of both operands.
+void add_pairs(WorkCounter& counter, const Product& product, double products) {
   const machine::Unit* const unit = machine::dot_unit(counter.machine(), counter.type(product.left).dtype);
-  if (unit == nullptr) {
-    counter.add_instructions(products, 2.0 * 3, product.lanes);
-    return 1;
-  }
+  if (unit == nullptr) return counter.add_instructions(products, 2.0 * 3, product.lanes);
   counter.use_unit(*unit, 2 * products * counter.lanes() / product.lanes);
-  return unit->k;
 }
 
-void add_decoding(WorkCounter& counter, const Product& product, double times) {
+void add_decoding(WorkCounter& counter, const Product& product) {
   const encoding::Encoding* const encoding = counter.type(product.right).layout.encoding;
   if (encoding == nullptr) return;
-  times *= counter.lanes() / product.lanes;
   counter.add_beside(
       machine::fma_unit(counter.machine(), DType::kF32),
-      times * product.columns * product.depth *
+      counter.lanes() / product.lanes * product.columns * product.depth *
           machine::decode_slots(counter.machine(), std::string(encoding->name), encoding->decode_instructions));
 }
 
@@ -130,89 +123,26 @@ void count_stream(WorkCounter& counter) {
   } else {
     add_pairs(counter, product, products);
   }
-  add_decoding(counter, product, 1);
+  add_decoding(counter, product);
   move_product(counter, product);
 }
 
-namespace {
-
-// C in tiles of `rows` by `panels` vectors, whose accumulators stay in registers along k, in blocks that a core's own
-// caches hold: a group of panels of one block of k passes all row tiles of a block of rows.
-class Tiling {
- public:
-  Tiling(WorkCounter& counter, const Product& product)
-      : counter_(counter),
-        product_(product),
-        left_(counter.type(product.left)),
-        right_(counter.type(product.right)),
-        rows_(static_cast<double>(left_.layout.packs[0].lanes)),
-        panels_(machine::register_tile(counter.machine()).panels),
-        block_(machine::cache_block(counter.machine(), static_cast<int>(dtype_size(left_.dtype)))),
-        whole_(std::floor(product.rows / rows_)),
-        last_(static_cast<double>(tensor::tile_height(static_cast<std::int64_t>(product.rows - whole_ * rows_),
-                                                      static_cast<std::int64_t>(rows_)))) {}
-
-  double tiles() const { return whole_ + (last_ > 0 ? 1 : 0); }
-  double blocks() const { return std::ceil(product_.rows / static_cast<double>(block_.rows)); }
-  double padded_rows() const { return whole_ * rows_ + last_; }
-  double products() const { return padded_rows() * product_.columns * product_.depth; }
-
-  // Every step loads `panels` vectors and broadcasts a value for each row, each a slot as wide as a vector.
-  void count_loads(double products_per_step) const {
-    const double steps = product_.columns * product_.depth / (panels_ * product_.lanes * products_per_step);
-    const double slots = whole_ * (panels_ + rows_) + (last_ > 0 ? panels_ + last_ : 0);
-    counter_.add_level_bytes(0, steps * slots * counter_.machine().vector_registers.bytes);
-  }
-
-  // What is read again, from where its footprint has stayed since.
-  void count_blocks() const {
-    const double element = static_cast<double>(dtype_size(left_.dtype));
-    const double depth = std::min(product_.depth, static_cast<double>(block_.depth));
-    const double rows = std::min(padded_rows(), static_cast<double>(block_.rows));
-    const double group = panels_ * product_.lanes * depth * element;
-    const double right = product_.columns * product_.depth * element;
-    const double left = padded_rows() * product_.depth * element;
-    const double groups = product_.columns / (panels_ * product_.lanes);
-    // A group by the next tile of rows, the rows by the next group, all panels by the next block of rows.
-    const double threads = counter_.busy_threads();
-    counter_.read_again(threads * (group + std::min(rows, rows_) * depth * element), right * (tiles() - blocks()));
-    counter_.read_again(threads * (rows * depth * element + group), left * std::max(groups - threads, 0.0));
-    counter_.read_again(bytes_of(right_), bytes_of(right_) * (blocks() - 1));
-    // What earlier blocks of k have left is read and written by each later one.
-    const double sums = product_.columns * static_cast<double>(sizeof(float));
-    const double passes = std::ceil(product_.depth / depth) - 1;
-    counter_.read_again(rows * sums + product_.columns * depth * element, 2 * padded_rows() * sums * passes);
-  }
-
- private:
-  WorkCounter& counter_;
-  const Product& product_;
-  const TensorType& left_;
-  const TensorType& right_;
-  const double rows_, panels_;
-  const machine::CacheBlock block_;
-  const double whole_, last_;  // tiles of all rows; rows that the last one computes
-};
-
-}  // namespace
-
 void count_tile(WorkCounter& counter) {
   const Product product(counter);
-  const TensorType& left = counter.type(product.left);
-  const Tiling tiling(counter, product);
-  const bool is_dot = left.layout.group() > 1;
-  double per_step = 1;
-  if (is_dot) {
-    per_step = add_pairs(counter, product, tiling.products());
+  const TiledProduct tiled = counter.tiled();
+  const TiledWork work(counter.machine(), tiled, counter.tiles());
+  if (counter.type(product.left).layout.group() > 1) {
+    add_pairs(counter, product, work.products());
   } else {
-    counter.add_instructions(tiling.products(), 2.0, product.lanes);
+    counter.add_instructions(work.products(), 2.0, product.lanes);
   }
-  const bool widens = !is_dot && ir::stored_dtype(counter.type(product.right)) != DType::kF32;
-  if (widens)
-    counter.add_beside(machine::fma_unit(counter.machine(), DType::kF32), 2 * product.columns * product.depth);
-  add_decoding(counter, product, tiling.blocks());
-  tiling.count_loads(per_step);
-  tiling.count_blocks();
+  counter.add_beside(machine::fma_unit(counter.machine(), DType::kF32), work.operations_beside());
+  counter.add_level_bytes(0, work.load_bytes());
+  counter.wait_for(product.right, work.waited_bytes());
+  const int threads = counter.busy_threads();
+  for (const Reuse& reuse :
+       {work.group_again(threads), work.rows_again(threads), work.panels_again(), work.sums_again()})
+    counter.read_again(reuse.footprint, reuse.bytes, 1);  // the innermost level's are the loads
   move_product(counter, product);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cost/tiled_product.h"
 #include "cost/traffic.h"
 #include "ir/op.h"
 #include "machine/cost.h"
@@ -36,6 +37,7 @@ struct Run {
   int threads = 1;
   int barriers = 0;          // that are counted to it
   bool is_only_one = false;  // of its code in a step, which comes from memory then; that of a layer from a cache
+  std::optional<ProductTiles> tiles = {};  // of a contraction's tree; none: those of its default tree (product_tiles)
 
   // Of an op that shares a tile tree with others.
   bool continues = false;             // it is not the first of them

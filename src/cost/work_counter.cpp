@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cost/product_tiles.h"
+#include "ir/contraction.h"
+
 namespace strata::cost {
 using ir::TensorType;
 
@@ -23,11 +26,17 @@ TensorType sized(const TensorType& type, const Sizes& sizes) {
 
 WorkCounter::WorkCounter(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
                          const TensorType& result, const machine::Machine& machine, const Run& run)
-    : op_(op), attributes_(attributes), machine_(machine), result_(sized(result, run.sizes)), kept_at_(run.kept_at) {
+    : op_(op),
+      attributes_(attributes),
+      machine_(machine),
+      result_(sized(result, run.sizes)),
+      kept_at_(run.kept_at),
+      tiles_(run.tiles) {
   for (const Operand& operand : operands) {
     operands_.push_back({sized(operand.type, run.sizes), operand.residence, {}, operand.level});
     since_.push_back(std::max(operand.since.bytes(run.sizes), 0.0));
     types_.push_back(operands_.back().type);
+    widest_.push_back(operand.type);
   }
   work_.bytes.assign(machine.memory.size(), 0.0);
   work_.written.assign(machine.memory.size(), 0.0);
@@ -102,8 +111,29 @@ void WorkCounter::write(double bytes) {
   }
 }
 
-void WorkCounter::read_again(double footprint, double bytes) {
-  work_.bytes[static_cast<std::size_t>(machine::level_holding(machine_, footprint, busy_threads()))] += bytes;
+void WorkCounter::read_again(double footprint, double bytes, int innermost) {
+  const int level = machine::level_holding(machine_, footprint, busy_threads());
+  if (level >= innermost) work_.bytes[static_cast<std::size_t>(level)] += bytes;
+}
+
+namespace {
+
+TiledProduct product_of(const WorkCounter& counter, std::span<const TensorType> types) {
+  return tiled_product(counter.machine(), types,
+                       *ir::contraction(*counter.op().loops(counter.types(), counter.attributes())));
+}
+
+}  // namespace
+
+TiledProduct WorkCounter::tiled() const { return product_of(*this, types_); }
+
+ProductTiles WorkCounter::tiles() const {
+  return tiles_ ? *tiles_ : product_tiles(machine_, product_of(*this, widest_));
+}
+
+void WorkCounter::wait_for(std::size_t operand, double bytes) {
+  if (operands_[operand].residence != Residence::kStream) return;
+  extra_s_ += bytes / machine::bandwidth(machine_.memory.back(), busy_threads());
 }
 
 void WorkCounter::add_activation_bytes(std::vector<double>& levels, double bytes, double since) const {

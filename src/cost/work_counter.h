@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cost/op_cost.h"
+#include "cost/tiled_product.h"
 #include "ir/op.h"
 #include "machine/cost.h"
 
@@ -34,6 +35,10 @@ class WorkCounter {
   // Lanes of f32 in one of the machine's vectors.
   double lanes() const { return machine::vector_lanes(machine_, DType::kF32); }
 
+  // Of a contraction in register tiles: what it is, and the tiles that its tree has: one tree for all run-time sizes.
+  TiledProduct tiled() const;
+  ProductTiles tiles() const;
+
   // Into so many equal pieces among the threads, before anything is counted.
   void divide(double pieces) { work_.pieces = pieces; }
 
@@ -55,8 +60,12 @@ class WorkCounter {
   void write(double bytes);
   void add_level_bytes(std::size_t level, double bytes) { work_.bytes[level] += bytes; }
 
-  // Bytes that are read again, from the innermost level that holds what all threads together touch until then.
-  void read_again(double footprint, double bytes);
+  // Bytes that are read again, from the innermost level that holds what all threads together touch until then; what
+  // levels inside of `innermost` hold is counted elsewhere.
+  void read_again(double footprint, double bytes, int innermost = 0);
+
+  // Bytes of a stream that are waited for, beside all else.
+  void wait_for(std::size_t operand, double bytes);
 
   // Lines of the outermost level that are touched each by itself, and pages whose addresses are looked up.
   void touch_scattered(double lines);
@@ -80,10 +89,12 @@ class WorkCounter {
   ir::TensorType result_;
   std::vector<Operand> operands_;
   std::vector<ir::TensorType> types_;
-  std::vector<double> since_;  // bytes, by operand
+  std::vector<ir::TensorType> widest_;  // with symbols
+  std::vector<double> since_;           // bytes, by operand
   machine::Work work_;
-  double extra_s_ = 0;          // what nothing overlaps
-  std::optional<int> kept_at_;  // Run::kept_at
+  double extra_s_ = 0;                 // what nothing overlaps
+  std::optional<int> kept_at_;         // Run::kept_at
+  std::optional<ProductTiles> tiles_;  // Run::tiles
 };
 
 }  // namespace strata::cost

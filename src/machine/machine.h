@@ -71,6 +71,7 @@ struct CoreCosts {
       {"tanh", 17}, {"log", 13}, {"sin", 14.5}, {"cos", 14.5}, {"erf", 50},   {kSoftmaxStep, 20}};
   // The same of decoding a vector of an encoding's words; others take as many as the decoder has instructions.
   std::map<std::string, double> decode_slots = {};
+  double fma_latency_slots = 8;     // multiply-adds that a core starts until the first one's sum can be added to
   double reduction_step_slots = 4;  // of a step in which lanes are combined pairwise, waiting for the one before
   double misses_in_flight = 40;     // lines of the outermost level that a core waits for at once
   double cold_lines = 2;            // of an op's code, pushed out of the core's own caches since its last use
@@ -123,9 +124,11 @@ struct Machine {
   // in `streams`, into the second cache.
   std::vector<Stream> tile_streams = {{12, 1, 8192, 2}, {15, 1, 8192, 2}};
   CoreCosts core;
-  double barrier_s = 0;                   // one barrier of all cores
-  double op_overhead_s = 10e-9;           // what one op costs a thread beside its work: call, addresses, loop set-up
-  double contention = 0.1;                // of what overlaps with the slowest unit or level, the part that holds it up
+  double barrier_s = 0;          // one barrier of all cores
+  double op_overhead_s = 10e-9;  // what one op costs a thread beside its work: call, addresses, loop set-up
+  double contention = 0.1;       // of what overlaps with the slowest unit or level, the part that holds it up
+  // Not in the file: products in the tiles of machine::register_tile and cache_block, rather than in the fastest ones.
+  bool has_fixed_tiles = false;
   double storage_read_bytes_per_s = 2e9;  // of what a package lies on, while it isn't in memory
 };
 

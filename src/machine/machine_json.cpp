@@ -90,6 +90,7 @@ CoreCosts read_core(FileReader reader) {
   CoreCosts core;
   reader.take_reals("scalar_slots", core.scalar_slots, true, 0.01, kMostSlots);
   reader.take_reals("decode_slots", core.decode_slots, false, 0, kMostSlots);
+  core.fma_latency_slots = reader.real_or("fma_latency_slots", core.fma_latency_slots, 1, kMostSlots);
   core.reduction_step_slots = reader.real_or("reduction_step_slots", core.reduction_step_slots, 0, kMostSlots);
   core.misses_in_flight = reader.real_or("misses_in_flight", core.misses_in_flight, 1, 1e6);
   core.cold_lines = reader.real_or("cold_lines", core.cold_lines, 0, 1e6);
@@ -222,6 +223,7 @@ std::string to_json(const Machine& machine) {
   const CoreCosts& core = machine.core;
   json["core"] = {{"scalar_slots", core.scalar_slots},
                   {"decode_slots", core.decode_slots},
+                  {"fma_latency_slots", core.fma_latency_slots},
                   {"reduction_step_slots", core.reduction_step_slots},
                   {"misses_in_flight", core.misses_in_flight},
                   {"cold_lines", core.cold_lines},

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/ranges.h"
+#include "cost/product_tiles.h"
 #include "ir/op.h"
 #include "machine/cost.h"
 #include "schedule/attention_tree.h"
@@ -255,6 +256,7 @@ class ContractionTree {
     m_ = *of_.only(ir::IteratorClass::kM);
     n_ = *of_.only(ir::IteratorClass::kN);
     k_ = *of_.only(ir::IteratorClass::kK);
+    if (op.leaf->takes_blocks) tiles_ = cost::product_tiles(machine, cost::tiled_product(machine, types_, of_));
   }
 
   TileTree run() const {
@@ -275,7 +277,7 @@ class ContractionTree {
     const bool is_one_row = !op_.leaf->takes_blocks;
     if (leaf.is_streamed)
       node.stream = is_one_row ? machine::stream(machine_, bits) : machine::tile_stream(machine_, bits);
-    node.panels = leaf.takes_blocks ? machine::register_tile(machine_).panels : node.stream.panels;
+    node.panels = leaf.takes_blocks ? tiles_.panels : node.stream.panels;
     return node;
   }
 
@@ -295,13 +297,11 @@ class ContractionTree {
     std::vector<std::int64_t> extents;
     for (const ir::Iterator& iterator : nest_.iterators) extents.push_back(iterator.extent.max());
     if (!leaf.takes_blocks) return with_scratch(op_, machine_, compute(leaf), extents);
-    const std::int64_t tile = type(of_.left).layout.lanes(0);
-    const auto block = machine::cache_block(machine_, static_cast<int>(dtype_size(type(of_.left).dtype)));
     std::int64_t& k = extents[static_cast<std::size_t>(k_)];
-    k = std::min(k, block.depth);
-    TileNode depth = loop(Kind::kSerial, k_, block.depth, with_scratch(op_, machine_, compute(leaf), extents));
-    depth.level = block.level;
-    return {loop(Kind::kSerial, m_, std::max(block.rows / tile, std::int64_t{1}) * tile, {std::move(depth)})};
+    k = std::min(k, tiles_.depth);
+    TileNode depth = loop(Kind::kSerial, k_, tiles_.depth, with_scratch(op_, machine_, compute(leaf), extents));
+    depth.level = tiles_.level;
+    return {loop(Kind::kSerial, m_, tiles_.rows, {std::move(depth)})};
   }
 
   const ScheduledOp& op_;
@@ -310,6 +310,7 @@ class ContractionTree {
   const ir::LoopNest nest_;
   const ir::Contraction& of_;
   int m_ = 0, n_ = 0, k_ = 0;
+  cost::ProductTiles tiles_;
 };
 
 // The loop of the leaf's own, divided among the threads.

@@ -38,6 +38,32 @@ double pieces(const TileTree& tree, const cost::Sizes& sizes) {
   return std::ceil(extent_at(extent, sizes) / static_cast<double>(node->step));
 }
 
+// The leaf of a contraction in register tiles, and the blocks around it; false: there is none below.
+bool find_tiles(const ScheduledOp& op, const std::vector<TileNode>& nodes, cost::ProductTiles& tiles) {
+  for (const TileNode& node : nodes) {
+    if (node.kind == Kind::kCompute && node.leaf == op.leaf) {
+      tiles.panels = node.panels;
+      return true;
+    }
+    if (find_tiles(op, node.body, tiles) || find_tiles(op, node.otherwise, tiles)) {
+      if (node.kind != Kind::kSerial) return true;
+      const ir::IteratorClass of = op.contraction->classes[static_cast<std::size_t>(node.iterator)];
+      if (of == ir::IteratorClass::kM) tiles.rows = node.step;
+      if (of == ir::IteratorClass::kK) tiles.depth = node.step;
+      return true;
+    }
+  }
+  return false;
+}
+
+// Of a tree of the op alone. What no loop cuts is one block.
+std::optional<cost::ProductTiles> tiles_of(const ScheduledOp& op) {
+  if (!op.contraction || !op.leaf->takes_blocks) return std::nullopt;
+  const ir::TensorType& left = op.value->arguments[static_cast<std::size_t>(op.contraction->left)]->type();
+  cost::ProductTiles tiles{1, left.shape[0].max(), left.shape[1].max(), 0};
+  return find_tiles(op, op.tree.body, tiles) ? std::optional(tiles) : std::nullopt;
+}
+
 cost::OpCost cost_alone(const ScheduledOp& op, std::span<const cost::Operand> operands, const machine::Machine& machine,
                         const cost::Run& run) {
   const ir::Expr& value = *op.value;
@@ -98,7 +124,11 @@ cost::OpCost region_cost(const ScheduledOp& region, const machine::Machine& mach
 
 cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, const cost::Sizes& sizes, int threads) {
   if (!op.has_code()) return {};
-  const cost::Run run{.sizes = sizes, .threads = threads, .barriers = op.barriers, .is_only_one = op.runs_once};
+  const cost::Run run{.sizes = sizes,
+                      .threads = threads,
+                      .barriers = op.barriers,
+                      .is_only_one = op.runs_once,
+                      .tiles = op.parts.empty() ? tiles_of(op) : std::nullopt};
   return op.parts.empty() ? cost_alone(op, op.sources, machine, run) : region_cost(op, machine, run);
 }
 

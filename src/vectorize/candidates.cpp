@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "cost/leaf.h"
+#include "cost/product_tiles.h"
+#include "ir/contraction.h"
 #include "machine/cost.h"
 
 namespace strata::vectorize {
@@ -113,18 +115,38 @@ class Generator {
   }
 
   void with_row_tiles(const ir::LoopNest& nest, const Axes& axes, const Candidate& candidate) {
-    const int rows = machine::register_tile(machine_).rows;
+    const std::int64_t usual = machine::register_tile(machine_).rows;
     for (const int iterator : nest.result().target) {
-      const auto own = axes_of(nest, iterator, rows, operands_.size());
-      if (!own) continue;
-      Candidate tiled = candidate;
-      for (std::size_t i = 0; i < own->size(); ++i) {
-        if ((*own)[i] < 0 || axes[i] >= 0) continue;
-        auto& packs = tiled.operands[i].layout.packs;
-        packs.insert(packs.begin(), {rows, (*own)[i]});
+      const auto tiled = with_row_tile(nest, axes, candidate, iterator, usual);
+      if (!tiled || !add(*tiled)) continue;
+      for (const std::int64_t rows : row_tiles(nest, *tiled)) {
+        if (const auto other = with_row_tile(nest, axes, candidate, iterator, rows)) add(*other);
       }
-      if (tiled != candidate) add(tiled);
     }
+  }
+
+  // The operands that lanes don't run along, in tiles along an iterator of their own.
+  std::optional<Candidate> with_row_tile(const ir::LoopNest& nest, const Axes& axes, const Candidate& candidate,
+                                         int iterator, std::int64_t rows) const {
+    const auto own = axes_of(nest, iterator, rows, operands_.size());
+    if (!own) return std::nullopt;
+    Candidate tiled = candidate;
+    for (std::size_t i = 0; i < own->size(); ++i) {
+      if ((*own)[i] < 0 || axes[i] >= 0) continue;
+      auto& packs = tiled.operands[i].layout.packs;
+      packs.insert(packs.begin(), {rows, (*own)[i]});
+    }
+    return tiled != candidate ? std::optional(tiled) : std::nullopt;
+  }
+
+  // Of a contraction in register tiles, those that the cost model finds best.
+  std::vector<std::int64_t> row_tiles(const ir::LoopNest& nest, const Candidate& tiled) const {
+    const auto contraction = ir::contraction(nest);
+    if (!contraction) return {};
+    const std::vector<TensorType> types = types_of(tiled);
+    const cost::Leaf* const leaf = cost::find_leaf(op_, types, attributes_, op_.infer(types, attributes_));
+    if (!leaf->takes_blocks) return {};
+    return cost::row_tiles(machine_, cost::tiled_product(machine_, types, *contraction));
   }
 
   // Forms of one operand by itself.
@@ -165,21 +187,28 @@ class Generator {
     return axis + 1 == type.rank() ? ir::vector_layout(type.shape, lanes) : ir::Layout{{{lanes, axis}}};
   }
 
-  // Keeps it if the operands may lie so and there is code for it.
-  void add(const Candidate& candidate) {
-    if (std::ranges::find(found_, candidate) != found_.end()) return;
+  std::vector<TensorType> types_of(const Candidate& candidate) const {
     std::vector<TensorType> types(operands_.begin(), operands_.end());
-    try {
-      for (std::size_t i = 0; i < types.size(); ++i) {
-        types[i].layout = candidate.operands[i].layout;
-        types[i].dtype = candidate.operands[i].dtype;
-        ir::check_layout(types[i], op_.name());
-      }
-      const TensorType result = op_.infer(types, attributes_);
-      if (cost::find_leaf(op_, types, attributes_, result) != nullptr) found_.push_back(candidate);
-    } catch (const Error&) {
-      return;
+    for (std::size_t i = 0; i < types.size(); ++i) {
+      types[i].layout = candidate.operands[i].layout;
+      types[i].dtype = candidate.operands[i].dtype;
     }
+    return types;
+  }
+
+  // Keeps it if the operands may lie so and there is code for it; says whether it is kept.
+  bool add(const Candidate& candidate) {
+    if (std::ranges::find(found_, candidate) != found_.end()) return true;
+    const std::vector<TensorType> types = types_of(candidate);
+    try {
+      for (const TensorType& type : types) ir::check_layout(type, op_.name());
+      const TensorType result = op_.infer(types, attributes_);
+      if (cost::find_leaf(op_, types, attributes_, result) == nullptr) return false;
+    } catch (const Error&) {
+      return false;
+    }
+    found_.push_back(candidate);
+    return true;
   }
 
   const ir::Op& op_;

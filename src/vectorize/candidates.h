@@ -30,8 +30,9 @@ struct Candidate {
 // Of a structured op they are derived from its index maps: one iterator runs over a unit's lanes, and each operand that
 // uses it is packed along the axis that it indexes. A unit that sums several products per lane (a dot-product unit)
 // packs along a second, reduced iterator too. Operands of a reduction that don't use the first iterator may be packed
-// along an iterator of their own by the rows of the machine's register tile, so that a micro-kernel reads them in
-// order. Of other ops, the axes of one operand and of two are tried: what remains is what the op's kernel takes.
+// along an iterator of their own by the rows of a register tile, so that a micro-kernel reads them in order: the
+// machine's, and of a contraction those that its row count makes faster (cost::row_tiles). Of other ops, the axes of
+// one operand and of two are tried: what remains is what the op's kernel takes.
 //
 // Only what the code generator can make (cost::find_leaf) is a candidate. The row-major op itself is not listed.
 std::vector<Candidate> candidates(const ir::Op& op, std::span<const ir::TensorType> operands,

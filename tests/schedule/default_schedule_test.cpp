@@ -137,33 +137,42 @@ TEST(DefaultSchedule, ATileOfRowsIsFetchedAsTheMachineSays) {
   far.tile_streams = {{32, 1, 16384, 3}};
   EXPECT_EQ(machine::tile_stream(far, 32), (machine::Stream{32, 1, 16384, 3}));
   EXPECT_EQ(machine::tile_stream(far, 16), (machine::Stream{16, 1, 4096, 2})) << "not listed";
-  EXPECT_NE(many_rows("f32[seq, 64]<6@0>", "f32[96, 64]<16@0>", far).find("panels 4 ahead 16384 locality 3"),
+  EXPECT_NE(many_rows("f32[seq, 64]<6@0>", "f32[96, 64]<16@0>", far).find("panels 3 ahead 16384 locality 3"),
             std::string::npos);
 }
 
-// A block of rows stays in the L2 cache (1 MiB): 288 x 512 of f32, twice as deep of bf16.
+// A block of rows stays in the L2 cache (1 MiB), twice as deep of bf16; 96 columns are two groups of 3 panels. The
+// solver's own tests are in tests/cost/product_tiles_test.cpp.
 TEST(DefaultSchedule, BlocksAreWhatTheCacheHolds) {
   EXPECT_EQ(
       many_rows("f32[seq, 2048]<6@0>", "f32[96, 2048]<16@0>"),
-      "parallel n by 64 { serial i0 by 288 { serial k by 512 in L2 { leaf tile panels 4 ahead 4096 locality 2 } } }");
+      "parallel n by 48 { serial i0 by 108 { serial k by 1024 in L2 { leaf tile panels 3 ahead 4096 locality 2 } } }");
   EXPECT_EQ(
       many_rows("bf16[seq, 2048]<6@0, 2@1>", "bf16[96, 2048]<16@0, 2@1>"),
-      "parallel n by 64 { serial i0 by 288 { serial k by 1024 in L2 { leaf tile panels 4 ahead 4096 locality 2 } } }");
+      "parallel n by 48 { serial i0 by 108 { serial k by 2048 in L2 { leaf tile panels 3 ahead 4096 locality 2 } } }");
   machine::Machine small = zen5();
   for (machine::MemoryLevel& level : small.memory) {
     if (level.name == "L2") level.capacity_bytes /= 4;
   }
   EXPECT_EQ(
       many_rows("f32[seq, 2048]<6@0>", "f32[96, 2048]<16@0>", small),
-      "parallel n by 64 { serial i0 by 288 { serial k by 128 in L2 { leaf tile panels 4 ahead 4096 locality 2 } } }");
+      "parallel n by 32 { serial i0 by 90 { serial k by 320 in L2 { leaf tile panels 2 ahead 4096 locality 2 } } }");
+}
+
+TEST(DefaultSchedule, TilesMayBeFixed) {
+  machine::Machine fixed = zen5();
+  fixed.has_fixed_tiles = true;
+  EXPECT_EQ(
+      many_rows("f32[seq, 2048]<6@0>", "f32[96, 2048]<16@0>", fixed),
+      "parallel n by 64 { serial i0 by 288 { serial k by 512 in L2 { leaf tile panels 4 ahead 4096 locality 2 } } }");
 }
 
 TEST(DefaultSchedule, FewRowsHaveALeafOfTheirOwn) {
   EXPECT_EQ(
       many_rows("f32[seq, 64]<6@0>", "f16[96, 64]<16@0>"),
-      "parallel n by 64 { when i0 <= 24 { serial i0 by 288 { serial k by 512 in L2 { leaf tile panels 4 ahead 4096 "
+      "parallel n by 48 { when i0 <= 24 { serial i0 by 516 { serial k by 64 in L2 { leaf tile panels 3 ahead 4096 "
       "locality 2 } } } "
-      "else { serial i0 by 288 { serial k by 512 in L2 { buffer widened: f32[4096] in L1 leaf tile-widened panels 4 "
+      "else { serial i0 by 516 { serial k by 64 in L2 { buffer widened: f32[3072] in L1 leaf tile-widened panels 3 "
       "with widened } } } }");
 }
 

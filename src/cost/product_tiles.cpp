@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cost/product_tiles.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <numeric>
+
+#include "machine/cost.h"
+
+namespace strata::cost {
+namespace {
+
+constexpr double kKeptShare = 13.0 / 16;
+constexpr std::size_t kMostPanels = 8;
+enum : int { kPanels, kRows, kDepth };
+
+std::int64_t whole(double size) { return static_cast<std::int64_t>(size); }
+
+std::size_t own_cache(const machine::Machine& machine) {
+  std::size_t level = 0;
+  while (level + 2 < machine.memory.size() && machine.memory[level + 1].shared_by == 1) ++level;
+  return level;
+}
+
+// Makes the terms of a product's program.
+class ProgramBuilder {
+ public:
+  ProgramBuilder(const machine::Machine& machine, const TiledProduct& product) : machine_(machine), product_(product) {
+    std::vector<std::int64_t> panels(kMostPanels);
+    std::iota(panels.begin(), panels.end(), 1);
+    program_.variables = {{"panels", std::move(panels)},
+                          {"rows", tiles::tile_candidates(whole(product.rows), whole(product.row_tile))},
+                          {"depth", tiles::tile_candidates(whole(product.depth), machine::kDepthUnit)}};
+    program_.contention = machine.contention;
+    program_.times.resize(1 + machine.memory.size());
+  }
+
+  tiles::Program run() {
+    add_arithmetic();
+    add_traffic();
+    add_limits();
+    return std::move(program_);
+  }
+
+ private:
+  using Scope = std::vector<int>;
+
+  // Of the tiles whose sizes in `scope` are given; the others don't matter.
+  template <class F>
+  tiles::Term term(const Scope& scope, const F& f) const {
+    return tiles::term(program_.variables, scope, [&](std::span<const std::int64_t> sizes) {
+      std::array<std::int64_t, 3> all = {1, whole(product_.row_tile), machine::kDepthUnit};
+      for (std::size_t i = 0; i < scope.size(); ++i) all[static_cast<std::size_t>(scope[i])] = sizes[i];
+      return f(TiledWork(machine_, product_, {all[kPanels], all[kRows], all[kDepth]}), all);
+    });
+  }
+
+  void add_arithmetic() {
+    const double rate = product_.slots_per_s;
+    const double per_product = product_.slots / (product_.products * product_.lanes * rate);
+    const double beside_rate = machine::fma_unit(machine_, DType::kF32)->ops_per_s;
+    tiles::Sum& unit = program_.times[0];
+    unit.push_back(
+        term({kPanels, kDepth}, [&](const TiledWork& work, const auto&) { return work.products() * per_product; }));
+    unit.push_back(
+        term({kRows}, [&](const TiledWork& work, const auto&) { return work.operations_beside() / beside_rate; }));
+  }
+
+  double seconds(std::size_t level, double bytes) const {
+    return bytes / machine::bandwidth(machine_.memory[level], 1);
+  }
+
+  // A term at each level that `reuse` may find its bytes at.
+  template <class F>
+  void add_reuse(const Scope& scope, const F& reuse) {
+    for (std::size_t level = 1; level < machine_.memory.size(); ++level) {
+      program_.times[1 + level].push_back(term(scope, [&](const TiledWork& work, const auto&) {
+        const Reuse again = reuse(work);
+        const bool is_here = machine::level_holding(machine_, again.footprint) == static_cast<int>(level);
+        return is_here ? seconds(level, again.bytes) : 0.0;
+      }));
+    }
+  }
+
+  void add_traffic() {
+    program_.times[1].push_back(
+        term({kPanels}, [&](const TiledWork& work, const auto&) { return seconds(0, work.load_bytes()); }));
+    add_reuse({kPanels, kRows, kDepth}, [](const TiledWork& work) { return work.group_again(1); });
+    add_reuse({kPanels, kRows, kDepth}, [](const TiledWork& work) { return work.rows_again(1); });
+    add_reuse({kRows}, [](const TiledWork& work) { return work.panels_again(); });
+    add_reuse({kRows, kDepth}, [](const TiledWork& work) { return work.sums_again(); });
+    const std::size_t last = machine_.memory.size() - 1;
+    program_.times.back().push_back({{}, {seconds(last, product_.right_bytes)}});
+    program_.waits.push_back(
+        term({kPanels, kRows}, [&](const TiledWork& work, const auto&) { return seconds(last, work.waited_bytes()); }));
+  }
+
+  void add_limits() {
+    const double rows = product_.row_tile, bytes = product_.element_bytes, lanes = product_.lanes;
+    const auto size = [](std::int64_t value) { return static_cast<double>(value); };
+    program_.limits.push_back(
+        {{term({kPanels}, [&](const auto&, const auto& at) { return (rows + 1) * size(at[kPanels]) + 1; })},
+         static_cast<double>(machine_.vector_registers.count)});
+    const double capacity = static_cast<double>(machine_.memory[own_cache(machine_)].capacity_bytes);
+    program_.limits.push_back(
+        {{term({kPanels, kDepth},
+               [&](const auto&, const auto& at) { return 2 * size(at[kPanels] * at[kDepth]) * lanes * bytes; }),
+          term({kRows, kDepth}, [&](const auto&, const auto& at) { return size(at[kRows] * at[kDepth]) * bytes; })},
+         capacity * kKeptShare});
+  }
+
+  const machine::Machine& machine_;
+  const TiledProduct& product_;
+  tiles::Program program_;
+};
+
+struct Solved {
+  ProductTiles tiles;
+  double time = std::numeric_limits<double>::infinity();
+};
+
+Solved solved(const machine::Machine& machine, const TiledProduct& product) {
+  const tiles::Program program = tile_program(machine, product);
+  const tiles::Solution solution = tiles::solve(program);
+  if (solution.choice.empty()) return {fixed_product_tiles(machine, product)};
+  const auto size = [&](int variable) {
+    const auto at = static_cast<std::size_t>(variable);
+    return program.variables[at].candidates[static_cast<std::size_t>(solution.choice[at])];
+  };
+  return {{size(kPanels), size(kRows), size(kDepth), static_cast<int>(own_cache(machine))}, solution.time};
+}
+
+// All that the program depends on.
+std::vector<double> key_of(const machine::Machine& machine, const TiledProduct& p) {
+  std::vector<double> key = {
+      p.rows,  p.columns, p.depth,    p.lanes,       p.row_tile,     p.element_bytes,          p.right_bytes,
+      p.slots, p.chain,   p.products, p.slots_per_s, p.decode_slots, p.is_widened ? 1.0 : 0.0, p.widened_apart};
+  key.insert(key.end(),
+             {static_cast<double>(machine.vector_registers.count), static_cast<double>(machine.vector_registers.bytes),
+              machine::fma_unit(machine, DType::kF32)->ops_per_s, machine.contention, machine.core.fma_latency_slots});
+  for (const machine::MemoryLevel& level : machine.memory) {
+    key.insert(key.end(), {static_cast<double>(level.capacity_bytes), static_cast<double>(level.shared_by),
+                           machine::bandwidth(level, 1)});
+  }
+  return key;
+}
+
+const Solved& remembered(const machine::Machine& machine, const TiledProduct& product) {
+  static std::mutex mutex;
+  static std::map<std::vector<double>, Solved> known;
+  const std::lock_guard lock(mutex);
+  const auto [entry, is_new] = known.try_emplace(key_of(machine, product));
+  if (is_new) entry->second = solved(machine, product);
+  return entry->second;
+}
+
+// Of the same rows and types, a matrix of any size: one that a group of 1 to 8 panels divides.
+TiledProduct usual_matrix(TiledProduct product) {
+  constexpr double kPanels = 840, kDepth = 1024;
+  const double bytes = product.right_bytes / (product.columns * product.depth);
+  product.columns = kPanels * product.lanes;
+  product.depth = kDepth;
+  product.right_bytes = bytes * product.columns * product.depth;
+  return product;
+}
+
+// The fastest row tile for so many rows, if it is faster than the machine's by more than a hundredth.
+std::int64_t best_row_tile(const machine::Machine& machine, TiledProduct product, std::int64_t usual) {
+  constexpr std::int64_t kMostRows = 8;
+  const std::int64_t most = std::min<std::int64_t>(kMostRows, machine.vector_registers.count / 2);
+  const auto time = [&](std::int64_t tile) {
+    product.row_tile = static_cast<double>(tile);
+    return remembered(machine, product).time;
+  };
+  double least = 0.99 * time(usual);
+  std::int64_t best = usual;
+  for (std::int64_t tile = 2; tile <= most; ++tile) {
+    if (tile > whole(product.rows) || time(tile) >= least) continue;
+    best = tile;
+    least = time(tile);
+  }
+  return best;
+}
+
+}  // namespace
+
+tiles::Program tile_program(const machine::Machine& machine, const TiledProduct& product) {
+  return ProgramBuilder(machine, product).run();
+}
+
+ProductTiles fixed_product_tiles(const machine::Machine& machine, const TiledProduct& product) {
+  const machine::CacheBlock block = machine::cache_block(machine, static_cast<int>(product.element_bytes));
+  const std::int64_t tile = whole(product.row_tile);
+  return {machine::register_tile(machine).panels, std::max(block.rows / tile, std::int64_t{1}) * tile, block.depth,
+          block.level};
+}
+
+ProductTiles product_tiles(const machine::Machine& machine, const TiledProduct& product) {
+  return machine.has_fixed_tiles ? fixed_product_tiles(machine, product) : remembered(machine, product).tiles;
+}
+
+std::vector<std::int64_t> row_tiles(const machine::Machine& machine, const TiledProduct& product) {
+  constexpr double kFewRows = 16;
+  const std::int64_t usual = machine::register_tile(machine).rows;
+  std::vector<std::int64_t> found = {usual};
+  if (machine.has_fixed_tiles || product.rows < 2) return found;
+  std::vector<double> counts = {product.rows};
+  if (product.rows <= kFewRows) counts.push_back(std::ceil(product.rows / 2));
+  for (const double rows : counts) {
+    TiledProduct few = usual_matrix(product);
+    few.rows = rows;
+    const std::int64_t best = best_row_tile(machine, few, usual);
+    if (std::ranges::find(found, best) == found.end()) found.push_back(best);
+  }
+  return found;
+}
+
+}  // namespace strata::cost

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "cost/tiled_product.h"
+#include "machine/machine.h"
+#include "tiles/tile_program.h"
+
+namespace strata::cost {
+
+// The tiles of a product as a program: panels, blocks of rows and blocks of k, in this order, with the time of
+// TiledWork on one thread, whose right operand comes from the outermost level. A register tile fits the registers (rows
+// * panels accumulators, panels of the right operand, a broadcast), a block and two groups of panels (the one at work,
+// the one that is fetched ahead) fit 13 sixteenths of the outermost cache that a core has for itself.
+tiles::Program tile_program(const machine::Machine& machine, const TiledProduct& product);
+
+// Its solution, the fastest tiles by prediction: remembered, as a plan asks for few different ones, many times. Where
+// nothing keeps the limits, or the machine is one of fixed tiles, those of machine::register_tile and cache_block.
+// Every tile that a loop takes is the smallest of its number of steps (Roller, Zhu et al., OSDI 2022: aligned tiles;
+// Welder, Shi et al., OSDI 2023: sizes by memory level).
+ProductTiles product_tiles(const machine::Machine& machine, const TiledProduct& product);
+ProductTiles fixed_product_tiles(const machine::Machine& machine, const TiledProduct& product);
+
+// Row tiles that the left operand may be packed in: the machine's (machine::register_tile), and where another one is
+// predicted to be faster by more than a hundredth, that one: by rows and types alone, of a matrix of usual size, so
+// that all that read one packed operand are offered the same. Few rows may be fewer at run time: for up to 16 of them,
+// also the best one of half as many. At most 8 rows, and half of the registers: of more, compilers keep some in memory
+// (12 x 1 of 16 registers on a Zen 3: 0.64 times as fast as 6 x 2).
+std::vector<std::int64_t> row_tiles(const machine::Machine& machine, const TiledProduct& product);
+
+}  // namespace strata::cost

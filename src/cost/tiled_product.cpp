@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cost/tiled_product.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cost/leaf.h"
+#include "encoding/encoding.h"
+#include "machine/cost.h"
+#include "tensor/matmul.h"
+
+namespace strata::cost {
+namespace {
+
+double most(const ir::Dim& dim) { return static_cast<double>(dim.max()); }
+
+// Pairs go to the dot-product unit, or take two multiply-adds and the splitting of both operands.
+void set_instruction(const machine::Machine& machine, const ir::TensorType& left, TiledProduct& product) {
+  const machine::Unit* const fma = machine::fma_unit(machine, DType::kF32);
+  const machine::Unit* const dot = left.layout.group() > 1 ? machine::dot_unit(machine, left.dtype) : nullptr;
+  const machine::Unit& unit = dot != nullptr ? *dot : *fma;
+  product.slots_per_s = unit.ops_per_s / (2.0 * unit.lanes * unit.k);
+  if (dot != nullptr) {
+    product.products = dot->k;
+  } else if (left.layout.group() > 1) {
+    product.slots = 6;
+    product.chain = 2;
+    product.products = 2;
+  }
+}
+
+void set_panels(const machine::Machine& machine, const ir::TensorType& left, const ir::TensorType& right,
+                TiledProduct& product) {
+  product.is_widened = left.layout.group() == 1 && ir::stored_dtype(right) != DType::kF32;
+  if (const encoding::Encoding* const encoding = right.layout.encoding)
+    product.decode_slots = machine::decode_slots(machine, std::string(encoding->name), encoding->decode_instructions);
+  const bool in_lanes = right.layout.group() == 1 && right.layout.encoding == nullptr;
+  if (product.is_widened && in_lanes) product.widened_apart = leaf("tile-widened").few_tiles;
+}
+
+}  // namespace
+
+TiledProduct tiled_product(const machine::Machine& machine, std::span<const ir::TensorType> types,
+                           const ir::Contraction& contraction) {
+  const ir::TensorType& left = types[static_cast<std::size_t>(contraction.left)];
+  const ir::TensorType& right = types[static_cast<std::size_t>(contraction.right)];
+  TiledProduct product;
+  product.lanes = static_cast<double>(right.layout.packs[0].lanes);
+  product.row_tile = static_cast<double>(left.layout.packs[0].lanes);
+  product.rows = most(left.shape[0]);
+  product.columns = std::ceil(most(right.shape[0]) / product.lanes) * product.lanes;
+  product.depth = most(left.shape[1]);
+  product.element_bytes = static_cast<double>(dtype_size(left.dtype));
+  product.right_bytes = static_cast<double>(ir::max_bytes(right));
+  set_instruction(machine, left, product);
+  set_panels(machine, left, right, product);
+  return product;
+}
+
+double TiledWork::last_height() const {
+  const double left = product_.rows - std::floor(product_.rows / product_.row_tile) * product_.row_tile;
+  return static_cast<double>(
+      tensor::tile_height(static_cast<std::int64_t>(left), static_cast<std::int64_t>(product_.row_tile)));
+}
+
+double TiledWork::padded_rows() const {
+  return std::floor(product_.rows / product_.row_tile) * product_.row_tile + last_height();
+}
+
+double TiledWork::row_tiles() const { return std::ceil(product_.rows / product_.row_tile); }
+double TiledWork::row_blocks() const { return std::ceil(product_.rows / static_cast<double>(tiles_.rows)); }
+double TiledWork::depth_blocks() const { return std::ceil(product_.depth / static_cast<double>(tiles_.depth)); }
+double TiledWork::block_depth() const { return std::min(product_.depth, static_cast<double>(tiles_.depth)); }
+double TiledWork::block_rows() const { return std::min(padded_rows(), static_cast<double>(tiles_.rows)); }
+
+double TiledWork::group_bytes() const {
+  return static_cast<double>(tiles_.panels) * product_.lanes * block_depth() * product_.element_bytes;
+}
+
+template <class F>
+double TiledWork::over_tiles(const F& f) const {
+  const auto panels = static_cast<double>(tiles_.panels);
+  const double all = product_.columns / product_.lanes, groups = std::floor(all / panels);
+  const double whole = std::floor(product_.rows / product_.row_tile), last = last_height();
+  const auto row_of_tiles = [&](double width, double count) {
+    return count == 0 ? 0.0 : count * (whole * f(product_.row_tile, width) + (last > 0 ? f(last, width) : 0));
+  };
+  return row_of_tiles(panels, groups) + row_of_tiles(1, all - groups * panels);
+}
+
+double TiledWork::products() const {
+  const double wait = product_.chain * machine_.core.fma_latency_slots / product_.slots;
+  const double accumulators = over_tiles([&](double height, double width) { return std::max(height * width, wait); });
+  constexpr double kStoreSlots = 16;
+  const double stores = over_tiles([](double height, double width) { return height * width; }) * depth_blocks() *
+                        kStoreSlots * product_.products / product_.slots;
+  return (accumulators * product_.depth + stores) * product_.lanes;
+}
+
+double TiledWork::waited_bytes() const {
+  const double tiles = std::ceil(block_rows() / product_.row_tile);
+  const bool is_fetched = row_tiles() == 1 || product_.decode_slots > 0;
+  return is_fetched ? 0 : product_.right_bytes * std::max(1 - tiles / static_cast<double>(tiles_.panels), 0.0);
+}
+
+double TiledWork::operations_beside() const {
+  const double lanes = machine::vector_lanes(machine_, DType::kF32);
+  const double decoding = row_blocks() * product_.decode_slots * lanes / product_.lanes;
+  const double widenings = row_tiles() <= product_.widened_apart ? row_tiles() : row_blocks();
+  return product_.columns * product_.depth * (decoding + (product_.is_widened ? 2 * widenings : 0));
+}
+
+double TiledWork::load_bytes() const {
+  const double slots = over_tiles([](double height, double width) { return height + width; });
+  return slots * product_.depth / product_.products * machine_.vector_registers.bytes;
+}
+
+Reuse TiledWork::group_again(int threads) const {
+  const double rows = std::min(padded_rows(), product_.row_tile) * block_depth() * product_.element_bytes;
+  return {threads * (group_bytes() + rows),
+          product_.columns * product_.depth * product_.element_bytes * (row_tiles() - row_blocks())};
+}
+
+Reuse TiledWork::rows_again(int threads) const {
+  const double groups = std::ceil(product_.columns / (static_cast<double>(tiles_.panels) * product_.lanes));
+  return {threads * (block_rows() * block_depth() * product_.element_bytes + group_bytes()),
+          padded_rows() * product_.depth * product_.element_bytes * std::max(groups - threads, 0.0)};
+}
+
+Reuse TiledWork::panels_again() const { return {product_.right_bytes, product_.right_bytes * (row_blocks() - 1)}; }
+
+Reuse TiledWork::sums_again() const {
+  const double sums = product_.columns * static_cast<double>(sizeof(float));
+  return {block_rows() * sums + product_.columns * block_depth() * product_.element_bytes,
+          2 * padded_rows() * sums * (depth_blocks() - 1)};
+}
+
+}  // namespace strata::cost
