@@ -140,8 +140,8 @@ void count_tile(WorkCounter& counter) {
   counter.add_level_bytes(0, work.load_bytes());
   counter.wait_for(product.right, work.waited_bytes());
   const int threads = counter.busy_threads();
-  for (const Reuse& reuse :
-       {work.group_again(threads), work.rows_again(threads), work.panels_again(), work.sums_again()})
+  for (const Reuse& reuse : {work.group_again(threads), work.rows_again(threads), work.panels_again(),
+                             work.sums_again(), work.blocks_again(threads)})
     counter.read_again(reuse.footprint, reuse.bytes, 1);  // the innermost level's are the loads
   move_product(counter, product);
 }

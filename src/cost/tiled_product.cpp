@@ -73,6 +73,11 @@ double TiledWork::depth_blocks() const { return std::ceil(product_.depth / stati
 double TiledWork::block_depth() const { return std::min(product_.depth, static_cast<double>(tiles_.depth)); }
 double TiledWork::block_rows() const { return std::min(padded_rows(), static_cast<double>(tiles_.rows)); }
 
+double TiledWork::part_columns() const {
+  const auto part = static_cast<double>(tiles_.columns);
+  return part == 0 ? product_.columns : std::min(product_.columns, part);
+}
+
 double TiledWork::group_bytes() const {
   return static_cast<double>(tiles_.panels) * product_.lanes * block_depth() * product_.element_bytes;
 }
@@ -131,8 +136,17 @@ Reuse TiledWork::panels_again() const { return {product_.right_bytes, product_.r
 
 Reuse TiledWork::sums_again() const {
   const double sums = product_.columns * static_cast<double>(sizeof(float));
-  return {block_rows() * sums + product_.columns * block_depth() * product_.element_bytes,
+  const double part = part_columns();
+  return {block_rows() * part * static_cast<double>(sizeof(float)) + part * block_depth() * product_.element_bytes,
           2 * padded_rows() * sums * (depth_blocks() - 1)};
+}
+
+Reuse TiledWork::blocks_again(int threads) const {
+  const double parts = std::max(std::ceil(product_.columns / part_columns()), 1.0);
+  const double rows = block_rows() * product_.depth * product_.element_bytes;
+  const double again = depth_blocks() > 1 ? std::max(parts - threads, 0.0) : 0;
+  return {threads * (rows + part_columns() * block_depth() * product_.element_bytes),
+          padded_rows() * product_.depth * product_.element_bytes * again};
 }
 
 }  // namespace strata::cost

@@ -12,10 +12,11 @@ namespace strata::cost {
 
 // The parameters of a contraction's tile tree, beside the row tile, which is the left operand's layout.
 struct ProductTiles {
-  std::int64_t panels = 1;  // vectors of the right operand side by side in a register tile
-  std::int64_t rows = 1;    // of a block, whole row tiles
-  std::int64_t depth = 1;   // of a block: values of k
-  int level = 0;            // of Machine::memory, which keeps the block
+  std::int64_t panels = 1;   // vectors of the right operand side by side in a register tile
+  std::int64_t rows = 1;     // of a block, whole row tiles
+  std::int64_t depth = 1;    // of a block: values of k
+  int level = 0;             // of Machine::memory, which keeps the block
+  std::int64_t columns = 0;  // that are finished before the next ones are begun; 0: all at once
 
   bool operator==(const ProductTiles&) const = default;
 };
@@ -73,11 +74,13 @@ class TiledWork {
   double load_bytes() const;
 
   // By all threads together: a group of panels by the next tile of rows, the rows by the next group, all panels by the
-  // next block of rows, and what earlier blocks of k have left by each later one.
+  // next block of rows, what earlier blocks of k have left by each later one, and all blocks of k of some rows by the
+  // next part of the columns.
   Reuse group_again(int threads) const;
   Reuse rows_again(int threads) const;
   Reuse panels_again() const;
   Reuse sums_again() const;
+  Reuse blocks_again(int threads) const;
 
  private:
   // f(height, panels, how many) for each kind of register tile, times(...) added up.
@@ -87,6 +90,7 @@ class TiledWork {
   double padded_rows() const;
   double block_depth() const;
   double block_rows() const;
+  double part_columns() const;
   double group_bytes() const;
 
   const machine::Machine& machine_;

@@ -371,7 +371,7 @@ TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine,
                       const std::vector<const ir::Expr*>& leaving) {
   TileNode compute;
   compute.leaf = op.leaf;
-  if (!op.products.empty()) return products_tree(op, machine, leaving);
+  if (!op.products.empty()) return fastest_products_tree(op, machine, leaving);
   switch (op.leaf->domain) {
     case Domain::kView:
       return {};

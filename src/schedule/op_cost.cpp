@@ -38,30 +38,41 @@ double pieces(const TileTree& tree, const cost::Sizes& sizes) {
   return std::ceil(extent_at(extent, sizes) / static_cast<double>(node->step));
 }
 
-// The leaf of a contraction in register tiles, and the blocks around it; false: there is none below.
-bool find_tiles(const ScheduledOp& op, const std::vector<TileNode>& nodes, cost::ProductTiles& tiles) {
+// The leaf of a contraction in register tiles, for this stage of a region, and the blocks around it; false: there is
+// none below.
+bool find_tiles(const ScheduledOp& op, int stage, const std::vector<TileNode>& nodes, cost::ProductTiles& tiles) {
   for (const TileNode& node : nodes) {
-    if (node.kind == Kind::kCompute && node.leaf == op.leaf) {
+    if (node.kind == Kind::kCompute && node.leaf == op.leaf && node.stage == stage) {
       tiles.panels = node.panels;
       return true;
     }
-    if (find_tiles(op, node.body, tiles) || find_tiles(op, node.otherwise, tiles)) {
+    if (find_tiles(op, stage, node.body, tiles) || find_tiles(op, stage, node.otherwise, tiles)) {
       if (node.kind != Kind::kSerial) return true;
       const ir::IteratorClass of = op.contraction->classes[static_cast<std::size_t>(node.iterator)];
       if (of == ir::IteratorClass::kM) tiles.rows = node.step;
       if (of == ir::IteratorClass::kK) tiles.depth = node.step;
+      if (of == ir::IteratorClass::kN) tiles.columns = node.step;
       return true;
     }
   }
   return false;
 }
 
-// Of a tree of the op alone. What no loop cuts is one block.
-std::optional<cost::ProductTiles> tiles_of(const ScheduledOp& op) {
+// What no loop cuts is one block. Of a region: those of the product of that stage.
+std::optional<cost::ProductTiles> tiles_of(const ScheduledOp& op, int stage = -1) {
   if (!op.contraction || !op.leaf->takes_blocks) return std::nullopt;
   const ir::TensorType& left = op.value->arguments[static_cast<std::size_t>(op.contraction->left)]->type();
   cost::ProductTiles tiles{1, left.shape[0].max(), left.shape[1].max(), 0};
-  return find_tiles(op, op.tree.body, tiles) ? std::optional(tiles) : std::nullopt;
+  return find_tiles(op, stage, op.tree.body, tiles) ? std::optional(tiles) : std::nullopt;
+}
+
+// Of a part of a region, if it is a product.
+std::optional<cost::ProductTiles> tiles_in(const ScheduledOp& region, std::size_t part) {
+  const auto product = std::ranges::find(region.products, part, &ProductStage::part);
+  if (product == region.products.end()) return std::nullopt;
+  ScheduledOp op = product_part(region, *product);
+  op.tree = region.tree;
+  return tiles_of(op, product->stage);
 }
 
 cost::OpCost cost_alone(const ScheduledOp& op, std::span<const cost::Operand> operands, const machine::Machine& machine,
@@ -106,6 +117,7 @@ cost::OpCost region_cost(const ScheduledOp& region, const machine::Machine& mach
       operands[i].residence = cost::Residence::kRegion;
       operands[i].level = kept_at(region, made);
     }
+    run.tiles = tiles_in(region, static_cast<std::size_t>(&part - region.parts.data()));
     const bool stays = part.value != region.value && !is_in_memory(region, part.value);
     run.kept_at = stays ? std::optional(kept_at(region, part.value)) : std::nullopt;
     const cost::OpCost cost = cost_alone(part, operands, machine, run);

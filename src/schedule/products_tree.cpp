@@ -5,6 +5,7 @@
 
 #include "base/ranges.h"
 #include "machine/cost.h"
+#include "schedule/op_cost.h"
 
 namespace strata::schedule {
 namespace {
@@ -29,28 +30,39 @@ Inside inside(const Nodes& share, int m) {
   return is_cut ? Inside{share[0].step, share[0].body} : Inside{0, share};
 }
 
+// Of a product's own tree: the thread's share of the columns, and what a share is a multiple of.
+const TileNode& share_of(const ScheduledOp& region, const ProductStage& product) {
+  return region.parts[product.part].tree.body[0];
+}
+
+std::int64_t group_of(const ScheduledOp& region) {
+  std::int64_t group = 1;
+  for (const ProductStage& product : region.products) group = std::max(group, share_of(region, product).step);
+  return group;
+}
+
 class ProductsTree {
  public:
-  ProductsTree(const ScheduledOp& region, const machine::Machine& machine, const std::vector<const ir::Expr*>& leaving)
+  ProductsTree(const ScheduledOp& region, const machine::Machine& machine, const std::vector<const ir::Expr*>& leaving,
+               std::int64_t columns)
       : region_(region),
         nest_(*region.nest),
         machine_(machine),
         leaving_(leaving),
         m_(nest_.result().target[0]),
-        n_(nest_.result().target[1]) {
-    for (const ProductStage& product : region.products) group_ = std::max(group_, share(product).step);
-  }
+        n_(nest_.result().target[1]),
+        columns_(columns) {}
 
   TileTree run() const {
     TileTree tree;
     for (const ir::Iterator& iterator : nest_.iterators) tree.iterators.push_back({iterator.name, iterator.extent});
-    tree.body = {cut(Kind::kParallel, n_, group_, by_row_count())};
+    tree.body = {cut(Kind::kParallel, n_, group_of(region_), by_row_count())};
     return tree;
   }
 
  private:
   const ScheduledOp& part(const ProductStage& product) const { return region_.parts[product.part]; }
-  const TileNode& share(const ProductStage& product) const { return part(product).tree.body[0]; }
+  const TileNode& share(const ProductStage& product) const { return share_of(region_, product); }
 
   const TileNode* when(const ProductStage& product) const {
     const Nodes& body = share(product).body;
@@ -90,41 +102,15 @@ class ProductsTree {
     }
     const std::int64_t most = nest_.iterators[static_cast<std::size_t>(m_)].extent.max();
     const std::int64_t block_rows = block == 0 ? most : std::min(block, most);
-    const std::int64_t columns = columns_of(block_rows, all);
+    const int level = tile_level(all, block_rows);
     Nodes nodes;
     for (const ProductStage& product : region_.products) {
-      if (is_inside(product)) nodes.push_back(tile(product.stage, block_rows * columns));
+      if (is_inside(product)) nodes.push_back(tile(product.stage, block_rows * columns_, level));
     }
     for (std::size_t i = 0; i < all.size(); ++i) add_product(region_.products[i], std::move(all[i].nodes), nodes);
-    nodes.push_back(behind(columns));
-    nodes = {cut(Kind::kSerial, n_, columns, std::move(nodes))};
+    nodes.push_back(behind());
+    nodes = {cut(Kind::kSerial, n_, columns_, std::move(nodes))};
     return block == 0 ? nodes : Nodes{cut(Kind::kSerial, m_, block, std::move(nodes))};
-  }
-
-  // As many columns as let the tiles fill a small part of the level that keeps a block, in whole groups of panels.
-  // Where a product sums in several blocks it takes all columns: for every part it would read these blocks again.
-  std::int64_t columns_of(std::int64_t rows, const std::vector<Inside>& products) const {
-    constexpr std::int64_t kShare = 16;
-    const std::int64_t all = nest_.iterators[static_cast<std::size_t>(n_)].extent.max();
-    for (std::size_t i = 0; i < products.size(); ++i) {
-      if (sums_in_blocks(region_.products[i], products[i])) return all;
-    }
-    std::int64_t level = 0;
-    while (level + 2 < std::ssize(machine_.memory) &&
-           machine_.memory[static_cast<std::size_t>(level) + 1].shared_by == 1) {
-      ++level;
-    }
-    const std::int64_t row_bytes = static_cast<std::int64_t>(sizeof(float)) * std::ssize(region_.products);
-    const std::int64_t fit =
-        machine_.memory[static_cast<std::size_t>(level)].capacity_bytes / kShare / row_bytes / rows;
-    const std::int64_t groups = std::min(fit, all + group_ - 1) / group_;
-    return std::max<std::int64_t>(groups, 1) * group_;
-  }
-
-  bool sums_in_blocks(const ProductStage& product, const Inside& own) const {
-    const int k = *part(product).contraction->only(ir::IteratorClass::kK);
-    const auto extent = part(product).tree.iterators[static_cast<std::size_t>(k)].extent.max();
-    return own.nodes[0].kind == Kind::kSerial && own.nodes[0].iterator == k && own.nodes[0].step < extent;
   }
 
   bool is_inside(const ir::Expr* value) const { return value == nullptr || !contains(leaving_, value); }
@@ -132,8 +118,27 @@ class ProductsTree {
 
   static std::string name(int stage) { return "tile" + std::to_string(stage); }
 
-  TileNode tile(int stage, std::int64_t elements) const {
-    return buffer_node(name(stage), {DType::kF32, elements}, machine_);
+  TileNode tile(int stage, std::int64_t elements, int level) const {
+    TileNode buffer = buffer_node(name(stage), {DType::kF32, elements}, machine_);
+    buffer.level = std::max(buffer.level, level);
+    return buffer;
+  }
+
+  // What holds the tiles beside the blocks that are read until the maps come.
+  int tile_level(const std::vector<Inside>& products, std::int64_t rows) const {
+    std::int64_t bytes = 0;
+    for (std::size_t i = 0; i < products.size(); ++i) {
+      const ScheduledOp& product = part(region_.products[i]);
+      const ir::Contraction& of = *product.contraction;
+      const ir::TensorType& left = product.value->arguments[static_cast<std::size_t>(of.left)]->type();
+      const Nodes& own = products[i].nodes;
+      const bool is_cut = own[0].kind == Kind::kSerial && own[0].iterator == *of.only(ir::IteratorClass::kK);
+      const std::int64_t depth = is_cut ? std::min(own[0].step, left.shape.back().max()) : 0;
+      const auto element = static_cast<std::int64_t>(dtype_size(left.dtype));
+      bytes += rows * columns_ * static_cast<std::int64_t>(sizeof(float));
+      if (i == 0) bytes += (rows + 2 * group_of(region_)) * depth * element;
+    }
+    return machine::level_holding(machine_, static_cast<double>(bytes));
   }
 
   // The nodes of a product's own tree, of which the iterators and buffers are the region's.
@@ -163,14 +168,14 @@ class ProductsTree {
   }
 
   // What follows the products of a tile: the maps, and tiles of rows of what they make for a leaf.
-  TileNode behind(std::int64_t columns) const {
+  TileNode behind() const {
     if (!takes_rows()) return maps();
     const int last = static_cast<int>(nest_.stages.size()) - 1;
     const std::int64_t rows = region_.value->type().layout.lanes(0);
     Nodes nodes;
     if (is_inside(region_.made.back())) {
       const DType dtype = region_.made.back()->type().dtype;
-      nodes.push_back(buffer_node(name(last), {dtype, rows * columns}, machine_));
+      nodes.push_back(buffer_node(name(last), {dtype, rows * columns_}, machine_));
     }
     nodes.push_back(maps());
     TileNode leaf;
@@ -213,14 +218,41 @@ class ProductsTree {
   const machine::Machine& machine_;
   const std::vector<const ir::Expr*>& leaving_;
   const int m_, n_;
-  std::int64_t group_ = 1;  // columns that a thread's share is a multiple of
+  const std::int64_t columns_;
 };
 
 }  // namespace
 
 TileTree products_tree(const ScheduledOp& region, const machine::Machine& machine,
-                       const std::vector<const ir::Expr*>& leaving) {
-  return ProductsTree(region, machine, leaving).run();
+                       const std::vector<const ir::Expr*>& leaving, std::int64_t columns) {
+  return ProductsTree(region, machine, leaving, columns).run();
+}
+
+std::vector<std::int64_t> column_parts(const ScheduledOp& region) {
+  const auto n = static_cast<std::size_t>(region.nest->result().target[1]);
+  const std::int64_t all = region.nest->iterators[n].extent.max(), group = group_of(region);
+  const std::int64_t groups = (all + group - 1) / group;
+  std::vector<std::int64_t> parts = {all};
+  for (std::int64_t count = 2; count <= groups; ++count) {
+    const std::int64_t part = (groups + count - 1) / count * group;
+    if (part < parts.back()) parts.push_back(part);
+  }
+  return parts;
+}
+
+TileTree fastest_products_tree(const ScheduledOp& region, const machine::Machine& machine,
+                               const std::vector<const ir::Expr*>& leaving) {
+  ScheduledOp tried = region;
+  TileTree best;
+  double least = 0;
+  for (const std::int64_t columns : column_parts(region)) {
+    tried.tree = products_tree(region, machine, leaving, columns);
+    const double seconds = op_cost(tried, machine).seconds;
+    if (!best.body.empty() && seconds >= least) continue;
+    best = std::move(tried.tree);
+    least = seconds;
+  }
+  return best;
 }
 
 std::int64_t panel_lanes(const ScheduledOp& product) {

@@ -9,8 +9,8 @@
 namespace strata::schedule {
 
 // The tree of a region with products and maps of their elements. The columns are divided among the threads; a block of
-// rows is done in parts of the columns: the products of a part, each as in its own tree, into tiles that the level
-// holds which keeps their blocks, and then the maps, while the tiles are there.
+// rows is done in parts of the columns: the products of a part, each as in its own tree, into tiles, and then the maps,
+// while the tiles are in a cache.
 //
 //   parallel n by 64 {
 //     serial m by 288 {
@@ -28,10 +28,17 @@ namespace strata::schedule {
 //     }
 //   }
 //
-// `leaving`: values that others read, which are kept in memory. A tree that no region can have, where the products' own
-// trees don't go together, is for the verifier to refuse.
+// `columns`: of a part, in whole groups of panels. `leaving`: values that others read, which are kept in memory. A tree
+// that no region can have, where the products' own trees don't go together, is for the verifier to refuse.
 TileTree products_tree(const ScheduledOp& region, const machine::Machine& machine,
-                       const std::vector<const ir::Expr*>& leaving);
+                       const std::vector<const ir::Expr*>& leaving, std::int64_t columns);
+
+// The parts that the columns may be cut into, the largest first: all, and the smallest of each number of parts.
+std::vector<std::int64_t> column_parts(const ScheduledOp& region);
+
+// The tree with the parts that the region is predicted to take the least time with, on one thread.
+TileTree fastest_products_tree(const ScheduledOp& region, const machine::Machine& machine,
+                               const std::vector<const ir::Expr*>& leaving);
 
 // The lanes of a product's panels.
 std::int64_t panel_lanes(const ScheduledOp& product);

@@ -8,7 +8,8 @@ namespace {
 
 constexpr const char* kParameters =
     "%a: f32[seq, 1024]<6@0>, %b: f32[512, 1024]<16@0>, %c: f32[512, 4096]<16@0>, %x: f32[seq, 512]<16@1>, "
-    "%d: f32[seq, 4096]<6@0>, %p: f32[1, 1024], %q: f32[1, 512]<16@1>";
+    "%d: f32[seq, 4096]<6@0>, %e: f32[8192, 1024]<16@0>, %y: f32[seq, 8192]<16@1>, %p: f32[1, 1024], %q: f32[1, "
+    "512]<16@1>";
 
 std::string with_products(const std::string& body) { return region(kParameters, body); }
 
@@ -16,21 +17,39 @@ constexpr const char* kAdd =
     "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n    %1 = pack(%0) {layout = <16@1>} : f32[seq, 512]<16@1>\n"
     "    %2 = add(%x, %1) : f32[seq, 512]<16@1>\n    return %2\n";
 
-TEST(Products, WhatFollowsReadsATileOfColumns) { EXPECT_EQ(with_products(kAdd), ""); }
+TEST(Products, WhatFollowsReadsATileOfColumns) {
+  EXPECT_EQ(with_products(kAdd),
+            "parallel i1 by 64 { serial i0 by 78 { serial i1 by 512 { buffer tile0: f32[39936] in L2 serial k by 1024 "
+            "in L2 { leaf tile panels 4 ahead 4096 locality 2 for stage 0 into tile0 } serial i0 by 1 { vector i1 by "
+            "16 { stage 1 } } } } }");
+}
+
+// As many as a cache holds beside the block of rows and the panels.
+TEST(Products, ManyColumnsComeInParts) {
+  EXPECT_EQ(with_products("    %0 = matmul_nt(%a, %e) : f32[seq, 8192]\n"
+                          "    %1 = pack(%0) {layout = <16@1>} : f32[seq, 8192]<16@1>\n"
+                          "    %2 = add(%y, %1) : f32[seq, 8192]<16@1>\n    return %2\n"),
+            "parallel i1 by 64 { serial i0 by 78 { serial i1 by 640 { buffer tile0: f32[49920] in L2 serial k by 1024 "
+            "in L2 { leaf tile panels 4 ahead 4096 locality 2 for stage 0 into tile0 } serial i0 by 1 { vector i1 by "
+            "16 { stage 1 } } } } }");
+}
 
 // In parts of the columns every block of the rows would be read again.
 TEST(Products, SumsInBlocksTakeAllColumns) {
   EXPECT_EQ(with_products("    %0 = matmul_nt(%d, %c) : f32[seq, 512]\n"
                           "    %1 = pack(%0) {layout = <16@1>} : f32[seq, 512]<16@1>\n"
                           "    %2 = add(%x, %1) : f32[seq, 512]<16@1>\n    return %2\n"),
-            "");
+            "parallel i1 by 64 { serial i0 by 78 { serial i1 by 512 { buffer tile0: f32[39936] in L2 serial k by 1024 "
+            "in L2 { leaf tile panels 4 ahead 4096 locality 2 for stage 0 into tile0 } serial i0 by 1 { vector i1 by "
+            "16 { stage 1 } } } } }");
 }
 
 TEST(Products, ARowIsStreamed) {
   EXPECT_EQ(with_products("    %0 = matmul_nt(%p, %b) : f32[1, 512]\n"
                           "    %1 = pack(%0) {layout = <16@1>} : f32[1, 512]<16@1>\n"
                           "    %2 = add(%q, %1) : f32[1, 512]<16@1>\n    return %2\n"),
-            "");
+            "parallel i1 by 64 { serial i1 by 512 { buffer tile0: f32[512] in L1 leaf stream panels 4 ahead 0 locality "
+            "0 for stage 0 into tile0 serial i0 by 1 { vector i1 by 16 { stage 1 } } } }");
 }
 
 // Of a product of both, the gate and the up projection are stages of their own; tiles of rows are packed behind them.
@@ -43,13 +62,21 @@ constexpr const char* kGate =
     "    %5 = silu(%2) : f32[seq, 256]<16@1>\n    %6 = mul(%5, %4) : f32[seq, 256]<16@1>\n"
     "    %7 = unpack(%6) : f32[seq, 256]\n    %8 = pack(%7) {layout = <6@0>} : f32[seq, 256]<6@0>\n    return %8\n";
 
-TEST(Products, ColumnsOfOneAreStagesOfTheirOwn) { EXPECT_EQ(with_products(kGate), ""); }
+TEST(Products, ColumnsOfOneAreStagesOfTheirOwn) {
+  EXPECT_EQ(with_products(kGate),
+            "parallel i1 by 64 { serial i0 by 78 { serial i1 by 256 { buffer tile0: f32[19968] in L2 buffer tile1: "
+            "f32[19968] in L2 serial k by 1024 in L2 { leaf tile panels 4 ahead 4096 locality 2 for stage 0 into tile0 "
+            "} serial k by 1024 in L2 { leaf tile panels 4 ahead 4096 locality 2 for stage 1 into tile1 } serial i0 by "
+            "6 { buffer tile3: f32[1536] in L1 serial i0 by 1 { vector i1 by 16 { stage 2 in lanes stage 3 into tile3 "
+            "} } leaf pack-rows } } } }");
+}
 
 TEST(Products, AProductThatOthersReadIsKeptInMemory) {
   EXPECT_EQ(with_products("    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n"
                           "    %1 = pack(%0) {layout = <16@1>} : f32[seq, 512]<16@1>\n"
                           "    %2 = add(%x, %1) : f32[seq, 512]<16@1>\n    return %2, %0\n"),
-            "");
+            "parallel i1 by 64 { serial i0 by 78 { serial i1 by 512 { serial k by 1024 in L2 { leaf tile panels 4 "
+            "ahead 4096 locality 2 for stage 0 } serial i0 by 1 { vector i1 by 16 { stage 1 } } } } }");
 }
 
 TEST(Products, AreInNoRegionWith) {
