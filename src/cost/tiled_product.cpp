@@ -104,7 +104,10 @@ double TiledWork::products() const {
 
 double TiledWork::waited_bytes() const {
   const double tiles = std::ceil(block_rows() / product_.row_tile);
-  const bool is_fetched = row_tiles() == 1 || product_.decode_slots > 0;
+  const double step_bytes =
+      product_.right_bytes / (product_.columns * product_.depth) * product_.lanes * product_.products;
+  const bool is_fetched = row_tiles() == 1 || product_.decode_slots > 0 ||
+                          step_bytes < static_cast<double>(machine_.memory.back().line_bytes);
   return is_fetched ? 0 : product_.right_bytes * std::max(1 - tiles / static_cast<double>(tiles_.panels), 0.0);
 }
 
