@@ -18,7 +18,7 @@ enum class Fusion {
 };
 
 // States that a search for the regions of a whole program may cost, unless more or fewer are given.
-inline constexpr std::int64_t kRegionVisits = 1000;
+inline constexpr std::int64_t kRegionVisits = 500;
 
 struct FusionOptions {
   int threads = 1;  // of the team

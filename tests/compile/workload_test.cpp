@@ -83,9 +83,11 @@ TEST(Workload, WithoutVersionsForFewerRowsAllAreMade) {
 }
 
 // Of a few rows and of a chunk, each planned by itself with something switched off.
-std::string kept(const std::vector<std::string>& few_without, const std::vector<std::string>& chunk_without) {
+std::string kept(const std::vector<std::string>& few_without, const std::vector<std::string>& chunk_without,
+                 bool has_fixed_tiles = true) {
   ops::register_all();
-  const machine::Machine machine = machine::load("avx512-zen4");
+  machine::Machine machine = machine::load("avx512-zen4");
+  machine.has_fixed_tiles = has_fixed_tiles;
   const ir::Module module = ir::parse_module(R"(module m {
   symbol seq in 1..512
   func @forward(%x: f32[seq, 64]) {
@@ -111,6 +113,7 @@ TEST(Workload, AFewRowsHaveAVersionOnlyWhereItsPlanCostsLess) {
   EXPECT_EQ(kept({}, {"vectorize"}), "few chunk ");
   EXPECT_EQ(kept({"vectorize"}, {}), "chunk ");
   EXPECT_EQ(kept({}, {}), "chunk ") << "the same plan";
+  EXPECT_EQ(kept({}, {}, false), "few chunk ") << "its product has tiles of its own";
 }
 
 }  // namespace
