@@ -85,10 +85,11 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   if (first == "begin") return own.begin;
   if (first == "end") return own.end;
   if (first == "count") return own.end + " - " + own.begin;
-  if (first == "first" || first == "columns") {
-    if (op_.columns < 0) return first == "first" ? "0" : cpp_size(op_.value->arguments[0]->type().shape.back());
+  if (first == "columns") {
+    const bool is_begin = rest == "begin";
+    if (op_.columns < 0) return is_begin ? "0" : cpp_size(op_.value->arguments[0]->type().shape.back());
     const RangeCode& columns = place.ranges[static_cast<std::size_t>(op_.columns)];
-    return first == "first" ? columns.begin : columns.end + " - " + columns.begin;
+    return is_begin ? columns.begin : columns.end + " - " + columns.begin;
   }
   if (first == "tile") {
     return "tensor::QueryTile{" + range(op_.attention->token, place) + ", " + range(op_.attention->head, place) + "}";

@@ -47,7 +47,7 @@ std::string buffer_name(const std::string& buffer);
 //   {m} {n} {k}            extents of a contraction's iterators; {m.range}: their tensor::Range here, {n.panels}: the
 //                          first panel and the one behind the last
 //   {begin} {end} {count}  range of the leaf's own loop
-//   {first} {columns}      the first of the columns of its tile of rows, and how many they are
+//   {columns.begin} {columns.count}  the columns of its tile of rows
 //   {key.range} {key.most} of an attention: the block of keys, a tensor::Range, and how many these are at most
 //   {token.range}          its tile's tokens
 //   {tile} {kv_head}       its tile of queries, a tensor::QueryTile, and the head of keys and values that these share

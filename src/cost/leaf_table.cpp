@@ -259,16 +259,16 @@ const std::vector<Leaf>& table() {
        .count = count_pack,
        .loop = kRowLoop,
        .strided = "0",
-       .code = "tensor::pack_rows<{lanes}, {rows}>({0.rows}, {0.stride}, {count}, {columns}, {0.dim.1}, "
-               "{out} + {begin} * {0.dim.1} + {first} * {rows});"},
+       .code = "tensor::pack_rows<{lanes}, {rows}>({0.rows}, {0.stride}, {count}, {columns.count}, {0.dim.1}, "
+               "{out} + {begin} * {0.dim.1} + {columns.begin} * {rows});"},
       {.name = "pack-pairs",
        .domain = Domain::kLoop,
        .takes = takes_pack_pairs,
        .count = count_pack,
        .loop = kRowLoop,
        .strided = "0",
-       .code = "tensor::pack_rows_pairs<{lanes}, {rows}>({0.rows}, {0.stride}, {count}, {columns}, {0.dim.1}, "
-               "{out} + {begin} * (tensor::div_up({0.dim.1}, 2) * 2) + {first} * {rows});"},
+       .code = "tensor::pack_rows_pairs<{lanes}, {rows}>({0.rows}, {0.stride}, {count}, {columns.count}, {0.dim.1}, "
+               "{out} + {begin} * (tensor::div_up({0.dim.1}, 2) * 2) + {columns.begin} * {rows});"},
 
       {.name = "pack-quads",
        .domain = Domain::kLoop,
@@ -277,8 +277,8 @@ const std::vector<Leaf>& table() {
        .loop = kRowLoop,
        .strided = "0",
        .header = "tensor/quads.h",
-       .code = "tensor::pack_rows_quads<{rows}>({0.rows}, {0.stride}, {count}, {columns}, {0.dim.1}, "
-               "{out} + {begin} * (tensor::div_up({0.dim.1}, 4) * 4) + {first} * {rows});"},
+       .code = "tensor::pack_rows_quads<{rows}>({0.rows}, {0.stride}, {count}, {columns.count}, {0.dim.1}, "
+               "{out} + {begin} * (tensor::div_up({0.dim.1}, 4) * 4) + {columns.begin} * {rows});"},
 
       {.name = "gather-rows",
        .domain = Domain::kLoop,

@@ -180,6 +180,7 @@ TEST(RegionSpace, WhatIsNoRegionIsNotReached) {
 }
 
 TEST(RegionSearch, RandomGraphsAreNeverWorseThanGreedyAndExhaustedWhereFew) {
+  ops::register_all();
   int better = 0, exhausted = 0, choices = 0;
   for (std::size_t seed = 1; seed <= sweep_size(60, 2000); ++seed) {
     SCOPED_TRACE(seed);
