@@ -113,11 +113,30 @@ Explanation explain_plan(const plan::Plan& plan, const std::string& model, std::
   return explanation;
 }
 
+namespace {
+
+// Whether a name is that of an op, or of one of those that a region computes ("layer.o_proj + add.o_proj"), with the
+// function's name before it or without.
+bool has_name(const plan::Op& op, std::string_view name) {
+  const std::string function = op.function + ".";
+  if (name.starts_with(function)) name.remove_prefix(function.size());
+  std::string_view rest = op.name;
+  if (rest.starts_with(function)) rest.remove_prefix(function.size());
+  if (rest == name) return true;
+  constexpr std::string_view kAnd = " + ";
+  for (;;) {
+    const std::size_t end = rest.find(kAnd);
+    if (rest.substr(0, end) == name) return true;
+    if (end == std::string_view::npos) return false;
+    rest.remove_prefix(end + kAnd.size());
+  }
+}
+
+}  // namespace
+
 void keep_only(Explanation& explanation, std::string_view name) {
   std::string known = names_of(explanation);
-  auto is_other = [&](const ExplainedOp& op) {
-    return op.op.name != name && op.op.name != op.op.function + "." + std::string(name);
-  };
+  const auto is_other = [&](const ExplainedOp& op) { return !has_name(op.op, name); };
   std::erase_if(explanation.ops, is_other);
   std::erase_if(explanation.views, is_other);
   if (!explanation.ops.empty() || !explanation.views.empty()) return;

@@ -132,13 +132,14 @@ class EntryReport {
     op.form = scheduled.leaf->name;
     op.cost = scheduled.is_view() ? plan::CostTable{{}, {{}}} : cost_table(scheduled, machine_);
     if (!scheduled.parts.empty()) name_parts(op, scheduled, names);
-    if (const auto found = planned_.alternatives.find(&value); found != planned_.alternatives.end()) {
+    const Expr* const main = scheduled.products.empty() ? &value : scheduled.parts[scheduled.products[0].part].value;
+    if (const auto found = planned_.alternatives.find(main); found != planned_.alternatives.end()) {
       op.alternatives = found->second;
     }
     return op;
   }
 
-  // A region is one op of the report, with the names of all: "layer.silu + mul".
+  // A region is one op of the report, with the names of all: "layer.silu + mul". A product is what takes its time.
   static void name_parts(plan::Op& op, const schedule::ScheduledOp& region, const Names& names) {
     op.op.clear();
     op.name.clear();
@@ -147,6 +148,13 @@ class EntryReport {
       op.op += (op.op.empty() ? "" : " + ") + part.value->op->name();
     }
     op.operands.clear();
+    for (const schedule::ProductStage& product : region.products) {
+      const schedule::ScheduledOp& part = region.parts[product.part];
+      if (&product != region.products.data() && product.part == (&product - 1)->part) continue;
+      for (const Expr* operand : part.value->arguments) op.operands.push_back(operand->type().text());
+      op.form = part.leaf->name;
+      op.layout = plan::layout_text(*part.value);
+    }
     for (const Expr* input : region.inputs) op.operands.push_back(input->type().text());
   }
 
