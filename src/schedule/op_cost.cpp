@@ -83,10 +83,19 @@ cost::OpCost cost_alone(const ScheduledOp& op, std::span<const cost::Operand> op
   return cost::op_cost(*value.op, operands, value.attributes, value.type(), machine, run);
 }
 
+// The node that computes a stage, where there are cases of many rows and of few that for many; nullptr: none does.
+const TileNode* find_for_many(const std::vector<TileNode>& nodes, int stage) {
+  for (const TileNode& node : nodes) {
+    if (node.kind == Kind::kCompute && node.stage == stage) return &node;
+    if (const TileNode* const found = find_for_many(node.otherwise, stage)) return found;
+    if (const TileNode* const found = find_for_many(node.body, stage)) return found;
+  }
+  return nullptr;
+}
+
 // Where a region keeps what one of its parts makes. What lies in memory that others read too was written just now.
 int kept_at(const ScheduledOp& region, const ir::Expr* value) {
-  const int stage = stage_of(region, value);
-  const TileNode* const node = find_stage(region.tree.body, stage);
+  const TileNode* const node = find_for_many(region.tree.body, stage_of(region, value));
   if (node == nullptr || node->in_lanes) return cost::kRegisters;
   if (node->buffer.empty()) return 0;
   const TileNode* const buffer = find_buffer(region.tree.body, node->buffer);

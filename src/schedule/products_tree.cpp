@@ -71,12 +71,14 @@ class ProductsTree {
 
   Nodes by_row_count() const {
     const TileNode* const first = when(region_.products[0]);
-    if (first == nullptr) return rows([&](const ProductStage& product) -> const Nodes& { return share(product).body; });
-    TileNode node = cut(Kind::kWhen, m_, first->step, rows([&](const ProductStage& product) -> const Nodes& {
-                          const TileNode* const few = when(product);
-                          return few == nullptr ? share(product).body : few->body;
-                        }));
-    node.otherwise = rows([&](const ProductStage& product) -> const Nodes& {
+    const std::int64_t most = nest_.iterators[static_cast<std::size_t>(m_)].extent.max();
+    const auto of_few = [&](const ProductStage& product) -> const Nodes& {
+      const TileNode* const few = when(product);
+      return few == nullptr ? share(product).body : few->body;
+    };
+    if (first == nullptr) return rows(most, of_few);
+    TileNode node = cut(Kind::kWhen, m_, first->step, rows(std::min(most, first->step), of_few));
+    node.otherwise = rows(most, [&](const ProductStage& product) -> const Nodes& {
       const TileNode* const few = when(product);
       return few == nullptr ? share(product).body : few->otherwise;
     });
@@ -91,8 +93,8 @@ class ProductsTree {
     for (TileNode& inner : node.body) rename(inner, suffix);
   }
 
-  // Blocks of rows, of which each part of the columns is finished before the next one.
-  Nodes rows(const auto& nodes_of) const {
+  // Blocks of at most `most` rows, of which each part of the columns is finished before the next one.
+  Nodes rows(std::int64_t most, const auto& nodes_of) const {
     std::vector<Inside> all;
     std::int64_t block = 0;
     for (const ProductStage& product : region_.products) {
@@ -100,7 +102,6 @@ class ProductsTree {
       all.push_back(inside(nodes_of(product), *own.only(ir::IteratorClass::kM)));
       if (all.back().rows != 0) block = block == 0 ? all.back().rows : std::min(block, all.back().rows);
     }
-    const std::int64_t most = nest_.iterators[static_cast<std::size_t>(m_)].extent.max();
     const std::int64_t block_rows = block == 0 ? most : std::min(block, most);
     const int level = tile_level(all, block_rows);
     Nodes nodes;

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 #include "base/ranges.h"
 #include "schedule/attention_tree.h"
@@ -25,6 +26,7 @@ struct Cut {
   bool is_vector = false;
   bool is_divided = false;
   std::int64_t grain = 0;  // its parts begin at multiples of this; 0: at the first index only
+  std::int64_t most = 0;   // steps in the case for few; 0: all
 };
 
 // What shares work among threads where a stage is computed, and the barriers so far.
@@ -165,10 +167,16 @@ class Verifier {
   std::vector<std::int64_t> extents() const {
     std::vector<std::int64_t> all;
     for (std::size_t i = 0; i < cuts_.size(); ++i) {
-      const std::int64_t extent = op_.tree.iterators[i].extent.max();
-      all.push_back(cuts_[i].step == 0 ? extent : std::min(extent, cuts_[i].step));
+      all.push_back(steps(static_cast<int>(i), cuts_[i]));
     }
     return all;
+  }
+
+  // The most steps of an iterator at once.
+  std::int64_t steps(int iterator, const Cut& cut) const {
+    const std::int64_t extent = op_.tree.iterators[static_cast<std::size_t>(iterator)].extent.max();
+    const std::int64_t most = cut.most == 0 ? extent : std::min(extent, cut.most);
+    return cut.step == 0 ? most : std::min(most, cut.step);
   }
 
   void visit_owned(const TileNode& node) {
@@ -277,7 +285,10 @@ class Verifier {
 
   void visit_when(const TileNode& node) {
     const std::vector<bool> before = computed_;
+    Cut& cut = cuts_[static_cast<std::size_t>(node.iterator)];
+    const std::int64_t outside = std::exchange(cut.most, node.step);
     visit(node.body);
+    cut.most = outside;
     const std::vector<bool> then = computed_;
     const std::vector<Writer> writers = writers_;
     computed_ = before;
@@ -368,9 +379,7 @@ class Verifier {
   std::int64_t tile_elements(const ir::Stage& of, const std::vector<Cut>& cuts) const {
     std::int64_t elements = 1;
     for (const int iterator : of.target) {
-      const auto i = static_cast<std::size_t>(iterator);
-      const std::int64_t extent = op_.tree.iterators[i].extent.max();
-      elements *= cuts[i].step == 0 ? extent : std::min(extent, cuts[i].step);
+      elements *= steps(iterator, cuts[static_cast<std::size_t>(iterator)]);
     }
     return elements;
   }
