@@ -219,6 +219,9 @@ class Builder {
           region.products.push_back({static_cast<int>(stage), part, of, *first});
       }
     }
+    for (ProductStage& product : region.products) {
+      product.of.classes.resize(region.nest->iterators.size(), ir::IteratorClass::kBatch);
+    }
   }
 
   static bool is_stretch(const ScheduledOp& region, const ProductStage& product) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Regions with products.
+#include <algorithm>
+
 #include "schedule/products_tree.h"
 #include "tests/schedule/region_testing.h"
 
@@ -69,6 +71,23 @@ TEST(Products, ColumnsOfOneAreStagesOfTheirOwn) {
             "} serial k by 1024 in L2 { leaf tile panels 4 ahead 4096 locality 2 for stage 1 into tile1 } serial i0 by "
             "6 { buffer tile3: f32[1536] in L1 serial i0 by 1 { vector i1 by 16 { stage 2 in lanes stage 3 into tile3 "
             "} } leaf pack-rows } } } }");
+}
+
+// Two products sum along iterators of their own.
+TEST(Products, TwoOfThemShareRowsAndColumns) {
+  Region made(kParameters,
+              "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n    %1 = pack(%0) {layout = <16@1>} : f32[seq, 512]<16@1>\n"
+              "    %2 = matmul_nt(%d, %c) : f32[seq, 512]\n    %3 = pack(%2) {layout = <16@1>} : f32[seq, 512]<16@1>\n"
+              "    %4 = mul(%1, %3) : f32[seq, 512]<16@1>\n    return %4\n");
+  ASSERT_EQ(made.why_not, "");
+  EXPECT_EQ(made.verdict(), "");
+  ASSERT_EQ(made.op().products.size(), 2U);
+  for (const ProductStage& product : made.op().products) {
+    EXPECT_EQ(product.of.classes.size(), made.op().tree.iterators.size());
+    EXPECT_EQ(std::ranges::count(product.of.classes, ir::IteratorClass::kK), 1);
+  }
+  EXPECT_NE(*made.op().products[0].of.only(ir::IteratorClass::kK),
+            *made.op().products[1].of.only(ir::IteratorClass::kK));
 }
 
 TEST(Products, AProductThatOthersReadIsKeptInMemory) {
