@@ -169,7 +169,20 @@ ir::TensorType StructuredOp::infer_unplaced(std::span<const ir::TensorType> oper
 
 ir::LoopNest StructuredOp::nest(const std::vector<ir::Shape>& shapes, const ir::Attributes& attributes) const {
   (void)attributes;
-  return declaration_.apply(name(), shapes);
+  constexpr std::size_t kMost = 64;
+  const std::lock_guard lock(known_->mutex);
+  auto& nests = known_->nests;
+  for (const auto& [of, nest] : nests) {
+    if (of == shapes) return nest;
+  }
+  ir::LoopNest made = declaration_.apply(name(), shapes);
+  if (nests.size() < kMost) {
+    nests.emplace_back(shapes, made);
+  } else {
+    nests[known_->next] = {shapes, made};
+    known_->next = (known_->next + 1) % kMost;
+  }
+  return made;
 }
 
 void register_structured(const std::vector<StructuredRow>& rows) {

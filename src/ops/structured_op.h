@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ir/structured.h"
@@ -72,8 +75,16 @@ class StructuredOp : public LoopNestOp {
   StructuredOp(std::string name, const std::vector<std::string>& operand_names, ir::StructuredDeclaration declaration,
                ResultDType result_dtype, ResultLayout result_layout, bool permits_rounding);
 
+  // Loops that were asked for lately, by the operands' shapes: a search asks for the same ones many times.
+  struct Known {
+    std::mutex mutex;
+    std::vector<std::pair<std::vector<ir::Shape>, ir::LoopNest>> nests;
+    std::size_t next = 0;  // to be replaced
+  };
+
   ir::StructuredDeclaration declaration_;
   bool permits_rounding_;
+  std::unique_ptr<Known> known_ = std::make_unique<Known>();
 };
 
 // A row of a family's table.
