@@ -67,11 +67,14 @@ plan::CostTable cost_table(const schedule::ScheduledOp& op, const machine::Machi
   return table;
 }
 
+// Of ops that several entries run.
+using CostTables = std::map<const schedule::ScheduledOp*, plan::CostTable>;
+
 // Lists the ops of one entry and of the functions that it calls.
 class EntryReport {
  public:
-  EntryReport(const codegen::PlannedVersion& planned, const machine::Machine& machine)
-      : planned_(planned), machine_(machine) {}
+  EntryReport(const codegen::PlannedVersion& planned, const machine::Machine& machine, CostTables& costs)
+      : planned_(planned), machine_(machine), costs_(costs) {}
 
   plan::Entry run(const std::string& name) {
     const ir::Function* function = planned_.module.find(name);
@@ -117,7 +120,7 @@ class EntryReport {
 
   using Names = decltype(plan::op_names(std::declval<const ir::Function&>()));
 
-  plan::Op report(const schedule::ScheduledOp& scheduled, const ir::Function& function, const Names& names) const {
+  plan::Op report(const schedule::ScheduledOp& scheduled, const ir::Function& function, const Names& names) {
     const Expr& value = *scheduled.value;
     plan::Op op;
     op.name = function.name + "." + names.at(&value);
@@ -130,7 +133,9 @@ class EntryReport {
     op.layout = plan::layout_text(value);
     op.placement = value.type().placement.text();
     op.form = scheduled.leaf->name;
-    op.cost = scheduled.is_view() ? plan::CostTable{{}, {{}}} : cost_table(scheduled, machine_);
+    const auto [cost, is_new] = costs_.try_emplace(&scheduled, plan::CostTable{{}, {{}}});
+    if (is_new && !scheduled.is_view()) cost->second = cost_table(scheduled, machine_);
+    op.cost = cost->second;
     if (!scheduled.parts.empty()) name_parts(op, scheduled, names);
     const Expr* const main = scheduled.products.empty() ? &value : scheduled.parts[scheduled.products[0].part].value;
     if (const auto found = planned_.alternatives.find(main); found != planned_.alternatives.end()) {
@@ -160,6 +165,7 @@ class EntryReport {
 
   const codegen::PlannedVersion& planned_;
   const machine::Machine& machine_;
+  CostTables& costs_;
   plan::Entry entry_;
   std::map<const ir::Function*, std::int64_t> counts_;  // calls in one call of the entry
   std::set<const ir::Function*> listed_;
@@ -168,10 +174,11 @@ class EntryReport {
 }  // namespace
 
 void add_entries(const codegen::PlannedVersion& planned, const machine::Machine& machine, plan::Plan& plan) {
+  CostTables costs;
   int ids = 0;
   for (const auto& function : planned.schedule) ids += static_cast<int>(function.ops.size());
   for (const std::string& name : planned.version.entries) {
-    plan::Entry entry = EntryReport(planned, machine).run(name);
+    plan::Entry entry = EntryReport(planned, machine, costs).run(name);
     for (const auto& [symbol, range] : planned.version.symbols) entry.ranges[symbol] = {range.min, range.max};
     entry.ids = ids;
     plan.entries.push_back(std::move(entry));
