@@ -20,12 +20,6 @@ enum : int { kPanels, kRows, kDepth };
 
 std::int64_t whole(double size) { return static_cast<std::int64_t>(size); }
 
-std::size_t own_cache(const machine::Machine& machine) {
-  std::size_t level = 0;
-  while (level + 2 < machine.memory.size() && machine.memory[level + 1].shared_by == 1) ++level;
-  return level;
-}
-
 // Makes the terms of a product's program.
 class ProgramBuilder {
  public:
@@ -105,7 +99,8 @@ class ProgramBuilder {
     program_.limits.push_back(
         {{term({kPanels}, [&](const auto&, const auto& at) { return (rows + 1) * size(at[kPanels]) + 1; })},
          static_cast<double>(machine_.vector_registers.count)});
-    const double capacity = static_cast<double>(machine_.memory[own_cache(machine_)].capacity_bytes);
+    const double capacity =
+        static_cast<double>(machine_.memory[static_cast<std::size_t>(machine::own_cache(machine_))].capacity_bytes);
     program_.limits.push_back(
         {{term({kPanels, kDepth},
                [&](const auto&, const auto& at) { return 2 * size(at[kPanels] * at[kDepth]) * lanes * bytes; }),
@@ -131,7 +126,7 @@ Solved solved(const machine::Machine& machine, const TiledProduct& product) {
     const auto at = static_cast<std::size_t>(variable);
     return program.variables[at].candidates[static_cast<std::size_t>(solution.choice[at])];
   };
-  return {{size(kPanels), size(kRows), size(kDepth), static_cast<int>(own_cache(machine))}, solution.time};
+  return {{size(kPanels), size(kRows), size(kDepth), machine::own_cache(machine)}, solution.time};
 }
 
 // All that the program depends on.

@@ -147,15 +147,20 @@ RegisterTile register_tile(const Machine& machine) {
   return best;
 }
 
-CacheBlock cache_block(const Machine& machine, int element_bytes) {
+int own_cache(const Machine& machine) {
   std::size_t level = 0;
   while (level + 2 < machine.memory.size() && machine.memory[level + 1].shared_by == 1) ++level;
-  const std::int64_t capacity = machine.memory[level].capacity_bytes;
+  return static_cast<int>(level);
+}
+
+CacheBlock cache_block(const Machine& machine, int element_bytes) {
+  const int level = own_cache(machine);
+  const std::int64_t capacity = machine.memory[static_cast<std::size_t>(level)].capacity_bytes;
   const RegisterTile tile = register_tile(machine);
   const std::int64_t depth = capacity / 8 / (tile.panels * vector_lanes(machine, DType::kF32) * element_bytes);
   const std::int64_t whole = std::max(depth / kDepthUnit, std::int64_t{1}) * kDepthUnit;
   const std::int64_t rows = capacity / 16 * 9 / (whole * element_bytes);
-  return {std::max<std::int64_t>(rows / tile.rows, 1) * tile.rows, whole, static_cast<int>(level)};
+  return {std::max<std::int64_t>(rows / tile.rows, 1) * tile.rows, whole, level};
 }
 
 AttentionBlock attention_block(const Machine& machine, std::int64_t rows) {

@@ -96,6 +96,9 @@ struct CacheBlock {
 // Blocks of k are multiples of this: whole cache lines, and whole groups of every encoding of weights.
 inline constexpr std::int64_t kDepthUnit = 32;
 
+// The outermost cache that a core has for itself: its number in Machine::memory.
+int own_cache(const Machine& machine);
+
 // Of the outermost cache that a core has for itself, an eighth holds the group of panels at work and another one the
 // group that is fetched ahead, and nine sixteenths the block of rows, for elements of the left operand of this size.
 // With 1 MiB and 6 x 4 tiles of 16 lanes 288 x 512 of f32 and 288 x 1024 of bf16. On an EPYC (Zen 5) beside other work

@@ -233,7 +233,7 @@ std::vector<std::int64_t> column_parts(const ScheduledOp& region) {
   const auto n = static_cast<std::size_t>(region.nest->result().target[1]);
   const std::int64_t all = region.nest->iterators[n].extent.max(), group = group_of(region);
   const std::int64_t groups = (all + group - 1) / group;
-  std::vector<std::int64_t> parts = {all};
+  std::vector<std::int64_t> parts = {groups * group};
   for (std::int64_t count = 2; count <= groups; ++count) {
     const std::int64_t part = (groups + count - 1) / count * group;
     if (part < parts.back()) parts.push_back(part);

@@ -33,7 +33,8 @@ namespace strata::schedule {
 TileTree products_tree(const ScheduledOp& region, const machine::Machine& machine,
                        const std::vector<const ir::Expr*>& leaving, std::int64_t columns);
 
-// The parts that the columns may be cut into, the largest first: all, and the smallest of each number of parts.
+// The parts that the columns may be cut into, in whole groups of panels, the largest first: all, and the smallest of
+// each number of parts.
 std::vector<std::int64_t> column_parts(const ScheduledOp& region);
 
 // The tree with the parts that the region is predicted to take the least time with, on one thread.
