@@ -28,9 +28,8 @@ check_sources() {
 }
 
 fuzz_shortly() {
-  for name in $(fuzz_names); do
-    fuzz_target "$name" -seed=1 -runs="${FUZZ_RUNS:-20000}" -max_total_time="${FUZZ_SECONDS:-10}"
-  done
+  fuzz_names | xargs -P "$jobs" -I NAME sh -euc '. scripts/parts.sh; fuzz_target NAME "$@"' fuzz \
+    -seed=1 -runs="${FUZZ_RUNS:-20000}" -max_total_time="${FUZZ_SECONDS:-10}"
 }
 
 print_table_at_exit
