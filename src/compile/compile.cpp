@@ -235,7 +235,7 @@ class Compilation {
     plan::Plan report{machine_, planned_.front().stats, {}};
     report.stats.regions.clear();
     for (const auto& planned : planned_) {
-      add_entries(planned, machine_, report);
+      add_entries(planned, machine_, thread_count(options_), report);
       for (const plan::RegionSearch& search : planned.stats.regions) report.stats.regions.push_back(search);
     }
     return report;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "compile/parallel_for.h"
 #include "ir/op.h"
 #include "plan/op_text.h"
 #include "schedule/op_cost.h"
@@ -70,11 +71,25 @@ plan::CostTable cost_table(const schedule::ScheduledOp& op, const machine::Machi
 // Of ops that several entries run.
 using CostTables = std::map<const schedule::ScheduledOp*, plan::CostTable>;
 
+// Of all ops that are reported.
+CostTables cost_tables(const codegen::PlannedVersion& planned, const machine::Machine& machine, int threads) {
+  CostTables costs;
+  std::vector<CostTables::value_type*> made;
+  for (const auto& function : planned.schedule) {
+    for (const schedule::ScheduledOp& op : function.ops) {
+      if (op.is_call() || op.computed_in != nullptr) continue;
+      const auto [cost, is_new] = costs.try_emplace(&op, plan::CostTable{{}, {{}}});
+      if (!op.is_view()) made.push_back(&*cost);
+    }
+  }
+  parallel_for(made.size(), threads, [&](std::size_t i) { made[i]->second = cost_table(*made[i]->first, machine); });
+  return costs;
+}
+
 // Lists the ops of one entry and of the functions that it calls.
 class EntryReport {
  public:
-  EntryReport(const codegen::PlannedVersion& planned, const machine::Machine& machine, CostTables& costs)
-      : planned_(planned), machine_(machine), costs_(costs) {}
+  EntryReport(const codegen::PlannedVersion& planned, const CostTables& costs) : planned_(planned), costs_(costs) {}
 
   plan::Entry run(const std::string& name) {
     const ir::Function* function = planned_.module.find(name);
@@ -133,9 +148,7 @@ class EntryReport {
     op.layout = plan::layout_text(value);
     op.placement = value.type().placement.text();
     op.form = scheduled.leaf->name;
-    const auto [cost, is_new] = costs_.try_emplace(&scheduled, plan::CostTable{{}, {{}}});
-    if (is_new && !scheduled.is_view()) cost->second = cost_table(scheduled, machine_);
-    op.cost = cost->second;
+    op.cost = costs_.at(&scheduled);
     if (!scheduled.parts.empty()) name_parts(op, scheduled, names);
     const Expr* const main = scheduled.products.empty() ? &value : scheduled.parts[scheduled.products[0].part].value;
     if (const auto found = planned_.alternatives.find(main); found != planned_.alternatives.end()) {
@@ -164,8 +177,7 @@ class EntryReport {
   }
 
   const codegen::PlannedVersion& planned_;
-  const machine::Machine& machine_;
-  CostTables& costs_;
+  const CostTables& costs_;
   plan::Entry entry_;
   std::map<const ir::Function*, std::int64_t> counts_;  // calls in one call of the entry
   std::set<const ir::Function*> listed_;
@@ -173,12 +185,13 @@ class EntryReport {
 
 }  // namespace
 
-void add_entries(const codegen::PlannedVersion& planned, const machine::Machine& machine, plan::Plan& plan) {
-  CostTables costs;
+void add_entries(const codegen::PlannedVersion& planned, const machine::Machine& machine, int threads,
+                 plan::Plan& plan) {
+  const CostTables costs = cost_tables(planned, machine, threads);
   int ids = 0;
   for (const auto& function : planned.schedule) ids += static_cast<int>(function.ops.size());
   for (const std::string& name : planned.version.entries) {
-    plan::Entry entry = EntryReport(planned, machine, costs).run(name);
+    plan::Entry entry = EntryReport(planned, costs).run(name);
     for (const auto& [symbol, range] : planned.version.symbols) entry.ranges[symbol] = {range.min, range.max};
     entry.ids = ids;
     plan.entries.push_back(std::move(entry));

@@ -7,7 +7,8 @@
 
 namespace strata::compile {
 
-// Adds the entries of a version, with every op's cost by the sizes that it depends on.
-void add_entries(const codegen::PlannedVersion& planned, const machine::Machine& machine, plan::Plan& plan);
+// Adds the entries of a version, with every op's cost by the sizes that it depends on, computed on so many threads.
+void add_entries(const codegen::PlannedVersion& planned, const machine::Machine& machine, int threads,
+                 plan::Plan& plan);
 
 }  // namespace strata::compile

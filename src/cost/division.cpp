@@ -201,7 +201,7 @@ double leaf_pieces(const WorkCounter& counter, const Leaf& leaf) {
 
 Division division(const WorkCounter& counter, const Leaf& leaf) {
   const bool is_own = leaf.domain == Leaf::Domain::kOwn;
-  const auto nest = is_own ? counter.op().loops(counter.types(), counter.attributes()) : std::nullopt;
+  const auto nest = is_own ? counter.op().loops(counter.types(), counter.attributes()) : nullptr;
   if (nest) return OwnLoops(counter, *nest).division();
   const double count = is_own ? copy_pieces(counter) : leaf_pieces(counter, leaf);
   const bool is_of_tiles = leaf.domain == Leaf::Domain::kAttention;
@@ -211,8 +211,8 @@ Division division(const WorkCounter& counter, const Leaf& leaf) {
 
 double pieces(const WorkCounter& counter, const Leaf& leaf) {
   if (leaf.domain != Leaf::Domain::kOwn) return leaf_pieces(counter, leaf);
-  const LoopNest nest = *counter.op().loops(counter.types(), counter.attributes());
-  return OwnLoops(counter, nest).pieces();
+  const auto nest = counter.op().loops(counter.types(), counter.attributes());
+  return OwnLoops(counter, *nest).pieces();
 }
 
 }  // namespace strata::cost

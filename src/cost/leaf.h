@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -25,7 +26,7 @@ struct Signature {
   std::span<const ir::TensorType> operands;
   const ir::Attributes& attributes;
   const ir::TensorType& result;
-  std::optional<ir::LoopNest> nest;  // of a structured op
+  std::shared_ptr<const ir::LoopNest> nest;  // of a structured op, else null
   std::optional<ir::Contraction> contraction;
   std::optional<ir::AttentionForm> attention;
   ir::FormOperands form;            // what the operands are to the loops' form

@@ -23,7 +23,9 @@ double round_up(double value, double unit) { return std::ceil(value / unit) * un
 // Instructions that turn one vector of elements to f32.
 double conversions(DType dtype) { return dtype == DType::kF32 ? 0 : 1; }
 
-ir::LoopNest loops_of(const WorkCounter& counter) { return *counter.op().loops(counter.types(), counter.attributes()); }
+std::shared_ptr<const ir::LoopNest> loops_of(const WorkCounter& counter) {
+  return counter.op().loops(counter.types(), counter.attributes());
+}
 
 // A product with panels, by its iterators.
 struct Product {
@@ -32,7 +34,8 @@ struct Product {
   double lanes;           // of a panel
 
   explicit Product(const WorkCounter& counter) {
-    const ir::LoopNest nest = loops_of(counter);
+    const auto loops = loops_of(counter);
+    const ir::LoopNest& nest = *loops;
     const auto found = ir::contraction(nest);
     STRATA_CHECK(found.has_value(), counter.op().name() + " is no contraction");
     const auto extent = [&](IteratorClass of) { return size_of(nest.iterators[*found->only(of)].extent); };
@@ -156,13 +159,13 @@ void count_pack(WorkCounter& counter) {
 }
 
 void count_gather(WorkCounter& counter) {
-  const ir::RowLookup form = *ir::row_lookup(loops_of(counter));
+  const ir::RowLookup form = *ir::row_lookup(*loops_of(counter));
   count_scattered(counter, counter.type(static_cast<std::size_t>(form.table)), elements_of(counter.result()));
   move_copied(counter, 1);
 }
 
 void count_append(WorkCounter& counter) {
-  const ir::RowUpdate form = *ir::row_update(loops_of(counter));
+  const ir::RowUpdate form = *ir::row_update(*loops_of(counter));
   count_scattered(counter, counter.type(static_cast<std::size_t>(form.target)),
                   elements_of(counter.type(static_cast<std::size_t>(form.source))));
   move_copied(counter, 1);
@@ -174,7 +177,7 @@ namespace {
 
 // An attention's operands.
 struct Attended {
-  ir::LoopNest nest;
+  std::shared_ptr<const ir::LoopNest> nest;
   ir::AttentionForm form;
   const TensorType& query;
   const TensorType& keys;
@@ -182,7 +185,7 @@ struct Attended {
 
   explicit Attended(const WorkCounter& counter)
       : nest(loops_of(counter)),
-        form(*ir::attention_form(nest)),
+        form(*ir::attention_form(*nest)),
         query(counter.type(static_cast<std::size_t>(form.queries))),
         keys(counter.type(static_cast<std::size_t>(form.keys))),
         values(counter.type(static_cast<std::size_t>(form.values))) {}
@@ -216,7 +219,7 @@ void count_attention(WorkCounter& counter) {
   const TensorType& query = of.query;
   const auto& packs = of.keys.layout.packs;
   const double used = packs.empty() ? 1 : static_cast<double>(packs[0].lanes);
-  const double seen = ir::bounded_extent(counter.op(), counter.attributes(), of.nest, of.form.key, of.form.bounds);
+  const double seen = ir::bounded_extent(counter.op(), counter.attributes(), *of.nest, of.form.key, of.form.bounds);
   const double context = round_up(seen, used);
   const double queries = size_of(query.shape[0]) * size_of(query.shape[1]);
   const double dim = size_of(query.shape[2]);

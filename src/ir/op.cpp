@@ -41,7 +41,7 @@ TensorType Op::infer(std::span<const TensorType> operands, const Attributes& att
 
 std::vector<SbpSignature> Op::sbp_signatures(std::span<const TensorType> operands, const Attributes& attributes,
                                              const TensorType& result) const {
-  const std::optional<LoopNest> nest = loops(operands, attributes);
+  const std::shared_ptr<const LoopNest> nest = loops(operands, attributes);
   return nest ? loop_signatures(*nest, operands, result) : std::vector<SbpSignature>{};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -53,10 +54,11 @@ class Op {
   virtual Work work(std::span<const TensorType> operands, const Attributes& attributes,
                     const TensorType& result) const = 0;
 
-  // The loops of this op on these operands; nothing for an op that is not structured.
-  virtual std::optional<LoopNest> loops(std::span<const TensorType> operands, const Attributes& attributes) const {
+  // The loops of this op on these operands; null for an op that is not structured.
+  virtual std::shared_ptr<const LoopNest> loops(std::span<const TensorType> operands,
+                                                const Attributes& attributes) const {
     (void)operands, (void)attributes;
-    return std::nullopt;
+    return nullptr;
   }
 
   // The operand whose memory the result is: a view (reshape) or an update in place (cache append).

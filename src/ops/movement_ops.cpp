@@ -14,7 +14,7 @@ using ir::Shape;
 using ir::TensorType;
 
 // y[i0, i1, ...] = x[...] as a loop nest: over the result's shape, with one index of x per axis.
-ir::LoopNest copy_nest(const Shape& result, std::vector<ir::IndexMap> index) {
+std::shared_ptr<const ir::LoopNest> copy_nest(const Shape& result, std::vector<ir::IndexMap> index) {
   ir::LoopNest nest;
   ir::Stage stage;
   stage.name = "y";
@@ -25,7 +25,7 @@ ir::LoopNest copy_nest(const Shape& result, std::vector<ir::IndexMap> index) {
   stage.body.kind = ir::ScalarExpr::Kind::kOperand;
   stage.body.index = std::move(index);
   nest.stages.push_back(std::move(stage));
-  return nest;
+  return std::make_shared<const ir::LoopNest>(std::move(nest));
 }
 
 ir::IndexMap bare_index(std::size_t rank, std::size_t iterator, std::int64_t constant = 0) {
@@ -48,7 +48,8 @@ class TransposeOp : public LoopNestOp {
   bool permutes_elements() const override { return true; }
 
  protected:
-  ir::LoopNest nest(const std::vector<Shape>& shapes, const Attributes& attributes) const override {
+  std::shared_ptr<const ir::LoopNest> nest(const std::vector<Shape>& shapes,
+                                           const Attributes& attributes) const override {
     const Shape& shape = shapes[0];
     const std::vector<std::int64_t>& perm = ir::ints_attribute(*this, attributes, "perm");
     std::vector<bool> used(shape.size());
@@ -78,7 +79,8 @@ class SliceOp : public LoopNestOp {
   SliceOp() : LoopNestOp("slice", {"x"}, {"axis", "begin", "end"}, ResultDType::kFirstOperand) {}
 
  protected:
-  ir::LoopNest nest(const std::vector<Shape>& shapes, const Attributes& attributes) const override {
+  std::shared_ptr<const ir::LoopNest> nest(const std::vector<Shape>& shapes,
+                                           const Attributes& attributes) const override {
     Shape result = shapes[0];
     const std::int64_t axis = ir::int_attribute(*this, attributes, "axis");
     const std::int64_t begin = ir::int_attribute(*this, attributes, "begin");
@@ -210,14 +212,18 @@ class ConcatOp : public LoopNestOp {
     return LoopNestOp::infer_unplaced(operands, attributes);
   }
 
-  ir::LoopNest nest(const std::vector<Shape>& shapes, const Attributes& attributes) const override {
+  std::shared_ptr<const ir::LoopNest> nest(const std::vector<Shape>& shapes,
+                                           const Attributes& attributes) const override {
     const std::int64_t axis = ir::int_attribute(*this, attributes, "axis");
     if (axis < 0 || axis >= static_cast<std::int64_t>(shapes[0].size())) {
       throw usage_error("concat: the operands have no axis " + std::to_string(axis), "axes count from 0");
     }
     const auto at = static_cast<std::size_t>(axis);
-    if (shapes[0].size() <= kUsualRank) return usual()[shapes[0].size() - 1][at].apply(name(), shapes);
-    return ir::StructuredDeclaration(declaration(shapes[0].size(), at), operand_names()).apply(name(), shapes);
+    if (shapes[0].size() <= kUsualRank) {
+      return std::make_shared<const ir::LoopNest>(usual()[shapes[0].size() - 1][at].apply(name(), shapes));
+    }
+    const ir::StructuredDeclaration own(declaration(shapes[0].size(), at), operand_names());
+    return std::make_shared<const ir::LoopNest>(own.apply(name(), shapes));
   }
 
  private:

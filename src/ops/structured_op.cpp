@@ -116,7 +116,8 @@ ir::TensorType LoopNestOp::infer_unplaced(std::span<const ir::TensorType> operan
   if (result_dtype_ == ResultDType::kAttributeOrF32) {
     result.dtype = ir::dtype_attribute(attributes, "dtype").value_or(DType::kF32);
   }
-  const ir::LoopNest loops = nest(shapes_of(operands), attributes);
+  const auto made = nest(shapes_of(operands), attributes);
+  const ir::LoopNest& loops = *made;
   for (const int operand : ir::index_operands(loops)) require_integers(operands, operand);
   if (loops.updated) return operands[static_cast<std::size_t>(*loops.updated)];
   result.shape = loops.result_shape();
@@ -131,18 +132,19 @@ std::vector<double> LoopNestOp::evaluate(std::span<const ir::Value> operands, co
                                          const ir::TensorType& result) const {
   std::vector<ir::Shape> shapes;
   for (const ir::Value& operand : operands) shapes.push_back(operand.type.shape);
-  const ir::LoopNest loops = nest(shapes, attributes);
+  const auto made = nest(shapes, attributes);
+  const ir::LoopNest& loops = *made;
   STRATA_CHECK(loops.result_shape() == result.shape, name() + " is evaluated for another shape");
   return interpret_loops(*this, loops, operands, attributes);
 }
 
 ir::Work LoopNestOp::work(std::span<const ir::TensorType> operands, const ir::Attributes& attributes,
                           const ir::TensorType& result) const {
-  return loop_work(*this, nest(shapes_of(operands), attributes), operands, attributes, result);
+  return loop_work(*this, *nest(shapes_of(operands), attributes), operands, attributes, result);
 }
 
-std::optional<ir::LoopNest> LoopNestOp::loops(std::span<const ir::TensorType> operands,
-                                              const ir::Attributes& attributes) const {
+std::shared_ptr<const ir::LoopNest> LoopNestOp::loops(std::span<const ir::TensorType> operands,
+                                                      const ir::Attributes& attributes) const {
   return nest(shapes_of(operands), attributes);
 }
 
@@ -167,7 +169,8 @@ ir::TensorType StructuredOp::infer_unplaced(std::span<const ir::TensorType> oper
   return result;
 }
 
-ir::LoopNest StructuredOp::nest(const std::vector<ir::Shape>& shapes, const ir::Attributes& attributes) const {
+std::shared_ptr<const ir::LoopNest> StructuredOp::nest(const std::vector<ir::Shape>& shapes,
+                                                       const ir::Attributes& attributes) const {
   (void)attributes;
   constexpr std::size_t kMost = 64;
   const std::lock_guard lock(known_->mutex);
@@ -175,7 +178,7 @@ ir::LoopNest StructuredOp::nest(const std::vector<ir::Shape>& shapes, const ir::
   for (const auto& [of, nest] : nests) {
     if (of == shapes) return nest;
   }
-  ir::LoopNest made = declaration_.apply(name(), shapes);
+  const auto made = std::make_shared<const ir::LoopNest>(declaration_.apply(name(), shapes));
   if (nests.size() < kMost) {
     nests.emplace_back(shapes, made);
   } else {

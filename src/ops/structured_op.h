@@ -36,15 +36,16 @@ class LoopNestOp : public NamedOp {
                                const ir::TensorType& result) const override;
   ir::Work work(std::span<const ir::TensorType> operands, const ir::Attributes& attributes,
                 const ir::TensorType& result) const override;
-  std::optional<ir::LoopNest> loops(std::span<const ir::TensorType> operands,
-                                    const ir::Attributes& attributes) const override;
+  std::shared_ptr<const ir::LoopNest> loops(std::span<const ir::TensorType> operands,
+                                            const ir::Attributes& attributes) const override;
 
  protected:
   ir::TensorType infer_unplaced(std::span<const ir::TensorType> operands,
                                 const ir::Attributes& attributes) const override;
 
   // The loops on operands of these shapes. Throws Error (usage) naming the operand that doesn't fit.
-  virtual ir::LoopNest nest(const std::vector<ir::Shape>& shapes, const ir::Attributes& attributes) const = 0;
+  virtual std::shared_ptr<const ir::LoopNest> nest(const std::vector<ir::Shape>& shapes,
+                                                   const ir::Attributes& attributes) const = 0;
 
  private:
   std::vector<std::string> attribute_names_;
@@ -69,7 +70,8 @@ class StructuredOp : public LoopNestOp {
   // Checks that the attributes which the body reads are there.
   ir::TensorType infer_unplaced(std::span<const ir::TensorType> operands,
                                 const ir::Attributes& attributes) const override;
-  ir::LoopNest nest(const std::vector<ir::Shape>& shapes, const ir::Attributes& attributes) const override;
+  std::shared_ptr<const ir::LoopNest> nest(const std::vector<ir::Shape>& shapes,
+                                           const ir::Attributes& attributes) const override;
 
  private:
   StructuredOp(std::string name, const std::vector<std::string>& operand_names, ir::StructuredDeclaration declaration,
@@ -78,7 +80,7 @@ class StructuredOp : public LoopNestOp {
   // Loops that were asked for lately, by the operands' shapes: a search asks for the same ones many times.
   struct Known {
     std::mutex mutex;
-    std::vector<std::pair<std::vector<ir::Shape>, ir::LoopNest>> nests;
+    std::vector<std::pair<std::vector<ir::Shape>, std::shared_ptr<const ir::LoopNest>>> nests;
     std::size_t next = 0;  // to be replaced
   };
 

@@ -26,8 +26,8 @@ class AttentionTree {
       : op_(op), of_(*op.attention), machine_(machine) {
     std::vector<ir::TensorType> types;
     for (const ir::Expr* argument : op.value->arguments) types.push_back(argument->type());
-    const ir::LoopNest nest = *op.value->op->loops(types, op.value->attributes);
-    for (const ir::Iterator& iterator : nest.iterators) tree_.iterators.push_back({iterator.name, iterator.extent});
+    const auto nest = op.value->op->loops(types, op.value->attributes);
+    for (const ir::Iterator& iterator : nest->iterators) tree_.iterators.push_back({iterator.name, iterator.extent});
     for (const TileIterator& iterator : tree_.iterators) extents_.push_back(iterator.extent.max());
     is_one_token_ = extent(of_.token) == 1;
     const auto block = machine::attention_block(machine, extent(of_.token) * of_.group);

@@ -175,9 +175,9 @@ class Joiner {
 }  // namespace
 
 JoinedLoops loops_alone(const Expr& value) {
-  auto nest = loops_of(value);
-  STRATA_CHECK(nest.has_value(), value.op->name() + " has no loops");
-  JoinedLoops loops{std::move(*nest), {}, {}};
+  const auto nest = loops_of(value);
+  STRATA_CHECK(nest != nullptr, value.op->name() + " has no loops");
+  JoinedLoops loops{*nest, {}, {}};
   const std::vector<int> operands = numbered(value.arguments, loops.inputs);
   for_each_node(loops.nest, [&](ScalarExpr& node) {
     if (node.kind == ScalarKind::kOperand) node.number = operands[static_cast<std::size_t>(node.number)];

@@ -12,7 +12,7 @@ namespace {
 using ir::Expr;
 
 // Outer axes of a leaf's operand whose stride is an argument of its call; the axes inside of them lie contiguously.
-std::size_t strided_axes(const cost::Leaf& leaf, const std::optional<ir::LoopNest>& loops, std::size_t operand) {
+std::size_t strided_axes(const cost::Leaf& leaf, const ir::LoopNest* loops, std::size_t operand) {
   if (leaf.strided == "0") return operand == 0 ? 1 : 0;
   if (leaf.strided.empty() || !loops) return 0;
   return ir::find_operand(ir::form_operands(*loops), leaf.strided) == static_cast<int>(operand) ? 1 : 0;
@@ -35,9 +35,11 @@ ir::LoopNest identity_nest(const ir::Shape& shape) {
   return nest;
 }
 
-std::optional<ir::LoopNest> loops_of(const Expr& value) {
+std::shared_ptr<const ir::LoopNest> loops_of(const Expr& value) {
   const bool keeps_order = ir::is_view_by_contract(value);
-  if (keeps_order || ir::changes_lanes_only(value)) return identity_nest(value.arguments[0]->type().shape);
+  if (keeps_order || ir::changes_lanes_only(value)) {
+    return std::make_shared<const ir::LoopNest>(identity_nest(value.arguments[0]->type().shape));
+  }
   std::vector<ir::TensorType> types;
   for (const Expr* argument : value.arguments) types.push_back(argument->type());
   return value.op->loops(types, value.attributes);
@@ -129,7 +131,7 @@ bool ViewPlan::accepts(const Expr& user, std::size_t operand) const {
   const cost::Leaf* const leaf = leaf_of(user);
   if (leaf == nullptr) return false;
   if (leaf->domain != cost::Leaf::Domain::kOwn && leaf->domain != cost::Leaf::Domain::kView) {
-    return is_contiguous(view, value->type(), strided_axes(*leaf, loops_of(user), operand));
+    return is_contiguous(view, value->type(), strided_axes(*leaf, loops_of(user).get(), operand));
   }
   std::vector<Strides> operands;
   for (const Expr* argument : user.arguments) operands.push_back(of(argument).strides);

@@ -64,7 +64,7 @@ ir::LoopNest identity_nest(const ir::Shape& shape);
 
 // The loops of an op: its own, or for an op that shares its operand's row-major order, those of a copy. Nothing for
 // other ops without loops.
-std::optional<ir::LoopNest> loops_of(const ir::Expr& value);
+std::shared_ptr<const ir::LoopNest> loops_of(const ir::Expr& value);
 
 // What makes an op, if it is no planned view; nullptr: nothing does.
 const cost::Leaf* leaf_of(const ir::Expr& value);
