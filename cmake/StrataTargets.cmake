@@ -5,13 +5,13 @@ add_library(strata_options INTERFACE)
 target_include_directories(strata_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
 target_compile_options(strata_options INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror)
 if(STRATA_SANITIZE)
-  # Of UndefinedBehaviorSanitizer's checks those are left out that cost half of the time of compiling and show little more:
-  # a null pointer that is used ends the program anyway, and AddressSanitizer sees what lies outside of an object. Less
-  # is inlined: instrumented code is large.
+  # Of UndefinedBehaviorSanitizer's checks those are left out that cost half of the time of compiling and show little
+  # more: a null pointer that is used ends the program anyway, and AddressSanitizer sees what lies outside of an object.
+  # Less is inlined: instrumented code is large.
   target_compile_options(strata_options INTERFACE -fsanitize=${STRATA_SANITIZE} -fno-omit-frame-pointer
                                                   -fno-sanitize-recover=all -fno-sanitize=null,vptr,object-size)
   if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
-    target_compile_options(strata_options INTERFACE "SHELL:-mllvm -inline-threshold=10")
+    target_compile_options(strata_options INTERFACE "SHELL:-mllvm -inline-threshold=100")
   endif()
   target_link_options(strata_options INTERFACE -fsanitize=${STRATA_SANITIZE})
 endif()
@@ -30,9 +30,9 @@ function(strata_headers name)
   target_precompile_headers(${name} PRIVATE ${STRATA_COMMON_HEADERS})
 endfunction()
 
-# What the tests under sanitizers spend their time in. Optimising the rest takes longer than running it.
-set(STRATA_HOT_LIBRARIES base compile cost egraph encoding extract import ir jinja ops package rules schedule text
-    tiles vectorize)
+# What the tests under sanitizers spend hardly any time in: optimising it takes longer than running it. Of functions in
+# headers the linker may take the copy that isn't optimised, so these are few.
+set(STRATA_COLD_LIBRARIES calibrate cli codegen)
 set(library_options "")
 if(STRATA_FUZZ)
   list(APPEND library_options -fsanitize=fuzzer-no-link)
@@ -52,7 +52,7 @@ function(strata_library name)
   if(STRATA_FUZZ)
     target_compile_options(strata_${name} PRIVATE -fsanitize=fuzzer-no-link)
   endif()
-  if(STRATA_SANITIZE AND NOT name IN_LIST STRATA_HOT_LIBRARIES)
+  if(STRATA_SANITIZE AND name IN_LIST STRATA_COLD_LIBRARIES)
     target_compile_options(strata_${name} PRIVATE -O0)
     target_precompile_headers(strata_${name} REUSE_FROM strata_cold_headers)
   else()

@@ -80,6 +80,10 @@ void place_barriers(ScheduledFunction& function, const FunctionPlan& plan) {
   if (waits.at_end) function.end.body.push_back(barrier);
 }
 
+std::vector<std::size_t> ops_behind_barriers(const ScheduledFunction& function, const FunctionPlan& plan) {
+  return waits_of(function, plan).ops;
+}
+
 int barriers_of(const ScheduledFunction& function, const FunctionPlan& plan) {
   const auto waits = waits_of(function, plan);
   return static_cast<int>(waits.ops.size()) + (waits.at_end ? 1 : 0);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vector>
+
 #include "buffer/buffer_plan.h"
 
 namespace strata::buffer {
@@ -17,7 +19,10 @@ void place_barriers(std::vector<schedule::ScheduledFunction>& functions,
 // The same for one function.
 void place_barriers(schedule::ScheduledFunction& function, const FunctionPlan& plan);
 
-// How many place_barriers() would write.
+// The numbers of the ops, rising, before which place_barriers() would write one.
+std::vector<std::size_t> ops_behind_barriers(const schedule::ScheduledFunction& function, const FunctionPlan& plan);
+
+// How many it would write.
 int barriers_of(const schedule::ScheduledFunction& function, const FunctionPlan& plan);
 
 // Throws std::logic_error naming the op before which a barrier is missing. More barriers than necessary are no fault.

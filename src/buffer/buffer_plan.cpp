@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "buffer/barriers.h"
 #include "ir/constants.h"
 #include "ir/op.h"
 #include "schedule/region.h"
@@ -59,6 +60,15 @@ std::int64_t assign_offsets(std::vector<Lifetime>& lifetimes) {
   return peak;
 }
 
+std::int64_t assign_apart(std::vector<Lifetime>& lifetimes) {
+  std::int64_t end = 0;
+  for (Lifetime& item : lifetimes) {
+    item.offset = end;
+    end += item.bytes;
+  }
+  return end;
+}
+
 std::int64_t largest_live_sum(const std::vector<Lifetime>& lifetimes, std::int64_t ops) {
   std::int64_t largest = 0;
   for (std::int64_t time = 0; time < ops; ++time) {
@@ -85,20 +95,38 @@ class Planner {
     }
   }
 
-  FunctionPlan run() {
+  // `phases`: of each op the last one before the next barrier, until which what it reads last is kept.
+  FunctionPlan run(const std::vector<std::int64_t>& phases = {}) {
+    begin();
+    plan_.lower_bound = largest_live_sum(lifetimes_, static_cast<std::int64_t>(scheduled_.ops.size()));
+    for (Lifetime& item : lifetimes_) {
+      if (!phases.empty()) item.last = phases[static_cast<std::size_t>(item.last)];
+    }
+    plan_.arena_bytes = aligned(assign_offsets(lifetimes_));
+    return finish();
+  }
+
+  FunctionPlan run_apart() {
+    begin();
+    plan_.arena_bytes = aligned(assign_apart(lifetimes_));
+    return finish();
+  }
+
+ private:
+  void begin() {
     plan_.memory = memory_.summary(*scheduled_.function);
     place_parameters();
     place_results();
     collect_lifetimes();
-    plan_.arena_bytes = aligned(assign_offsets(lifetimes_));
-    plan_.lower_bound = largest_live_sum(lifetimes_, static_cast<std::int64_t>(scheduled_.ops.size()));
+  }
+
+  FunctionPlan finish() {
     for (const Lifetime& item : lifetimes_) place_in_arena(item);
     place_aliases();
     place_scratch();
     return std::move(plan_);
   }
 
- private:
   void place_parameters() {
     const auto& parameters = scheduled_.function->parameters;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -251,11 +279,43 @@ std::string place_text(const Place& place) {
 
 }  // namespace
 
+namespace {
+
+ir::MemorySummaries summaries_of(const std::map<const ir::Function*, FunctionPlan>& plans) {
+  ir::MemorySummaries summaries;
+  for (const auto& [function, plan] : plans) summaries[function] = plan.memory;
+  return summaries;
+}
+
+// Of each op the last one before the next barrier.
+std::vector<std::int64_t> phases_of(const schedule::ScheduledFunction& function, const FunctionPlan& apart) {
+  std::vector<std::int64_t> last(function.ops.size());
+  auto end = static_cast<std::int64_t>(last.size()) - 1;
+  const std::vector<std::size_t> waiting = ops_behind_barriers(function, apart);
+  for (std::size_t op = last.size(); op-- > 0;) {
+    last[op] = end;
+    if (std::ranges::binary_search(waiting, op)) end = static_cast<std::int64_t>(op) - 1;
+  }
+  return last;
+}
+
+}  // namespace
+
+FunctionPlan plan_apart(const schedule::ScheduledFunction& function,
+                        const std::map<const ir::Function*, FunctionPlan>& callees) {
+  return Planner(function, callees, summaries_of(callees)).run_apart();
+}
+
 FunctionPlan plan_buffers(const schedule::ScheduledFunction& function,
                           const std::map<const ir::Function*, FunctionPlan>& callees) {
-  ir::MemorySummaries summaries;
-  for (const auto& [callee, plan] : callees) summaries[callee] = plan.memory;
-  return Planner(function, callees, summaries).run();
+  constexpr std::int64_t kUnnoticed = 64 * 1024;
+  const ir::MemorySummaries summaries = summaries_of(callees);
+  FunctionPlan tight = Planner(function, callees, summaries).run();
+  const FunctionPlan apart = Planner(function, callees, summaries).run_apart();
+  if (barriers_of(function, tight) <= barriers_of(function, apart)) return tight;
+  FunctionPlan phased = Planner(function, callees, summaries).run(phases_of(function, apart));
+  const std::int64_t most = tight.arena_bytes + std::max(tight.arena_bytes / 20, kUnnoticed);
+  return phased.arena_bytes <= most ? phased : tight;
 }
 
 std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions) {

@@ -64,12 +64,18 @@ struct FunctionPlan {
 // results go straight to the caller's destinations, what a
 // region keeps for itself has no place, all else gets an offset in one arena by its lifetime (largest
 // first, lowest offset that is free; Pisarchyk and Lee 2020, "greedy by size"). The buffers of the tile trees lie in
-// scratch memory, of which every thread has its own.
+// scratch memory, of which every thread has its own. Memory is used again behind the barrier after its last reader,
+// where one stands there anyway, so that no thread waits for memory; at once, where the arena would be larger for that
+// by more than a twentieth and than 64 KiB.
 std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions);
 
 // The same of one function; `callees` has the plans of all that are called.
 FunctionPlan plan_buffers(const schedule::ScheduledFunction& function,
                           const std::map<const ir::Function*, FunctionPlan>& callees);
+
+// No memory is used for two tensors: ops that meet in such a plan hand data to one another.
+FunctionPlan plan_apart(const schedule::ScheduledFunction& function,
+                        const std::map<const ir::Function*, FunctionPlan>& callees);
 
 // One line per tensor, for dumps.
 std::string to_text(const FunctionPlan& plan);

@@ -33,6 +33,9 @@ struct Touch {
 // its arguments and results are known.
 std::vector<Touch> touches(const schedule::ScheduledOp& op, const FunctionPlan& plan);
 
+// Whether they touch one memory, not both reading it.
+bool conflict(const Touch& a, const Touch& b);
+
 // Whether one thread may see what another one does: they meet in one memory, not both reading it.
 bool meet(const Touch& a, const Touch& b);
 

@@ -210,7 +210,7 @@ double RegionSpace::cost(const State& state) {
   }
   if (threads_ == 1) return sum;
   set(state);
-  return sum + machine_.barrier_s * buffer::barriers_of(function_, buffer::plan_buffers(function_, callees_));
+  return sum + machine_.barrier_s * buffer::barriers_of(function_, buffer::plan_apart(function_, callees_));
 }
 
 }  // namespace strata::compile

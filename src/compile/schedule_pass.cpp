@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "buffer/barriers.h"
+#include "compile/op_order.h"
 #include "schedule/schedule_text.h"
 #include "schedule/verify.h"
 
@@ -38,6 +39,7 @@ void read_trees(std::string_view text, const std::string& origin, const machine:
 Schedule schedule_functions(std::vector<schedule::ScheduledFunction> functions, const machine::Machine& machine,
                             const ScheduleOptions& options) {
   Schedule schedule{std::move(functions), {}};
+  if (options.orders) order_ops(schedule.functions, machine, options.threads);
   schedule.regions = fuse(schedule.functions, machine, options);
   schedule.buffers = buffer::plan_buffers(schedule.functions);
   buffer::place_barriers(schedule.functions, schedule.buffers);

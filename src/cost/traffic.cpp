@@ -80,9 +80,13 @@ double Traffic::bytes(const Sizes& sizes) const {
   return sum;
 }
 
-ProgramOrder::ProgramOrder(const ir::Function& function, const FunctionTraffic& callees) {
+ProgramOrder::ProgramOrder(const ir::Function& function, const FunctionTraffic& callees)
+    : ProgramOrder(function, callees, ir::topological_order(function)) {}
+
+ProgramOrder::ProgramOrder(const ir::Function& function, const FunctionTraffic& callees,
+                           std::span<const Expr* const> order) {
   const auto constants = ir::constants(function);
-  for (const Expr* value : ir::topological_order(function)) {
+  for (const Expr* value : order) {
     const bool is_run = value->kind == Expr::Kind::kOp || value->kind == Expr::Kind::kCall;
     if (!is_run || constants.contains(value)) {
       places_[value] = value->kind == Expr::Kind::kGet ? places_.at(value->arguments[0]) : -1;

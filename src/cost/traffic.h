@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 
 #include "ir/expr.h"
@@ -42,6 +43,9 @@ class ProgramOrder {
  public:
   // `callees` has all functions that are called.
   ProgramOrder(const ir::Function& function, const FunctionTraffic& callees);
+
+  // The same with the function's values in another order, all of them, each behind its arguments.
+  ProgramOrder(const ir::Function& function, const FunctionTraffic& callees, std::span<const ir::Expr* const> order);
 
   // The value's place in the order; -1: it is there from the start. A view's is that of the value whose memory it is.
   int place(const ir::Expr& value) const;

@@ -143,4 +143,43 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
   return functions;
 }
 
+namespace {
+
+// All of a function's values: those that no op makes behind their arguments.
+std::vector<const Expr*> values_in_order(const ScheduledFunction& function, const std::vector<std::size_t>& order) {
+  std::map<const Expr*, std::size_t> place;
+  for (std::size_t i = 0; i < order.size(); ++i) place[function.ops[order[i]].value] = i + 1;
+  std::vector<std::vector<const Expr*>> by_place(order.size() + 1);
+  for (const Expr* value : ir::topological_order(*function.function)) {
+    std::size_t& at = place[value];
+    if (at == 0) {
+      for (const Expr* argument : value->arguments) at = std::max(at, place.at(argument));
+    }
+    by_place[at].push_back(value);
+  }
+  std::vector<const Expr*> values;
+  for (const auto& at_one : by_place) values.insert(values.end(), at_one.begin(), at_one.end());
+  return values;
+}
+
+}  // namespace
+
+void reorder(ScheduledFunction& function, const std::vector<std::size_t>& order, const cost::FunctionTraffic& callees,
+             const machine::Machine& machine, int threads) {
+  const cost::ProgramOrder places(*function.function, callees, values_in_order(function, order));
+  std::vector<ScheduledOp> ops;
+  for (const std::size_t number : order) {
+    ops.push_back(std::move(function.ops[number]));
+    ScheduledOp& op = ops.back();
+    for (std::size_t i = 0; i < op.sources.size(); ++i) {
+      const Expr& argument = *op.value->arguments[i];
+      if (argument.kind != Expr::Kind::kScalar) {
+        op.sources[i].since = places.between(places.place(argument), places.place(*op.value));
+      }
+    }
+    if (!op.is_call()) op.predicted_s = op_cost(op, machine, {}, threads).seconds;
+  }
+  function.ops = std::move(ops);
+}
+
 }  // namespace strata::schedule

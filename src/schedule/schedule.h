@@ -74,6 +74,11 @@ struct ScheduledFunction {
 std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine,
                                                 int threads = 1);
 
+// Puts a function's ops, each alone and without barriers, into another order, by their numbers; what each reads is then
+// as long ago as that order says, and its time is predicted anew. `callees` has all functions that are called.
+void reorder(ScheduledFunction& function, const std::vector<std::size_t>& order, const cost::FunctionTraffic& callees,
+             const machine::Machine& machine, int threads);
+
 // Counts the barriers that the trees have to the ops, each to the one that others wait for; and predicts the times of
 // all by that. Functions come behind those that they call.
 void predict(std::vector<ScheduledFunction>& functions, const machine::Machine& machine, int threads);

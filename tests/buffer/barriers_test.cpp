@@ -69,6 +69,26 @@ TEST(Barriers, WhereTheDivisionChanges) {
             "%0 | %1 %2 |");
 }
 
+// A thread writes into the cache the heads that it made: rotated in one loop over tokens and heads, of which one token
+// is none. Of the norm, which is divided alike, too.
+TEST(Barriers, NoneBeforeAnUpdateOfTheSameHeads) {
+  const std::string text =
+      "  func @f(%x: f32[1, 8, 128], %w: f32[128], %c: f32[8, 64, 128], %at: i32[1]) {\n    %0 = rms_norm(%x, %w) {eps "
+      "= "
+      "1e-06} : f32[1, 8, 128]\n    %1 = cache_append(%c, %0, %at) : f32[8, 64, 128]\n    return %1\n  }\n";
+  EXPECT_EQ(order(text), "%0 %1 |");
+}
+
+// Half of the heads are another division.
+TEST(Barriers, BeforeAnUpdateOfOtherHeads) {
+  const std::string text =
+      "  func @f(%x: f32[1, 16, 128], %w: f32[128], %c: f32[8, 64, 128], %at: i32[1]) {\n    %0 = rms_norm(%x, %w) "
+      "{eps "
+      "= 1e-06} : f32[1, 16, 128]\n    %1 = slice(%0) {axis = 1, begin = 0, end = 8} : f32[1, 8, 128]\n    %2 = "
+      "cache_append(%c, %1, %at) : f32[8, 64, 128]\n    return %2\n  }\n";
+  EXPECT_EQ(order(text), "%0 | %2 |");
+}
+
 // A few elements are one step of the first thread, and so is what one thread alone makes.
 TEST(Barriers, NoneBetweenOpsOfTheFirstThread) {
   EXPECT_EQ(

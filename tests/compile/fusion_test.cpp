@@ -42,7 +42,7 @@ struct Scheduled {
     for (auto& function : functions) {
       plans[function.function] = buffer::plan_buffers(function, plans);
       for (const auto& op : function.ops) sum += op.is_call() || !op.has_code() ? 0 : op.predicted_s;
-      if (threads > 1) sum += machine.barrier_s * buffer::barriers_of(function, plans.at(function.function));
+      if (threads > 1) sum += machine.barrier_s * buffer::barriers_of(function, buffer::plan_apart(function, plans));
     }
     return sum;
   }
