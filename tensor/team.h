@@ -118,7 +118,7 @@ struct Team {
   int size = 1;
   Barrier* barrier = nullptr;    // of `size` threads; may be null for a team of one
   Profile* profile = nullptr;    // rank 0's alone; null: nothing is timed
-  std::byte* scratch = nullptr;  // this thread's own memory, of which nothing outlives an op; on 64 bytes
+  std::byte* scratch = nullptr;  // this thread's own memory, of which nothing outlives a function; on 64 bytes
 
   // The end of op `id`.
   void mark(int id) const {

@@ -94,7 +94,40 @@ void place_barriers(std::vector<ScheduledFunction>& functions,
   for (ScheduledFunction& function : functions) place_barriers(function, plans.at(function.function));
 }
 
+namespace {
+
+bool writes(const ScheduledOp& op, Place::Kind kind, const FunctionPlan& plan) {
+  const auto is_there = [&](const ir::Expr* value) { return plan.has_place(value) && plan.place(value).kind == kind; };
+  return is_there(op.value) ||
+         std::ranges::any_of(op.made, [&](const ir::Expr* made) { return made != nullptr && is_there(made); });
+}
+
+// What each thread makes lies in its own memory, and nothing else is made there.
+void verify_owners(const ScheduledFunction& function, const FunctionPlan& plan) {
+  const auto names = ir::value_names(*function.function);
+  for (const ScheduledOp& op : function.ops) {
+    if (!op.has_code() || op.is_call()) continue;
+    const bool is_each = schedule::is_in_each_thread(op.tree);
+    const bool is_shared = writes(op, Place::Kind::kArena, plan) || writes(op, Place::Kind::kParameter, plan) ||
+                           writes(op, Place::Kind::kResult, plan);
+    if (is_each ? !is_shared : !writes(op, Place::Kind::kOwn, plan)) continue;
+    throw std::logic_error("@" + function.function->name + ": " + names.at(op.value) +
+                           (is_each ? " is made by each thread in memory that they share"
+                                    : " is not made by each thread, but written to memory that each has"));
+  }
+  const bool has_calls = std::ranges::any_of(function.ops, &ScheduledOp::is_call);
+  const bool has_own =
+      std::ranges::any_of(function.ops, [](const ScheduledOp& op) { return schedule::is_in_each_thread(op.tree); });
+  if (has_calls && has_own) {
+    throw std::logic_error("@" + function.function->name +
+                           ": what each thread makes lies where the functions that are called work");
+  }
+}
+
+}  // namespace
+
 void verify_barriers(const ScheduledFunction& function, const FunctionPlan& plan) {
+  verify_owners(function, plan);
   const auto fail = [&](const std::string& where, const std::string& why) {
     throw std::logic_error("@" + function.function->name + ": a barrier is missing " + where + ": " + why);
   };

@@ -25,7 +25,8 @@ std::vector<std::size_t> ops_behind_barriers(const schedule::ScheduledFunction& 
 // How many it would write.
 int barriers_of(const schedule::ScheduledFunction& function, const FunctionPlan& plan);
 
-// Throws std::logic_error naming the op before which a barrier is missing. More barriers than necessary are no fault.
+// Throws std::logic_error naming the op before which a barrier is missing, or which each thread would compute in memory
+// that is not its own. More barriers than necessary are no fault.
 void verify_barriers(const schedule::ScheduledFunction& function, const FunctionPlan& plan);
 
 }  // namespace strata::buffer

@@ -2,6 +2,7 @@
 #include "buffer/buffer_plan.h"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 #include "base/error.h"
@@ -103,12 +104,14 @@ class Planner {
       if (!phases.empty()) item.last = phases[static_cast<std::size_t>(item.last)];
     }
     plan_.arena_bytes = aligned(assign_offsets(lifetimes_));
+    own_bytes_ = aligned(assign_offsets(own_));
     return finish();
   }
 
   FunctionPlan run_apart() {
     begin();
     plan_.arena_bytes = aligned(assign_apart(lifetimes_));
+    own_bytes_ = aligned(assign_apart(own_));
     return finish();
   }
 
@@ -122,6 +125,7 @@ class Planner {
 
   FunctionPlan finish() {
     for (const Lifetime& item : lifetimes_) place_in_arena(item);
+    for (const Lifetime& item : own_) plan_.places[item.tensor] = {Place::Kind::kOwn, 0, item.offset, item.bytes};
     place_aliases();
     place_scratch();
     return std::move(plan_);
@@ -178,6 +182,7 @@ class Planner {
 
   void collect_lifetimes() {
     std::map<Tensor, Lifetime> lifetimes;
+    std::set<Tensor> made_by_each;  // thread
     for (std::size_t time = 0; time < scheduled_.ops.size(); ++time) {
       const schedule::ScheduledOp& op = scheduled_.ops[time];
       const Expr* value = op.value;
@@ -189,13 +194,16 @@ class Planner {
       }
       for (const Tensor& tensor : made_by(op)) {
         if (plan_.places.contains(tensor)) continue;
+        if (schedule::is_in_each_thread(op.tree)) made_by_each.insert(tensor);
         lifetimes[tensor] = {tensor, aligned(ir::max_bytes(tensor.first->types[tensor.second])), now, now, -1};
       }
       if (value->kind == Expr::Kind::kCall && callees_.at(value->callee).arena_bytes > 0) {
         lifetimes_.push_back({{value, kFrame}, callees_.at(value->callee).arena_bytes, now, now, -1});
       }
     }
-    for (const auto& [tensor, lifetime] : lifetimes) lifetimes_.push_back(lifetime);
+    for (const auto& [tensor, lifetime] : lifetimes) {
+      (made_by_each.contains(tensor) ? own_ : lifetimes_).push_back(lifetime);
+    }
   }
 
   void place_in_arena(const Lifetime& item) {
@@ -216,12 +224,13 @@ class Planner {
   }
 
   void place_scratch() {
+    plan_.scratch_bytes = own_bytes_;
     for (const schedule::ScheduledOp& op : scheduled_.ops) {
       if (op.is_call()) {
         plan_.scratch_bytes = std::max(plan_.scratch_bytes, callees_.at(op.value->callee).scratch_bytes);
         continue;
       }
-      ScratchPlan scratch = plan_scratch(op.tree);
+      ScratchPlan scratch = plan_scratch(op.tree, own_bytes_);
       plan_.scratch_bytes = std::max(plan_.scratch_bytes, scratch.bytes);
       if (scratch.bytes > 0) plan_.scratch[op.value] = std::move(scratch);
     }
@@ -259,6 +268,8 @@ class Planner {
   std::map<const Expr*, const schedule::View*> views_;
   const ir::Memory memory_;
   std::vector<Lifetime> lifetimes_;
+  std::vector<Lifetime> own_;  // of each thread
+  std::int64_t own_bytes_ = 0;
 };
 
 std::string place_text(const Place& place) {
@@ -269,6 +280,9 @@ std::string place_text(const Place& place) {
       return "result " + std::to_string(place.number);
     case Place::Kind::kArena:
       return "arena [" + std::to_string(place.offset) + ", " + std::to_string(place.offset + place.bytes) + ")";
+    case Place::Kind::kOwn:
+      return "of each thread [" + std::to_string(place.offset) + ", " + std::to_string(place.offset + place.bytes) +
+             ")";
     case Place::Kind::kWeight:
       return "weight " + std::to_string(place.number);
     case Place::Kind::kScalar:

@@ -26,13 +26,15 @@ struct Place {
     kParameter,  // the caller's: parameter `number`
     kResult,     // the caller's: destination `number`, counted over the function's own results
     kArena,      // the function's frame, at `offset`
+    kOwn,        // each thread's scratch memory, at `offset`: what each thread makes for itself
     kWeight,     // in the package: constant `number` of the plan
     kScalar,     // a constant in the code
   };
   Kind kind = Kind::kArena;
   std::int64_t number = 0;
-  std::int64_t offset = 0;  // bytes into the frame, or for a view into the parameter, result or weight
-  std::int64_t bytes = 0;   // at the symbols' upper bounds, from the first element to the end of the last
+  std::int64_t offset =
+      0;  // bytes into the frame or the scratch memory, or for a view into the parameter, result or weight
+  std::int64_t bytes = 0;  // at the symbols' upper bounds, from the first element to the end of the last
 
   bool operator==(const Place&) const = default;
 };
@@ -52,7 +54,7 @@ struct FunctionPlan {
   std::map<const ir::Expr*, std::int64_t> callee_frames;  // of a call: offset of the callee's frame in this one
   std::int64_t arena_bytes = 0;                           // peak of the plan, the callees' frames included
   std::map<const ir::Expr*, ScratchPlan> scratch;         // of each op that works in buffers
-  std::int64_t scratch_bytes = 0;  // that each thread needs, the callees' included: nothing outlives an op
+  std::int64_t scratch_bytes = 0;  // that each thread needs, the callees' included: nothing outlives a function
   std::int64_t lower_bound = 0;    // largest sum of bytes that are live at once: no plan can be smaller
 
   // Not of what a region keeps in buffers or in lanes.
@@ -64,9 +66,9 @@ struct FunctionPlan {
 // results go straight to the caller's destinations, what a
 // region keeps for itself has no place, all else gets an offset in one arena by its lifetime (largest
 // first, lowest offset that is free; Pisarchyk and Lee 2020, "greedy by size"). The buffers of the tile trees lie in
-// scratch memory, of which every thread has its own. Memory is used again behind the barrier after its last reader,
-// where one stands there anyway, so that no thread waits for memory; at once, where the arena would be larger for that
-// by more than a twentieth and than 64 KiB.
+// scratch memory, of which every thread has its own, and so does what each thread makes for itself, below them. Memory
+// is used again behind the barrier after its last reader, where one stands there anyway, so that no thread waits for
+// memory; at once, where the arena would be larger for that by more than a twentieth and than 64 KiB.
 std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions);
 
 // The same of one function; `callees` has the plans of all that are called.

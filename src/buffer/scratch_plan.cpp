@@ -24,9 +24,9 @@ void place(const std::vector<TileNode>& nodes, std::int64_t begin, ScratchPlan& 
 
 }  // namespace
 
-ScratchPlan plan_scratch(const schedule::TileTree& tree) {
+ScratchPlan plan_scratch(const schedule::TileTree& tree, std::int64_t begin) {
   ScratchPlan plan;
-  place(tree.body, 0, plan);
+  place(tree.body, begin, plan);
   return plan;
 }
 

@@ -17,7 +17,7 @@ using Kind = TileNode::Kind;
 // The nodes that give work to threads.
 void find_divisions(const std::vector<TileNode>& nodes, std::vector<const TileNode*>& found) {
   for (const TileNode& node : nodes) {
-    if (node.kind == Kind::kParallel || node.kind == Kind::kOnce) {
+    if (node.kind == Kind::kParallel || node.kind == Kind::kOnce || node.kind == Kind::kEach) {
       found.push_back(&node);
     } else {
       find_divisions(node.body, found);
@@ -110,7 +110,9 @@ class Toucher {
   // In elements of the value.
   void add(const ir::Expr* value, std::int64_t index, bool is_written, Share share) {
     const Place& place = plan_.place(value, index);
-    if (place.kind == Place::Kind::kWeight || place.kind == Place::Kind::kScalar) return;
+    const bool is_shared = place.kind == Place::Kind::kParameter || place.kind == Place::Kind::kResult ||
+                           place.kind == Place::Kind::kArena;
+    if (!is_shared) return;
     const std::int64_t bytes = dtype_size(value->types[static_cast<std::size_t>(index)].dtype);
     share.begin *= bytes;
     share.end *= bytes;
@@ -127,6 +129,7 @@ class Toucher {
   // What the loop alone says.
   std::optional<Share> share_by_loop() const {
     if (loop_ == nullptr) return Share{};
+    if (loop_->kind == Kind::kEach) return Share{};
     if (loop_->kind == Kind::kOnce) return Share{.kind = Share::Kind::kFirst};
     if (schedule::divided_inside(*loop_) != nullptr) return Share{};
     const schedule::TileIterator& iterator = op_.tree.iterators[static_cast<std::size_t>(loop_->iterator)];

@@ -29,8 +29,8 @@ struct Touch {
   Share share;
 };
 
-// What the code of an op touches, beside weights and scratch memory; an operand once for every access. Of a call only
-// its arguments and results are known.
+// What the code of an op touches, beside weights and memory of each thread; an operand once for every access. Of a call
+// only its arguments and results are known.
 std::vector<Touch> touches(const schedule::ScheduledOp& op, const FunctionPlan& plan);
 
 // Whether they touch one memory, not both reading it.

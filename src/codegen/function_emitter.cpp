@@ -171,6 +171,8 @@ std::string FunctionEmitter::pointer(const Expr* value, std::int64_t index, bool
       return "result" + std::to_string(place.number) + begin;
     case Place::Kind::kArena:
       return "reinterpret_cast<" + type + ">(arena + " + std::to_string(place.offset) + ")";
+    case Place::Kind::kOwn:
+      return "reinterpret_cast<" + type + ">(team.scratch + " + std::to_string(place.offset) + ")";
     case Place::Kind::kWeight: {
       const Expr& constant = *plan().constants[static_cast<std::size_t>(place.number)];
       return "reinterpret_cast<" + type + ">(weights + " + std::to_string(weights_.at(constant).offset + place.offset) +

@@ -107,6 +107,8 @@ class TreeEmitter {
         return emit_vector(node);
       case Kind::kOnce:
         return emit_block("if (team.rank == 0) {", node.body);
+      case Kind::kEach:
+        return emit_block("{", node.body);
       case Kind::kWhen:
         return emit_when(node);
       case Kind::kBarrier:

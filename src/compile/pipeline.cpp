@@ -78,6 +78,7 @@ double own_seconds(const schedule::ScheduledFunction& function, const cost::Size
 FusionOptions fusion_options(const PassContext& context) {
   FusionOptions options{.threads = context.threads};
   if (is_without(context, "fuse")) options.fusion = Fusion::kNone;
+  if (is_without(context, "each")) options.each = false;
   if (is_without(context, "order")) options.orders = false;
   if (is_without(context, "mcts")) options.search.method = search::Method::kGreedy;
   return options;
@@ -308,7 +309,8 @@ std::vector<Version> default_versions(const ir::Module& module, const Workload& 
 
 void check_switch_names(const std::vector<std::string>& names) {
   if (names.empty()) return;
-  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact", "fuse", "mcts", "order", "tiles"};
+  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact", "each",
+                                           "fuse",   "mcts",      "order",   "tiles"};
   const auto is_group = [&](const std::string& name) { return std::ranges::find(groups, name) != groups.end(); };
   std::vector<std::string> rules = vectorize::search_names();
   std::erase_if(rules, is_group);

@@ -6,11 +6,14 @@
 #include "base/error.h"
 #include "buffer/barriers.h"
 #include "compile/op_order.h"
+#include "compile/own_results.h"
 #include "schedule/schedule_text.h"
 #include "schedule/verify.h"
 
 namespace strata::compile {
 namespace {
+
+using schedule::ScheduledFunction;
 
 void verify_trees(const Schedule& schedule, const machine::Machine& machine) {
   for (const auto& function : schedule.functions) schedule::verify(function, machine);
@@ -41,7 +44,10 @@ Schedule schedule_functions(std::vector<schedule::ScheduledFunction> functions, 
   Schedule schedule{std::move(functions), {}};
   if (options.orders) order_ops(schedule.functions, machine, options.threads);
   schedule.regions = fuse(schedule.functions, machine, options);
-  schedule.buffers = buffer::plan_buffers(schedule.functions);
+  for (ScheduledFunction& function : schedule.functions) {
+    if (options.each) compute_in_each_thread(function, schedule.buffers, machine, options.threads);
+    schedule.buffers[function.function] = buffer::plan_buffers(function, schedule.buffers);
+  }
   buffer::place_barriers(schedule.functions, schedule.buffers);
   verify_trees(schedule, machine);
   verify_barriers(schedule);

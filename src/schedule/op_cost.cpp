@@ -24,7 +24,7 @@ double extent_at(const ir::Dim& dim, const cost::Sizes& sizes) {
 
 const TileNode* first_division(const std::vector<TileNode>& nodes) {
   for (const TileNode& node : nodes) {
-    if (node.kind == Kind::kParallel || node.kind == Kind::kOnce) return &node;
+    if (node.kind == Kind::kParallel || node.kind == Kind::kOnce || node.kind == Kind::kEach) return &node;
     if (const TileNode* const found = first_division(node.body)) return found;
   }
   return nullptr;
@@ -33,7 +33,7 @@ const TileNode* first_division(const std::vector<TileNode>& nodes) {
 // Pieces that a tree's parallel loop has.
 double pieces(const TileTree& tree, const cost::Sizes& sizes) {
   const TileNode* const node = first_division(tree.body);
-  if (node == nullptr || node->kind == Kind::kOnce) return 1;
+  if (node == nullptr || node->kind != Kind::kParallel) return 1;
   const ir::Dim& extent = tree.iterators[static_cast<std::size_t>(node->iterator)].extent;
   return std::ceil(extent_at(extent, sizes) / static_cast<double>(node->step));
 }
@@ -149,7 +149,8 @@ cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, con
                       .threads = threads,
                       .barriers = op.barriers,
                       .is_only_one = op.runs_once,
-                      .tiles = op.parts.empty() ? tiles_of(op) : std::nullopt};
+                      .tiles = op.parts.empty() ? tiles_of(op) : std::nullopt,
+                      .pieces = is_in_each_thread(op.tree) ? std::optional(1.0) : std::nullopt};
   return op.parts.empty() ? cost_alone(op, op.sources, machine, run) : region_cost(op, machine, run);
 }
 

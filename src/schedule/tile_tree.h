@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ struct TileNode {
     kSerial,    // the range in equal parts of at most `step`, in units of the next inner step of the same iterator
     kVector,    // `step` lanes at a time; one is scalar code
     kOnce,      // by one thread alone
+    kEach,      // by each thread, all of it, into memory of its own: what the region makes has a copy for each
     kBarrier,   // waits until all threads have come
     kWhen,      // `body` where the extent is at most `step`, `otherwise` where it is more
     kBuffer,    // memory of each thread, for the nodes that follow it in its list
@@ -68,6 +70,12 @@ struct TileTree {
 
 // The parallel loop that is all that this one does; nullptr: there is none.
 const TileNode* divided_inside(const TileNode& node);
+
+// The tree in which each thread does what one alone does in this one. Nothing where threads share the work.
+std::optional<TileTree> in_each_thread(const TileTree& tree);
+
+// Whether each thread computes all of the region.
+bool is_in_each_thread(const TileTree& tree);
 
 // The barrier that a tree begins with; nullptr: it begins with something else.
 const TileNode* first_barrier(const TileTree& tree);

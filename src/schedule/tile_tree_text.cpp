@@ -53,6 +53,7 @@ const char* loop_text(Kind kind) {
     case Kind::kVector:
       return "vector";
     case Kind::kOnce:
+    case Kind::kEach:
     case Kind::kWhen:
     case Kind::kBarrier:
     case Kind::kBuffer:
@@ -69,6 +70,7 @@ std::string node_text(const TileNode& node, const TileTree& tree, const machine:
   if (node.kind == Kind::kBarrier) return margin + "barrier\n";
   const std::string body = " {\n" + list_text(node.body, tree, machine, indent + 2) + margin + "}";
   if (node.kind == Kind::kOnce) return margin + "once" + body + "\n";
+  if (node.kind == Kind::kEach) return margin + "each" + body + "\n";
   const TileIterator& iterator = tree.iterators[static_cast<std::size_t>(node.iterator)];
   if (node.kind == Kind::kWhen) {
     return margin + "when " + iterator.name + " <= " + std::to_string(node.step) + body + " else {\n" +
@@ -119,10 +121,10 @@ class Parser {
     if (word == "leaf") return leaf();
     if (word == "buffer") return buffer();
     if (word == "barrier") return {.kind = Kind::kBarrier};
-    if (word == "once") {
-      TileNode once{.kind = Kind::kOnce};
-      once.body = body();
-      return once;
+    if (word == "once" || word == "each") {
+      TileNode owned{.kind = word == "once" ? Kind::kOnce : Kind::kEach};
+      owned.body = body();
+      return owned;
     }
     if (word == "when") return when();
     for (const Kind kind : {Kind::kParallel, Kind::kSerial, Kind::kVector}) {
@@ -250,6 +252,21 @@ class Parser {
 };
 
 }  // namespace
+
+std::optional<TileTree> in_each_thread(const TileTree& tree) {
+  if (tree.body.size() != 1) return std::nullopt;
+  const TileNode& node = tree.body[0];
+  const bool is_small = node.kind == Kind::kParallel && divided_inside(node) == nullptr &&
+                        tree.iterators[static_cast<std::size_t>(node.iterator)].extent.max() <= node.step;
+  if (node.kind != Kind::kOnce && !is_small) return std::nullopt;
+  TileNode each{.kind = Kind::kEach};
+  each.body = node.body;
+  return TileTree{tree.iterators, {std::move(each)}};
+}
+
+bool is_in_each_thread(const TileTree& tree) {
+  return std::ranges::any_of(tree.body, [](const TileNode& node) { return node.kind == Kind::kEach; });
+}
 
 const TileNode* divided_inside(const TileNode& node) {
   const bool is_one = node.body.size() == 1 && node.body[0].kind == Kind::kParallel;

@@ -58,6 +58,9 @@ class Verifier {
     cuts_.resize(op_.tree.iterators.size());
     computed_.resize(stages() + (has_leaf() ? std::max(parts().size(), std::size_t{1}) : 0));
     writers_.resize(stages());
+    if (is_in_each_thread(op_.tree) && std::ranges::count_if(op_.tree.body, is_work) > 1) {
+      fail("each thread would compute a part of what the threads share");
+    }
     visit(op_.tree.body);
     for (std::size_t s = 0; s < computed_.size(); ++s) {
       if (!computed_[s]) fail(missing(s));
@@ -69,6 +72,8 @@ class Verifier {
     const std::string name = op_.is_call() ? "the call of @" + op_.value->callee->name : op_.value->op->name();
     throw std::logic_error("tile tree of " + name + ": " + what);
   }
+
+  static bool is_work(const TileNode& node) { return node.kind != Kind::kBarrier && node.kind != Kind::kBuffer; }
 
   std::size_t stages() const { return op_.nest ? op_.nest->stages.size() : 0; }
   bool has_leaf() const { return !op_.is_call() && op_.leaf->domain != Domain::kOwn; }
@@ -107,6 +112,12 @@ class Verifier {
         return visit_loop(node);
       case Kind::kOnce:
         return visit_owned(node);
+      case Kind::kEach:
+        if (std::ranges::find(op_.tree.body, &node, [](const TileNode& outer) { return &outer; }) ==
+            op_.tree.body.end()) {
+          fail("each thread would compute a part of what the threads share");
+        }
+        return visit_owned(node);
       case Kind::kWhen:
         return visit_when(node);
       case Kind::kBarrier:
@@ -122,8 +133,8 @@ class Verifier {
   }
 
   static bool has_iterator(const TileNode& node) {
-    return node.kind != Kind::kOnce && node.kind != Kind::kBarrier && node.kind != Kind::kBuffer &&
-           node.kind != Kind::kCompute;
+    return node.kind != Kind::kOnce && node.kind != Kind::kEach && node.kind != Kind::kBarrier &&
+           node.kind != Kind::kBuffer && node.kind != Kind::kCompute;
   }
 
   void visit_buffer(const TileNode& node) {

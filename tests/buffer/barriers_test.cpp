@@ -37,6 +37,19 @@ struct Planned {
     return text + (schedule::first_barrier(last().end) != nullptr ? "|" : "");
   }
 
+  // Of the last function's op of this number.
+  void compute_in_each_thread(std::size_t op) {
+    for (auto& function : functions) {
+      function.end.body.clear();
+      for (auto& other : function.ops) std::erase_if(other.tree.body, is_barrier);
+    }
+    last().ops[op].tree = *schedule::in_each_thread(last().ops[op].tree);
+    plans = plan_buffers(functions);
+    place_barriers(functions, plans);
+  }
+
+  static bool is_barrier(const schedule::TileNode& node) { return node.kind == schedule::TileNode::Kind::kBarrier; }
+
   // What the verifier says: "" where no barrier is missing.
   std::string verdict() {
     try {
@@ -77,6 +90,43 @@ TEST(Barriers, NoneBeforeAnUpdateOfTheSameHeads) {
       "= "
       "1e-06} : f32[1, 8, 128]\n    %1 = cache_append(%c, %0, %at) : f32[8, 64, 128]\n    return %1\n  }\n";
   EXPECT_EQ(order(text), "%0 %1 |");
+}
+
+constexpr const char* kNormAndProduct =
+    "  func @f(%x: f32[1, 1024], %w: f32[1024]) {\n    %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[1, 1024]\n    %1 = "
+    "weight \"w\" : f32[96, 1024]<16@0>\n    %2 = matmul_nt(%0, %1) : f32[1, 96]\n    return %2\n  }\n";
+
+// Each thread reads what it made itself.
+TEST(Barriers, NoneBehindWhatEachThreadMakes) {
+  Planned planned(kNormAndProduct);
+  EXPECT_EQ(planned.order(), "%0 | %2 |");
+  planned.compute_in_each_thread(0);
+  EXPECT_EQ(planned.order(), "%0 %2 |");
+  EXPECT_EQ(planned.verdict(), "");
+  const FunctionPlan& plan = planned.plans.at(planned.last().function);
+  EXPECT_EQ(plan.place(planned.last().ops[0].value).kind, Place::Kind::kOwn);
+  EXPECT_EQ(plan.arena_bytes, 0);
+  EXPECT_EQ(plan.scratch_bytes, 4096);
+}
+
+// The norm is what the function returns: one memory, that of the caller.
+TEST(Barriers, NothingThatIsReturnedIsMadeByEachThread) {
+  Planned planned(
+      "  func @f(%x: f32[1, 1024], %w: f32[1024]) {\n    %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[1, 1024]\n    "
+      "return "
+      "%0\n  }\n");
+  planned.compute_in_each_thread(0);
+  EXPECT_EQ(planned.verdict(), "@f: %0 is made by each thread in memory that they share");
+}
+
+// What is called works in the same scratch memory.
+TEST(Barriers, NothingIsMadeByEachThreadBesideCalls) {
+  Planned planned(
+      "  func @g(%x: f32[1, 1024]) {\n    %0 = exp(%x) : f32[1, 1024]\n    return %0\n  }\n  func @f(%x: f32[1, 1024], "
+      "%w: f32[1024]) {\n    %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[1, 1024]\n    %1 = call @g(%0) : f32[1, 1024]\n"
+      "    return %1\n  }\n");
+  planned.compute_in_each_thread(0);
+  EXPECT_EQ(planned.verdict(), "@f: what each thread makes lies where the functions that are called work");
 }
 
 // Half of the heads are another division.

@@ -86,6 +86,18 @@ struct Malformed {
   const char* message;
 };
 
+TEST(TileTree, EachThreadDoesWhatOneAloneDoes) {
+  OneOp region = norm();
+  region.verdict("once { serial i0 by 1 { vector k by 16 { stage 0 } vector k by 16 { stage 1 } } }");
+  const auto each = in_each_thread(region.op.tree);
+  ASSERT_TRUE(each.has_value());
+  EXPECT_EQ(to_text(*each, zen5()).substr(0, 6), "each {");
+  EXPECT_TRUE(is_in_each_thread(*each));
+  EXPECT_FALSE(is_in_each_thread(region.op.tree));
+  region.verdict("parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } vector k by 16 { stage 1 } } }");
+  EXPECT_FALSE(in_each_thread(region.op.tree).has_value()) << "threads share the rows";
+}
+
 TEST(TileTree, AMistakeInTheTextIsNamed) {
   const OneOp region = norm();
   for (const auto& [text, message] : {
@@ -161,6 +173,17 @@ TEST(TileTreeVerifier, FindsWhatWouldGoWrongInOwnLoops) {
   expect("parallel i0 by 1 { serial i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } } } }", "is no finer");
   expect("parallel i0 by 1 { parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } } } }",
          "inside of a loop that cuts it");
+  EXPECT_EQ(region.verdict("each { serial i0 by 1 { serial k by 1 { stage 0 } vector k by 16 { stage 1 } } }"), "");
+  expect(
+      "each { serial i0 by 1 { vector k by 16 { stage 0 } } } once { serial i0 by 1 { vector k by 16 { stage 1 } } }",
+      "each thread would compute a part");
+  expect(
+      "when i0 <= 4 { each { serial i0 by 1 { vector k by 16 { stage 0 } vector k by 16 { stage 1 } } } } else { "
+      "parallel "
+      "i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 } vector k by 16 { stage 1 } } } }",
+      "each thread would compute a part");
+  expect("parallel i0 by 1 { each { serial i0 by 1 { vector k by 16 { stage 0 } } } }",
+         "each thread would compute a part");
   expect("parallel i0 by 1 { once { serial i0 by 1 { vector k by 16 { stage 0 } } } }", "divided among");
   expect("parallel i0 by 1 { serial i0 by 1 { vector k by 16 { stage 0 stage 1 } } }", "goes on behind the sums of ss");
   expect(
