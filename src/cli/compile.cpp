@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compile/compile.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "base/error.h"
@@ -9,7 +10,9 @@
 #include "cli/model_source.h"
 #include "cli/options.h"
 #include "cli/path_roles.h"
+#include "cli/plan_only.h"
 #include "cli/progress.h"
+#include "import/model_folder.h"
 #include "package/package.h"
 
 namespace strata::cli {
@@ -21,6 +24,7 @@ struct CompileCommandOptions {
   std::string model, output, dump;
   compile::CompileOptions compile;
   std::int64_t nodes = 1;
+  bool is_plan_only = false;  // the output is a format's name
 };
 
 void report(Console& console, const compile::CompileReport& report, bool verify) {
@@ -34,14 +38,32 @@ void report(Console& console, const compile::CompileReport& report, bool verify)
   }
 }
 
-void compile_model(CompileCommandOptions& options, Console& console) {
-  if (options.nodes != 1) throw usage_error("only --nodes 1 is supported");
-  if (package::Package::is_package(options.model)) {
-    throw model_error("this is compiled already", options.model, "give the folder that it was made from");
+void check_format(const std::string& name) {
+  const std::vector<std::string> formats = {"json", "md", "text"};
+  if (name.empty() || std::ranges::count(formats, name) > 0) return;
+  throw usage_error("with --plan-only -o names a format, and " + in_quotes(name.substr(0, 40)) + " is none",
+                    "give json, md or text");
+}
+
+void plan_alone(CompileCommandOptions& options, Console& console) {
+  options.compile.needs_weights = false;
+  PlanOnlyReport report{{}, {}, options.compile.workload};
+  {
+    ProgressReport progress(console, "planning " + fs::path(options.model).filename().string());
+    report.planned = compile::plan_model(options.model, options.compile,
+                                         [&](std::string_view stage, double part) { progress.update(stage, part); });
   }
-  options.compile.dump = options.dump;
-  options.compile.team = options.compile.threads;
-  warn_of_threads(console, options.compile.threads);
+  report.model = importer::model_name(options.model);
+  const compile::ModelPlan& planned = report.planned;
+  if (!planned.warning.empty()) console.info("strata: warning: " + planned.warning);
+  warn_of_limit(console, planned.search_limit);
+  if (!planned.has_values) {
+    console.info("strata: the model has no weights: planned for weights that no encoding holds in fewer bits");
+  }
+  console.out(options.output == "json" ? plan_only_json(report) : plan_only_text(report));
+}
+
+void make_package(CompileCommandOptions& options, Console& console) {
   compile::CompileReport done;
   {
     ProgressReport progress(console, "compiling " + fs::path(options.model).filename().string());
@@ -52,13 +74,38 @@ void compile_model(CompileCommandOptions& options, Console& console) {
   report(console, done, options.compile.verify);
 }
 
+void compile_model(CompileCommandOptions& options, Console& console) {
+  if (options.nodes != 1) throw usage_error("only --nodes 1 is supported");
+  if (options.is_plan_only) check_format(options.output);
+  if (package::Package::is_package(options.model)) {
+    throw model_error("this is compiled already", options.model, "give the folder that it was made from");
+  }
+  options.compile.dump = options.dump;
+  options.compile.team = options.compile.threads;
+  warn_of_threads(console, options.compile.threads);
+  if (options.is_plan_only) {
+    plan_alone(options, console);
+  } else {
+    make_package(options, console);
+  }
+}
+
 }  // namespace
 
 Action declare_compile(CLI::App& app, Console& console) {
   auto options = std::make_shared<CompileCommandOptions>();
   auto& compile = options->compile;
   add_model(app, options->model)->description("Hugging Face folder");
-  writes(app.add_option("-o,--output", options->output, "The package to write"))->required();
+  CLI::Option* const output =
+      writes(app.add_option("-o,--output", options->output, "The package to write; with --plan-only: json, md or text"))
+          ->required();
+  app.add_flag_callback(
+      "--plan-only",
+      [options, output] {
+        options->is_plan_only = true;
+        output->required(false)->type_name("FORMAT");
+      },
+      "Print what would be decided, without code or package; MODEL may be a folder with config.json alone");
   reads(app.add_option("--machine", compile.machine, "Machine to compile for: a name, a file, or native"));
   app.add_option("--dtype", compile.dtype, "Type of the weights; keep: as in the model")
       ->check(one_of({"f32", "f16", "bf16", "keep"}));

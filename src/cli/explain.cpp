@@ -53,7 +53,7 @@ plan::Plan plan_of(const ExplainOptions& options) {
   compile_options.workload = options.workload;
   compile_options.work = options.work;
   compile_options.without = options.without;
-  return compile::plan_model(options.model, compile_options);
+  return compile::plan_model(options.model, compile_options).plan;
 }
 
 // The code that is measured must be that of the plan.

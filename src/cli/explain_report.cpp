@@ -40,8 +40,11 @@ std::string heading(const Explanation& explanation) {
   std::string text = explanation.model + " on " + explanation.machine.name + ", " + rows + ", " +
                      std::to_string(explanation.threads) + (explanation.threads == 1 ? " thread" : " threads") +
                      ": predicted " + format_milliseconds(explanation.summary.predicted_s);
-  if (explanation.threads > 1) text += " with " + std::to_string(explanation.summary.barriers) + " barriers";
+  text += " with " + std::to_string(explanation.summary.barriers) + " barriers";
   if (explanation.repetitions > 0) text += ", measured " + format_milliseconds(explanation.summary.measured_s);
+  if (explanation.rows > 1) {
+    text += "; decoding a token has " + std::to_string(explanation.barriers_per_token) + " barriers";
+  }
   text += "\n" + search_text(explanation.stats) + "\n";
   for (const plan::RegionSearch& search : explanation.stats.regions) text += region_text(search) + "\n";
   return text;
@@ -140,7 +143,7 @@ ordered_json regions_json(const std::vector<plan::RegionSearch>& searches) {
   return list;
 }
 
-ordered_json stats_json(const plan::SearchStats& stats) {
+ordered_json stats_json(const plan::SearchStats& stats, std::int64_t barriers_per_token) {
   return {{"method", stats.method},
           {"egraph_nodes", stats.egraph_nodes},
           {"egraph_classes", stats.egraph_classes},
@@ -150,6 +153,7 @@ ordered_json stats_json(const plan::SearchStats& stats) {
           {"gap", stats.gap},
           {"saturate_s", or_null(stats.saturate_s)},
           {"extract_s", or_null(stats.extract_s)},
+          {"barriers_per_token", barriers_per_token},
           {"regions", regions_json(stats.regions)},
           {"rules", rules_json(stats.rules)}};
 }
@@ -165,6 +169,8 @@ ordered_json op_json(const ExplainedOp& explained, bool is_measured) {
                          {"operands", op.operands},
                          {"layout", op.layout},
                          {"placement", op.placement},
+                         {"region", op.region},
+                         {"tree", op.tree},
                          {"form", op.form},
                          {"bytes", explained.cost.bytes},
                          {"flops", explained.cost.flops},
@@ -239,7 +245,7 @@ std::string explanation_json(const Explanation& explanation) {
                            {"machine", explanation.machine.name},
                            {"rows", explanation.rows},
                            {"threads", explanation.threads},
-                           {"stats", stats_json(explanation.stats)},
+                           {"stats", stats_json(explanation.stats, explanation.barriers_per_token)},
                            {"summary", summary_json(explanation)},
                            {"ops", std::move(ops)},
                            {"views", std::move(views)}};

@@ -6,6 +6,8 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/saturating.h"
+#include "plan/calls.h"
 
 namespace strata::cli {
 namespace {
@@ -78,7 +80,7 @@ void summarise(Explanation& explanation) {
   for (const auto& op : explanation.ops) {
     auto count = static_cast<double>(op.op.count);
     summary.predicted_s += op.cost.predicted_s * count;
-    summary.barriers += op.op.barriers * op.op.count;
+    summary.barriers = saturating_sum(summary.barriers, saturating_product(op.op.barriers, op.op.count));
     if (!op.measured_s || *op.measured_s <= 0) continue;
     summary.measured_s += *op.measured_s * count;
     predicted.push_back(op.cost.predicted_s);
@@ -103,6 +105,7 @@ Explanation explain_plan(const plan::Plan& plan, const std::string& model, std::
   explanation.machine = plan.machine;
   explanation.rows = rows;
   explanation.threads = threads;
+  explanation.barriers_per_token = plan::barriers(plan::decoding_calls(plan, 1, 1, threads));
   explanation.stats = plan.stats;
   explanation.stats.regions.clear();
   add_searches(explanation, *forward, plan.stats);

@@ -40,11 +40,12 @@ struct Explanation {
   machine::Machine machine;
   std::int64_t rows = 1;
   int threads = 1;
-  plan::SearchStats stats;         // of the forward pass
-  std::vector<ExplainedOp> ops;    // in the order of their first execution
-  std::vector<ExplainedOp> views;  // those that no code is made for
-  int repetitions = 0;             // 0: not measured
-  Summary summary;                 // of all ops, also of those that keep_only() removed
+  std::int64_t barriers_per_token = 0;  // of a step of one row, whatever `rows`
+  plan::SearchStats stats;              // of the forward pass
+  std::vector<ExplainedOp> ops;         // in the order of their first execution
+  std::vector<ExplainedOp> views;       // those that no code is made for
+  int repetitions = 0;                  // 0: not measured
+  Summary summary;                      // of all ops, also of those that keep_only() removed
 };
 
 // Throws usage_error when no code takes so many rows at once.

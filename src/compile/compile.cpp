@@ -140,10 +140,14 @@ class Compilation {
     return !report_.search_limit.empty();
   }
 
-  plan::Plan plan_only() {
+  ModelPlan plan_only() {
     import();
     plan();
-    return plan_report();
+    ModelPlan planned{plan_report(), memory_use(manifest(), options_.workload, team()), team()};
+    planned.has_values = checkpoint_->has_values();
+    planned.warning = report_.warning;
+    planned.search_limit = report_.search_limit;
+    return planned;
   }
 
   // Of this program itself: another build may plan otherwise.
@@ -181,7 +185,8 @@ class Compilation {
     if (checkpoint_) return;
     const auto start = Clock::now();
     progress("reading", 0);
-    checkpoint_ = importer::Checkpoint::open(model_);
+    using importer::Checkpoint;
+    checkpoint_ = options_.needs_weights ? Checkpoint::open(model_) : Checkpoint::open_shapes(model_);
     machine_ = machine::load(options_.machine);
     machine_.has_fixed_tiles = std::ranges::count(options_.without, "tiles") > 0;
     report_.import_s = seconds_since(start);
@@ -204,7 +209,7 @@ class Compilation {
     if (!options_.dump.empty()) fs::create_directories(options_.dump);
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
     weight_source_.emplace(*checkpoint_, decoder_->computed);
-    const encoding::WeightStatistics statistics = count_elements();
+    const auto statistics = checkpoint_->has_values() ? count_elements() : encoding::WeightStatistics();
     const PassContext context = {machine_, options_.without, options_.dump, statistics, options_.work, team()};
     planned_ = plan_versions(decoder_->module, default_versions(decoder_->module, options_.workload), context);
     remove_slower_than_spare(planned_, context);
@@ -307,7 +312,7 @@ class Compilation {
     manifest.machine = machine_.name;
     manifest.target = machine_.target.arch;
     manifest.features = machine_.target.features;
-    manifest.compiler = toolchain_->description();
+    if (toolchain_) manifest.compiler = toolchain_->description();
     for (const std::string& name : options_.without) manifest.options.push_back("--without=" + name);
     manifest.options.push_back("--threads=" + std::to_string(team()));
     manifest.options.push_back("--workload=" + to_text(options_.workload));
@@ -350,8 +355,8 @@ CompileReport compile_to_file(const fs::path& model, const fs::path& output, con
   return Compilation(model, options, progress).run(output, Compilation::Contents::kAll);
 }
 
-plan::Plan plan_model(const fs::path& model, const CompileOptions& options) {
-  return Compilation(model, options, {}).plan_only();
+ModelPlan plan_model(const fs::path& model, const CompileOptions& options, const Progress& progress) {
+  return Compilation(model, options, progress).plan_only();
 }
 
 namespace {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compile/memory_use.h"
 #include "compile/workload.h"
 #include "plan/plan.h"
 
@@ -24,6 +25,8 @@ struct CompileOptions {
   int team = 0;                      // threads that the plan is for; 0: all allowed, at most the machine's cores
   Workload workload = {};            // that the plan is for
   double work = 1;                   // times the searches' limits
+  bool needs_weights = true;         // false, of plan_model(): a folder may have config.json alone; no weight then has
+                                     // an encoding, which its values decide about
 };
 
 // Called with a stage's name and the fraction done in [0, 1].
@@ -42,8 +45,18 @@ struct CompileReport {
 CompileReport compile_to_file(const std::filesystem::path& model, const std::filesystem::path& output,
                               const CompileOptions& options, const Progress& progress = {});
 
+// What is decided before there is code.
+struct ModelPlan {
+  plan::Plan plan;
+  MemoryUse memory;
+  int threads = 1;                // of the team that it is for
+  bool has_values = true;         // false: of the weights only shapes and types were known
+  std::string warning = {};       // as CompileReport's
+  std::string search_limit = {};  // as CompileReport's
+};
+
 // What compile_to_file() would decide, without making any code.
-plan::Plan plan_model(const std::filesystem::path& model, const CompileOptions& options);
+ModelPlan plan_model(const std::filesystem::path& model, const CompileOptions& options, const Progress& progress = {});
 
 // Compiles into the cache, or finds there what was compiled from the same weights and geometry, options, machine and
 // compiler, wherever the model lies; without any compiler, what another one made. Such a package has no texts and no

@@ -9,6 +9,7 @@
 #include "ir/op.h"
 #include "plan/op_text.h"
 #include "schedule/op_cost.h"
+#include "schedule/tile_tree.h"
 
 namespace strata::compile {
 namespace {
@@ -147,6 +148,8 @@ class EntryReport {
     for (const Expr* argument : value.arguments) op.operands.push_back(argument->type().text());
     op.layout = plan::layout_text(value);
     op.placement = value.type().placement.text();
+    op.region = {op.name};
+    if (!scheduled.is_view()) op.tree = schedule::to_text(scheduled.tree, machine_);
     op.form = scheduled.leaf->name;
     op.cost = costs_.at(&scheduled);
     if (!scheduled.parts.empty()) name_parts(op, scheduled, names);
@@ -165,6 +168,9 @@ class EntryReport {
       op.name += (op.name.empty() ? op.function + "." : " + ") + names.at(part.value);
       op.op += (op.op.empty() ? "" : " + ") + part.value->op->name();
     }
+    op.region.clear();
+    for (const schedule::ScheduledOp& part : region.parts)
+      op.region.push_back(op.function + "." + names.at(part.value));
     op.operands.clear();
     for (const schedule::ProductStage& product : region.products) {
       const schedule::ScheduledOp& part = region.parts[product.part];

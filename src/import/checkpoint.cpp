@@ -49,7 +49,26 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
+std::int64_t element_count(const std::vector<std::int64_t>& shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) count *= size;
+  return count;
+}
+
 bool is_weight_dtype(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16; }
+
+// What transformers loads a model in that names no dtype.
+constexpr DType kUnnamedDType = DType::kF32;
+
+DType configured_dtype(const ModelConfig& config, const std::string& origin) {
+  if (config.torch_dtype.empty()) return kUnnamedDType;
+  constexpr std::array<std::pair<std::string_view, DType>, 3> kNames = {
+      {{"float32", DType::kF32}, {"float16", DType::kF16}, {"bfloat16", DType::kBF16}}};
+  const auto found = std::ranges::find(kNames, config.torch_dtype, &std::pair<std::string_view, DType>::first);
+  if (found != kNames.end()) return found->second;
+  throw model_error("unsupported torch_dtype " + in_quotes(config.torch_dtype), origin,
+                    "supported: float32, float16, bfloat16");
+}
 
 // A shard is a file of the folder itself: an index must not lead anywhere else.
 bool is_plain_file_name(const std::string& name) {
@@ -85,18 +104,38 @@ std::vector<std::pair<std::string, std::string>> read_texts(const std::filesyste
 
 }  // namespace
 
-Checkpoint Checkpoint::open(const std::filesystem::path& path) {
+Checkpoint Checkpoint::open(const std::filesystem::path& path) { return open(path, true); }
+
+Checkpoint Checkpoint::open_shapes(const std::filesystem::path& path) { return open(path, false); }
+
+Checkpoint Checkpoint::open(const std::filesystem::path& path, bool needs_weights) {
   const std::filesystem::path folder = resolve_model_folder(path);
   require_model_folder(folder);
   Checkpoint result;
   result.folder_ = folder;
   result.texts_ = read_texts(folder);
   result.config_ = parse_model_config(result.texts_.front().second, (folder / kConfig).string());
-  result.open_weights();
+  if (needs_weights || result.has_weights()) {
+    result.open_weights();
+  } else {
+    result.add_shapes();
+  }
   ModelConfig needed = result.config_;
   if (result.holds(kHead)) needed.tied_head = false;
   check_tensors(result, needed);
   return result;
+}
+
+bool Checkpoint::has_weights() const {
+  std::error_code ignored;
+  return std::filesystem::exists(folder_ / kWeights, ignored) || std::filesystem::exists(folder_ / kIndex, ignored);
+}
+
+void Checkpoint::add_shapes() {
+  const DType dtype = configured_dtype(config_, (folder_ / kConfig).string());
+  for (const TensorSpec& spec : tensor_specs(config_)) {
+    tensors_.emplace(spec.name, TensorView{spec.name, dtype, spec.shape, {}});
+  }
 }
 
 void Checkpoint::open_weights() {
@@ -241,20 +280,19 @@ void check_tensors(const Checkpoint& checkpoint, const ModelConfig& config) {
 }
 
 DType Checkpoint::weight_dtype() const {
-  std::map<DType, std::int64_t> bytes;
+  std::map<DType, std::int64_t> elements;
   for (const TensorSpec& spec : tensor_specs(config())) {
     const TensorView& view = at(spec.name);
-    bytes[view.dtype] += static_cast<std::int64_t>(view.bytes.size()) / dtype_size(view.dtype);
+    elements[view.dtype] += element_count(view.shape);
   }
-  return std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; })
-      ->first;
+  const auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
+  return std::max_element(elements.begin(), elements.end(), fewer)->first;
 }
 
 std::int64_t Checkpoint::parameters() const {
   std::int64_t total = 0;
   for (const TensorSpec& spec : tensor_specs(config())) {
-    const TensorView& view = at(spec.name);
-    total += static_cast<std::int64_t>(view.bytes.size()) / dtype_size(view.dtype);
+    total += element_count(at(spec.name).shape);
   }
   return total;
 }

@@ -34,6 +34,14 @@ class Checkpoint {
   // model_error.
   static Checkpoint open(const std::filesystem::path& path);
 
+  // The same of a folder that may have config.json alone: what is known of the weights is then their shapes, of
+  // matrices and vectors alike in the dtype that the configuration names (f32 where it names none), as transformers
+  // would load them, and their bytes are none. Throws model_error for another dtype.
+  static Checkpoint open_shapes(const std::filesystem::path& path);
+
+  // Whether the weights are there, with their values.
+  bool has_values() const { return !files_.empty(); }
+
   const std::filesystem::path& folder() const { return folder_; }
 
   // As config.json has it, but that a head of its own in the weights is used, whatever the file says, when it differs
@@ -66,7 +74,10 @@ class Checkpoint {
 
  private:
   Checkpoint() = default;
+  static Checkpoint open(const std::filesystem::path& path, bool needs_weights);
+  bool has_weights() const;
   void open_weights();
+  void add_shapes();
   void add_file(const std::string& name);
   void open_shards(const std::filesystem::path& index);
   void add_tensor(const SafetensorsFile& file, const SafetensorsEntry& entry);

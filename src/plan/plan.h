@@ -102,6 +102,8 @@ struct Op {
   std::vector<std::string> operands;  // their types
   std::string layout;                 // "a<6@0, 2@1>, b<16@0, 2@1>"; "row-major" when nothing is packed
   std::string placement;              // "{core: S(1)}", or empty
+  std::vector<std::string> region;    // names of the ops that its tile tree computes, in order: its own, or several
+  std::string tree;                   // the tile tree's text (schedule/tile_tree.h); empty for a view
   std::string form;                   // the leaf that computes it (cost/leaf.h): "loops", "tile", ... "view" for none
   CostTable cost;
   std::vector<Alternative> alternatives;

@@ -42,6 +42,8 @@ Json json(const Op& op) {
           {"operands", op.operands},
           {"layout", op.layout},
           {"placement", op.placement},
+          {"region", op.region},
+          {"tree", op.tree},
           {"form", op.form},
           {"cost", json(op.cost)},
           {"alternatives", alternatives}};
@@ -163,6 +165,8 @@ Op read_op(const JsonObject& object, int ids) {
   op.operands = read_texts(object, "operands");
   op.layout = object.text("layout");
   op.placement = object.text("placement");
+  op.region = read_texts(object, "region");
+  op.tree = object.text("tree");
   op.form = object.text("form");
   op.cost = read_costs(object.object("cost"));
   for (const Json& element : list(object, "alternatives")) {

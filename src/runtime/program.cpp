@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/saturating.h"
 
 namespace strata::runtime {
 namespace {
@@ -15,22 +16,11 @@ using package::Extent;
 using package::Parameter;
 using package::SymbolRange;
 
-constexpr std::int64_t kMaxBytes = std::numeric_limits<std::int64_t>::max();
 constexpr std::string_view kSequence = "seq";
 constexpr std::string_view kContext = "ctx";
 
 // Logits are computed in blocks of about this size, at least one row.
 constexpr std::int64_t kLogitsBytes = 32 << 20;
-
-std::int64_t saturating_product(std::int64_t a, std::int64_t b) {
-  std::int64_t result = 0;
-  return __builtin_mul_overflow(a, b, &result) ? kMaxBytes : result;
-}
-
-std::int64_t saturating_sum(std::int64_t a, std::int64_t b) {
-  std::int64_t result = 0;
-  return __builtin_add_overflow(a, b, &result) ? kMaxBytes : result;
-}
 
 // Threads write no page together.
 std::int64_t whole_pages(std::int64_t bytes) {

@@ -7,9 +7,10 @@ import xml.etree.ElementTree as xml
 
 from harness import StrataTest, like_another, sample
 
-OP_KEYS = {"name", "op", "count", "barriers", "layout", "placement", "bytes", "flops", "predicted_ns", "alternatives"}
+OP_KEYS = {"name", "op", "count", "barriers", "layout", "placement", "region", "tree", "bytes", "flops", "predicted_ns",
+           "alternatives"}
 STATS_KEYS = {"egraph_nodes", "egraph_classes", "stop_reason", "objective_ns", "bound_ns", "saturate_s", "extract_s",
-              "rules", "regions"}
+              "barriers_per_token", "rules", "regions"}
 LAYERS, HIDDEN, HEADS, KV_HEADS, DIM, INTERMEDIATE = 2, 64, 4, 2, 16, 192  # of qwen3-nano
 
 
@@ -52,6 +53,9 @@ class ExplainTest(StrataTest):
             self.assertGreater(op["count"], 0)
             self.assertGreater(op["bytes"], 0, op)
             self.assertGreater(op["predicted_ns"], 0, op)
+            self.assertTrue(op["name"].startswith(op["region"][0]), op)
+            self.assertEqual(len(op["region"]), len(op["op"].split(" + ")))
+            self.assertRegex(op["tree"], r"leaf |stage \d")
             if measured:
                 self.assertGreater(op["measured_ns"], 0, op)
             for alternative in op["alternatives"]:
@@ -156,6 +160,9 @@ class ExplainTest(StrataTest):
         text = self.strata("explain", self.model).text
         self.assertIn("predicted µs", text)
         self.assertNotIn("measured µs", text)
+        barriers = self.explain()["stats"]["barriers_per_token"]
+        self.assertIn(f" ms with {barriers} barriers\n", text)
+        self.assertIn(f"; decoding a token has {barriers} barriers\n", self.strata("explain", self.model, "-n", 8).text)
         self.assertRegex(text, r"\| layer\.q_proj[a-z_]* +\| matmul_nt +\|")
         measured = self.strata("explain", self.package, "--measure", "-t", 1).text
         self.assertRegex(measured, r"median relative error [\d.]+ %, rank correlation -?[\d.]+\.")

@@ -217,6 +217,45 @@ TEST_F(CheckpointTest, MissingWeightsAreNamed) {
   refused({"no model.safetensors", kIndex});
 }
 
+TEST_F(CheckpointTest, ShapesAreThoseOfTheWeightsThatTheConfigImplies) {
+  const Checkpoint with = Checkpoint::open(folder_.path());
+  folder_.remove("model.safetensors");
+  const Checkpoint shapes = Checkpoint::open_shapes(folder_.path());
+  EXPECT_TRUE(with.has_values());
+  EXPECT_FALSE(shapes.has_values());
+  for (const auto& [name, shape] : small_tensors()) {
+    EXPECT_EQ(shapes.at(name).shape, shape) << name;
+    EXPECT_EQ(shapes.at(name).dtype, DType::kF32);
+    EXPECT_TRUE(shapes.at(name).bytes.empty());
+  }
+  EXPECT_EQ(shapes.parameters(), with.parameters());
+  EXPECT_EQ(shapes.weight_dtype(), DType::kF32);
+  EXPECT_TRUE(shapes.config().tied_head);
+  EXPECT_TRUE(shapes.unused_tensors().empty());
+}
+
+TEST_F(CheckpointTest, ShapesHaveTheConfiguredDType) {
+  folder_.remove("model.safetensors");
+  for (const auto& [name, dtype] : {std::pair("bfloat16", DType::kBF16), {"float16", DType::kF16}}) {
+    write_config("torch_dtype", name);
+    EXPECT_EQ(Checkpoint::open_shapes(folder_.path()).weight_dtype(), dtype);
+  }
+  write_config("torch_dtype", "");
+  EXPECT_EQ(Checkpoint::open_shapes(folder_.path()).weight_dtype(), DType::kF32);
+  write_config("torch_dtype", "int8");
+  strata::fixtures::expect_error(ExitCode::kModel, {"int8", "config.json", "bfloat16"},
+                                 [&] { Checkpoint::open_shapes(folder_.path()); });
+}
+
+TEST_F(CheckpointTest, WeightsThatAreThereAreReadWhereShapesWouldDo) {
+  EXPECT_TRUE(Checkpoint::open_shapes(folder_.path()).has_values());
+  write_weights({{"model.norm.weight", {64}}});
+  strata::fixtures::expect_error(ExitCode::kModel, {"is missing"}, [&] { Checkpoint::open_shapes(folder_.path()); });
+  shard();
+  folder_.remove("model-00002-of-00002.safetensors");
+  strata::fixtures::expect_error(ExitCode::kModel, {"no such file"}, [&] { Checkpoint::open_shapes(folder_.path()); });
+}
+
 TEST_F(CheckpointTest, IndexNamingAMissingFile) {
   shard();
   folder_.remove("model-00002-of-00002.safetensors");

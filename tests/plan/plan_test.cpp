@@ -35,6 +35,8 @@ Plan example() {
   op.operands = {"f32[seq, 32]", "bf16[64, 32]<16@0, 2@1>"};
   op.layout = "b<16@0, 2@1>";
   op.placement = "{core: S(1)}";
+  op.region = {"layer.q_proj", "layer.silu"};
+  op.tree = "leaf tile panels 2\n";
   op.form = "tile";
   op.cost = bilinear();
   op.alternatives = {{"row-major", 3e-6}};

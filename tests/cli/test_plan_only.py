@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""strata compile --plan-only: the contract's JSON, a folder without weights, what is refused; no file is made."""
+import json
+import shutil
+import unittest
+
+from harness import StrataTest, like_another, read_safetensors
+
+MACHINE = ["--machine", "avx512-zen4", "-t", "2"]
+LAYERS = 2  # of qwen3-nano
+
+
+class PlanOnlyTest(StrataTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.model = cls.checkpoint("qwen3-nano")
+
+    def config_alone(self, name="config-alone", **changes):
+        folder = self.work / name
+        folder.mkdir(exist_ok=True)
+        config = json.loads((self.model / "config.json").read_text()) | changes
+        (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+        return folder
+
+    def plan(self, model, *arguments):
+        before = sorted(self.work.rglob("*"))
+        result = self.strata("compile", model, "--plan-only", "-o", "json", *arguments)
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(sorted(self.work.rglob("*")), before)
+        return json.loads(result.text)
+
+    def test_schema(self):
+        plan = self.plan(self.model, *MACHINE)
+        self.assertLess(0, plan["predicted"]["decode_s"])
+        self.assertLess(plan["predicted"]["decode_s"], plan["predicted"]["prefill_s"])
+        self.assertEqual(plan["memory_bytes_per_device"], [sum(plan["memory"].values())])
+        self.assertEqual((plan["bytes_per_link"], plan["collectives_per_layer"]), ({}, []))
+        names = [(region["version"], name) for region in plan["regions"] for name in region["ops"]]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual([placed["op"].split(" + ")[0] for placed in plan["placements"]],
+                         [region["ops"][0] for region in plan["regions"]])
+        for region in plan["regions"]:
+            self.assertRegex(region["tree"], r"leaf |stage \d")
+            self.assertEqual(region["tree"].count("{"), region["tree"].count("}"))
+            self.assertEqual(region["tree"].count("barrier") > 0, region["tree"].startswith("barrier"))
+        for version, name in (("seq1", "layer.down_proj"), ("chunk", "layer.down_proj"), ("seq1", "head.embed_tokens")):
+            self.assertIn((version, name), names)
+        joined = [region for region in plan["regions"] if len(region["ops"]) > 1]
+        self.assertTrue(joined)
+        self.assertEqual(plan, self.plan(self.model, *MACHINE))
+
+    def test_explain_says_the_same(self):
+        plan = self.plan(self.model, *MACHINE)
+        explained = json.loads(self.strata("explain", self.model, "-o", "json", *MACHINE).text)
+        self.assertEqual(explained["stats"]["barriers_per_token"], plan["barriers_per_token"])
+        self.assertEqual(explained["summary"]["barriers"], plan["barriers_per_token"])
+        self.assertGreater(plan["barriers_per_token"], LAYERS)
+        decoding = [region for region in plan["regions"] if region["version"] == "seq1"]
+        self.assertEqual([op["region"] for op in explained["ops"]], [region["ops"] for region in decoding])
+        self.assertEqual([op["tree"] for op in explained["ops"]], [region["tree"] for region in decoding])
+        self.assertEqual(plan["barriers_per_token"], sum(region["barriers"] * region["count"] for region in decoding))
+        many = json.loads(self.strata("explain", self.model, "-o", "json", "-n", "64", *MACHINE).text)
+        self.assertEqual(many["stats"]["barriers_per_token"], plan["barriers_per_token"])
+        self.assertNotEqual(many["summary"]["barriers"], plan["barriers_per_token"])
+
+    def test_config_alone_is_enough(self):
+        folder = self.config_alone()
+        result = self.strata("compile", folder, "--plan-only", "-o", "json", *MACHINE)
+        self.assertIn("the model has no weights", result.err)
+        with_weights, without = self.plan(self.model, *MACHINE), self.plan(folder, *MACHINE)
+        for key in ("memory", "regions", "predicted"):
+            self.assertEqual(with_weights[key], without[key])  # random f32 weights have no encoding
+        wide = self.plan(self.config_alone("bf16", torch_dtype="bfloat16"), *MACHINE)["memory"]["weights"]
+        self.assertLess(wide, without["memory"]["weights"])
+        self.assertEqual(self.plan(folder, *MACHINE, "--dtype", "bf16")["memory"]["weights"], wide)
+        unnamed = self.plan(self.config_alone("unnamed", torch_dtype=None, dtype=None), *MACHINE)
+        self.assertEqual(unnamed["memory"], without["memory"])
+        header, _ = read_safetensors(self.model / "model.safetensors")
+        stored = sum(end - begin for begin, end in (entry["data_offsets"] for name, entry in header.items()
+                                                    if name != "__metadata__"))
+        self.assertGreaterEqual(without["memory"]["weights"], stored)
+        self.assertLess(without["memory"]["weights"], 2 * stored)
+
+    @like_another
+    def test_options_reach_the_plan(self):
+        folder = self.config_alone()
+        plan = self.plan(folder, *MACHINE)
+        apart = self.plan(folder, *MACHINE, "--without", "fuse")
+        self.assertEqual({len(region["ops"]) for region in apart["regions"]}, {1})
+        self.assertLess(plan["barriers_per_token"], apart["barriers_per_token"])
+        self.assertEqual(plan["threads"], 2)
+        self.assertEqual(self.plan(folder, *MACHINE, "-t", "1")["threads"], 1)
+        longer = self.plan(folder, *MACHINE, "--workload", "prompt=1024,generate=256")
+        self.assertGreater(longer["predicted"]["prefill_s"], 1.5 * plan["predicted"]["prefill_s"])
+        batch = self.plan(folder, *MACHINE, "--workload", "batch=4")
+        self.assertEqual(batch["memory"]["caches"], 4 * plan["memory"]["caches"])
+        self.assertGreater(batch["predicted"]["decode_s"], plan["predicted"]["decode_s"])
+        self.assertEqual(self.plan(folder, *MACHINE, "--workload", "prompt=0")["predicted"]["prefill_s"], 0)
+
+    @like_another
+    def test_text(self):
+        default = self.strata("compile", self.model, "--plan-only", *MACHINE)
+        self.assertEqual(default.code, 0, default)
+        for name in ("md", "text"):
+            self.assertEqual(self.strata("compile", self.model, "--plan-only", "-o", name, *MACHINE).text, default.text)
+        plan = self.plan(self.model, *MACHINE)
+        self.assertIn(f"with {plan['barriers_per_token']} barriers", default.text)
+        for region in plan["regions"]:
+            self.assertIn(region["tree"].splitlines()[0], default.text)
+
+    def test_mistakes(self):
+        folder = self.config_alone()
+        for arguments, words in ((["-o", "out.strata"], ["out.strata", "json, md or text"]), (["-o", "csv"], ["csv"]),
+                                 (["--nodes", "2"], ["--nodes"]), (["--without", "nosuch"], ["nosuch"]),
+                                 (["--workload", "prompt=x"], ["prompt"]), (["--machine", "nosuch"], ["nosuch"])):
+            with self.subTest(arguments):
+                self.assert_error(self.strata("compile", folder, "--plan-only", *arguments), 2, *words)
+        self.assert_error(self.strata("compile", folder), 2, "--output")
+        self.assert_error(self.strata("compile", folder, "-o", self.work / "x.strata"), 3, "no model.safetensors")
+        self.assert_error(self.strata("explain", folder), 3, "no model.safetensors")
+        for changes, words in (({"torch_dtype": "int8"}, ["int8", "bfloat16"]), ({"hidden_size": 0}, ["hidden_size"])):
+            self.assert_error(self.strata("compile", self.config_alone("wrong", **changes), "--plan-only"), 3, *words)
+        empty = self.work / "empty"
+        empty.mkdir()
+        self.assert_error(self.strata("compile", empty, "--plan-only"), 3, "empty")
+        cut = self.work / "cut"
+        shutil.copytree(self.model, cut)
+        (cut / "model.safetensors").write_bytes(b"x" * 9)
+        self.assert_error(self.strata("compile", cut, "--plan-only"), 3, "model.safetensors")
+
+
+if __name__ == "__main__":
+    unittest.main()
