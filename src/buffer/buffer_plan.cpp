@@ -16,78 +16,13 @@ namespace {
 
 using ir::Expr;
 
-// A tensor's memory over time: from the op that makes it to the last one that reads it, inclusive.
-struct Lifetime {
-  Tensor tensor;
-  std::int64_t bytes = 0;
-  std::int64_t first = 0;
-  std::int64_t last = 0;
-  std::int64_t offset = -1;
-};
-
-bool overlap_in_time(const Lifetime& a, const Lifetime& b) { return a.first <= b.last && b.first <= a.last; }
-
-// The lowest offset where `item` meets none of the placed lifetimes that live at the same time.
-std::int64_t lowest_free_offset(const Lifetime& item, const std::vector<Lifetime>& placed) {
-  std::vector<std::pair<std::int64_t, std::int64_t>> taken;
-  for (const Lifetime& other : placed) {
-    if (overlap_in_time(item, other)) taken.emplace_back(other.offset, other.offset + other.bytes);
-  }
-  std::ranges::sort(taken);
-  std::int64_t offset = 0;
-  for (const auto& [begin, end] : taken) {
-    if (offset + item.bytes <= begin) break;
-    offset = std::max(offset, end);
-  }
-  return offset;
-}
-
-// Largest first. Pointers don't take part: the plan must not depend on addresses.
-void sort_by_size(std::vector<Lifetime>& lifetimes) {
-  std::ranges::sort(lifetimes, {}, [](const Lifetime& item) {
-    return std::tuple(-item.bytes, item.first, item.last, item.tensor.first->id, item.tensor.second);
-  });
-}
-
-std::int64_t assign_offsets(std::vector<Lifetime>& lifetimes) {
-  sort_by_size(lifetimes);
-  std::vector<Lifetime> placed;
-  std::int64_t peak = 0;
-  for (Lifetime& item : lifetimes) {
-    item.offset = lowest_free_offset(item, placed);
-    peak = std::max(peak, item.offset + item.bytes);
-    placed.push_back(item);
-  }
-  return peak;
-}
-
-std::int64_t assign_apart(std::vector<Lifetime>& lifetimes) {
-  std::int64_t end = 0;
-  for (Lifetime& item : lifetimes) {
-    item.offset = end;
-    end += item.bytes;
-  }
-  return end;
-}
-
-std::int64_t largest_live_sum(const std::vector<Lifetime>& lifetimes, std::int64_t ops) {
-  std::int64_t largest = 0;
-  for (std::int64_t time = 0; time < ops; ++time) {
-    std::int64_t live = 0;
-    for (const Lifetime& item : lifetimes) {
-      if (item.first <= time && time <= item.last) live += item.bytes;
-    }
-    largest = std::max(largest, live);
-  }
-  return largest;
-}
-
 class Planner {
  public:
   Planner(const schedule::ScheduledFunction& scheduled, const std::map<const ir::Function*, FunctionPlan>& callees,
-          const ir::MemorySummaries& summaries)
+          const ir::MemorySummaries& summaries, ArenaEffort effort)
       : scheduled_(scheduled),
         callees_(callees),
+        effort_(effort),
         constants_(ir::constants(*scheduled.function)),
         memory_([this](const Expr& value) { return views_.contains(&value); }, summaries) {
     plan_.function = scheduled.function;
@@ -99,19 +34,18 @@ class Planner {
   // `phases`: of each op the last one before the next barrier, until which what it reads last is kept.
   FunctionPlan run(const std::vector<std::int64_t>& phases = {}) {
     begin();
-    plan_.lower_bound = largest_live_sum(lifetimes_, static_cast<std::int64_t>(scheduled_.ops.size()));
-    for (Lifetime& item : lifetimes_) {
-      if (!phases.empty()) item.last = phases[static_cast<std::size_t>(item.last)];
-    }
-    plan_.arena_bytes = aligned(assign_offsets(lifetimes_));
-    own_bytes_ = aligned(assign_offsets(own_));
+    std::vector<Interval> intervals;
+    for (const ArenaBuffer& buffer : plan_.arena) intervals.push_back(buffer.live);
+    plan_.lower_bound = live_peak(intervals);
+    plan_.arena_bytes = lay_out_buffers(plan_.arena, phases);
+    own_bytes_ = lay_out_buffers(own_, {});
     return finish();
   }
 
   FunctionPlan run_apart() {
     begin();
-    plan_.arena_bytes = aligned(assign_apart(lifetimes_));
-    own_bytes_ = aligned(assign_apart(own_));
+    plan_.arena_bytes = put_side_by_side(plan_.arena);
+    own_bytes_ = put_side_by_side(own_);
     return finish();
   }
 
@@ -123,9 +57,29 @@ class Planner {
     collect_lifetimes();
   }
 
+  // The peak.
+  std::int64_t lay_out_buffers(std::vector<ArenaBuffer>& buffers, const std::vector<std::int64_t>& phases) const {
+    std::vector<Interval> intervals;
+    for (const ArenaBuffer& buffer : buffers) {
+      intervals.push_back(buffer.live);
+      if (!phases.empty()) intervals.back().last = phases[static_cast<std::size_t>(buffer.live.last)];
+    }
+    const ArenaLayout layout = lay_out(intervals, effort_);
+    for (std::size_t i = 0; i < buffers.size(); ++i) buffers[i].offset = layout.offsets[i];
+    return layout.peak;
+  }
+
+  static std::int64_t put_side_by_side(std::vector<ArenaBuffer>& buffers) {
+    std::int64_t end = 0;
+    for (ArenaBuffer& buffer : buffers) end = (buffer.offset = end) + buffer.live.bytes;
+    return end;
+  }
+
   FunctionPlan finish() {
-    for (const Lifetime& item : lifetimes_) place_in_arena(item);
-    for (const Lifetime& item : own_) plan_.places[item.tensor] = {Place::Kind::kOwn, 0, item.offset, item.bytes};
+    for (const ArenaBuffer& buffer : plan_.arena) place_in_arena(buffer);
+    for (const ArenaBuffer& buffer : own_) {
+      plan_.places[buffer.tensor] = {Place::Kind::kOwn, 0, buffer.offset, buffer.live.bytes};
+    }
     place_aliases();
     place_scratch();
     return std::move(plan_);
@@ -181,7 +135,7 @@ class Planner {
   }
 
   void collect_lifetimes() {
-    std::map<Tensor, Lifetime> lifetimes;
+    std::map<Tensor, ArenaBuffer> lifetimes;
     std::set<Tensor> made_by_each;  // thread
     for (std::size_t time = 0; time < scheduled_.ops.size(); ++time) {
       const schedule::ScheduledOp& op = scheduled_.ops[time];
@@ -190,27 +144,36 @@ class Planner {
       if (op.computed_in != nullptr) continue;
       for (const Expr* argument : read_by(op)) {
         const auto found = lifetimes.find(memory_.root(argument));
-        if (found != lifetimes.end()) found->second.last = now;
+        if (found != lifetimes.end()) found->second.live.last = now;
       }
       for (const Tensor& tensor : made_by(op)) {
         if (plan_.places.contains(tensor)) continue;
         if (schedule::is_in_each_thread(op.tree)) made_by_each.insert(tensor);
-        lifetimes[tensor] = {tensor, aligned(ir::max_bytes(tensor.first->types[tensor.second])), now, now, -1};
+        lifetimes[tensor] = {tensor, {aligned(ir::max_bytes(tensor.first->types[tensor.second])), now, now}};
       }
       if (value->kind == Expr::Kind::kCall && callees_.at(value->callee).arena_bytes > 0) {
-        lifetimes_.push_back({{value, kFrame}, callees_.at(value->callee).arena_bytes, now, now, -1});
+        plan_.arena.push_back({{value, kFrame}, {callees_.at(value->callee).arena_bytes, now, now}});
       }
     }
     for (const auto& [tensor, lifetime] : lifetimes) {
-      (made_by_each.contains(tensor) ? own_ : lifetimes_).push_back(lifetime);
+      (made_by_each.contains(tensor) ? own_ : plan_.arena).push_back(lifetime);
     }
+    sort_by_time(plan_.arena);
+    sort_by_time(own_);
   }
 
-  void place_in_arena(const Lifetime& item) {
-    if (item.tensor.second == kFrame) {
-      plan_.callee_frames[item.tensor.first] = item.offset;
+  // Pointers don't take part: the plan must not depend on addresses.
+  static void sort_by_time(std::vector<ArenaBuffer>& buffers) {
+    std::ranges::sort(buffers, {}, [](const ArenaBuffer& buffer) {
+      return std::tuple(buffer.live.first, buffer.live.last, buffer.tensor.first->id, buffer.tensor.second);
+    });
+  }
+
+  void place_in_arena(const ArenaBuffer& buffer) {
+    if (buffer.is_frame()) {
+      plan_.callee_frames[buffer.tensor.first] = buffer.offset;
     } else {
-      plan_.places[item.tensor] = {Place::Kind::kArena, 0, item.offset, item.bytes};
+      plan_.places[buffer.tensor] = {Place::Kind::kArena, 0, buffer.offset, buffer.live.bytes};
     }
   }
 
@@ -259,16 +222,14 @@ class Planner {
     return memory;
   }
 
-  static constexpr std::int64_t kFrame = -1;  // stands for a callee's frame in place of a result's number
-
   const schedule::ScheduledFunction& scheduled_;
   const std::map<const ir::Function*, FunctionPlan>& callees_;
+  const ArenaEffort effort_;
   const std::unordered_set<const Expr*> constants_;
   FunctionPlan plan_;
   std::map<const Expr*, const schedule::View*> views_;
   const ir::Memory memory_;
-  std::vector<Lifetime> lifetimes_;
-  std::vector<Lifetime> own_;  // of each thread
+  std::vector<ArenaBuffer> own_;  // of each thread
   std::int64_t own_bytes_ = 0;
 };
 
@@ -317,17 +278,17 @@ std::vector<std::int64_t> phases_of(const schedule::ScheduledFunction& function,
 
 FunctionPlan plan_apart(const schedule::ScheduledFunction& function,
                         const std::map<const ir::Function*, FunctionPlan>& callees) {
-  return Planner(function, callees, summaries_of(callees)).run_apart();
+  return Planner(function, callees, summaries_of(callees), ArenaEffort::kGreedy).run_apart();
 }
 
 FunctionPlan plan_buffers(const schedule::ScheduledFunction& function,
-                          const std::map<const ir::Function*, FunctionPlan>& callees) {
+                          const std::map<const ir::Function*, FunctionPlan>& callees, ArenaEffort effort) {
   constexpr std::int64_t kUnnoticed = 64 * 1024;
   const ir::MemorySummaries summaries = summaries_of(callees);
-  FunctionPlan tight = Planner(function, callees, summaries).run();
-  const FunctionPlan apart = Planner(function, callees, summaries).run_apart();
+  FunctionPlan tight = Planner(function, callees, summaries, effort).run();
+  const FunctionPlan apart = Planner(function, callees, summaries, effort).run_apart();
   if (barriers_of(function, tight) <= barriers_of(function, apart)) return tight;
-  FunctionPlan phased = Planner(function, callees, summaries).run(phases_of(function, apart));
+  FunctionPlan phased = Planner(function, callees, summaries, effort).run(phases_of(function, apart));
   const std::int64_t most = tight.arena_bytes + std::max(tight.arena_bytes / 20, kUnnoticed);
   return phased.arena_bytes <= most ? phased : tight;
 }

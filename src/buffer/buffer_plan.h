@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "buffer/arena.h"
 #include "buffer/scratch_plan.h"
 #include "ir/memory.h"
 #include "schedule/schedule.h"
@@ -45,6 +46,19 @@ struct ResultPlace {
   std::int64_t destination = -1;
 };
 
+// Stands for a callee's frame in place of a result's number.
+inline constexpr std::int64_t kFrame = -1;
+
+// What lies in a function's arena: a tensor, from the op that makes it to the last one that reads it, by their numbers,
+// or the frame of a call.
+struct ArenaBuffer {
+  Tensor tensor;
+  Interval live;
+  std::int64_t offset = 0;
+
+  bool is_frame() const { return tensor.second == kFrame; }
+};
+
 struct FunctionPlan {
   const ir::Function* function = nullptr;
   ir::MemorySummary memory;  // which parameters are written
@@ -52,6 +66,7 @@ struct FunctionPlan {
   std::vector<ResultPlace> results;
   std::vector<const ir::Expr*> constants;                 // that the package stores
   std::map<const ir::Expr*, std::int64_t> callee_frames;  // of a call: offset of the callee's frame in this one
+  std::vector<ArenaBuffer> arena;                         // by their first and last ops
   std::int64_t arena_bytes = 0;                           // peak of the plan, the callees' frames included
   std::map<const ir::Expr*, ScratchPlan> scratch;         // of each op that works in buffers
   std::int64_t scratch_bytes = 0;  // that each thread needs, the callees' included: nothing outlives a function
@@ -64,16 +79,17 @@ struct FunctionPlan {
 
 // Decides where every tensor of every function lies: views lie in their operand's memory, updates in place are it,
 // results go straight to the caller's destinations, what a
-// region keeps for itself has no place, all else gets an offset in one arena by its lifetime (largest
-// first, lowest offset that is free; Pisarchyk and Lee 2020, "greedy by size"). The buffers of the tile trees lie in
-// scratch memory, of which every thread has its own, and so does what each thread makes for itself, below them. Memory
-// is used again behind the barrier after its last reader, where one stands there anyway, so that no thread waits for
-// memory; at once, where the arena would be larger for that by more than a twentieth and than 64 KiB.
+// region keeps for itself has no place, all else gets an offset in one arena by its lifetime (buffer/arena.h, as well
+// as it can). The buffers of the tile trees lie in scratch memory, of which every thread has its own, and so does what
+// each thread makes for itself, below them. Memory of the arena is used again behind the barrier after its last reader,
+// where one stands there anyway, so that no thread waits for memory; at once, where the arena would be larger for that by
+// more than a twentieth and than 64 KiB.
 std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions);
 
 // The same of one function; `callees` has the plans of all that are called.
 FunctionPlan plan_buffers(const schedule::ScheduledFunction& function,
-                          const std::map<const ir::Function*, FunctionPlan>& callees);
+                          const std::map<const ir::Function*, FunctionPlan>& callees,
+                          ArenaEffort effort = ArenaEffort::kExact);
 
 // No memory is used for two tensors: ops that meet in such a plan hand data to one another.
 FunctionPlan plan_apart(const schedule::ScheduledFunction& function,

@@ -71,7 +71,7 @@ std::vector<plan::RegionSearch> fuse(std::vector<ScheduledFunction>& functions, 
       visits_left = std::max<std::int64_t>(visits_left - std::max(found.visits, found.states), 0);
       weights_left -= weights[i];
     }
-    plans[functions[i].function] = buffer::plan_buffers(functions[i], plans);
+    plans[functions[i].function] = buffer::plan_buffers(functions[i], plans, buffer::ArenaEffort::kGreedy);
   }
   return reports;
 }

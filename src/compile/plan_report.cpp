@@ -90,7 +90,8 @@ CostTables cost_tables(const codegen::PlannedVersion& planned, const machine::Ma
 // Lists the ops of one entry and of the functions that it calls.
 class EntryReport {
  public:
-  EntryReport(const codegen::PlannedVersion& planned, const CostTables& costs) : planned_(planned), costs_(costs) {}
+  EntryReport(const codegen::PlannedVersion& planned, const machine::Machine& machine, const CostTables& costs)
+      : planned_(planned), machine_(machine), costs_(costs) {}
 
   plan::Entry run(const std::string& name) {
     const ir::Function* function = planned_.module.find(name);
@@ -183,6 +184,7 @@ class EntryReport {
   }
 
   const codegen::PlannedVersion& planned_;
+  const machine::Machine& machine_;
   const CostTables& costs_;
   plan::Entry entry_;
   std::map<const ir::Function*, std::int64_t> counts_;  // calls in one call of the entry
@@ -197,7 +199,7 @@ void add_entries(const codegen::PlannedVersion& planned, const machine::Machine&
   int ids = 0;
   for (const auto& function : planned.schedule) ids += static_cast<int>(function.ops.size());
   for (const std::string& name : planned.version.entries) {
-    plan::Entry entry = EntryReport(planned, costs).run(name);
+    plan::Entry entry = EntryReport(planned, machine, costs).run(name);
     for (const auto& [symbol, range] : planned.version.symbols) entry.ranges[symbol] = {range.min, range.max};
     entry.ids = ids;
     plan.entries.push_back(std::move(entry));
