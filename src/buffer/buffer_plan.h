@@ -82,8 +82,8 @@ struct FunctionPlan {
 // region keeps for itself has no place, all else gets an offset in one arena by its lifetime (buffer/arena.h, as well
 // as it can). The buffers of the tile trees lie in scratch memory, of which every thread has its own, and so does what
 // each thread makes for itself, below them. Memory of the arena is used again behind the barrier after its last reader,
-// where one stands there anyway, so that no thread waits for memory; at once, where the arena would be larger for that by
-// more than a twentieth and than 64 KiB.
+// where one stands there anyway, so that no thread waits for memory; at once, where the arena would be larger for that
+// by more than a twentieth and than 64 KiB.
 std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions);
 
 // The same of one function; `callees` has the plans of all that are called.

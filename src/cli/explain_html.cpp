@@ -3,9 +3,12 @@
 
 #include <algorithm>
 
+#include "cli/arena_svg.h"
 #include "cli/explain_report.h"
 #include "cli/format.h"
 #include "cli/roofline_svg.h"
+#include "cli/tile_tree_html.h"
+#include "cli/weighed_html.h"
 
 namespace strata::cli {
 namespace {
@@ -41,6 +44,8 @@ svg { width: 100%; height: auto; background: var(--card); border: 1px solid var(
 svg text { font: 11px system-ui, sans-serif; fill: var(--soft); }
 svg text.axis { font-size: 12px; }
 svg text.name { fill: var(--ink); paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
+svg .buffer { fill: var(--bar); stroke: var(--measured); }
+svg .peak { stroke: var(--predicted); stroke-dasharray: 6 4; }
 svg .grid { stroke: var(--line); }
 svg .roof { stroke: var(--roof); stroke-width: 1.5; }
 svg .link { stroke: var(--soft); stroke-dasharray: 2 3; }
@@ -130,6 +135,30 @@ std::string op_row(const ExplainedOp& explained, double total_s, bool is_measure
   return "<tr>" + row + alternatives_cell(op) + "</tr>\n";
 }
 
+// Each region's tile tree beside its time.
+std::string tree_sections(const Explanation& explanation) {
+  std::string text;
+  for (const auto& [op, cost, symbol, measured_s] : explanation.ops) {
+    text += "<details class=\"region\"><summary>" + html_text(op.name) + ": " + format_microseconds(cost.predicted_s) +
+            " µs" + (measured_s ? ", measured " + format_microseconds(*measured_s) + " µs" : "") + "</summary>" +
+            tile_tree_html(op.tree) + "</details>\n";
+  }
+  return text;
+}
+
+std::string arena_sections(const Explanation& explanation) {
+  if (explanation.arenas.empty()) {
+    return "<p>A package doesn't keep where its buffers lie: explain the model's folder.</p>\n";
+  }
+  std::string text;
+  for (const plan::ArenaMap& arena : explanation.arenas) {
+    text += element("p", html_text(arena.function + " (" + arena.version + "): peak " + format_bytes(arena.bytes) +
+                                   ", lower bound " + format_bytes(arena.lower_bound)));
+    text += "\n" + arena_svg(arena);
+  }
+  return text;
+}
+
 std::string plan_table(const Explanation& explanation) {
   bool is_measured = explanation.repetitions > 0;
   std::string head = element("th", "op") + element("th", "kind") + element("th", "count", "n") + element("th", "form") +
@@ -172,7 +201,7 @@ std::string explanation_html(const Explanation& explanation) {
   std::string title = html_text(explanation.model) + ": the plan of " + plural(explanation.rows, "row");
   std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n";
   page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>" + title + "</title>\n";
-  page += std::string("<style>") + kStyle + "</style>\n</head>\n<body>\n<h1>" + title + "</h1>\n";
+  page += std::string("<style>") + kStyle + kTileTreeStyle + "</style>\n</head>\n<body>\n<h1>" + title + "</h1>\n";
   page +=
       element("p", html_text(explanation.machine.name + ", " + plural(explanation.threads, "thread") +
                              (explanation.machine.description.empty() ? "" : ": ") + explanation.machine.description)) +
@@ -182,6 +211,9 @@ std::string explanation_html(const Explanation& explanation) {
   page +=
       "<p class=\"key\"><i class=\"m\"></i>measured, as large as its part of the step"
       "<i class=\"p\"></i>predicted; slopes are memory levels, ceilings compute units</p>\n";
+  page += "<h2>Regions</h2>\n" + tree_sections(explanation);
+  page += "<h2>Weighed and left</h2>\n" + weighed_html(explanation);
+  page += "<h2>Arena</h2>\n" + arena_sections(explanation);
   page += "<h2>Plan</h2>\n" + plan_table(explanation);
   page +=
       element("p", plural(std::ssize(explanation.views), "op") + " more are views of other memory: no code, no time.");

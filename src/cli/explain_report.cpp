@@ -241,6 +241,14 @@ std::string explanation_json(const Explanation& explanation) {
   for (const auto& view : explanation.views) {
     views.push_back({{"name", view.op.name}, {"op", view.op.op}, {"type", view.op.type}});
   }
+  auto arenas = ordered_json::array();
+  for (const plan::ArenaMap& arena : explanation.arenas) {
+    arenas.push_back({{"function", arena.function},
+                      {"version", arena.version},
+                      {"bytes", arena.bytes},
+                      {"lower_bound", arena.lower_bound},
+                      {"buffers", arena.buffers.size()}});
+  }
   ordered_json document = {{"model", explanation.model},
                            {"machine", explanation.machine.name},
                            {"rows", explanation.rows},
@@ -248,7 +256,8 @@ std::string explanation_json(const Explanation& explanation) {
                            {"stats", stats_json(explanation.stats, explanation.barriers_per_token)},
                            {"summary", summary_json(explanation)},
                            {"ops", std::move(ops)},
-                           {"views", std::move(views)}};
+                           {"views", std::move(views)},
+                           {"arenas", std::move(arenas)}};
   return document.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 

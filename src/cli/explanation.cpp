@@ -19,12 +19,20 @@ void add_entry(Explanation& explanation, const plan::Entry& entry, const plan::S
   }
 }
 
+bool runs(const plan::Entry& entry, const std::string& version, const std::string& function) {
+  return version == entry.version && std::ranges::find(entry.ops, function, &plan::Op::function) != entry.ops.end();
+}
+
+void add_arenas(Explanation& explanation, const plan::Entry& entry, const plan::Plan& plan) {
+  for (const plan::ArenaMap& arena : plan.arenas) {
+    if (runs(entry, arena.version, arena.function)) explanation.arenas.push_back(arena);
+  }
+}
+
 // The searches for the regions of functions whose ops the entry executes.
 void add_searches(Explanation& explanation, const plan::Entry& entry, const plan::SearchStats& stats) {
   for (const plan::RegionSearch& search : stats.regions) {
-    const bool is_run = search.version == entry.version &&
-                        std::ranges::find(entry.ops, search.function, &plan::Op::function) != entry.ops.end();
-    if (is_run) explanation.stats.regions.push_back(search);
+    if (runs(entry, search.version, search.function)) explanation.stats.regions.push_back(search);
   }
 }
 
@@ -110,6 +118,7 @@ Explanation explain_plan(const plan::Plan& plan, const std::string& model, std::
   explanation.stats.regions.clear();
   add_searches(explanation, *forward, plan.stats);
   if (head->version != forward->version) add_searches(explanation, *head, plan.stats);
+  for (const plan::Entry* entry : {forward, head}) add_arenas(explanation, *entry, plan);
   add_entry(explanation, *forward, plan::call_sizes(rows, 0, threads));
   add_entry(explanation, *head, plan::call_sizes(1, 0, threads));
   summarise(explanation);

@@ -44,6 +44,7 @@ struct Explanation {
   plan::SearchStats stats;              // of the forward pass
   std::vector<ExplainedOp> ops;         // in the order of their first execution
   std::vector<ExplainedOp> views;       // those that no code is made for
+  std::vector<plan::ArenaMap> arenas;   // of the functions that are run
   int repetitions = 0;                  // 0: not measured
   Summary summary;                      // of all ops, also of those that keep_only() removed
 };

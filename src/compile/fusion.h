@@ -26,7 +26,8 @@ struct FusionOptions {
   search::Options search = {.visits = kRegionVisits};  // of kWherePaid; the visits are those of all functions together
   std::vector<double> weights = {};  // by function: its part of the visits; empty: its own predicted time
   bool orders = true;                // ops are put into an order of few barriers before (compile/op_order.h)
-  bool each = true;  // what one thread alone would make each may make for itself (compile/own_results.h)
+  bool each = true;           // what one thread alone would make each may make for itself (compile/own_results.h)
+  bool keeps_losing = false;  // costs the states beside the one that is found too
 };
 
 // Joins ops to regions (schedule/region.h). What that is worth is predicted from what the ops do and move together, and

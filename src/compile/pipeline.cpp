@@ -76,7 +76,7 @@ double own_seconds(const schedule::ScheduledFunction& function, const cost::Size
 }
 
 FusionOptions fusion_options(const PassContext& context) {
-  FusionOptions options{.threads = context.threads};
+  FusionOptions options{.threads = context.threads, .keeps_losing = context.explains};
   if (is_without(context, "fuse")) options.fusion = Fusion::kNone;
   if (is_without(context, "each")) options.each = false;
   if (is_without(context, "order")) options.orders = false;

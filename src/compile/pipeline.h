@@ -23,6 +23,7 @@ struct PassContext {
   encoding::WeightStatistics statistics = {};  // of the weights whose contents are known
   double work = 1;                             // times the searches' limits
   int threads = 1;                             // of the team that the plan is for
+  bool explains = false;                       // what was weighed and left is kept too
 };
 
 // The default plan: one token (decoding), and up to a whole chunk (prefill); for logits of many rows, 64 at a time.

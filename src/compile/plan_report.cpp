@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "compile/parallel_for.h"
+#include "cost/product_tiles.h"
 #include "ir/op.h"
 #include "plan/op_text.h"
 #include "schedule/op_cost.h"
@@ -69,6 +70,22 @@ plan::CostTable cost_table(const schedule::ScheduledOp& op, const machine::Machi
   return table;
 }
 
+// The fastest tiles of a product in blocks, the first of them those that it has; of another op none.
+std::vector<plan::TileChoice> tile_choices(const schedule::ScheduledOp& op, const machine::Machine& machine) {
+  constexpr std::size_t kShown = 4;
+  if (op.leaf == nullptr || !op.leaf->takes_blocks || !op.contraction) return {};
+  std::vector<ir::TensorType> types;
+  for (const Expr* argument : op.value->arguments) types.push_back(argument->type());
+  std::vector<plan::TileChoice> choices;
+  for (const auto& [tiles, seconds] :
+       cost::ranked_tiles(machine, cost::tiled_product(machine, types, *op.contraction), kShown)) {
+    choices.push_back({"panels " + std::to_string(tiles.panels) + ", rows " + std::to_string(tiles.rows) + ", depth " +
+                           std::to_string(tiles.depth),
+                       seconds});
+  }
+  return choices;
+}
+
 // Of ops that several entries run.
 using CostTables = std::map<const schedule::ScheduledOp*, plan::CostTable>;
 
@@ -90,8 +107,9 @@ CostTables cost_tables(const codegen::PlannedVersion& planned, const machine::Ma
 // Lists the ops of one entry and of the functions that it calls.
 class EntryReport {
  public:
-  EntryReport(const codegen::PlannedVersion& planned, const machine::Machine& machine, const CostTables& costs)
-      : planned_(planned), machine_(machine), costs_(costs) {}
+  EntryReport(const codegen::PlannedVersion& planned, const machine::Machine& machine, bool explains,
+              const CostTables& costs)
+      : planned_(planned), machine_(machine), explains_(explains), costs_(costs) {}
 
   plan::Entry run(const std::string& name) {
     const ir::Function* function = planned_.module.find(name);
@@ -155,6 +173,10 @@ class EntryReport {
     op.cost = costs_.at(&scheduled);
     if (!scheduled.parts.empty()) name_parts(op, scheduled, names);
     const Expr* const main = scheduled.products.empty() ? &value : scheduled.parts[scheduled.products[0].part].value;
+    if (explains_) {
+      const bool is_part = !scheduled.products.empty();
+      op.tiles = tile_choices(is_part ? scheduled.parts[scheduled.products[0].part] : scheduled, machine_);
+    }
     if (const auto found = planned_.alternatives.find(main); found != planned_.alternatives.end()) {
       op.alternatives = found->second;
     }
@@ -185,6 +207,7 @@ class EntryReport {
 
   const codegen::PlannedVersion& planned_;
   const machine::Machine& machine_;
+  const bool explains_;
   const CostTables& costs_;
   plan::Entry entry_;
   std::map<const ir::Function*, std::int64_t> counts_;  // calls in one call of the entry
@@ -193,13 +216,32 @@ class EntryReport {
 
 }  // namespace
 
-void add_entries(const codegen::PlannedVersion& planned, const machine::Machine& machine, int threads,
+void add_arenas(const codegen::PlannedVersion& planned, plan::Plan& plan) {
+  for (const schedule::ScheduledFunction& function : planned.schedule) {
+    const buffer::FunctionPlan& buffers = planned.buffers.at(function.function);
+    if (buffers.arena.empty()) continue;
+    const auto names = plan::op_names(*function.function);
+    const auto name_of = [&](const Expr& value) {
+      return value.kind == Expr::Kind::kCall ? "call of " + value.callee->name : names.at(&value);
+    };
+    plan::ArenaMap map{planned.version.tag, function.function->name, buffers.arena_bytes, buffers.lower_bound, {}, {}};
+    for (const schedule::ScheduledOp& op : function.ops) map.ops.push_back(name_of(*op.value));
+    for (const buffer::ArenaBuffer& buffer : buffers.arena) {
+      const Expr& value = *buffer.tensor.first;
+      const std::string name = buffer.is_frame() ? "frame of " + value.callee->name : name_of(value);
+      map.buffers.push_back({name, buffer.offset, buffer.live.bytes, buffer.live.first, buffer.live.last});
+    }
+    plan.arenas.push_back(std::move(map));
+  }
+}
+
+void add_entries(const codegen::PlannedVersion& planned, const machine::Machine& machine, int threads, bool explains,
                  plan::Plan& plan) {
   const CostTables costs = cost_tables(planned, machine, threads);
   int ids = 0;
   for (const auto& function : planned.schedule) ids += static_cast<int>(function.ops.size());
   for (const std::string& name : planned.version.entries) {
-    plan::Entry entry = EntryReport(planned, machine, costs).run(name);
+    plan::Entry entry = EntryReport(planned, machine, explains, costs).run(name);
     for (const auto& [symbol, range] : planned.version.symbols) entry.ranges[symbol] = {range.min, range.max};
     entry.ids = ids;
     plan.entries.push_back(std::move(entry));

@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <numeric>
+#include <tuple>
 
 #include "machine/cost.h"
 
@@ -196,6 +197,34 @@ ProductTiles fixed_product_tiles(const machine::Machine& machine, const TiledPro
 
 ProductTiles product_tiles(const machine::Machine& machine, const TiledProduct& product) {
   return machine.has_fixed_tiles ? fixed_product_tiles(machine, product) : remembered(machine, product).tiles;
+}
+
+std::vector<RankedTiles> ranked_tiles(const machine::Machine& machine, const TiledProduct& product, std::size_t count) {
+  constexpr std::size_t kMostCombinations = 200'000;
+  const tiles::Program program = tile_program(machine, product);
+  std::size_t combinations = 1;
+  for (const tiles::Variable& variable : program.variables) combinations *= variable.candidates.size();
+  if (machine.has_fixed_tiles || combinations > kMostCombinations) return {};
+  std::vector<RankedTiles> all;
+  for (std::size_t i = 0; i < combinations; ++i) {
+    std::array<int, 3> choice{};
+    std::array<std::int64_t, 3> sizes{};
+    std::size_t rest = i;
+    for (std::size_t at = choice.size(); at-- > 0;) {
+      const auto& candidates = program.variables[at].candidates;
+      choice[at] = static_cast<int>(rest % candidates.size());
+      sizes[at] = candidates[rest % candidates.size()];
+      rest /= candidates.size();
+    }
+    if (!tiles::keeps_limits(program, choice)) continue;
+    all.push_back(
+        {{sizes[kPanels], sizes[kRows], sizes[kDepth], machine::own_cache(machine)}, tiles::time_of(program, choice)});
+  }
+  std::ranges::sort(all, {}, [](const RankedTiles& ranked) {
+    return std::tuple(ranked.seconds, ranked.tiles.panels, ranked.tiles.rows, ranked.tiles.depth);
+  });
+  all.resize(std::min(all.size(), count));
+  return all;
 }
 
 std::vector<std::int64_t> row_tiles(const machine::Machine& machine, const TiledProduct& product) {

@@ -24,6 +24,15 @@ tiles::Program tile_program(const machine::Machine& machine, const TiledProduct&
 ProductTiles product_tiles(const machine::Machine& machine, const TiledProduct& product);
 ProductTiles fixed_product_tiles(const machine::Machine& machine, const TiledProduct& product);
 
+struct RankedTiles {
+  ProductTiles tiles;
+  double seconds = 0;  // on one thread
+};
+
+// The fastest tiles that keep the limits of the program, at most `count`, the fastest first; of equal ones the smaller
+// sizes. Every combination is costed: none where there are more than 200,000, and where tiles are fixed.
+std::vector<RankedTiles> ranked_tiles(const machine::Machine& machine, const TiledProduct& product, std::size_t count);
+
 // Row tiles that the left operand may be packed in: the machine's (machine::register_tile), and where another one is
 // predicted to be faster by more than a hundredth, that one: by rows and types alone, of a matrix of usual size, so
 // that all that read one packed operand are offered the same. Few rows may be fewer at run time: for up to 16 of them,

@@ -53,6 +53,13 @@ struct RuleStats {
   double seconds = 0;             // of processor time
 };
 
+// A step from what the search for regions found to a state beside it, which takes longer.
+struct LosingStep {
+  bool joins = true;                 // false: it parts a region
+  std::vector<std::string> regions;  // what it would join, or part into: "q_norm + rope.q_norm"
+  double seconds = 0;                // of the function's own ops then
+};
+
 // What the search for the regions of a function says of itself. Times are those of its own ops with their barriers, at
 // the largest sizes.
 struct RegionSearch {
@@ -69,8 +76,9 @@ struct RegionSearch {
   double before_s = 0;      // each op by itself
   double greedy_s = 0;      // as the greedy search joins them
   double after_s = 0;
-  std::vector<Point> curve;  // from so many states on the best one took so long
-  std::string stop_reason;   // "exhausted" (nothing is better), "visits", "no move"
+  std::vector<Point> curve;             // from so many states on the best one took so long
+  std::string stop_reason;              // "exhausted" (nothing is better), "visits", "no move"
+  std::vector<LosingStep> losing = {};  // the best few, where a plan is made to be explained
 };
 
 // What a search says of itself. Seconds that it took, and the rules' part, are reported by the run that searched; a
@@ -90,6 +98,12 @@ struct SearchStats {
   std::vector<RegionSearch> regions = {};  // of the functions with a choice
 };
 
+// Sizes of a product's tiles, and its time with them on one thread.
+struct TileChoice {
+  std::string sizes;  // "panels 4, rows 144, depth 512"
+  double predicted_s = 0;
+};
+
 // An op of the planned program.
 struct Op {
   int id = 0;                         // of its marks in a profile
@@ -107,6 +121,7 @@ struct Op {
   std::string form;                   // the leaf that computes it (cost/leaf.h): "loops", "tile", ... "view" for none
   CostTable cost;
   std::vector<Alternative> alternatives;
+  std::vector<TileChoice> tiles = {};  // of a product in blocks, the fastest ones; where a plan is made to be explained
 
   bool is_view() const { return form == "view"; }
 };
@@ -127,11 +142,29 @@ struct Entry {
   std::vector<Op> ops;
 };
 
+// Where the tensors of a function lie in its arena while its ops run.
+struct ArenaMap {
+  struct Buffer {
+    std::string name;  // of the op that makes it, or "frame of layer"
+    std::int64_t offset = 0;
+    std::int64_t bytes = 0;
+    std::int64_t first = 0;  // of `ops`
+    std::int64_t last = 0;
+  };
+  std::string version;
+  std::string function;
+  std::int64_t bytes = 0;        // the peak
+  std::int64_t lower_bound = 0;  // the largest sum of live bytes
+  std::vector<std::string> ops;
+  std::vector<Buffer> buffers;
+};
+
 // What was decided for a model on a machine.
 struct Plan {
   machine::Machine machine;
   SearchStats stats;
-  std::vector<Entry> entries;  // those of one version follow one another
+  std::vector<Entry> entries;         // those of one version follow one another
+  std::vector<ArenaMap> arenas = {};  // where the plan is made to be explained
 };
 
 // The code that runs `function` on so many rows; null when there is none.

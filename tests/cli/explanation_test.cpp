@@ -9,6 +9,7 @@
 #include "cli/explain_html.h"
 #include "cli/explain_report.h"
 #include "cli/format.h"
+#include "cli/tile_tree_html.h"
 
 namespace strata::cli {
 namespace {
@@ -164,13 +165,64 @@ TEST(ExplanationHtml, EscapesEveryText) {
   op.layout = "layout" + hostile;
   op.placement = "placement" + hostile;
   op.alternatives = {{"other" + hostile, 1e-6}};
+  op.tree = "serial tree" + hostile + " by 4 in L" + hostile + " {\nleaf leaf" + hostile + "\n}\n";
+  op.tiles = {{"best", 1e-6}, {"tiles" + hostile, 2e-6}};
+  explanation.stats.regions.resize(1);
+  explanation.stats.regions[0].function = "function" + hostile;
+  explanation.stats.regions[0].losing = {{true, {"join" + hostile, "side" + hostile}, 1}};
+  explanation.arenas = {
+      {"version", "arena" + hostile, 128, 64, {"first" + hostile}, {{"buffer" + hostile, 0, 128, 0, 0}}}};
   const std::string page = explanation_html(explanation);
   EXPECT_EQ(page.find("<script"), std::string::npos);
   EXPECT_EQ(page.find("x=\"1\""), std::string::npos);
-  for (const char* text : {"model", "machine", "description", "method", "stop", "rule", "level", "name", "op", "form",
-                           "layout", "placement", "other"}) {
+  for (const char* text : {"model", "machine", "description", "method", "stop",      "rule",  "level",
+                           "name",  "op",      "form",        "layout", "placement", "other", "tree",
+                           "leaf",  "tiles",   "function",    "join",   "side",      "arena", "buffer"}) {
     EXPECT_NE(page.find(text + std::string("&lt;script x=&quot;1&quot;&gt;&amp;")), std::string::npos) << text;
   }
+}
+
+TEST(TileTreeHtml, NestsWhatTheTextNests) {
+  EXPECT_EQ(tile_tree_html("barrier\nparallel n by 64 {\n  serial k by 512 in L2 {\n    leaf tile panels 4\n  }\n}\n"),
+            "<div class=\"tree\"><div class=\"barrier\"><b>barrier</b></div>"
+            "<div class=\"parallel\"><b>parallel</b> n by 64"
+            "<div class=\"serial\"><i>L2</i><b>serial</b> k by 512"
+            "<div class=\"leaf\"><b>leaf</b> tile panels 4</div></div></div></div>");
+  EXPECT_EQ(tile_tree_html("when m <= 6 {\n  stage 0 in lanes\n} else {\n  stage 1\n}\n"),
+            "<div class=\"tree\"><div class=\"when\"><b>when</b> m &lt;= 6"
+            "<div class=\"stage\"><b>stage</b> 0 in lanes</div></div>"
+            "<div class=\"stage\"><b>else</b><div class=\"stage\"><b>stage</b> 1</div></div></div>");
+}
+
+TEST(TileTreeHtml, IsWellFormedForAnyText) {
+  for (const std::string text : {"", "}", "}\n}\n} else {", "{{{\n{", "serial", "a {\nb {\n", " \n\t{"}) {
+    const std::string html = tile_tree_html(text);
+    const auto count = [&](const std::string& part) {
+      std::size_t found = 0;
+      for (std::size_t at = html.find(part); at != std::string::npos; at = html.find(part, at + 1)) ++found;
+      return found;
+    };
+    EXPECT_EQ(count("<div"), count("</div>")) << html;
+  }
+  std::string deep;
+  for (int i = 0; i < 100'000; ++i) deep += "serial i by 1 {\n";
+  EXPECT_LT(tile_tree_html(deep).size(), deep.size() * 6);
+}
+
+TEST(ExplanationHtml, SaysWhatAPackageDoesntKeep) {
+  const std::string page = explanation_html(measured());
+  EXPECT_NE(page.find("Nothing is known of other joins and tiles"), std::string::npos);
+  EXPECT_NE(page.find("keep where its buffers lie"), std::string::npos);
+}
+
+TEST(ExplanationHtml, ShowsByHowMuchAJoinLost) {
+  Explanation explanation = measured();
+  explanation.stats.regions.resize(1);
+  explanation.stats.regions[0].after_s = 2e-6;
+  explanation.stats.regions[0].losing = {{true, {"a + b", "c"}, 2.5e-6}, {false, {"d", "e"}, 2.1e-6}};
+  const std::string page = explanation_html(explanation);
+  EXPECT_NE(page.find("joining a + b with c</td><td class=\"n\">+25.00 %"), std::string::npos);
+  EXPECT_NE(page.find("parting into d and e</td><td class=\"n\">+5.00 %"), std::string::npos);
 }
 
 TEST(FormatMicroseconds, ShowsSmallTimesToo) {

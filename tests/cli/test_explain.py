@@ -194,6 +194,43 @@ class ExplainTest(StrataTest):
         for shape in root.findall(".//svg/circle"):
             self.assertTrue(0 <= float(shape.get("cx")) <= 960 and 0 <= float(shape.get("cy")) <= 520, shape.attrib)
 
+    def test_page_shows_trees_what_was_weighed_and_the_arena(self):
+        path = self.work / "search.html"
+        arguments = ("-n", 8, "--machine", "avx512-zen4", "-t", 2)
+        self.assertEqual(self.strata("explain", self.model, "--html", path, *arguments).code, 0)
+        root = xml.fromstring(path.read_text(encoding="utf8").split("\n", 1)[1])
+        explained = self.explain(*arguments)
+        regions = root.findall(".//details[@class='region']")
+        self.assertEqual(len(regions), len(explained["ops"]))
+        for region, op in zip(regions, explained["ops"]):
+            self.assertTrue(region.find("summary").text.startswith(op["name"] + ": "))
+            boxes = len(region.findall(".//div")) - 1
+            nodes = [line for line in op["tree"].splitlines() if line.strip() != "}"]
+            self.assertEqual(boxes, len(nodes))
+        losers = [(row[1].text, row[2].text) for row in root.findall(".//table[@class='joins']/tbody/tr")]
+        self.assertTrue(losers)
+        for text, more in losers:
+            self.assertRegex(text, "^(joining .+ with .+|parting into .+ and .+)$")
+            self.assertRegex(more, r"^\+\d+\.\d\d %$")
+        for row in root.findall(".//table[@class='tiles']/tbody/tr"):
+            self.assertRegex(row[1].text, r"^panels \d+, rows \d+, depth \d+, not panels")
+            self.assertRegex(row[2].text, r"^\+\d+\.\d\d %$")
+        maps = root.findall(".//svg[@class='arena']")
+        self.assertEqual([len(each.findall("rect")) for each in maps],
+                         [arena["buffers"] for arena in explained["arenas"]])
+        for rectangle in (each for svg in maps for each in svg.findall("rect")):
+            x, y, width, height = (float(rectangle.get(key)) for key in ("x", "y", "width", "height"))
+            self.assertTrue(0 <= x and x + width <= 960 and 0 <= y and y + height <= 280, rectangle.attrib)
+            self.assertGreater(width, 0)
+
+    def test_arenas_are_near_their_lower_bounds(self):
+        for preset in sample(("qwen3-nano", "llama-nano", "qwen2-nano")):
+            for rows in (1, 8, 64):
+                for more in ([], ["--without", "fuse"]):
+                    for arena in self.explain("-n", rows, *more, model=self.checkpoint(preset))["arenas"]:
+                        self.assertGreaterEqual(arena["bytes"], arena["lower_bound"])
+                        self.assertLessEqual(arena["bytes"], 1.05 * arena["lower_bound"], (preset, rows, arena))
+
     def test_wrong_usage(self):
         for arguments, words in ((["--op", "nosuch"], ["nosuch", "layer.q_proj"]), (["-n", "0"], ["--rows"]),
                                  (["-n", "x"], ["x"]), (["-n", "513"], ["513", "1 to 512"]), (["-o", "csv"], ["csv"]),

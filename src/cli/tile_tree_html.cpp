@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/tile_tree_html.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/words.h"
+#include "cli/explain_html.h"
+
+namespace strata::cli {
+
+const char* const kTileTreeStyle = R"(
+.tree { font: 12px/1.4 ui-monospace, monospace; }
+.tree div { border: 1px solid var(--line); border-left: 4px solid var(--roof); border-radius: 4px; margin: 3px 0;
+  padding: 1px 6px; background: var(--paper); width: fit-content; min-width: 12rem; }
+.tree .parallel { border-left-color: var(--measured); }
+.tree .vector { border-left-color: var(--predicted); }
+.tree .buffer { border-style: dashed; }
+.tree .barrier { background: var(--line); }
+.tree b { font-weight: 600; }
+.tree i { color: var(--soft); font-style: normal; float: right; margin-left: 1.5rem; }
+)";
+
+namespace {
+
+constexpr std::array<std::string_view, 8> kKinds = {"parallel", "serial", "vector", "once",
+                                                    "when",     "buffer", "leaf",   "barrier"};
+
+// Deeper boxes are not drawn inside one another: browsers give up on some thousands.
+constexpr int kMaxDepth = 100;
+
+std::string_view trimmed(std::string_view line) {
+  const std::size_t first = line.find_first_not_of(" \t\r");
+  if (first == std::string_view::npos) return {};
+  return line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
+}
+
+// Its first word as the class of its box, if that is a kind of node.
+std::string kind_of(std::string_view line) {
+  const std::string_view word = line.substr(0, line.find(' '));
+  return std::ranges::find(kKinds, word) == kKinds.end() ? "stage" : std::string(word);
+}
+
+// "serial k by 512 in L2": the kind, what it is of, and at the right the memory level.
+std::string node_text(std::string_view line) {
+  const std::size_t space = line.find(' ');
+  std::string_view rest = space == std::string_view::npos ? std::string_view() : line.substr(space);
+  std::string_view level;
+  const std::size_t in = rest.rfind(" in ");
+  if (in != std::string_view::npos && rest.find(' ', in + 4) == std::string_view::npos &&
+      rest.substr(in + 4) != "lanes") {
+    level = rest.substr(in + 4);
+    rest = rest.substr(0, in);
+  }
+  return (level.empty() ? "" : "<i>" + html_text(level) + "</i>") + "<b>" + html_text(line.substr(0, space)) + "</b>" +
+         html_text(rest);
+}
+
+}  // namespace
+
+std::string tile_tree_html(std::string_view tree) {
+  std::string html = "<div class=\"tree\">";
+  int depth = 0;
+  const auto open = [&](std::string_view line) {
+    html += "<div class=\"" + kind_of(line) + "\">" + node_text(line);
+    ++depth;
+  };
+  const auto close = [&] {
+    if (depth == 0) return;
+    html += "</div>";
+    --depth;
+  };
+  for (std::string_view line : split(tree, '\n')) {
+    line = trimmed(line);
+    if (line.starts_with('}')) {
+      close();
+      line = trimmed(line.substr(1));
+    }
+    if (line.empty()) continue;
+    const bool opens = line.ends_with('{');
+    if (opens) line = trimmed(line.substr(0, line.size() - 1));
+    open(line);
+    if (!opens || depth > kMaxDepth) close();
+  }
+  while (depth > 0) close();
+  return html + "</div>";
+}
+
+}  // namespace strata::cli
