@@ -34,9 +34,7 @@ class Planner {
   // `phases`: of each op the last one before the next barrier, until which what it reads last is kept.
   FunctionPlan run(const std::vector<std::int64_t>& phases = {}) {
     begin();
-    std::vector<Interval> intervals;
-    for (const ArenaBuffer& buffer : plan_.arena) intervals.push_back(buffer.live);
-    plan_.lower_bound = live_peak(intervals);
+    plan_.lower_bound = live_peak(intervals_of(plan_.arena, phases));
     plan_.arena_bytes = lay_out_buffers(plan_.arena, phases);
     own_bytes_ = lay_out_buffers(own_, {});
     return finish();
@@ -57,14 +55,19 @@ class Planner {
     collect_lifetimes();
   }
 
-  // The peak.
-  std::int64_t lay_out_buffers(std::vector<ArenaBuffer>& buffers, const std::vector<std::int64_t>& phases) const {
+  static std::vector<Interval> intervals_of(const std::vector<ArenaBuffer>& buffers,
+                                            const std::vector<std::int64_t>& phases) {
     std::vector<Interval> intervals;
     for (const ArenaBuffer& buffer : buffers) {
       intervals.push_back(buffer.live);
       if (!phases.empty()) intervals.back().last = phases[static_cast<std::size_t>(buffer.live.last)];
     }
-    const ArenaLayout layout = lay_out(intervals, effort_);
+    return intervals;
+  }
+
+  // The peak.
+  std::int64_t lay_out_buffers(std::vector<ArenaBuffer>& buffers, const std::vector<std::int64_t>& phases) const {
+    const ArenaLayout layout = lay_out(intervals_of(buffers, phases), effort_);
     for (std::size_t i = 0; i < buffers.size(); ++i) buffers[i].offset = layout.offsets[i];
     return layout.peak;
   }

@@ -70,7 +70,7 @@ struct FunctionPlan {
   std::int64_t arena_bytes = 0;                           // peak of the plan, the callees' frames included
   std::map<const ir::Expr*, ScratchPlan> scratch;         // of each op that works in buffers
   std::int64_t scratch_bytes = 0;  // that each thread needs, the callees' included: nothing outlives a function
-  std::int64_t lower_bound = 0;    // largest sum of bytes that are live at once: no plan can be smaller
+  std::int64_t lower_bound = 0;    // largest sum of bytes that are kept at once: no plan can be smaller
 
   // Not of what a region keeps in buffers or in lanes.
   bool has_place(const ir::Expr* value, std::int64_t index = 0) const { return places.contains({value, index}); }

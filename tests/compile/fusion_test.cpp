@@ -110,6 +110,21 @@ TEST(RegionSearch, FindsItByTreeSearch) {
   EXPECT_DOUBLE_EQ(found[0].after_s, all[0].after_s) << all[0].states;
 }
 
+// Three sums of rows give work to three threads of eight: the exp in their loop would take longer than by itself, by
+// less than a hundred barriers.
+TEST(RegionSearch, DearerBarriersJoinMoreOps) {
+  const std::string text =
+      "module m {\n  func @f(%x: f32[3, 8192]<16@1>) {\n    %0 = exp(%x) : f32[3, 8192]<16@1>\n    %1 = reduce_sum(%0) "
+      ": "
+      "f32[3]\n    return %1\n  }\n}\n";
+  Scheduled cheap(text, 8);
+  cheap.fuse(search::Method::kExhaustive, 100);
+  EXPECT_EQ(cheap.regions(), "exp reduce_sum");
+  Scheduled dear(text, 8, 100);
+  dear.fuse(search::Method::kExhaustive, 100);
+  EXPECT_EQ(dear.regions(), "exp+reduce_sum");
+}
+
 std::string plan_text(const Scheduled& scheduled) {
   std::string text;
   for (const auto& function : scheduled.functions) {
