@@ -119,15 +119,25 @@ struct Solved {
   double time = std::numeric_limits<double>::infinity();
 };
 
+ProductTiles tiles_of(const tiles::Program& program, std::span<const int> choice, const machine::Machine& machine) {
+  const auto size = [&](int variable) {
+    const auto at = static_cast<std::size_t>(variable);
+    return program.variables[at].candidates[static_cast<std::size_t>(choice[at])];
+  };
+  return {size(kPanels), size(kRows), size(kDepth), machine::own_cache(machine)};
+}
+
 Solved solved(const machine::Machine& machine, const TiledProduct& product) {
   const tiles::Program program = tile_program(machine, product);
   const tiles::Solution solution = tiles::solve(program);
   if (solution.choice.empty()) return {fixed_product_tiles(machine, product)};
-  const auto size = [&](int variable) {
-    const auto at = static_cast<std::size_t>(variable);
-    return program.variables[at].candidates[static_cast<std::size_t>(solution.choice[at])];
-  };
-  return {{size(kPanels), size(kRows), size(kDepth), machine::own_cache(machine)}, solution.time};
+  return {tiles_of(program, solution.choice, machine), solution.time};
+}
+
+// Whether one of the sizes differs by a quarter of the larger one.
+bool are_apart(const ProductTiles& a, const ProductTiles& b) {
+  const auto is_apart = [](std::int64_t x, std::int64_t y) { return 4 * std::min(x, y) <= 3 * std::max(x, y); };
+  return is_apart(a.panels, b.panels) || is_apart(a.rows, b.rows) || is_apart(a.depth, b.depth);
 }
 
 // All that the program depends on.
@@ -200,31 +210,28 @@ ProductTiles product_tiles(const machine::Machine& machine, const TiledProduct& 
 }
 
 std::vector<RankedTiles> ranked_tiles(const machine::Machine& machine, const TiledProduct& product, std::size_t count) {
-  constexpr std::size_t kMostCombinations = 200'000;
+  std::vector<RankedTiles> ranked;
+  if (machine.has_fixed_tiles) return ranked;
   const tiles::Program program = tile_program(machine, product);
-  std::size_t combinations = 1;
-  for (const tiles::Variable& variable : program.variables) combinations *= variable.candidates.size();
-  if (machine.has_fixed_tiles || combinations > kMostCombinations) return {};
-  std::vector<RankedTiles> all;
-  for (std::size_t i = 0; i < combinations; ++i) {
-    std::array<int, 3> choice{};
-    std::array<std::int64_t, 3> sizes{};
-    std::size_t rest = i;
-    for (std::size_t at = choice.size(); at-- > 0;) {
-      const auto& candidates = program.variables[at].candidates;
-      choice[at] = static_cast<int>(rest % candidates.size());
-      sizes[at] = candidates[rest % candidates.size()];
-      rest /= candidates.size();
-    }
-    if (!tiles::keeps_limits(program, choice)) continue;
-    all.push_back(
-        {{sizes[kPanels], sizes[kRows], sizes[kDepth], machine::own_cache(machine)}, tiles::time_of(program, choice)});
+  for (const tiles::Choice& next : tiles::fastest(program, count)) {
+    ranked.push_back({tiles_of(program, next.choice, machine), next.time});
   }
-  std::ranges::sort(all, {}, [](const RankedTiles& ranked) {
-    return std::tuple(ranked.seconds, ranked.tiles.panels, ranked.tiles.rows, ranked.tiles.depth);
-  });
-  all.resize(std::min(all.size(), count));
-  return all;
+  return ranked;
+}
+
+std::vector<ProductTiles> best_product_tiles(const machine::Machine& machine, const TiledProduct& product,
+                                             std::size_t count) {
+  constexpr std::size_t kLookedAt = 256;
+  std::vector<ProductTiles> found = {product_tiles(machine, product)};
+  const tiles::Program program = tile_program(machine, product);
+  for (const tiles::Choice& next : tiles::fastest(program, kLookedAt)) {
+    if (found.size() >= count) break;
+    const ProductTiles tiles = tiles_of(program, next.choice, machine);
+    const bool is_too_wide = static_cast<double>(tiles.panels) * product.lanes > product.columns;
+    if (!is_too_wide && std::ranges::all_of(found, [&](const ProductTiles& other) { return are_apart(tiles, other); }))
+      found.push_back(tiles);
+  }
+  return found;
 }
 
 std::vector<std::int64_t> row_tiles(const machine::Machine& machine, const TiledProduct& product) {

@@ -29,9 +29,13 @@ struct RankedTiles {
   double seconds = 0;  // on one thread
 };
 
-// The fastest tiles that keep the limits of the program, at most `count`, the fastest first; of equal ones the smaller
-// sizes. Every combination is costed: none where there are more than 200,000, and where tiles are fixed.
+// The fastest tiles that keep the limits of the program, at most `count`, the fastest first. None where tiles are fixed.
 std::vector<RankedTiles> ranked_tiles(const machine::Machine& machine, const TiledProduct& product, std::size_t count);
+
+// product_tiles() and the next best by prediction, up to `count` of them: each differs from all before it by a quarter
+// or more in one of its sizes, as between neighbours there is little to choose.
+std::vector<ProductTiles> best_product_tiles(const machine::Machine& machine, const TiledProduct& product,
+                                             std::size_t count);
 
 // Row tiles that the left operand may be packed in: the machine's (machine::register_tile), and where another one is
 // predicted to be faster by more than a hundredth, that one: by rows and types alone, of a matrix of usual size, so

@@ -3,10 +3,10 @@
 
 #include "base/error.h"
 #include "base/ranges.h"
-#include "cost/product_tiles.h"
 #include "ir/op.h"
 #include "machine/cost.h"
 #include "schedule/attention_tree.h"
+#include "schedule/contraction_tree.h"
 #include "schedule/products_tree.h"
 #include "schedule/schedule.h"
 
@@ -223,96 +223,6 @@ class OwnLoops {
   std::vector<Group> groups_;
 };
 
-std::vector<ir::TensorType> operand_types(const ScheduledOp& op) {
-  std::vector<ir::TensorType> types;
-  for (const ir::Expr* argument : op.value->arguments) types.push_back(argument->type());
-  return types;
-}
-
-// A leaf behind the buffers that it works in.
-Nodes with_scratch(const ScheduledOp& op, const machine::Machine& machine, TileNode compute,
-                   std::span<const std::int64_t> extents) {
-  Nodes nodes;
-  const std::vector<cost::Scratch> needs = scratch_of(op, compute, extents, machine);
-  for (std::size_t i = 0; i < needs.size(); ++i) {
-    nodes.push_back(buffer_node(compute.leaf->buffers[i].name, needs[i], machine));
-    compute.with.push_back(nodes.back().buffer);
-  }
-  nodes.push_back(std::move(compute));
-  return nodes;
-}
-
-// A contraction: the right operand's panels divided among the threads; in a thread's share one row streams past, or
-// blocks of rows and of k are multiplied in register tiles, the last level that a core has for itself keeping the block
-// while the panels stream past.
-class ContractionTree {
- public:
-  ContractionTree(const ScheduledOp& op, const machine::Machine& machine)
-      : op_(op),
-        types_(operand_types(op)),
-        machine_(machine),
-        nest_(*op.value->op->loops(types_, op.value->attributes)),
-        of_(*op.contraction) {
-    m_ = *of_.only(ir::IteratorClass::kM);
-    n_ = *of_.only(ir::IteratorClass::kN);
-    k_ = *of_.only(ir::IteratorClass::kK);
-    if (op.leaf->takes_blocks) tiles_ = cost::product_tiles(machine, cost::tiled_product(machine, types_, of_));
-  }
-
-  TileTree run() const {
-    TileTree tree;
-    for (const ir::Iterator& iterator : nest_.iterators) tree.iterators.push_back({iterator.name, iterator.extent});
-    const std::int64_t group = compute(*op_.leaf).panels * type(of_.right).layout.packs[0].lanes;
-    tree.body = {loop(Kind::kParallel, n_, group, by_row_count())};
-    return tree;
-  }
-
- private:
-  const ir::TensorType& type(int operand) const { return types_[static_cast<std::size_t>(operand)]; }
-
-  TileNode compute(const cost::Leaf& leaf) const {
-    TileNode node;
-    node.leaf = &leaf;
-    const int bits = ir::stored_bits(type(of_.right));
-    const bool is_one_row = !op_.leaf->takes_blocks;
-    if (leaf.is_streamed)
-      node.stream = is_one_row ? machine::stream(machine_, bits) : machine::tile_stream(machine_, bits);
-    node.panels = leaf.takes_blocks ? tiles_.panels : node.stream.panels;
-    return node;
-  }
-
-  // Few rows may have a leaf of their own.
-  Nodes by_row_count() const {
-    const ir::Dim& rows = nest_.iterators[static_cast<std::size_t>(m_)].extent;
-    const std::int64_t few = op_.leaf->few_tiles * type(of_.left).layout.lanes(0);
-    if (op_.leaf->few.empty() || rows.min() > few) return inside(*op_.leaf);
-    Nodes few_rows = inside(cost::leaf(op_.leaf->few));
-    if (rows.max() <= few) return few_rows;
-    TileNode when = loop(Kind::kWhen, m_, few, std::move(few_rows));
-    when.otherwise = inside(*op_.leaf);
-    return {std::move(when)};
-  }
-
-  Nodes inside(const cost::Leaf& leaf) const {
-    std::vector<std::int64_t> extents;
-    for (const ir::Iterator& iterator : nest_.iterators) extents.push_back(iterator.extent.max());
-    if (!leaf.takes_blocks) return with_scratch(op_, machine_, compute(leaf), extents);
-    std::int64_t& k = extents[static_cast<std::size_t>(k_)];
-    k = std::min(k, tiles_.depth);
-    TileNode depth = loop(Kind::kSerial, k_, tiles_.depth, with_scratch(op_, machine_, compute(leaf), extents));
-    depth.level = tiles_.level;
-    return {loop(Kind::kSerial, m_, tiles_.rows, {std::move(depth)})};
-  }
-
-  const ScheduledOp& op_;
-  std::vector<ir::TensorType> types_;
-  const machine::Machine& machine_;
-  const ir::LoopNest nest_;
-  const ir::Contraction& of_;
-  int m_ = 0, n_ = 0, k_ = 0;
-  cost::ProductTiles tiles_;
-};
-
 // The loop of the leaf's own, divided among the threads.
 TileTree leaf_tree(const ScheduledOp& op, TileNode compute) {
   const cost::LeafLoop& around = op.leaf->loop;
@@ -367,6 +277,12 @@ TileNode buffer_node(std::string_view name, const cost::Scratch& holds, const ma
   return buffer;
 }
 
+std::vector<ir::TensorType> operand_types(const ScheduledOp& op) {
+  std::vector<ir::TensorType> types;
+  for (const ir::Expr* argument : op.value->arguments) types.push_back(argument->type());
+  return types;
+}
+
 TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine,
                       const std::vector<const ir::Expr*>& leaving) {
   TileNode compute;
@@ -378,7 +294,7 @@ TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine,
     case Domain::kOwn:
       return OwnLoops(op, own_lanes(op), machine, leaving).run();
     case Domain::kContraction:
-      return ContractionTree(op, machine).run();
+      return contraction_tree(op, machine, predicted_tiles(op, machine));
     case Domain::kAttention:
       return attention_tree(op, machine);
     case Domain::kLoop:

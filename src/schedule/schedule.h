@@ -92,6 +92,8 @@ std::int64_t block_unit(const ScheduledOp& op, int iterator);
 std::vector<cost::Scratch> scratch_of(const ScheduledOp& op, const TileNode& compute,
                                       std::span<const std::int64_t> extents, const machine::Machine& machine);
 
+std::vector<ir::TensorType> operand_types(const ScheduledOp& op);
+
 // The part of a region that makes a product, with the iterators of the region.
 ScheduledOp product_part(const ScheduledOp& region, const ProductStage& product);
 

@@ -79,23 +79,32 @@ BoundedSum bounded(const Program& program, const Sum& sum) {
 
 class Search {
  public:
-  Search(const Program& program, const SearchLimits& limits)
-      : program_(program), limits_(limits), choice_(program.variables.size(), 0), times_(program.times.size()) {
+  Search(const Program& program, const SearchLimits& limits, std::size_t wanted)
+      : program_(program),
+        limits_(limits),
+        wanted_(wanted),
+        choice_(program.variables.size(), 0),
+        times_(program.times.size()) {
     for (const Sum& sum : program.times) time_sums_.push_back(bounded(program, sum));
     for (const Limit& limit : program.limits) limit_sums_.push_back(bounded(program, limit.sum));
     waits_ = bounded(program, program.waits);
-    best_.time = limits.less_than;
   }
 
-  Solution run() {
-    const double root = least_time(0);
-    best_.nodes = 1;
-    descend(0, root);
-    const bool is_found = !best_.choice.empty();
-    best_.is_proved = !is_cut_;
-    best_.bound = is_cut_ ? std::min(open_, best_.time) : best_.time;
-    if (!is_found) best_.time = std::numeric_limits<double>::infinity();
-    return std::move(best_);
+  void run() { descend(0, least_time(0)); }
+
+  // The fastest first; of equals that which was found first.
+  std::vector<Choice>& found() { return found_; }
+
+  Solution solution() const {
+    Solution best;
+    best.nodes = nodes_;
+    const double least = found_.empty() ? limits_.less_than : found_[0].time;
+    best.is_proved = !is_cut_;
+    best.bound = is_cut_ ? std::min(open_, least) : least;
+    if (found_.empty()) return best;
+    best.choice = found_[0].choice;
+    best.time = least;
+    return best;
   }
 
  private:
@@ -104,6 +113,15 @@ class Search {
     int candidate;
     auto operator<=>(const Child&) const = default;
   };
+
+  // What a choice must be faster than.
+  double threshold() const { return found_.size() < wanted_ ? limits_.less_than : found_.back().time; }
+
+  void keep(double time) {
+    const auto behind = std::ranges::upper_bound(found_, time, {}, &Choice::time);
+    found_.insert(behind, {choice_, time});
+    if (found_.size() > wanted_) found_.pop_back();
+  }
 
   static double least(const BoundedSum& sum, std::span<const int> choice, int depth) {
     double total = 0;
@@ -126,21 +144,17 @@ class Search {
     int& chosen = choice_[static_cast<std::size_t>(depth)];
     for (chosen = 0; chosen < static_cast<int>(candidates_of(program_.variables, depth)); ++chosen) {
       const double bound = least_time(depth + 1);
-      ++best_.nodes;
-      if (bound < best_.time) found.push_back({bound, chosen});
+      ++nodes_;
+      if (bound < threshold()) found.push_back({bound, chosen});
     }
     std::ranges::sort(found);
     return found;
   }
 
   void descend(int depth, double bound) {
-    if (bound >= best_.time) return;
-    if (depth == static_cast<int>(program_.variables.size())) {
-      best_.time = bound;
-      best_.choice = choice_;
-      return;
-    }
-    if (best_.nodes >= limits_.nodes) {
+    if (bound >= threshold()) return;
+    if (depth == static_cast<int>(program_.variables.size())) return keep(bound);
+    if (nodes_ >= limits_.nodes) {
       open_ = std::min(open_, bound);
       is_cut_ = true;
       return;
@@ -153,11 +167,13 @@ class Search {
 
   const Program& program_;
   const SearchLimits limits_;
+  const std::size_t wanted_;
   std::vector<BoundedSum> time_sums_, limit_sums_;
   BoundedSum waits_;
   std::vector<int> choice_;
   std::vector<double> times_;
-  Solution best_;
+  std::vector<Choice> found_;
+  std::int64_t nodes_ = 1;
   double open_ = std::numeric_limits<double>::infinity();  // the least bound of what was not looked into
   bool is_cut_ = false;
 };
@@ -199,7 +215,17 @@ bool keeps_limits(const Program& program, std::span<const int> choice) {
 
 Solution solve(const Program& program, const SearchLimits& limits) {
   check(program);
-  return Search(program, limits).run();
+  Search search(program, limits, 1);
+  search.run();
+  return search.solution();
+}
+
+std::vector<Choice> fastest(const Program& program, std::size_t count, const SearchLimits& limits) {
+  check(program);
+  STRATA_CHECK(count >= 1, "no choices are wanted");
+  Search search(program, limits, count);
+  search.run();
+  return std::move(search.found());
 }
 
 std::vector<std::int64_t> tile_candidates(std::int64_t extent, std::int64_t unit) {

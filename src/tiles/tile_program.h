@@ -70,6 +70,15 @@ struct SearchLimits {
 // the one that is found first is taken, so the result depends on nothing but the program.
 Solution solve(const Program& program, const SearchLimits& limits = {});
 
+struct Choice {
+  std::vector<int> choice;  // the number of each variable's candidate
+  double time = 0;
+};
+
+// The fastest `count` choices that keep the limits, or all where there are fewer, the fastest first: solve()'s is the
+// first one. By the same search, which passes over what is no faster than the last of those that it has.
+std::vector<Choice> fastest(const Program& program, std::size_t count, const SearchLimits& limits = {});
+
 // The smallest tile of each trip count, in multiples of `unit`: between two of them a loop takes as many steps, and
 // larger tiles only take more room. About 2 * sqrt(extent / unit) of them, ascending; the last one covers the extent.
 std::vector<std::int64_t> tile_candidates(std::int64_t extent, std::int64_t unit);

@@ -152,6 +152,25 @@ TEST(ProductTiles, AreNoWiderThanWhatIsFetchedAhead) {
   EXPECT_EQ(product_tiles(machine, product_of(machine, 512, 3072, 1024, 6)).panels, 4);
 }
 
+TEST(ProductTiles, TheNextBestAreApart) {
+  const machine::Machine machine = machine_zen4();
+  const TiledProduct product = product_of(machine, 512, 6144, 1024, 6);
+  const std::vector<ProductTiles> best = best_product_tiles(machine, product, 5);
+  ASSERT_EQ(best.size(), 5);
+  EXPECT_EQ(best[0], product_tiles(machine, product));
+  const auto ratio = [](std::int64_t a, std::int64_t b) {
+    return static_cast<double>(std::min(a, b)) / static_cast<double>(std::max(a, b));
+  };
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      EXPECT_LE(std::min({ratio(best[i].panels, best[j].panels), ratio(best[i].rows, best[j].rows),
+                          ratio(best[i].depth, best[j].depth)}),
+                0.75);
+    }
+  }
+  EXPECT_EQ(best_product_tiles(machine, product_of(machine, 1, 16, 32, 6), 5).size(), 1) << "there are no others";
+}
+
 TEST(ProductTiles, MayBeFixed) {
   machine::Machine machine = machine_zen4();
   machine.has_fixed_tiles = true;

@@ -64,20 +64,23 @@ class RandomProgram {
   std::mt19937 random_;
 };
 
-// The least time of all choices; nothing: none keeps the limits.
-inline std::optional<double> least_time(const Program& program) {
-  std::optional<double> least;
+// The times of all choices that keep the limits.
+inline std::vector<double> all_times(const Program& program) {
+  std::vector<double> times;
   std::vector<int> choice(program.variables.size(), 0);
   while (true) {
-    if (keeps_limits(program, choice)) {
-      const double time = time_of(program, choice);
-      if (!least || time < *least) least = time;
-    }
+    if (keeps_limits(program, choice)) times.push_back(time_of(program, choice));
     std::size_t at = choice.size();
     while (at > 0 && ++choice[at - 1] == static_cast<int>(program.variables[at - 1].candidates.size()))
       choice[--at] = 0;
-    if (at == 0) return least;
+    if (at == 0) return times;
   }
+}
+
+// The least time of all choices; nothing: none keeps the limits.
+inline std::optional<double> least_time(const Program& program) {
+  const std::vector<double> times = all_times(program);
+  return times.empty() ? std::nullopt : std::optional(*std::ranges::min_element(times));
 }
 
 }  // namespace strata::tiles

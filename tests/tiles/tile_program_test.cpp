@@ -99,5 +99,27 @@ TEST(Solve, IsTheSameEachTime) {
   }
 }
 
+TEST(Fastest, AreTheBestOfAllChoices) {
+  int full = 0;
+  for (unsigned seed = 0; seed < sweep_size(300, 5000); ++seed) {
+    const Program program = RandomProgram(seed).run(3, 6);
+    std::vector<double> times = all_times(program);
+    std::ranges::sort(times);
+    for (const std::size_t count : {1, 3, 7}) {
+      const std::vector<Choice> found = fastest(program, count);
+      ASSERT_EQ(found.size(), std::min(count, times.size())) << seed;
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        EXPECT_EQ(found[i].time, times[i]) << seed << ": to the bit";
+        EXPECT_EQ(time_of(program, found[i].choice), found[i].time) << seed;
+        EXPECT_TRUE(keeps_limits(program, found[i].choice)) << seed;
+        for (std::size_t j = 0; j < i; ++j) EXPECT_NE(found[i].choice, found[j].choice) << seed;
+      }
+      if (!found.empty()) EXPECT_EQ(found[0].choice, solve(program).choice) << seed;
+      full += found.size() == 7 ? 1 : 0;
+    }
+  }
+  EXPECT_GT(full, 0);
+}
+
 }  // namespace
 }  // namespace strata::tiles

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "schedule/contraction_tree.h"
+
+#include <algorithm>
+
+#include "cost/product_tiles.h"
+#include "ir/op.h"
+#include "machine/cost.h"
+
+namespace strata::schedule {
+namespace {
+
+using Kind = TileNode::Kind;
+using Nodes = std::vector<TileNode>;
+
+TileNode nested(Kind kind, int iterator, std::int64_t step, Nodes body) {
+  TileNode node{.kind = kind, .iterator = iterator, .step = step};
+  node.body = std::move(body);
+  return node;
+}
+
+// A leaf behind the buffers that it works in.
+Nodes with_scratch(const ScheduledOp& op, const machine::Machine& machine, TileNode compute,
+                   std::span<const std::int64_t> extents) {
+  Nodes nodes;
+  const std::vector<cost::Scratch> needs = scratch_of(op, compute, extents, machine);
+  for (std::size_t i = 0; i < needs.size(); ++i) {
+    nodes.push_back(buffer_node(compute.leaf->buffers[i].name, needs[i], machine));
+    compute.with.push_back(nodes.back().buffer);
+  }
+  nodes.push_back(std::move(compute));
+  return nodes;
+}
+
+// A contraction: the right operand's panels divided among the threads; in a thread's share one row streams past, or
+// blocks of rows and of k are multiplied in register tiles, the last level that a core has for itself keeping the block
+// while the panels stream past.
+class ContractionTree {
+ public:
+  ContractionTree(const ScheduledOp& op, const machine::Machine& machine, const cost::ProductTiles& tiles)
+      : op_(op),
+        types_(operand_types(op)),
+        machine_(machine),
+        nest_(*op.value->op->loops(types_, op.value->attributes)),
+        of_(*op.contraction),
+        tiles_(tiles) {
+    m_ = *of_.only(ir::IteratorClass::kM);
+    n_ = *of_.only(ir::IteratorClass::kN);
+    k_ = *of_.only(ir::IteratorClass::kK);
+  }
+
+  TileTree run() const {
+    TileTree tree;
+    for (const ir::Iterator& iterator : nest_.iterators) tree.iterators.push_back({iterator.name, iterator.extent});
+    const std::int64_t group = compute(*op_.leaf).panels * type(of_.right).layout.packs[0].lanes;
+    tree.body = {nested(Kind::kParallel, n_, group, by_row_count())};
+    return tree;
+  }
+
+ private:
+  const ir::TensorType& type(int operand) const { return types_[static_cast<std::size_t>(operand)]; }
+
+  TileNode compute(const cost::Leaf& leaf) const {
+    TileNode node;
+    node.leaf = &leaf;
+    const int bits = ir::stored_bits(type(of_.right));
+    const bool is_one_row = !op_.leaf->takes_blocks;
+    if (leaf.is_streamed)
+      node.stream = is_one_row ? machine::stream(machine_, bits) : machine::tile_stream(machine_, bits);
+    node.panels = leaf.takes_blocks ? tiles_.panels : node.stream.panels;
+    return node;
+  }
+
+  // Few rows may have a leaf of their own.
+  Nodes by_row_count() const {
+    const ir::Dim& rows = nest_.iterators[static_cast<std::size_t>(m_)].extent;
+    const std::int64_t few = op_.leaf->few_tiles * type(of_.left).layout.lanes(0);
+    if (op_.leaf->few.empty() || rows.min() > few) return inside(*op_.leaf);
+    Nodes few_rows = inside(cost::leaf(op_.leaf->few));
+    if (rows.max() <= few) return few_rows;
+    TileNode when = nested(Kind::kWhen, m_, few, std::move(few_rows));
+    when.otherwise = inside(*op_.leaf);
+    return {std::move(when)};
+  }
+
+  Nodes inside(const cost::Leaf& leaf) const {
+    std::vector<std::int64_t> extents;
+    for (const ir::Iterator& iterator : nest_.iterators) extents.push_back(iterator.extent.max());
+    if (!leaf.takes_blocks) return with_scratch(op_, machine_, compute(leaf), extents);
+    std::int64_t& k = extents[static_cast<std::size_t>(k_)];
+    k = std::min(k, tiles_.depth);
+    TileNode depth = nested(Kind::kSerial, k_, tiles_.depth, with_scratch(op_, machine_, compute(leaf), extents));
+    depth.level = tiles_.level;
+    return {nested(Kind::kSerial, m_, tiles_.rows, {std::move(depth)})};
+  }
+
+  const ScheduledOp& op_;
+  std::vector<ir::TensorType> types_;
+  const machine::Machine& machine_;
+  const ir::LoopNest nest_;
+  const ir::Contraction& of_;
+  int m_ = 0, n_ = 0, k_ = 0;
+  const cost::ProductTiles tiles_;
+};
+
+}  // namespace
+
+cost::ProductTiles predicted_tiles(const ScheduledOp& op, const machine::Machine& machine) {
+  if (!op.leaf->takes_blocks) return {};
+  return cost::product_tiles(machine, cost::tiled_product(machine, operand_types(op), *op.contraction));
+}
+
+TileTree contraction_tree(const ScheduledOp& op, const machine::Machine& machine, const cost::ProductTiles& tiles) {
+  return ContractionTree(op, machine, tiles).run();
+}
+
+}  // namespace strata::schedule
