@@ -22,7 +22,7 @@ MAX_LINES, MAX_COLUMNS = 800, 120
 # that ThreadSanitizer sees into.
 THREADS = re.compile(r'^#include (<(?:atomic|barrier|condition_variable|future|latch|mutex|semaphore|shared_mutex|'
                      r'stop_token|thread)>|"(?:runtime/(?:session|thread_team)|tensor/team|compile/parallel_for|'
-                     r'calibrate/(?:calibrate|windows))\.h")', re.MULTILINE)
+                     r'calibrate/(?:calibrate|windows)|tune/runner)\.h")', re.MULTILINE)
 LISTED = re.compile(r"strata_test\((\w+)[^)]*?THREADS([^)]*)\)")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 # A stream keeps std::bad_alloc for itself, and a file that it could not open for want of memory looks like none: what

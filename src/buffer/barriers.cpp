@@ -94,6 +94,13 @@ void place_barriers(std::vector<ScheduledFunction>& functions,
   for (ScheduledFunction& function : functions) place_barriers(function, plans.at(function.function));
 }
 
+void remove_barriers(std::vector<ScheduledFunction>& functions) {
+  for (ScheduledFunction& function : functions) {
+    for (ScheduledOp& op : function.ops) std::erase_if(op.tree.body, is_barrier);
+    std::erase_if(function.end.body, is_barrier);
+  }
+}
+
 namespace {
 
 bool writes(const ScheduledOp& op, Place::Kind kind, const FunctionPlan& plan) {

@@ -19,6 +19,9 @@ void place_barriers(std::vector<schedule::ScheduledFunction>& functions,
 // The same for one function.
 void place_barriers(schedule::ScheduledFunction& function, const FunctionPlan& plan);
 
+// Takes out what place_barriers() has written.
+void remove_barriers(std::vector<schedule::ScheduledFunction>& functions);
+
 // The numbers of the ops, rising, before which place_barriers() would write one.
 std::vector<std::size_t> ops_behind_barriers(const schedule::ScheduledFunction& function, const FunctionPlan& plan);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -14,6 +15,7 @@
 #include "cli/progress.h"
 #include "import/model_folder.h"
 #include "package/package.h"
+#include "tune/runner.h"
 
 namespace strata::cli {
 namespace {
@@ -25,11 +27,13 @@ struct CompileCommandOptions {
   compile::CompileOptions compile;
   std::int64_t nodes = 1;
   bool is_plan_only = false;  // the output is a format's name
+  double tune_s = 0;
 };
 
 void report(Console& console, const compile::CompileReport& report, bool verify) {
   auto size = static_cast<std::int64_t>(fs::file_size(report.package));
   warn_of_limit(console, report.search_limit);
+  if (report.tuning) console.detail("strata: " + plan::to_text(*report.tuning));
   console.info("strata: " + report.package.string() + ", " + format_bytes(size) + " (" + describe(report) + ")");
   auto package = package::Package::open(report.package, verify);
   for (const auto& entry : package.manifest().entries) {
@@ -67,6 +71,11 @@ void make_package(CompileCommandOptions& options, Console& console) {
   compile::CompileReport done;
   {
     ProgressReport progress(console, "compiling " + fs::path(options.model).filename().string());
+    std::optional<tune::Runner> runner;
+    if (options.tune_s > 0) {
+      runner.emplace(options.tune_s, [&](double part) { progress.update("tuning", part); });
+      options.compile.measure = [&](const compile::Contest& contest) { return runner->run(contest); };
+    }
     done = compile::compile_to_file(options.model, options.output, options.compile,
                                     [&](std::string_view stage, double part) { progress.update(stage, part); });
   }
@@ -115,6 +124,8 @@ Action declare_compile(CLI::App& app, Console& console) {
   app.add_option("--nodes", options->nodes, "Nodes to compile for")->check(integer_in(1));
   app.add_option("--without", compile.without, "Switch a decision off by its name; may be given again")
       ->allow_extra_args(false);
+  app.add_option("--tune", options->tune_s, "Run the best few tiles of each product here, for so many seconds in all")
+      ->check(finite_above(0));
   app.add_option("--dump", options->dump, "Write the IR after each pass and the generated C++ into this folder");
   app.add_option("--time-limit", compile.work, "Work that the searches may do, in parts of their own limits (1)")
       ->check(finite_above(0));

@@ -90,6 +90,10 @@ std::string search_cards(const plan::SearchStats& stats) {
   }
   if (stats.saturate_s) text += card(format_fixed(*stats.saturate_s, 2) + " s", "saturation");
   if (stats.extract_s) text += card(format_fixed(*stats.extract_s, 2) + " s", "extraction");
+  if (const auto& tuning = stats.tuning) {
+    text += card(std::to_string(tuning->predicted) + " of " + std::to_string(tuning->regions),
+                 "tuned regions of which prediction had the fastest");
+  }
   return "<div class=\"cards\">\n" + text + "</div>\n";
 }
 

@@ -47,6 +47,7 @@ std::string heading(const Explanation& explanation) {
   }
   text += "\n" + search_text(explanation.stats) + "\n";
   for (const plan::RegionSearch& search : explanation.stats.regions) text += region_text(search) + "\n";
+  if (explanation.stats.tuning) text += plan::to_text(*explanation.stats.tuning) + "\n";
   return text;
 }
 
@@ -143,6 +144,14 @@ ordered_json regions_json(const std::vector<plan::RegionSearch>& searches) {
   return list;
 }
 
+ordered_json tuning_json(const std::optional<plan::Tuning>& tuning) {
+  if (!tuning) return nullptr;
+  return {{"regions", tuning->regions},
+          {"candidates", tuning->candidates},
+          {"predicted", tuning->predicted},
+          {"left", tuning->left}};
+}
+
 ordered_json stats_json(const plan::SearchStats& stats, std::int64_t barriers_per_token) {
   return {{"method", stats.method},
           {"egraph_nodes", stats.egraph_nodes},
@@ -155,6 +164,7 @@ ordered_json stats_json(const plan::SearchStats& stats, std::int64_t barriers_pe
           {"extract_s", or_null(stats.extract_s)},
           {"barriers_per_token", barriers_per_token},
           {"regions", regions_json(stats.regions)},
+          {"tuning", tuning_json(stats.tuning)},
           {"rules", rules_json(stats.rules)}};
 }
 

@@ -85,12 +85,14 @@ std::string FunctionEmitter::signature(const ir::Function& function) const {
   return text + ")";
 }
 
-// Of the encodings that the program's weights lie in, and of leaves.
+// Of the encodings that the program's weights, or parameters, lie in, and of leaves.
 std::set<std::string> FunctionEmitter::headers() const {
   std::set<std::string> headers;
-  for (const WeightMap::Entry& entry : weights_.entries()) {
-    if (entry.type.layout.encoding != nullptr) headers.insert(cpp_header(*entry.type.layout.encoding));
-  }
+  const auto add = [&](const ir::TensorType& type) {
+    if (type.layout.encoding != nullptr) headers.insert(cpp_header(*type.layout.encoding));
+  };
+  for (const WeightMap::Entry& entry : weights_.entries()) add(entry.type);
+  for (const Expr* parameter : scheduled_.function->parameters) add(parameter->type());
   for (const schedule::ScheduledOp& op : scheduled_.ops) {
     if (op.leaf != nullptr && !op.leaf->header.empty()) headers.insert(std::string(op.leaf->header));
   }

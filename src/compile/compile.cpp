@@ -11,12 +11,14 @@
 #include "base/file_lock.h"
 #include "base/hash.h"
 #include "base/mapped_file.h"
+#include "base/record_file.h"
 #include "base/trust.h"
 #include "compile/pack_weights.h"
 #include "compile/package_cache.h"
 #include "compile/pipeline.h"
 #include "compile/plan_report.h"
 #include "compile/toolchain.h"
+#include "compile/tune_tiles.h"
 #include "compile/weight_statistics.h"
 #include "import/checkpoint.h"
 #include "import/decoder.h"
@@ -40,8 +42,17 @@ int thread_count(const CompileOptions& options) {
   return options.threads > 0 ? options.threads : machine::allowed_threads();
 }
 
+void check_tuning(const CompileOptions& options) {
+  const std::string remedy = "leave one of them out";
+  if (options.machine != "native")
+    throw usage_error("--tune measures this machine, not '" + options.machine + "'", remedy);
+  if (std::ranges::count(options.without, "tiles") > 0)
+    throw usage_error("--tune measures tiles, which --without tiles takes as they are", remedy);
+}
+
 void check_options(const CompileOptions& options) {
   check_switch_names(options.without);
+  if (options.measure) check_tuning(options);
   if (options.dtype == "keep" || options.dtype == "f32" || options.dtype == "f16" || options.dtype == "bf16") return;
   throw usage_error("weights can't be stored as '" + options.dtype + "'", "use f32, f16, bf16 or keep");
 }
@@ -162,6 +173,7 @@ class Compilation {
     hasher.field(machine::to_json(machine_)).field(tensor_library_hash());
     for (const std::string& name : options_.without) hasher.field(name);
     hasher.field(std::to_string(options_.work)).field(to_text(options_.workload));
+    if (options_.measure) hasher.field("tune");
     return hasher.digest128().hex();
   }
 
@@ -215,11 +227,30 @@ class Compilation {
                                  options_.work, team(),           explains_};
     planned_ = plan_versions(decoder_->module, default_versions(decoder_->module, options_.workload), context);
     remove_slower_than_spare(planned_, context);
+    if (options_.measure) tune(context);
     const plan::SearchStats& stats = planned_.front().stats;
     if (stats.is_limited) report_.search_limit = stats.stop_reason;
     const auto fit_of = [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors()); };
     for (const auto& planned : planned_) weights_.add(planned.module, planned.version.entries, fit_of);
     report_.plan_s = seconds_since(start);
+  }
+
+  // What was measured before, on this machine by code of this compiler, isn't measured again.
+  void tune(const PassContext& context) {
+    find_toolchain();
+    make_private_folder(cache_folder());
+    const std::string owner = Hasher()
+                                  .field(machine::to_json(machine_))
+                                  .field(toolchain_->description())
+                                  .field(tensor_library_hash())
+                                  .digest128()
+                                  .hex();
+    const fs::path path = cache_folder() / "tiles" / ("measured-" + owner + ".txt");
+    const Records before = load_records(path, owner);
+    Records known = before;
+    report_.tuning = tune_tiles(planned_, context, symbols_, known, options_.measure);
+    planned_.front().stats.tuning = report_.tuning;
+    if (known != before) save_records(path, known, owner);
   }
 
   // Threads that the plan is for: those of another machine are all its cores.
@@ -317,6 +348,7 @@ class Compilation {
     manifest.features = machine_.target.features;
     if (toolchain_) manifest.compiler = toolchain_->description();
     for (const std::string& name : options_.without) manifest.options.push_back("--without=" + name);
+    if (options_.measure) manifest.options.emplace_back("--tune");
     manifest.options.push_back("--threads=" + std::to_string(team()));
     manifest.options.push_back("--workload=" + to_text(options_.workload));
     manifest.symbols = symbols_;

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "compile/contest.h"
 #include "compile/memory_use.h"
 #include "compile/workload.h"
 #include "plan/plan.h"
@@ -27,6 +29,7 @@ struct CompileOptions {
   double work = 1;                   // times the searches' limits
   bool needs_weights = true;         // false, of plan_model(): a folder may have config.json alone; no weight then has
                                      // an encoding, which its values decide about
+  Measure measure = {};              // runs candidates for tiles on this machine; none: those are taken as predicted
 };
 
 // Called with a stage's name and the fraction done in [0, 1].
@@ -37,6 +40,7 @@ struct CompileReport {
   bool from_cache = false;
   std::string warning = {};       // of the model; empty: none, and where the package was in the cache
   std::string search_limit = {};  // why the search ended early: the package isn't kept in the cache; empty: it didn't
+  std::optional<plan::Tuning> tuning = {};
   double import_s = 0, plan_s = 0, codegen_s = 0, toolchain_s = 0, pack_s = 0, total_s = 0;
 };
 

@@ -58,4 +58,11 @@ Sizes call_sizes(std::int64_t rows, std::int64_t position, int threads) {
           {kThreads, static_cast<double>(threads)}};
 }
 
+std::string to_text(const Tuning& tuning) {
+  std::string text = "tuned " + std::to_string(tuning.regions) + " regions, " + std::to_string(tuning.candidates) +
+                     " candidates: prediction had the fastest in " + std::to_string(tuning.predicted);
+  if (tuning.left > 0) text += "; there was no time for " + std::to_string(tuning.left) + " more";
+  return text;
+}
+
 }  // namespace strata::plan

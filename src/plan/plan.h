@@ -81,6 +81,18 @@ struct RegionSearch {
   std::vector<LosingStep> losing = {};  // the best few, where a plan is made to be explained
 };
 
+// What was measured of tiles, where that was asked for.
+struct Tuning {
+  std::int64_t regions = 0;     // products, and regions with some, of which candidates were run
+  std::int64_t candidates = 0;  // of all of them together
+  std::int64_t predicted = 0;   // regions in which the predicted best was the fastest
+  std::int64_t left = 0;        // regions that there was no time for
+  bool operator==(const Tuning&) const = default;
+};
+
+// "tuned 9 regions, 31 candidates: prediction had the fastest in 6", and what there was no time for.
+std::string to_text(const Tuning& tuning);
+
 // What a search says of itself. Seconds that it took, and the rules' part, are reported by the run that searched; a
 // package doesn't keep them, or it would differ from run to run.
 struct SearchStats {
@@ -96,6 +108,7 @@ struct SearchStats {
   std::optional<double> extract_s;
   std::vector<RuleStats> rules;            // those that matched anything
   std::vector<RegionSearch> regions = {};  // of the functions with a choice
+  std::optional<Tuning> tuning = {};
 };
 
 // Sizes of a product's tiles, and its time with them on one thread.

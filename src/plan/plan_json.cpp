@@ -50,13 +50,20 @@ Json json(const Op& op) {
 }
 
 Json json(const SearchStats& stats) {
-  return {{"method", stats.method},
-          {"egraph_nodes", stats.egraph_nodes},
-          {"egraph_classes", stats.egraph_classes},
-          {"stop_reason", stats.stop_reason},
-          {"objective_ns", stats.objective_s * 1e9},
-          {"bound_ns", stats.bound_s * 1e9},
-          {"gap", stats.gap}};
+  Json object = {{"method", stats.method},
+                 {"egraph_nodes", stats.egraph_nodes},
+                 {"egraph_classes", stats.egraph_classes},
+                 {"stop_reason", stats.stop_reason},
+                 {"objective_ns", stats.objective_s * 1e9},
+                 {"bound_ns", stats.bound_s * 1e9},
+                 {"gap", stats.gap}};
+  if (const auto& tuning = stats.tuning) {
+    object["tuning"] = {{"regions", tuning->regions},
+                        {"candidates", tuning->candidates},
+                        {"predicted", tuning->predicted},
+                        {"left", tuning->left}};
+  }
+  return object;
 }
 
 Json json(const RegionSearch& search) {
@@ -176,6 +183,11 @@ Op read_op(const JsonObject& object, int ids) {
   return op;
 }
 
+Tuning read_tuning(const JsonObject& object) {
+  return {object.integer("regions", 0, kMaxInteger), object.integer("candidates", 0, kMaxInteger),
+          object.integer("predicted", 0, kMaxInteger), object.integer("left", 0, kMaxInteger)};
+}
+
 SearchStats read_stats(const JsonObject& object) {
   SearchStats stats;
   stats.method = object.text("method");
@@ -185,6 +197,7 @@ SearchStats read_stats(const JsonObject& object) {
   stats.objective_s = seconds(object, "objective_ns");
   stats.bound_s = seconds(object, "bound_ns");
   stats.gap = object.number("gap", 0, kMaxNumber);
+  if (object.has("tuning")) stats.tuning = read_tuning(object.object("tuning"));
   return stats;
 }
 
