@@ -17,6 +17,7 @@
 #include "compile/package_cache.h"
 #include "compile/pipeline.h"
 #include "compile/plan_report.h"
+#include "compile/solved_tiles_file.h"
 #include "compile/toolchain.h"
 #include "compile/tune_tiles.h"
 #include "compile/weight_statistics.h"
@@ -225,8 +226,10 @@ class Compilation {
     const auto statistics = checkpoint_->has_values() ? count_elements() : encoding::WeightStatistics();
     const PassContext context = {machine_,      options_.without, options_.dump, statistics,
                                  options_.work, team(),           explains_};
+    const SolvedTilesFile solved_tiles(machine_, program_hash());
     planned_ = plan_versions(decoder_->module, default_versions(decoder_->module, options_.workload), context);
     remove_slower_than_spare(planned_, context);
+    solved_tiles.keep();
     if (options_.measure) tune(context);
     const plan::SearchStats& stats = planned_.front().stats;
     if (stats.is_limited) report_.search_limit = stats.stop_reason;

@@ -10,6 +10,16 @@ constexpr double kLeastAdvantage = 0.01;
 
 }  // namespace
 
+std::vector<double> median_seconds(const Rounds& rounds) {
+  std::vector<double> medians;
+  for (std::vector<double> own : rounds) {
+    const auto middle = own.begin() + std::ssize(own) / 2;
+    std::ranges::nth_element(own, middle);
+    medians.push_back(own.empty() ? 0 : *middle);
+  }
+  return medians;
+}
+
 std::size_t fastest_candidate(const Rounds& rounds) {
   std::size_t best = 0;
   double least = 1 - kLeastAdvantage;

@@ -38,6 +38,9 @@ struct Contest {
 using Rounds = std::vector<std::vector<double>>;
 using Measure = std::function<Rounds(const Contest& contest)>;
 
+// The median of the rounds of each candidate.
+std::vector<double> median_seconds(const Rounds& rounds);
+
 // The candidate to keep: the first one, unless another is faster by more than the noise, in three quarters of the
 // rounds and by a hundredth in the median of the rounds' ratios; of several the one with the least median. Fewer than
 // kFewestRounds tell nothing.

@@ -8,6 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/hash.h"
+#include "base/words.h"
 #include "buffer/barriers.h"
 #include "compile/lone_op.h"
 #include "ir/rewrite.h"
@@ -47,7 +48,8 @@ struct Place {
 // Ops that are one contest, as they have the same code.
 struct Entrants {
   std::vector<Place> places;
-  double seconds = 0;  // of the workload
+  double seconds = 0;     // of the workload
+  std::string name = {};  // for people, of the first place
   std::string key = {};
   std::vector<TileChoice> choices = {};
   Contest contest = {};
@@ -81,6 +83,7 @@ class Tuner {
         const Rounds rounds = measure(entrants.contest);
         is_over = rounds.empty();
         if (!is_over) known[entrants.key] = to_text(entrants.choices.at(fastest_candidate(rounds)));
+        if (!is_over) report(entrants, rounds);
       }
       if (!is_known(entrants, known)) {
         ++result.left;
@@ -93,6 +96,7 @@ class Tuner {
       take(entrants, entrants.choices[winner]);
     }
     for (PlannedVersion& version : planned_) finish(version);
+    if (!context_.dump.empty()) write_file(context_.dump / "contests.txt", report_);
     return result;
   }
 
@@ -106,6 +110,21 @@ class Tuner {
   static bool is_known(const Entrants& entrants, const Records& known) {
     const auto found = known.find(entrants.key);
     return found != known.end() && number_of(entrants, found->second) < entrants.choices.size();
+  }
+
+  // "chunk, layer, matmul_nt, add: 4x78x1024@640 1.25 ms, 3x78x1024@512 1.41 ms, kept 4x78x1024@640".
+  void report(const Entrants& entrants, const Rounds& rounds) {
+    const std::vector<double> medians = median_seconds(rounds);
+    report_ += entrants.name + ":";
+    for (std::size_t i = 0; i < medians.size(); ++i)
+      report_ += " " + to_text(entrants.choices[i]) + " " + plain_text(medians[i] * 1e3) + " ms,";
+    report_ += " kept " + to_text(entrants.choices[fastest_candidate(rounds)]) + "\n";
+  }
+
+  static std::string name_of(const PlannedVersion& planned, const ScheduledFunction& function, const ScheduledOp& op) {
+    std::string name = planned.version.tag + ", " + function.function->name;
+    for (const ScheduledOp& part : op.parts) name += ", " + part.value->op->name();
+    return op.parts.empty() ? name + ", " + op.value->op->name() : name;
   }
 
   void find_ops(std::size_t version) {
@@ -137,7 +156,7 @@ class Tuner {
     const ScheduledOp& op = function.ops[place.op];
     std::optional<LoneOp> lone = lone_op(planned, function, op, context_.machine);
     if (!lone) return;
-    Entrants entrants{{place}, weight.seconds};
+    Entrants entrants{{place}, weight.seconds, name_of(planned, function, op)};
     entrants.choices = schedule::best_choices(op, context_.machine, schedule::leaving(function, op), weight.sizes,
                                               context_.threads, kCandidates);
     if (entrants.choices.size() < 2) return;
@@ -226,6 +245,7 @@ class Tuner {
   const PassContext& context_;
   const std::vector<std::string>& symbols_;
   std::vector<Entrants> all_;
+  std::string report_;
 };
 
 }  // namespace

@@ -4,12 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
-#include <map>
-#include <mutex>
 #include <numeric>
 #include <tuple>
 
+#include "cost/solved_tiles.h"
 #include "machine/cost.h"
 
 namespace strata::cost {
@@ -114,11 +112,6 @@ class ProgramBuilder {
   tiles::Program program_;
 };
 
-struct Solved {
-  ProductTiles tiles;
-  double time = std::numeric_limits<double>::infinity();
-};
-
 ProductTiles tiles_of(const tiles::Program& program, std::span<const int> choice, const machine::Machine& machine) {
   const auto size = [&](int variable) {
     const auto at = static_cast<std::size_t>(variable);
@@ -127,7 +120,7 @@ ProductTiles tiles_of(const tiles::Program& program, std::span<const int> choice
   return {size(kPanels), size(kRows), size(kDepth), machine::own_cache(machine)};
 }
 
-Solved solved(const machine::Machine& machine, const TiledProduct& product) {
+SolvedTiles solved(const machine::Machine& machine, const TiledProduct& product) {
   const tiles::Program program = tile_program(machine, product);
   const tiles::Solution solution = tiles::solve(program);
   if (solution.choice.empty()) return {fixed_product_tiles(machine, product)};
@@ -149,19 +142,14 @@ std::vector<double> key_of(const machine::Machine& machine, const TiledProduct& 
              {static_cast<double>(machine.vector_registers.count), static_cast<double>(machine.vector_registers.bytes),
               machine::fma_unit(machine, DType::kF32)->ops_per_s, machine.contention, machine.core.fma_latency_slots});
   for (const machine::MemoryLevel& level : machine.memory) {
-    key.insert(key.end(), {static_cast<double>(level.capacity_bytes), static_cast<double>(level.shared_by),
-                           machine::bandwidth(level, 1)});
+    key.insert(key.end(), {static_cast<double>(level.capacity_bytes), static_cast<double>(level.line_bytes),
+                           static_cast<double>(level.shared_by), machine::bandwidth(level, 1)});
   }
   return key;
 }
 
-const Solved& remembered(const machine::Machine& machine, const TiledProduct& product) {
-  static std::mutex mutex;
-  static std::map<std::vector<double>, Solved> known;
-  const std::lock_guard lock(mutex);
-  const auto [entry, is_new] = known.try_emplace(key_of(machine, product));
-  if (is_new) entry->second = solved(machine, product);
-  return entry->second;
+SolvedTiles remembered(const machine::Machine& machine, const TiledProduct& product) {
+  return tile_memory().at(key_of(machine, product), [&] { return solved(machine, product); });
 }
 
 // Of the same rows and types, a matrix of any size: one that a group of 1 to 8 panels divides.
