@@ -60,7 +60,9 @@ class Choices {
     for (const Tried& next : tried_) {
       if (chosen.size() >= count) break;
       const auto is_apart = [&](const TileChoice& other) { return are_apart(next.choice, other); };
-      if (std::ranges::all_of(chosen, is_apart)) chosen.push_back(next.choice);
+      const auto alike = std::ranges::count(chosen, next.choice.products, &TileChoice::products);
+      const bool are_enough = 2 * static_cast<std::size_t>(alike) >= count;
+      if (!are_enough && std::ranges::all_of(chosen, is_apart)) chosen.push_back(next.choice);
     }
     return chosen;
   }

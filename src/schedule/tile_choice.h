@@ -32,8 +32,8 @@ ScheduledOp with_tiles(const ScheduledOp& op, const machine::Machine& machine,
                        const std::vector<const ir::Expr*>& leaving, const TileChoice& choice);
 
 // predicted_choice(), and the next best ones by the predicted time of the op with these sizes by a team of `threads`;
-// up to `count` altogether. Each differs from all before it by a quarter or more in one of its sizes, and is a tree
-// that the verifier takes.
+// up to `count` altogether. Each differs from all before it by a quarter or more in one of its sizes, half of them at
+// most in their columns alone, and is a tree that the verifier takes.
 std::vector<TileChoice> best_choices(const ScheduledOp& op, const machine::Machine& machine,
                                      const std::vector<const ir::Expr*>& leaving, const cost::Sizes& sizes, int threads,
                                      std::size_t count);

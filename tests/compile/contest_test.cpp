@@ -19,7 +19,7 @@ TEST(FastestCandidate, IsSaidWithMedians) {
 }
 
 TEST(FastestCandidate, IsThePredictedOneUnlessTheDifferenceIsMoreThanNoise) {
-  EXPECT_EQ(fastest_candidate({{2, 2, 2, 2, 2, 2}, {1, 3, 1, 3, 1, 3}}), 0) << "faster in half of the rounds";
+  EXPECT_EQ(fastest_candidate({{2, 2, 2, 2, 2, 2, 2, 2}, {1, 1, 1, 1, 1, 3, 3, 3}}), 0) << "in five rounds of eight";
   EXPECT_EQ(fastest_candidate({{1, 1, 1, 1, 1}, {.995, .995, .995, .995, .995}}), 0) << "by less than a hundredth";
   EXPECT_EQ(fastest_candidate({{2, 2, 2, 2}, {1, 1, 1, 1}}), 0) << "too few rounds";
   EXPECT_EQ(fastest_candidate({}), 0);

@@ -53,6 +53,8 @@ TEST(TileChoice, OfARegionAlsoItsColumns) {
   EXPECT_TRUE(has_tile_choice(region.op()));
   EXPECT_EQ(to_text(predicted_choice(region.op(), zen5())), "4x78x1024@640");
   expect_choices(region.op(), 6);
+  const std::vector<TileChoice> choices = best_choices(region.op(), zen5(), {}, {}, 2, 6);
+  EXPECT_EQ(std::ranges::count(choices, choices[0].products, &TileChoice::products), 3) << "columns alone";
 }
 
 TEST(TileChoice, ARowHasNone) {
