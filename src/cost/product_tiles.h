@@ -29,7 +29,8 @@ struct RankedTiles {
   double seconds = 0;  // on one thread
 };
 
-// The fastest tiles that keep the limits of the program, at most `count`, the fastest first. None where tiles are fixed.
+// The fastest tiles that keep the limits of the program, at most `count`, the fastest first. None where tiles are
+// fixed.
 std::vector<RankedTiles> ranked_tiles(const machine::Machine& machine, const TiledProduct& product, std::size_t count);
 
 // product_tiles() and the next best by prediction, up to `count` of them: each differs from all before it by a quarter
