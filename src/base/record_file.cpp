@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kFirstLine = "strata records 1\n";
-constexpr std::size_t kMaxBytes = std::size_t{16} << 20;
+constexpr std::size_t kMostRecordBytes = std::size_t{16} << 20;
 
 std::string seal_of(std::string_view text) { return hash128(text).hex() + "\n"; }
 
@@ -72,7 +72,7 @@ Records load_records(const fs::path& path, std::string_view owner) {
   require_trusted(path.parent_path());
   require_trusted(path);
   try {
-    return parse_records(read_text_file(path, kMaxBytes), owner).value_or(Records());
+    return parse_records(read_text_file(path, kMostRecordBytes), owner).value_or(Records());
   } catch (const Error& error) {
     if (error.code() != ExitCode::kModel) throw;
     return {};

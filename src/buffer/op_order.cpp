@@ -13,9 +13,9 @@ namespace {
 
 using schedule::ScheduledOp;
 
-class Order {
+class OpOrder {
  public:
-  Order(const schedule::ScheduledFunction& function, const FunctionPlan& apart)
+  OpOrder(const schedule::ScheduledFunction& function, const FunctionPlan& apart)
       : ops_(function.ops), earlier_(ops_.size()), touched_(ops_.size()) {
     for (std::size_t i = 0; i < ops_.size(); ++i) {
       if (ops_[i].has_code() && !ops_[i].is_call()) touched_[i] = touches(ops_[i], apart);
@@ -91,7 +91,7 @@ class Order {
 }  // namespace
 
 std::vector<std::size_t> order_of_few_barriers(const schedule::ScheduledFunction& function, const FunctionPlan& apart) {
-  return Order(function, apart).run();
+  return OpOrder(function, apart).run();
 }
 
 }  // namespace strata::buffer

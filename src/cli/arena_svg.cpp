@@ -9,8 +9,6 @@
 namespace strata::cli {
 namespace {
 
-constexpr double kWidth = 960, kHeight = 280, kLeft = 90, kTop = 14, kRight = 14, kBottom = 26;
-
 class ArenaPlot {
  public:
   explicit ArenaPlot(const plan::ArenaMap& arena)
@@ -30,6 +28,8 @@ class ArenaPlot {
   }
 
  private:
+  static constexpr double kWidth = 960, kHeight = 280, kLeft = 90, kTop = 14, kRight = 14, kBottom = 26;
+
   double x(double op) const { return kLeft + op / ops_ * (kWidth - kLeft - kRight); }
   double y(double offset) const { return kHeight - kBottom - offset / bytes_ * (kHeight - kTop - kBottom); }
 

@@ -23,7 +23,7 @@ const char* const kTileTreeStyle = R"(
 
 namespace {
 
-constexpr std::array<std::string_view, 8> kKinds = {"parallel", "serial", "vector", "once",
+constexpr std::array<std::string_view, 9> kKinds = {"parallel", "serial", "vector", "once",   "each",
                                                     "when",     "buffer", "leaf",   "barrier"};
 
 // Deeper boxes are not drawn inside one another: browsers give up on some thousands.

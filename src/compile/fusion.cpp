@@ -15,12 +15,6 @@ namespace {
 using schedule::ScheduledFunction;
 using Plans = std::map<const ir::Function*, buffer::FunctionPlan>;
 
-double own_seconds(const ScheduledFunction& function) {
-  double sum = 0;
-  for (const schedule::ScheduledOp& op : function.ops) sum += op.is_call() ? 0 : op.predicted_s;
-  return sum;
-}
-
 plan::RegionSearch report_of(const ScheduledFunction& function, const search::Result& found) {
   plan::RegionSearch report;
   report.function = function.function->name;
@@ -90,7 +84,7 @@ std::vector<double> default_weights(const std::vector<ScheduledFunction>& functi
   for (const ScheduledFunction& function : functions) {
     ScheduledFunction tried = function;
     RegionSpace space(tried, none, machine, 1);
-    weights.push_back(space.moves(space.start()).empty() ? 0 : own_seconds(function));
+    weights.push_back(space.moves(space.start()).empty() ? 0 : function.own_seconds());
   }
   return weights;
 }

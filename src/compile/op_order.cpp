@@ -12,12 +12,6 @@ namespace {
 
 using schedule::ScheduledFunction;
 
-double own_seconds(const ScheduledFunction& function) {
-  double sum = 0;
-  for (const schedule::ScheduledOp& op : function.ops) sum += op.is_call() ? 0 : op.predicted_s;
-  return sum;
-}
-
 class Reordering {
  public:
   Reordering(const machine::Machine& machine, int threads) : machine_(machine), threads_(threads) {}
@@ -40,7 +34,7 @@ class Reordering {
 
  private:
   double seconds(const ScheduledFunction& function, const buffer::FunctionPlan& plan) const {
-    return own_seconds(function) + machine_.barrier_s * buffer::barriers_of(function, plan);
+    return function.own_seconds() + machine_.barrier_s * buffer::barriers_of(function, plan);
   }
 
   const machine::Machine& machine_;

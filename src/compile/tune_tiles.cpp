@@ -27,7 +27,7 @@ using schedule::ScheduledOp;
 using schedule::TileChoice;
 
 // What the workload spends in an op, and the sizes of the step that spends most.
-struct Weight {
+struct RegionWeight {
   double seconds = 0;
   double longest = -1;
   cost::Sizes sizes;
@@ -133,14 +133,15 @@ class Tuner {
       const ScheduledFunction& function = planned.schedule[f];
       for (std::size_t i = 0; i < function.ops.size(); ++i) {
         if (!schedule::has_tile_choice(function.ops[i])) continue;
-        const Weight weight = weight_of(planned, function, function.ops[i]);
+        const RegionWeight weight = weight_of(planned, function, function.ops[i]);
         if (weight.seconds > 0) enter({version, f, i}, weight);
       }
     }
   }
 
-  Weight weight_of(const PlannedVersion& planned, const ScheduledFunction& function, const ScheduledOp& op) const {
-    Weight weight;
+  RegionWeight weight_of(const PlannedVersion& planned, const ScheduledFunction& function,
+                         const ScheduledOp& op) const {
+    RegionWeight weight;
     for (const vectorize::Step& step : planned.version.steps) {
       const std::vector<std::string>& entries = step.entries.empty() ? planned.version.entries : step.entries;
       const double runs = step.runs * ir::call_counts(planned.module, entries).at(function.function);
@@ -150,7 +151,7 @@ class Tuner {
     return weight;
   }
 
-  void enter(const Place& place, const Weight& weight) {
+  void enter(const Place& place, const RegionWeight& weight) {
     const PlannedVersion& planned = planned_[place.version];
     const ScheduledFunction& function = planned.schedule[place.function];
     const ScheduledOp& op = function.ops[place.op];

@@ -116,6 +116,12 @@ bool ScheduledOp::makes(const Expr* of) const {
   return value == of || std::ranges::find(parts, of, &ScheduledOp::value) != parts.end();
 }
 
+double ScheduledFunction::own_seconds() const {
+  double sum = 0;
+  for (const ScheduledOp& op : ops) sum += op.is_call() ? 0 : op.predicted_s;
+  return sum;
+}
+
 std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const machine::Machine& machine,
                                                 int threads) {
   std::vector<ScheduledFunction> functions;

@@ -63,6 +63,9 @@ struct ScheduledFunction {
 
   // Predicted seconds, calls included.
   double predicted_s = 0;
+
+  // Of its own ops, without calls.
+  double own_seconds() const;
 };
 
 // The default schedule: every op is a region of its own, in program order. An op's own loops run their common iterators

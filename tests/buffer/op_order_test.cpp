@@ -11,13 +11,13 @@
 namespace strata::buffer {
 namespace {
 
-struct Planned {
+struct Reordered {
   ir::Module module;
   machine::Machine machine = machine::load("avx512-zen5");
   std::vector<schedule::ScheduledFunction> functions;
   std::map<const ir::Function*, FunctionPlan> apart;
 
-  explicit Planned(const std::string& text)
+  explicit Reordered(const std::string& text)
       : module((ops::register_all(), ir::parse_module("module m {\n  symbol ctx in 1..512\n" + text + "}\n", "test"))),
         functions(schedule::default_schedule(module, machine)) {
     for (const auto& function : functions) apart[function.function] = plan_apart(function, apart);
@@ -48,7 +48,7 @@ struct Planned {
 };
 
 // Two products of one operand, each followed by a norm of its rows.
-constexpr const char* kTwoProducts = R"(  func @f(%x: f32[1, 1024], %v: f32[64]) {
+constexpr const char* kBothProducts = R"(  func @f(%x: f32[1, 1024], %v: f32[64]) {
     %0 = weight "a" : f32[2048, 1024]<16@0>
     %1 = matmul_nt(%x, %0) : f32[1, 2048]
     %2 = reshape(%1) {shape = [32, 64]} : f32[32, 64]
@@ -62,7 +62,7 @@ constexpr const char* kTwoProducts = R"(  func @f(%x: f32[1, 1024], %v: f32[64])
 )";
 
 TEST(OpOrder, PutsWhatWaitsForNothingBetweenTheSameBarriers) {
-  Planned planned(kTwoProducts);
+  Reordered planned(kBothProducts);
   EXPECT_EQ(planned.order(), "%1 %3 %5 %7");
   EXPECT_EQ(planned.barriers(), 3) << "before %3, before %7, at the end";
   planned.reorder();
@@ -79,7 +79,7 @@ TEST(OpOrder, PutsWhatWaitsForNothingBetweenTheSameBarriers) {
 
 // exp reads what the update writes, and nothing else keeps them in order.
 TEST(OpOrder, KeepsAReaderBeforeWhatOverwritesItsOperand) {
-  Planned planned(R"(  func @f(%x: f32[1, 1024], %cache: f32[8, 512, 64], %new: f32[1, 8, 64], %positions: i32[1]) {
+  Reordered planned(R"(  func @f(%x: f32[1, 1024], %cache: f32[8, 512, 64], %new: f32[1, 8, 64], %positions: i32[1]) {
     %0 = weight "a" : f32[512, 1024]<16@0>
     %1 = matmul_nt(%x, %0) : f32[1, 512]
     %2 = reshape(%1) {shape = [8, 1, 64]} : f32[8, 1, 64]
@@ -96,7 +96,7 @@ TEST(OpOrder, KeepsAReaderBeforeWhatOverwritesItsOperand) {
 }
 
 TEST(OpOrder, LeavesCallsWhereTheyAre) {
-  Planned planned(R"(  func @g(%x: f32[1, 64]) {
+  Reordered planned(R"(  func @g(%x: f32[1, 64]) {
     %0 = exp(%x) : f32[1, 64]
     return %0
   }

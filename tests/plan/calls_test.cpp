@@ -19,7 +19,7 @@ Op op(const std::string& name, std::int64_t count, std::int64_t barriers) {
   return op;
 }
 
-Plan example() {
+Plan called_example() {
   Plan plan;
   const auto entry = [&](const std::string& function, std::int64_t min, std::int64_t max, std::int64_t barriers) {
     plan.entries.push_back({function, function, "v", {{"seq", {min, max}}}, 1, {op(function, 2, barriers)}});
@@ -45,14 +45,14 @@ std::vector<std::tuple<std::string, double, double, double>> texts(const std::ve
 using Texts = std::vector<std::tuple<std::string, double, double, double>>;
 
 TEST(DecodingCalls, HaveARowOfEachSequenceInAsFewCallsAsTheCodeAllows) {
-  const Plan plan = example();
+  const Plan plan = called_example();
   EXPECT_EQ(texts(decoding_calls(plan, 1, 7, 3)), (Texts{{"forward", 1, 1, 7}, {"head", 1, 1, 7}}));
   EXPECT_EQ(texts(decoding_calls(plan, 19, 7, 3)),
             (Texts{{"forward", 2, 8, 7}, {"forward", 1, 3, 7}, {"head", 4, 4, 7}, {"head", 1, 3, 7}}));
 }
 
 TEST(PrefillCalls, WantTheLastRowAlone) {
-  const Plan plan = example();
+  const Plan plan = called_example();
   EXPECT_EQ(texts(prefill_calls(plan, 20, 3)),
             (Texts{{"forward_none", 2, 8, 8.5}, {"forward_one", 1, 4, 18.5}, {"head", 1, 1, 20}}));
   EXPECT_EQ(texts(prefill_calls(plan, 16, 3)),
@@ -62,14 +62,14 @@ TEST(PrefillCalls, WantTheLastRowAlone) {
 }
 
 TEST(PrefillCalls, TakeForwardWhereThereIsNothingBetter) {
-  Plan plan = example();
+  Plan plan = called_example();
   std::erase_if(plan.entries, [](const Entry& entry) { return entry.function.starts_with("forward_"); });
   EXPECT_EQ(texts(prefill_calls(plan, 20, 3)),
             (Texts{{"forward", 2, 8, 8.5}, {"forward", 1, 4, 18.5}, {"head", 1, 1, 20}}));
 }
 
 TEST(Calls, AreCountedWithAllThatTheyExecute) {
-  const Plan plan = example();
+  const Plan plan = called_example();
   EXPECT_EQ(barriers(decoding_calls(plan, 1, 7, 1)), 2 * 3 + 2 * 1);
   EXPECT_EQ(barriers(prefill_calls(plan, 20, 1)), 2 * 2 * 11 + 2 * 7 + 2);
   EXPECT_NEAR(predicted_s(decoding_calls(plan, 1, 7, 1)), 2 * 2 * 1.007, 1e-9);
@@ -82,7 +82,7 @@ TEST(Calls, OfWhatThePlanLacksAreLeftOut) {
 }
 
 TEST(Calls, BarriersOfAHostilePlanDontOverflow) {
-  Plan plan = example();
+  Plan plan = called_example();
   plan.entries[0].ops[0].count = std::int64_t{1} << 53;
   plan.entries[0].ops[0].barriers = std::int64_t{1} << 20;
   EXPECT_EQ(barriers(decoding_calls(plan, 1, 7, 1)), std::numeric_limits<std::int64_t>::max());

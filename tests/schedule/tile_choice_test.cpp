@@ -9,17 +9,17 @@
 namespace strata::schedule {
 namespace {
 
-constexpr const char* kParameters =
+constexpr const char* kChoiceParameters =
     "%a: f32[seq, 1024]<6@0>, %e: f32[8192, 1024]<16@0>, %y: f32[seq, 8192]<16@1>, %p: f32[1, 1024]";
-constexpr const char* kProduct = "    %0 = matmul_nt(%a, %e) : f32[seq, 8192]\n    return %0\n";
-constexpr const char* kAdd =
+constexpr const char* kOneProduct = "    %0 = matmul_nt(%a, %e) : f32[seq, 8192]\n    return %0\n";
+constexpr const char* kSum =
     "    %0 = matmul_nt(%a, %e) : f32[seq, 8192]\n    %1 = pack(%0) {layout = <16@1>} : f32[seq, 8192]<16@1>\n"
     "    %2 = add(%y, %1) : f32[seq, 8192]<16@1>\n    return %2\n";
 
 std::string tree_of(const ScheduledOp& op) { return one_line(to_text(op.tree, zen5())); }
 
-ScheduledOp product() {
-  static const Region kAlone(kParameters, kProduct);  // keeps the expressions
+ScheduledOp lone_product() {
+  static const Region kAlone(kChoiceParameters, kOneProduct);  // keeps the expressions
   return kAlone.functions[0].ops[0];
 }
 
@@ -42,13 +42,13 @@ void expect_choices(const ScheduledOp& op, std::size_t most) {
 }
 
 TEST(TileChoice, OfAProductAreItsBestTiles) {
-  EXPECT_TRUE(has_tile_choice(product()));
-  EXPECT_EQ(to_text(predicted_choice(product(), zen5())), "4x78x1024");
-  expect_choices(product(), 4);
+  EXPECT_TRUE(has_tile_choice(lone_product()));
+  EXPECT_EQ(to_text(predicted_choice(lone_product(), zen5())), "4x78x1024");
+  expect_choices(lone_product(), 4);
 }
 
 TEST(TileChoice, OfARegionAlsoItsColumns) {
-  Region region(kParameters, kAdd);
+  Region region(kChoiceParameters, kSum);
   ASSERT_EQ(region.why_not, "");
   EXPECT_TRUE(has_tile_choice(region.op()));
   EXPECT_EQ(to_text(predicted_choice(region.op(), zen5())), "4x78x1024@640");
@@ -58,7 +58,7 @@ TEST(TileChoice, OfARegionAlsoItsColumns) {
 }
 
 TEST(TileChoice, ARowHasNone) {
-  const Region row(kParameters, "    %0 = matmul_nt(%p, %e) : f32[1, 8192]\n    return %0\n");
+  const Region row(kChoiceParameters, "    %0 = matmul_nt(%p, %e) : f32[1, 8192]\n    return %0\n");
   EXPECT_FALSE(has_tile_choice(row.functions[0].ops[0]));
 }
 
