@@ -29,7 +29,7 @@ constexpr std::array<std::string_view, 9> kKinds = {"parallel", "serial", "vecto
 // Deeper boxes are not drawn inside one another: browsers give up on some thousands.
 constexpr int kMaxDepth = 100;
 
-std::string_view trimmed(std::string_view line) {
+std::string_view without_margins(std::string_view line) {
   const std::size_t first = line.find_first_not_of(" \t\r");
   if (first == std::string_view::npos) return {};
   return line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
@@ -71,14 +71,14 @@ std::string tile_tree_html(std::string_view tree) {
     --depth;
   };
   for (std::string_view line : split(tree, '\n')) {
-    line = trimmed(line);
+    line = without_margins(line);
     if (line.starts_with('}')) {
       close();
-      line = trimmed(line.substr(1));
+      line = without_margins(line.substr(1));
     }
     if (line.empty()) continue;
     const bool opens = line.ends_with('{');
-    if (opens) line = trimmed(line.substr(0, line.size() - 1));
+    if (opens) line = without_margins(line.substr(0, line.size() - 1));
     open(line);
     if (!opens || depth > kMaxDepth) close();
   }
