@@ -100,7 +100,7 @@ TEST(Arena, SmallInstancesAreOptimal) {
     EXPECT_EQ(exact.peak, least_peak(intervals)) << i;
     better_than_greedy += exact.peak < greedy.peak;
   }
-  EXPECT_GT(better_than_greedy, 0);
+  if (!kIsSanitized) EXPECT_GT(better_than_greedy, 0);
 }
 
 // Without work there are the orders alone.
@@ -114,7 +114,7 @@ TEST(Arena, SearchFindsWhatNoOrderDoes) {
     EXPECT_LE(with.peak, without.peak);
     searched += with.peak < without.peak;
   }
-  EXPECT_GT(searched, 0);
+  if (!kIsSanitized) EXPECT_GT(searched, 0);
 }
 
 TEST(Arena, LargerInstancesAreNearTheBoundAndSound) {
