@@ -50,6 +50,7 @@ class PlanOnlyTest(StrataTest):
         self.assertTrue(joined)
         self.assertEqual(plan, self.plan(self.model, *MACHINE))
 
+    @like_another
     def test_explain_says_the_same(self):
         plan = self.plan(self.model, *MACHINE)
         explained = json.loads(self.strata("explain", self.model, "-o", "json", *MACHINE).text)
