@@ -53,6 +53,7 @@ plan::Plan plan_of(const ExplainOptions& options) {
   compile_options.workload = options.workload;
   compile_options.work = options.work;
   compile_options.without = options.without;
+  compile_options.explains = !options.html.empty() || options.format == "json";
   return compile::plan_model(options.model, compile_options).plan;
 }
 

@@ -153,7 +153,7 @@ class Compilation {
   }
 
   ModelPlan plan_only() {
-    explains_ = true;
+    explains_ = options_.explains;
     import();
     plan();
     ModelPlan planned{plan_report(), memory_use(manifest(), options_.workload, team()), team()};
