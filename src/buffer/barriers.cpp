@@ -2,7 +2,6 @@
 #include "buffer/barriers.h"
 
 #include <algorithm>
-#include <iterator>
 #include <stdexcept>
 
 #include "buffer/touches.h"
@@ -18,33 +17,6 @@ using schedule::TileNode;
 
 bool is_barrier(const TileNode& node) { return node.kind == TileNode::Kind::kBarrier; }
 
-// What a function's ops have touched since the last barrier.
-class Unfinished {
- public:
-  explicit Unfinished(const FunctionPlan& plan) : plan_(plan) {}
-
-  // What an op touches; of a call nothing is known.
-  std::vector<Touch> of(const ScheduledOp& op) const {
-    return op.is_call() ? std::vector<Touch>() : touches(op, plan_);
-  }
-
-  // Whether all must have come before this op, which touches these, begins.
-  bool meets(const ScheduledOp& op, const std::vector<Touch>& touched) const {
-    if (op.is_call()) return !touched_.empty();
-    return std::ranges::any_of(touched, [&](const Touch& now) {
-      return std::ranges::any_of(touched_, [&](const Touch& before) { return meet(before, now); });
-    });
-  }
-  bool is_empty() const { return touched_.empty(); }
-
-  void finish() { touched_.clear(); }
-  void add(std::vector<Touch> touched) { std::ranges::move(touched, std::back_inserter(touched_)); }
-
- private:
-  const FunctionPlan& plan_;
-  std::vector<Touch> touched_;
-};
-
 // Where barriers are necessary.
 struct Waits {
   std::vector<std::size_t> ops;  // before these
@@ -53,11 +25,11 @@ struct Waits {
 
 Waits waits_of(const ScheduledFunction& function, const FunctionPlan& plan) {
   Waits waits;
-  Unfinished unfinished(plan);
+  Unfinished unfinished;
   for (std::size_t i = 0; i < function.ops.size(); ++i) {
     const ScheduledOp& op = function.ops[i];
     if (!op.has_code()) continue;
-    std::vector<Touch> touched = unfinished.of(op);
+    std::vector<Touch> touched = shared_touches(op, plan);
     if (unfinished.meets(op, touched)) {
       waits.ops.push_back(i);
       unfinished.finish();
@@ -139,11 +111,11 @@ void verify_barriers(const ScheduledFunction& function, const FunctionPlan& plan
     throw std::logic_error("@" + function.function->name + ": a barrier is missing " + where + ": " + why);
   };
   const auto names = ir::value_names(*function.function);
-  Unfinished unfinished(plan);
+  Unfinished unfinished;
   for (const ScheduledOp& op : function.ops) {
     if (!op.has_code()) continue;
     if (schedule::first_barrier(op.tree) != nullptr) unfinished.finish();
-    std::vector<Touch> touched = unfinished.of(op);
+    std::vector<Touch> touched = shared_touches(op, plan);
     if (unfinished.meets(op, touched)) {
       const std::string name = names.at(op.value);
       fail("before " + name, op.is_call() ? "what is called may touch what other threads are at work on"

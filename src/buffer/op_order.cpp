@@ -2,7 +2,6 @@
 #include "buffer/op_order.h"
 
 #include <algorithm>
-#include <iterator>
 #include <map>
 
 #include "base/error.h"
@@ -18,7 +17,7 @@ class OpOrder {
   OpOrder(const schedule::ScheduledFunction& function, const FunctionPlan& apart)
       : ops_(function.ops), earlier_(ops_.size()), touched_(ops_.size()) {
     for (std::size_t i = 0; i < ops_.size(); ++i) {
-      if (ops_[i].has_code() && !ops_[i].is_call()) touched_[i] = touches(ops_[i], apart);
+      if (ops_[i].has_code()) touched_[i] = shared_touches(ops_[i], apart);
     }
     find_makers();
     for (std::size_t i = 0; i < ops_.size(); ++i) {
@@ -31,16 +30,17 @@ class OpOrder {
   std::vector<std::size_t> run() {
     std::vector<std::size_t> order;
     std::vector<bool> is_done(ops_.size());
-    std::vector<Touch> unfinished;
+    Unfinished unfinished;
     while (order.size() < ops_.size()) {
       const std::vector<std::size_t> ready = ready_ones(is_done);
       STRATA_CHECK(!ready.empty(), "ops wait for one another");
-      auto next = std::ranges::find_if(ready, [&](std::size_t op) { return !meets(unfinished, op); });
+      auto next =
+          std::ranges::find_if(ready, [&](std::size_t op) { return !unfinished.meets(ops_[op], touched_[op]); });
       if (next == ready.end()) {
-        unfinished.clear();
+        unfinished.finish();
         next = ready.begin();
       }
-      std::ranges::copy(touched_[*next], std::back_inserter(unfinished));
+      unfinished.add(touched_[*next]);
       is_done[*next] = true;
       order.push_back(*next);
     }
@@ -74,13 +74,6 @@ class OpOrder {
       if (!is_done[op] && is_free) ready.push_back(op);
     }
     return ready;
-  }
-
-  bool meets(const std::vector<Touch>& unfinished, std::size_t op) const {
-    if (ops_[op].is_call()) return !unfinished.empty();
-    return std::ranges::any_of(touched_[op], [&](const Touch& now) {
-      return std::ranges::any_of(unfinished, [&](const Touch& before) { return meet(before, now); });
-    });
   }
 
   const std::vector<ScheduledOp>& ops_;

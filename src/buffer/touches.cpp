@@ -209,6 +209,17 @@ std::vector<Touch> touches(const ScheduledOp& op, const FunctionPlan& plan) { re
 
 bool conflict(const Touch& a, const Touch& b) { return (a.is_written || b.is_written) && overlap(a.place, b.place); }
 
+std::vector<Touch> shared_touches(const ScheduledOp& op, const FunctionPlan& plan) {
+  return op.is_call() ? std::vector<Touch>() : touches(op, plan);
+}
+
+bool Unfinished::meets(const ScheduledOp& op, const std::vector<Touch>& touched) const {
+  if (op.is_call()) return !touched_.empty();
+  return std::ranges::any_of(touched, [&](const Touch& now) {
+    return std::ranges::any_of(touched_, [&](const Touch& before) { return meet(before, now); });
+  });
+}
+
 bool meet(const Touch& a, const Touch& b) { return conflict(a, b) && !stay_apart(a, b); }
 
 }  // namespace strata::buffer

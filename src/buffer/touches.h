@@ -39,4 +39,21 @@ bool conflict(const Touch& a, const Touch& b);
 // Whether one thread may see what another one does: they meet in one memory, not both reading it.
 bool meet(const Touch& a, const Touch& b);
 
+// Those of an op; of a call none.
+std::vector<Touch> shared_touches(const schedule::ScheduledOp& op, const FunctionPlan& plan);
+
+// What ops have touched since the last barrier.
+class Unfinished {
+ public:
+  // Whether all must have come before this op, which touches these, begins: one that is called may touch anything.
+  bool meets(const schedule::ScheduledOp& op, const std::vector<Touch>& touched) const;
+  bool is_empty() const { return touched_.empty(); }
+
+  void finish() { touched_.clear(); }
+  void add(const std::vector<Touch>& touched) { touched_.insert(touched_.end(), touched.begin(), touched.end()); }
+
+ private:
+  std::vector<Touch> touched_;
+};
+
 }  // namespace strata::buffer

@@ -153,7 +153,6 @@ class Compilation {
   }
 
   ModelPlan plan_only() {
-    explains_ = options_.explains;
     import();
     plan();
     ModelPlan planned{plan_report(), memory_use(manifest(), options_.workload, team()), team()};
@@ -224,8 +223,8 @@ class Compilation {
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
     weight_source_.emplace(*checkpoint_, decoder_->computed);
     const auto statistics = checkpoint_->has_values() ? count_elements() : encoding::WeightStatistics();
-    const PassContext context = {machine_,      options_.without, options_.dump, statistics,
-                                 options_.work, team(),           explains_};
+    const PassContext context = {machine_,      options_.without, options_.dump,    statistics,
+                                 options_.work, team(),           options_.explains};
     const SolvedTilesFile solved_tiles(machine_, program_hash());
     planned_ = plan_versions(decoder_->module, default_versions(decoder_->module, options_.workload), context);
     remove_slower_than_spare(planned_, context);
@@ -276,8 +275,8 @@ class Compilation {
     plan::Plan report{machine_, planned_.front().stats, {}};
     report.stats.regions.clear();
     for (const auto& planned : planned_) {
-      add_entries(planned, machine_, thread_count(options_), explains_, report);
-      if (explains_) add_arenas(planned, report);
+      add_entries(planned, machine_, thread_count(options_), options_.explains, report);
+      if (options_.explains) add_arenas(planned, report);
       for (const plan::RegionSearch& search : planned.stats.regions) report.stats.regions.push_back(search);
     }
     return report;
@@ -373,7 +372,6 @@ class Compilation {
   const Progress& progress_;
   const fs::path model_;
   Contents contents_ = Contents::kAll;
-  bool explains_ = false;
   CompileReport report_;
   std::optional<importer::Checkpoint> checkpoint_;
   machine::Machine machine_;

@@ -70,15 +70,13 @@ plan::CostTable cost_table(const schedule::ScheduledOp& op, const machine::Machi
   return table;
 }
 
-// The fastest tiles of a product in blocks, the first of them those that it has; of another op none.
+// The tiles that a product in blocks has, and the next best ones; of another op none.
 std::vector<plan::TileChoice> tile_choices(const schedule::ScheduledOp& op, const machine::Machine& machine) {
   constexpr std::size_t kShown = 4;
-  if (op.leaf == nullptr || !op.leaf->takes_blocks || !op.contraction) return {};
-  std::vector<ir::TensorType> types;
-  for (const Expr* argument : op.value->arguments) types.push_back(argument->type());
+  if (machine.has_fixed_tiles || op.leaf == nullptr || !op.leaf->takes_blocks || !op.contraction) return {};
   std::vector<plan::TileChoice> choices;
-  for (const auto& [tiles, seconds] :
-       cost::ranked_tiles(machine, cost::tiled_product(machine, types, *op.contraction), kShown)) {
+  const auto product = cost::tiled_product(machine, schedule::operand_types(op), *op.contraction);
+  for (const auto& [tiles, seconds] : cost::best_product_tiles(machine, product, kShown)) {
     choices.push_back({"panels " + std::to_string(tiles.panels) + ", rows " + std::to_string(tiles.rows) + ", depth " +
                            std::to_string(tiles.depth),
                        seconds});

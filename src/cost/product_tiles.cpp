@@ -127,10 +127,8 @@ SolvedTiles solved(const machine::Machine& machine, const TiledProduct& product)
   return {tiles_of(program, solution.choice, machine), solution.time};
 }
 
-// Whether one of the sizes differs by a quarter of the larger one.
-bool are_apart(const ProductTiles& a, const ProductTiles& b) {
-  const auto is_apart = [](std::int64_t x, std::int64_t y) { return 4 * std::min(x, y) <= 3 * std::max(x, y); };
-  return is_apart(a.panels, b.panels) || is_apart(a.rows, b.rows) || is_apart(a.depth, b.depth);
+bool differ_much(const ProductTiles& a, const ProductTiles& b) {
+  return are_apart(a.panels, b.panels) || are_apart(a.rows, b.rows) || are_apart(a.depth, b.depth);
 }
 
 // All that the program depends on.
@@ -197,27 +195,20 @@ ProductTiles product_tiles(const machine::Machine& machine, const TiledProduct& 
   return machine.has_fixed_tiles ? fixed_product_tiles(machine, product) : remembered(machine, product).tiles;
 }
 
-std::vector<RankedTiles> ranked_tiles(const machine::Machine& machine, const TiledProduct& product, std::size_t count) {
-  std::vector<RankedTiles> ranked;
-  if (machine.has_fixed_tiles) return ranked;
-  const tiles::Program program = tile_program(machine, product);
-  for (const tiles::Choice& next : tiles::fastest(program, count)) {
-    ranked.push_back({tiles_of(program, next.choice, machine), next.time});
-  }
-  return ranked;
-}
+bool are_apart(std::int64_t a, std::int64_t b) { return 4 * std::min(a, b) <= 3 * std::max(a, b); }
 
-std::vector<ProductTiles> best_product_tiles(const machine::Machine& machine, const TiledProduct& product,
-                                             std::size_t count) {
+std::vector<RankedTiles> best_product_tiles(const machine::Machine& machine, const TiledProduct& product,
+                                            std::size_t count) {
   constexpr std::size_t kLookedAt = 256;
-  std::vector<ProductTiles> found = {product_tiles(machine, product)};
+  if (machine.has_fixed_tiles) return {{fixed_product_tiles(machine, product)}};
+  std::vector<RankedTiles> found = {{product_tiles(machine, product), remembered(machine, product).time}};
   const tiles::Program program = tile_program(machine, product);
   for (const tiles::Choice& next : tiles::fastest(program, kLookedAt)) {
     if (found.size() >= count) break;
     const ProductTiles tiles = tiles_of(program, next.choice, machine);
     const bool is_too_wide = static_cast<double>(tiles.panels) * product.lanes > product.columns;
-    if (!is_too_wide && std::ranges::all_of(found, [&](const ProductTiles& other) { return are_apart(tiles, other); }))
-      found.push_back(tiles);
+    const auto is_other = [&](const RankedTiles& other) { return differ_much(tiles, other.tiles); };
+    if (!is_too_wide && std::ranges::all_of(found, is_other)) found.push_back({tiles, next.time});
   }
   return found;
 }

@@ -29,14 +29,14 @@ struct RankedTiles {
   double seconds = 0;  // on one thread
 };
 
-// The fastest tiles that keep the limits of the program, at most `count`, the fastest first. None where tiles are
-// fixed.
-std::vector<RankedTiles> ranked_tiles(const machine::Machine& machine, const TiledProduct& product, std::size_t count);
-
 // product_tiles() and the next best by prediction, up to `count` of them: each differs from all before it by a quarter
 // or more in one of its sizes, as between neighbours there is little to choose.
-std::vector<ProductTiles> best_product_tiles(const machine::Machine& machine, const TiledProduct& product,
-                                             std::size_t count);
+// Of a machine with fixed tiles these alone, without a time.
+std::vector<RankedTiles> best_product_tiles(const machine::Machine& machine, const TiledProduct& product,
+                                            std::size_t count);
+
+// Whether one size is at most three quarters of the other.
+bool are_apart(std::int64_t a, std::int64_t b);
 
 // Row tiles that the left operand may be packed in: the machine's (machine::register_tile), and where another one is
 // predicted to be faster by more than a hundredth, that one: by rows and types alone, of a matrix of usual size, so

@@ -13,12 +13,6 @@ namespace {
 using Kind = TileNode::Kind;
 using Nodes = std::vector<TileNode>;
 
-TileNode nested(Kind kind, int iterator, std::int64_t step, Nodes body) {
-  TileNode node{.kind = kind, .iterator = iterator, .step = step};
-  node.body = std::move(body);
-  return node;
-}
-
 // A leaf behind the buffers that it works in.
 Nodes with_scratch(const ScheduledOp& op, const machine::Machine& machine, TileNode compute,
                    std::span<const std::int64_t> extents) {
@@ -53,7 +47,7 @@ class ContractionTree {
     TileTree tree;
     for (const ir::Iterator& iterator : nest_.iterators) tree.iterators.push_back({iterator.name, iterator.extent});
     const std::int64_t group = compute(*op_.leaf).panels * type(of_.right).layout.packs[0].lanes;
-    tree.body = {nested(Kind::kParallel, n_, group, by_row_count())};
+    tree.body = {loop_node(Kind::kParallel, n_, group, by_row_count())};
     return tree;
   }
 
@@ -78,7 +72,7 @@ class ContractionTree {
     if (op_.leaf->few.empty() || rows.min() > few) return inside(*op_.leaf);
     Nodes few_rows = inside(cost::leaf(op_.leaf->few));
     if (rows.max() <= few) return few_rows;
-    TileNode when = nested(Kind::kWhen, m_, few, std::move(few_rows));
+    TileNode when = loop_node(Kind::kWhen, m_, few, std::move(few_rows));
     when.otherwise = inside(*op_.leaf);
     return {std::move(when)};
   }
@@ -89,9 +83,9 @@ class ContractionTree {
     if (!leaf.takes_blocks) return with_scratch(op_, machine_, compute(leaf), extents);
     std::int64_t& k = extents[static_cast<std::size_t>(k_)];
     k = std::min(k, tiles_.depth);
-    TileNode depth = nested(Kind::kSerial, k_, tiles_.depth, with_scratch(op_, machine_, compute(leaf), extents));
+    TileNode depth = loop_node(Kind::kSerial, k_, tiles_.depth, with_scratch(op_, machine_, compute(leaf), extents));
     depth.level = tiles_.level;
-    return {nested(Kind::kSerial, m_, tiles_.rows, {std::move(depth)})};
+    return {loop_node(Kind::kSerial, m_, tiles_.rows, {std::move(depth)})};
   }
 
   const ScheduledOp& op_;

@@ -17,12 +17,6 @@ using Kind = TileNode::Kind;
 using Nodes = std::vector<TileNode>;
 using Domain = cost::Leaf::Domain;
 
-TileNode loop(Kind kind, int iterator, std::int64_t step, Nodes body) {
-  TileNode node{.kind = kind, .iterator = iterator, .step = step};
-  node.body = std::move(body);
-  return node;
-}
-
 // The tree of own loops, of one op or several: those that all stages have in common outside, the outermost one that is
 // longer than one step divided among the threads; in them a loop nest for each group of stages, the innermost loop in
 // vector lanes.
@@ -50,7 +44,7 @@ class OwnLoops {
     Nodes body = inside();
     for (std::size_t i = outer_.size(); i-- > 0;) {
       const bool is_tile = outer_[i] == iterator && rows == 1;
-      if (!is_tile) body = {loop(Kind::kSerial, outer_[i], 1, std::move(body))};
+      if (!is_tile) body = {loop_node(Kind::kSerial, outer_[i], 1, std::move(body))};
     }
     Nodes tile;
     if (keeps_result) {
@@ -64,7 +58,8 @@ class OwnLoops {
     }
     for (TileNode& node : body) tile.push_back(std::move(node));
     tile.push_back(std::move(leaf));
-    tree.body = {loop(Kind::kParallel, iterator, rows, {loop(Kind::kSerial, iterator, rows, std::move(tile))})};
+    tree.body = {
+        loop_node(Kind::kParallel, iterator, rows, {loop_node(Kind::kSerial, iterator, rows, std::move(tile))})};
     return tree;
   }
 
@@ -191,7 +186,8 @@ class OwnLoops {
       const bool is_innermost = i + 1 == own.size();
       const bool is_vector =
           is_innermost && std::ranges::all_of(group, [&](int s) { return can_run_in_lanes(nest_, s, own[i], lanes_); });
-      nodes = {loop(is_innermost ? Kind::kVector : Kind::kSerial, own[i], is_vector ? lanes_ : 1, std::move(nodes))};
+      nodes = {
+          loop_node(is_innermost ? Kind::kVector : Kind::kSerial, own[i], is_vector ? lanes_ : 1, std::move(nodes))};
     }
     return std::move(nodes[0]);
   }
@@ -201,11 +197,12 @@ class OwnLoops {
         outer, [&](int iterator) { return nest_.iterators[static_cast<std::size_t>(iterator)].extent.max() != 1; });
     const bool is_flat = outer.empty() && inside.size() == 1 && inside[0].kind == Kind::kVector &&
                          nest_.result().combiner == ir::Combiner::kNone;
-    if (is_flat) return {loop(Kind::kParallel, inside[0].iterator, machine_.core.grain_elements, std::move(inside))};
+    if (is_flat)
+      return {loop_node(Kind::kParallel, inside[0].iterator, machine_.core.grain_elements, std::move(inside))};
     for (std::size_t i = outer.size(); i-- > 0;) {
-      inside = {loop(Kind::kSerial, outer[i], 1, std::move(inside))};
+      inside = {loop_node(Kind::kSerial, outer[i], 1, std::move(inside))};
       if (divided == outer.begin() + static_cast<std::ptrdiff_t>(i)) {
-        inside = {loop(Kind::kParallel, outer[i], 1, std::move(inside))};
+        inside = {loop_node(Kind::kParallel, outer[i], 1, std::move(inside))};
       }
     }
     if (divided != outer.end()) return inside;
@@ -229,7 +226,7 @@ TileTree leaf_tree(const ScheduledOp& op, TileNode compute) {
   const std::int64_t step = around.takes_row_tiles ? op.value->type().layout.lanes(0) : 1;
   TileTree tree;
   tree.iterators = {{std::string(around.name), op.value->type().shape[0], around.extent}};
-  tree.body = {loop(Kind::kParallel, 0, step, {std::move(compute)})};
+  tree.body = {loop_node(Kind::kParallel, 0, step, {std::move(compute)})};
   return tree;
 }
 

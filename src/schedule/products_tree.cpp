@@ -13,12 +13,6 @@ namespace {
 using Kind = TileNode::Kind;
 using Nodes = std::vector<TileNode>;
 
-TileNode cut(Kind kind, int iterator, std::int64_t step, Nodes body) {
-  TileNode node{.kind = kind, .iterator = iterator, .step = step};
-  node.body = std::move(body);
-  return node;
-}
-
 // A product as its own tree has it: inside of a thread's share of the columns, for few rows or for all.
 struct Inside {
   std::int64_t rows = 0;  // of a block; 0: all
@@ -56,7 +50,7 @@ class ProductsTree {
   TileTree run() const {
     TileTree tree;
     for (const ir::Iterator& iterator : nest_.iterators) tree.iterators.push_back({iterator.name, iterator.extent});
-    tree.body = {cut(Kind::kParallel, n_, group_of(region_), by_row_count())};
+    tree.body = {loop_node(Kind::kParallel, n_, group_of(region_), by_row_count())};
     return tree;
   }
 
@@ -77,7 +71,7 @@ class ProductsTree {
       return few == nullptr ? share(product).body : few->body;
     };
     if (first == nullptr) return rows(most, of_few);
-    TileNode node = cut(Kind::kWhen, m_, first->step, rows(std::min(most, first->step), of_few));
+    TileNode node = loop_node(Kind::kWhen, m_, first->step, rows(std::min(most, first->step), of_few));
     node.otherwise = rows(most, [&](const ProductStage& product) -> const Nodes& {
       const TileNode* const few = when(product);
       return few == nullptr ? share(product).body : few->otherwise;
@@ -110,8 +104,8 @@ class ProductsTree {
     }
     for (std::size_t i = 0; i < all.size(); ++i) add_product(region_.products[i], std::move(all[i].nodes), nodes);
     nodes.push_back(behind());
-    nodes = {cut(Kind::kSerial, n_, columns_, std::move(nodes))};
-    return block == 0 ? nodes : Nodes{cut(Kind::kSerial, m_, block, std::move(nodes))};
+    nodes = {loop_node(Kind::kSerial, n_, columns_, std::move(nodes))};
+    return block == 0 ? nodes : Nodes{loop_node(Kind::kSerial, m_, block, std::move(nodes))};
   }
 
   bool is_inside(const ir::Expr* value) const { return value == nullptr || !contains(leaving_, value); }
@@ -182,7 +176,7 @@ class ProductsTree {
     TileNode leaf;
     leaf.leaf = region_.leaf;
     nodes.push_back(std::move(leaf));
-    return cut(Kind::kSerial, m_, rows, std::move(nodes));
+    return loop_node(Kind::kSerial, m_, rows, std::move(nodes));
   }
 
   bool takes_rows() const { return region_.leaf->domain == cost::Leaf::Domain::kLoop; }
@@ -203,7 +197,7 @@ class ProductsTree {
       if (!can_run_in_lanes(nest_, stage, n_, lanes)) lanes = 1;
       nodes.push_back(std::move(node));
     }
-    return cut(Kind::kSerial, m_, 1, {cut(Kind::kVector, n_, lanes, std::move(nodes))});
+    return loop_node(Kind::kSerial, m_, 1, {loop_node(Kind::kVector, n_, lanes, std::move(nodes))});
   }
 
   std::int64_t own_lanes() const {

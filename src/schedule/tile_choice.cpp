@@ -43,7 +43,7 @@ std::vector<std::int64_t> sizes_of(const TileChoice& choice) {
 bool are_apart(const TileChoice& a, const TileChoice& b) {
   const std::vector<std::int64_t> x = sizes_of(a), y = sizes_of(b);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    if (4 * std::min(x[i], y[i]) <= 3 * std::max(x[i], y[i]) && x[i] != y[i]) return true;
+    if (x[i] != y[i] && cost::are_apart(x[i], y[i])) return true;
   }
   return false;
 }
@@ -78,7 +78,11 @@ class Choices {
   std::vector<cost::ProductTiles> tiles_of(const ScheduledOp& product) const {
     if (!is_in_blocks(product)) return {cost::ProductTiles()};
     const cost::TiledProduct tiled = cost::tiled_product(machine_, operand_types(product), *product.contraction);
-    return cost::best_product_tiles(machine_, tiled, kTilesOfEach);
+    std::vector<cost::ProductTiles> tiles;
+    for (const cost::RankedTiles& ranked : cost::best_product_tiles(machine_, tiled, kTilesOfEach)) {
+      tiles.push_back(ranked.tiles);
+    }
+    return tiles;
   }
 
   // Of each product its best tiles, the next best ones, and so on; with each, all parts of the columns.

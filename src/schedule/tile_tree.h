@@ -68,6 +68,9 @@ struct TileTree {
   std::vector<TileNode> body = {};
 };
 
+// A node with a body: a loop over an iterator, or a case of its extent.
+TileNode loop_node(TileNode::Kind kind, int iterator, std::int64_t step, std::vector<TileNode> body);
+
 // The parallel loop that is all that this one does; nullptr: there is none.
 const TileNode* divided_inside(const TileNode& node);
 

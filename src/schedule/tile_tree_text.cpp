@@ -253,6 +253,12 @@ class Parser {
 
 }  // namespace
 
+TileNode loop_node(Kind kind, int iterator, std::int64_t step, std::vector<TileNode> body) {
+  TileNode node{.kind = kind, .iterator = iterator, .step = step};
+  node.body = std::move(body);
+  return node;
+}
+
 std::optional<TileTree> in_each_thread(const TileTree& tree) {
   if (tree.body.size() != 1) return std::nullopt;
   const TileNode& node = tree.body[0];

@@ -33,9 +33,21 @@ class SolvedTilesFileTest : public testing::Test {
 
   Records kept(const std::string& program) const {
     SolvedTilesFile(machine_, program).keep();
+    return parse_records(read_text_file(file(), 1 << 20), owner()).value();
+  }
+
+  // The second line of the file.
+  std::string owner() const {
     const std::string text = read_text_file(file(), 1 << 20);
-    const std::size_t owner = text.find('\n') + 1;
-    return parse_records(text, text.substr(owner, text.find('\n', owner) - owner)).value();
+    const std::size_t begin = text.find('\n') + 1;
+    return text.substr(begin, text.find('\n', begin) - begin);
+  }
+
+  // As if another process had solved this too.
+  void add_to_file(double key) const {
+    cost::TileMemory other;
+    other.at(std::vector<double>{key, -1}, [] { return cost::SolvedTiles{{}, 1}; });
+    save_records(file(), other.records(), owner());
   }
 
   const machine::Machine machine_ = machine::load("avx512-zen5");
@@ -53,28 +65,18 @@ TEST_F(SolvedTilesFileTest, HasWhatWasSolved) {
 }
 
 TEST_F(SolvedTilesFileTest, TellsTheNextProcess) {
-  const std::vector<double> key = {3, -1};
-  cost::TileMemory other;
-  other.at(key, [] { return cost::SolvedTiles{{}, 1}; });
   solve(4);
   kept("a program");
-  const std::string text = read_text_file(file(), 1 << 20);
-  const std::size_t owner = text.find('\n') + 1;
-  save_records(file(), other.records(), text.substr(owner, text.find('\n', owner) - owner));
+  add_to_file(3);
   const SolvedTilesFile read(machine_, "a program");
   EXPECT_FALSE(solve(3));
 }
 
 TEST_F(SolvedTilesFileTest, OfAnotherProgramOrOfOthersIsNotBelieved) {
   for (const int key : {5, 6}) {
-    const std::vector<double> unknown = {static_cast<double>(key), -1};
-    cost::TileMemory other;
-    other.at(unknown, [] { return cost::SolvedTiles{{}, 1}; });
     solve(7);
     kept("a program");
-    const std::string text = read_text_file(file(), 1 << 20);
-    const std::size_t owner = text.find('\n') + 1;
-    save_records(file(), other.records(), text.substr(owner, text.find('\n', owner) - owner));
+    add_to_file(key);
     if (key == 6) fs::permissions(file(), fs::perms::others_write, fs::perm_options::add);
     const SolvedTilesFile read(machine_, key == 5 ? "another program" : "a program");
     EXPECT_TRUE(solve(key)) << key;

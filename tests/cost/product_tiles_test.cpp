@@ -155,7 +155,13 @@ TEST(ProductTiles, AreNoWiderThanWhatIsFetchedAhead) {
 TEST(ProductTiles, TheNextBestAreApart) {
   const machine::Machine machine = machine_zen4();
   const TiledProduct product = product_of(machine, 512, 6144, 1024, 6);
-  const std::vector<ProductTiles> best = best_product_tiles(machine, product, 5);
+  std::vector<ProductTiles> best;
+  double before = 0;
+  for (const RankedTiles& ranked : best_product_tiles(machine, product, 5)) {
+    best.push_back(ranked.tiles);
+    EXPECT_GE(ranked.seconds, before);
+    before = ranked.seconds;
+  }
   ASSERT_EQ(best.size(), 5);
   EXPECT_EQ(best[0], product_tiles(machine, product));
   const auto ratio = [](std::int64_t a, std::int64_t b) {
