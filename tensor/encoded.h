@@ -220,14 +220,13 @@ STRATA_NOINLINE void gemm_block_encoded(const TA* a, const Encoded<E>* b, const 
   constexpr std::int64_t kStep = kStepOf<kLayout>, kDepth = E::kDepth;
   const EncodedMatrix<E, L> matrix(b, k);
   const GemmRows<TA> block = block_of_rows<MR, kStep>(a, k, rows, depth);
+  const GemmTarget target = out.of(depth);
   for_each_group<NV>(panel_begin, panel_end, [&]<int Count>(Lanes<Count>, std::int64_t p) {
     decode_panels<L, Count>(matrix, p, depth.begin, depth.size(), scratch);
     const TileB<TA> lanes{scratch, div_up(depth.size(), kDepth) * kDepth * L, kStep * L};
     const TileB<Encoded<E>> next{p + Count < panel_end ? matrix.group(p + Count, depth.begin) : nullptr,
                                  matrix.panel_bytes(), 0};
-    if (depth.begin > 0)
-      return gemm_group<L, MR, Count, kLayout, Stream{}>(block, lanes, next, out, p * L, Accumulate{});
-    gemm_group<L, MR, Count, kLayout, Stream{}>(block, lanes, next, out, p * L, Overwrite{});
+    gemm_group<L, MR, Count, kLayout, Stream{}>(block, lanes, next, target, p * L);
   });
 }
 

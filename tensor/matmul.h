@@ -163,6 +163,10 @@ STRATA_INLINE void convert_panels(TileB<TB> b, std::int64_t depth, float* out) {
 struct GemmTarget {
   float* c;
   std::int64_t ldc, m, n;
+  bool adds = false;  // to what is there
+
+  // Of a block of k: what the first one writes, those behind it add to.
+  STRATA_INLINE GemmTarget of(Range depth) const { return {c, ldc, m, n, depth.begin > 0}; }
 };
 
 // Where a matrix would begin of which a tile in memory of its own, with rows so far apart, holds the rows from `row` on
@@ -201,9 +205,9 @@ struct TileProduct<BLayout::kPairs> {
 };
 
 // One row tile times NV panels.
-template <int L, int MR, int NV, int Rows, BLayout Layout, Stream How, class TA, class TB, class Store>
+template <int L, int MR, int NV, int Rows, BLayout Layout, Stream How, class TA, class TB>
 STRATA_NOINLINE void gemm_tile(const TA* a, TileB<TB> b, std::int64_t depth, const GemmTarget& out, std::int64_t row,
-                               std::int64_t column, Ahead ahead, const Store& write) {
+                               std::int64_t column, Ahead ahead) {
   // C arrives while the sums are made: without this a tile of later passes waits for each of its rows.
   float* c = out.c + row * out.ldc + column;
   STRATA_UNROLL
@@ -216,7 +220,11 @@ STRATA_NOINLINE void gemm_tile(const TA* a, TileB<TB> b, std::int64_t depth, con
   Tile<Rows, NV, L> tile;
   tile.clear();
   TileProduct<Layout>::template add<MR, How.locality>(tile, a, b, depth, ahead, distance);
-  store_tile(tile, out.c, out.ldc, row, out.m - row, column, out.n - column, write);
+  if (out.adds) {
+    store_tile(tile, out.c, out.ldc, row, out.m - row, column, out.n - column, Accumulate{});
+  } else {
+    store_tile(tile, out.c, out.ldc, row, out.m - row, column, out.n - column, Overwrite{});
+  }
 }
 
 // The part of the next group of NV panels that tile `index` of `tiles` fetches ahead: together they fetch all of it.
@@ -231,15 +239,15 @@ STRATA_INLINE Ahead share_of_next(TileB<TB> next, std::int64_t bytes_per_panel, 
 }
 
 // A block of rows times one group of NV panels. `next`: the group after it as it lies in memory, or null.
-template <int L, int MR, int NV, BLayout Layout, Stream How, class TA, class TB, class Next, class Store>
+template <int L, int MR, int NV, BLayout Layout, Stream How, class TA, class TB, class Next>
 STRATA_INLINE void gemm_group(const GemmRows<TA>& a, TileB<TB> b, TileB<Next> next, const GemmTarget& out,
-                              std::int64_t column, const Store& write) {
+                              std::int64_t column) {
   const std::int64_t tiles = div_up(a.rows, MR);
   for (std::int64_t t = 0; t < tiles; ++t) {
     const std::int64_t row = a.row + t * MR;
     const Ahead ahead = share_of_next<NV>(next, a.depth * L * static_cast<std::int64_t>(sizeof(Next)), t, tiles);
     dispatch_height<MR>(a.rows - t * MR, [&]<int Rows>(Lanes<Rows>) {
-      gemm_tile<L, MR, NV, Rows, Layout, How>(a.data + row / MR * a.tile, b, a.depth, out, row, column, ahead, write);
+      gemm_tile<L, MR, NV, Rows, Layout, How>(a.data + row / MR * a.tile, b, a.depth, out, row, column, ahead);
     });
   }
 }
@@ -276,12 +284,12 @@ STRATA_NOINLINE void gemm_block(const TA* a, const TB* b, const GemmTarget& out,
   static_assert(sizeof(TA) == 4 ? kStepOf<Layout> == 1 : kStepOf<Layout> > 1, "rows and panels lie alike");
   const GemmRows<TA> block = block_of_rows<MR, kStepOf<Layout>>(a, k, rows, depth);
   const TileB<TB> panels = panels_at<L, Layout>(b + depth.begin * L, 0, k);
+  const GemmTarget target = out.of(depth);
   for_each_group<NV>(panel_begin, panel_end, [&]<int Count>(Lanes<Count>, std::int64_t p) {
     const TileB<TB> lanes{panels.data + p * panels.panel, panels.panel, panels.step};
     const TileB<TB> next{p + Count < panel_end ? lanes.data + Count * panels.panel : nullptr, panels.panel,
                          panels.step};
-    if (depth.begin > 0) return gemm_group<L, MR, Count, Layout, How>(block, lanes, next, out, p * L, Accumulate{});
-    gemm_group<L, MR, Count, Layout, How>(block, lanes, next, out, p * L, Overwrite{});
+    gemm_group<L, MR, Count, Layout, How>(block, lanes, next, target, p * L);
   });
 }
 
@@ -292,15 +300,14 @@ STRATA_NOINLINE void gemm_block_widened(const float* a, const TB* b, const GemmT
   constexpr BLayout kLanes = BLayout::kLanes;
   const GemmRows<float> block = block_of_rows<MR, 1>(a, k, rows, depth);
   const TileB<TB> panels = panels_at<L, Layout>(b + depth.begin * L, 0, k);
+  const GemmTarget target = out.of(depth);
   for_each_group<NV>(panel_begin, panel_end, [&]<int Count>(Lanes<Count>, std::int64_t p) {
     const TileB<TB> lanes{panels.data + p * panels.panel, panels.panel, panels.step};
     const TileB<TB> next{p + Count < panel_end ? lanes.data + Count * panels.panel : nullptr, panels.panel,
                          panels.step};
     convert_panels<L, Count, Layout>(lanes, depth.size(), scratch);
     const TileB<float> widened{scratch, depth.size() * L, L};
-    if (depth.begin > 0)
-      return gemm_group<L, MR, Count, kLanes, Stream{}>(block, widened, next, out, p * L, Accumulate{});
-    gemm_group<L, MR, Count, kLanes, Stream{}>(block, widened, next, out, p * L, Overwrite{});
+    gemm_group<L, MR, Count, kLanes, Stream{}>(block, widened, next, target, p * L);
   });
 }
 

@@ -74,15 +74,16 @@ struct Ahead {
   }
 };
 
-// step(i) for i in [0, steps), fetching `ahead` and, where `distance` is not 0, B so many elements ahead.
+// step(i) for i in [0, steps), fetching B `distance` elements ahead where that is not 0, and `ahead` where it is.
 template <int Locality, int NV, class T, class Step>
 STRATA_INLINE void run_steps(TileB<T> b, std::int64_t steps, Ahead ahead, std::int64_t distance, const Step& step) {
   if (distance == 0) return ahead.run(steps, step);
-  ahead.run(steps, [&](std::int64_t i) STRATA_INLINE_LAMBDA {
+  STRATA_KEEP_ROLLED
+  for (std::int64_t i = 0; i < steps; ++i) {
     STRATA_UNROLL
     for (int v = 0; v < NV; ++v) __builtin_prefetch(b.data + v * b.panel + i * b.step + distance, 0, Locality);
     step(i);
-  });
+  }
 }
 
 // tile += A * B over k values of k, one vector of lanes per k (B<L@n>, or any B whose lanes are contiguous). `distance`
@@ -163,23 +164,35 @@ struct Accumulate {
   }
 };
 
-// Stores the first `rows` rows and `columns` columns of the tile at C[row0.., column0..]; c points at C[0, 0].
+// Stores the first `rows` rows and `columns` columns of the tile at C[row0.., column0..]; c points at C[0, 0]. The last
+// columns of a matrix whose vectors are not all whole are few: they leave memory one by one, in a loop that is short.
 template <int Rows, int NV, int L, class Store>
 STRATA_INLINE void store_tile(const Tile<Rows, NV, L>& tile, float* c, std::int64_t ldc, std::int64_t row0,
                               std::int64_t rows, std::int64_t column0, std::int64_t columns, const Store& write) {
+  if (columns >= NV * L) {
+    STRATA_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      if (r >= rows) break;
+      float* out = c + (row0 + r) * ldc + column0;
+      STRATA_UNROLL
+      for (int v = 0; v < NV; ++v) {
+        write(Lanes<L>{}, out + v * L, tile.acc[r][v], row0 + r, column0 + v * L);
+      }
+    }
+    return;
+  }
+  float elements[Rows * NV * L];
   STRATA_UNROLL
   for (int r = 0; r < Rows; ++r) {
-    if (r >= rows) break;
-    float* out = c + (row0 + r) * ldc + column0;
     STRATA_UNROLL
-    for (int v = 0; v < NV; ++v) {
-      if (v * L + L <= columns) {
-        write(Lanes<L>{}, out + v * L, tile.acc[r][v], row0 + r, column0 + v * L);
-      } else {
-        for (int i = 0; i < L && v * L + i < columns; ++i) {
-          write(Lanes<1>{}, out + v * L + i, lane(tile.acc[r][v], i), row0 + r, column0 + v * L + i);
-        }
-      }
+    for (int v = 0; v < NV; ++v) store(Lanes<L>{}, elements + (r * NV + v) * L, tile.acc[r][v]);
+  }
+  STRATA_KEEP_ROLLED
+  for (std::int64_t r = 0; r < Rows && r < rows; ++r) {
+    STRATA_KEEP_ROLLED
+    for (std::int64_t i = 0; i < columns; ++i) {
+      float* const out = c + (row0 + r) * ldc + column0 + i;
+      write(Lanes<1>{}, out, load(Lanes<1>{}, elements + r * NV * L + i), row0 + r, column0 + i);
     }
   }
 }

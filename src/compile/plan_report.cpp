@@ -52,20 +52,22 @@ plan::CostTable cost_table(const schedule::ScheduledOp& op, const machine::Machi
   SymbolSet symbols = symbols_of(value);
   for (const schedule::ScheduledOp& part : op.parts) symbols.merge(symbols_of(*part.value));
   for (const auto& [name, symbol] : symbols) table.axes.push_back(size_axis(*symbol));
-  table.axes.push_back({plan::kThreads, nodes(1, machine.cores)});
   std::size_t size = 1;
   for (const auto& axis : table.axes) size *= axis.nodes.size();
+  table.axes.push_back({plan::kThreads, nodes(1, machine.cores)});
   for (std::size_t i = 0; i < size; ++i) {
     std::map<std::string, std::int64_t> sizes;
     std::size_t rest = i;
-    for (std::size_t axis = table.axes.size(); axis-- > 0;) {
+    for (std::size_t axis = table.axes.size() - 1; axis-- > 0;) {
       const auto& along = table.axes[axis];
       sizes[along.name] = along.nodes[rest % along.nodes.size()];
       rest /= along.nodes.size();
     }
-    const int threads = static_cast<int>(sizes.at(plan::kThreads));
-    const cost::OpCost cost = schedule::op_cost(op, machine, sizes, threads);
-    table.values.push_back({cost.flops, cost.bytes, cost.seconds});
+    const cost::OpWork work = schedule::op_work(op, sizes);
+    for (const std::int64_t threads : table.axes.back().nodes) {
+      const double seconds = schedule::op_cost(op, machine, sizes, static_cast<int>(threads)).seconds;
+      table.values.push_back({work.flops, work.bytes, seconds});
+    }
   }
   return table;
 }

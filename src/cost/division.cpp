@@ -173,7 +173,7 @@ class OwnLoops {
 
 // Groups of panels.
 double contraction_pieces(const WorkCounter& counter, const Leaf& leaf) {
-  const auto of = *ir::contraction(*counter.op().loops(counter.types(), counter.attributes()));
+  const auto of = *ir::contraction(*counter.loops());
   const ir::TensorType& panels = counter.type(static_cast<std::size_t>(of.right));
   const std::int64_t group =
       leaf.takes_blocks ? counter.tiles().panels : machine::stream(counter.machine(), ir::stored_bits(panels)).panels;
@@ -201,7 +201,7 @@ double leaf_pieces(const WorkCounter& counter, const Leaf& leaf) {
 
 Division division(const WorkCounter& counter, const Leaf& leaf) {
   const bool is_own = leaf.domain == Leaf::Domain::kOwn;
-  const auto nest = is_own ? counter.op().loops(counter.types(), counter.attributes()) : nullptr;
+  const auto nest = is_own ? counter.loops() : nullptr;
   if (nest) return OwnLoops(counter, *nest).division();
   const double count = is_own ? copy_pieces(counter) : leaf_pieces(counter, leaf);
   const bool is_of_tiles = leaf.domain == Leaf::Domain::kAttention;
@@ -211,8 +211,7 @@ Division division(const WorkCounter& counter, const Leaf& leaf) {
 
 double pieces(const WorkCounter& counter, const Leaf& leaf) {
   if (leaf.domain != Leaf::Domain::kOwn) return leaf_pieces(counter, leaf);
-  const auto nest = counter.op().loops(counter.types(), counter.attributes());
-  return OwnLoops(counter, *nest).pieces();
+  return OwnLoops(counter, *counter.loops()).pieces();
 }
 
 }  // namespace strata::cost

@@ -23,10 +23,6 @@ double round_up(double value, double unit) { return std::ceil(value / unit) * un
 // Instructions that turn one vector of elements to f32.
 double conversions(DType dtype) { return dtype == DType::kF32 ? 0 : 1; }
 
-std::shared_ptr<const ir::LoopNest> loops_of(const WorkCounter& counter) {
-  return counter.op().loops(counter.types(), counter.attributes());
-}
-
 // A product with panels, by its iterators.
 struct Product {
   std::size_t left, right;
@@ -34,8 +30,7 @@ struct Product {
   double lanes;           // of a panel
 
   explicit Product(const WorkCounter& counter) {
-    const auto loops = loops_of(counter);
-    const ir::LoopNest& nest = *loops;
+    const ir::LoopNest& nest = *counter.loops();
     const auto found = ir::contraction(nest);
     STRATA_CHECK(found.has_value(), counter.op().name() + " is no contraction");
     const auto extent = [&](IteratorClass of) { return size_of(nest.iterators[*found->only(of)].extent); };
@@ -159,13 +154,13 @@ void count_pack(WorkCounter& counter) {
 }
 
 void count_gather(WorkCounter& counter) {
-  const ir::RowLookup form = *ir::row_lookup(*loops_of(counter));
+  const ir::RowLookup form = *ir::row_lookup(*counter.loops());
   count_scattered(counter, counter.type(static_cast<std::size_t>(form.table)), elements_of(counter.result()));
   move_copied(counter, 1);
 }
 
 void count_append(WorkCounter& counter) {
-  const ir::RowUpdate form = *ir::row_update(*loops_of(counter));
+  const ir::RowUpdate form = *ir::row_update(*counter.loops());
   count_scattered(counter, counter.type(static_cast<std::size_t>(form.target)),
                   elements_of(counter.type(static_cast<std::size_t>(form.source))));
   move_copied(counter, 1);
@@ -184,7 +179,7 @@ struct Attended {
   const TensorType& values;
 
   explicit Attended(const WorkCounter& counter)
-      : nest(loops_of(counter)),
+      : nest(counter.loops()),
         form(*ir::attention_form(*nest)),
         query(counter.type(static_cast<std::size_t>(form.queries))),
         keys(counter.type(static_cast<std::size_t>(form.keys))),

@@ -110,8 +110,7 @@ void count_reuse(WorkCounter& counter, const LoopNest& nest) {
 }  // namespace
 
 void count_loops(WorkCounter& counter) {
-  const auto loops = counter.op().loops(counter.types(), counter.attributes());
-  const LoopNest& nest = *loops;
+  const LoopNest& nest = *counter.loops();
   const double used = static_cast<double>(loop_lanes(counter.types()));
   for (const Stage& stage : nest.stages) count_stage(counter, nest, stage, used);
   for (std::size_t i = 0; i < counter.types().size(); ++i) counter.read(i, bytes_of(counter.type(i)));

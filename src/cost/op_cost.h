@@ -14,6 +14,8 @@
 
 namespace strata::cost {
 
+struct Leaf;
+
 // Where an operand comes from when an op starts.
 enum class Residence {
   kActivation,  // another op has written it: the innermost level that holds what was touched since
@@ -45,12 +47,16 @@ struct Run {
   std::optional<int> kept_at = {};    // the level of what it makes
 };
 
-// What one op does and takes.
+// What one op takes.
 struct OpCost {
   double seconds = 0;  // by the roofline: the slowest of the units and levels, and the overhead of an op
-  double flops = 0;    // arithmetic as written down, a multiply-add counts as two
-  double bytes = 0;    // read and written at least once
   std::string bound;   // what the roofline says limits it: a unit or a level
+};
+
+// What it does, however it is done.
+struct OpWork {
+  double flops = 0;  // arithmetic as written down, a multiply-add counts as two
+  double bytes = 0;  // read and written at least once
 };
 
 // Predicted from the op's loops, the layouts and the machine alone (roofline of Williams, Waterman and Patterson 2009,
@@ -59,7 +65,16 @@ struct OpCost {
 OpCost op_cost(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
                const ir::TensorType& result, const machine::Machine& machine, const Run& run);
 
-// The cost of a view that must be a copy after all.
+// The same of a leaf that takes it.
+OpCost leaf_cost(const Leaf& leaf, const ir::Op& op, std::span<const Operand> operands,
+                 const ir::Attributes& attributes, const ir::TensorType& result, const machine::Machine& machine,
+                 const Run& run);
+
+OpWork op_work(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
+               const ir::TensorType& result, const Sizes& sizes);
+
+// Of a view that must be a copy after all.
 OpCost copy_cost(const ir::TensorType& result, const machine::Machine& machine, const Run& run);
+OpWork copy_work(const ir::TensorType& result, const Sizes& sizes);
 
 }  // namespace strata::cost

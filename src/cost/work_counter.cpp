@@ -38,6 +38,7 @@ WorkCounter::WorkCounter(const ir::Op& op, std::span<const Operand> operands, co
     types_.push_back(operands_.back().type);
     widest_.push_back(operand.type);
   }
+  loops_ = op.loops(types_, attributes);
   work_.bytes.assign(machine.memory.size(), 0.0);
   work_.written.assign(machine.memory.size(), 0.0);
   work_.unit = machine::fma_unit(machine, DType::kF32);
@@ -119,8 +120,7 @@ void WorkCounter::read_again(double footprint, double bytes, int innermost) {
 namespace {
 
 TiledProduct product_of(const WorkCounter& counter, std::span<const TensorType> types) {
-  return tiled_product(counter.machine(), types,
-                       *ir::contraction(*counter.op().loops(counter.types(), counter.attributes())));
+  return tiled_product(counter.machine(), types, *ir::contraction(*counter.loops()));
 }
 
 }  // namespace
@@ -175,9 +175,6 @@ std::string WorkCounter::bound() const {
   return slowest;
 }
 
-OpCost WorkCounter::cost() const {
-  const ir::Work work = op_.work(types_, attributes_, result_);
-  return {machine::seconds(machine_, work_) + extra_s_, work.flops, work.read_bytes + work.written_bytes, bound()};
-}
+OpCost WorkCounter::cost() const { return {machine::seconds(machine_, work_) + extra_s_, bound()}; }
 
 }  // namespace strata::cost

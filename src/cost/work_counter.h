@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,9 @@ class WorkCounter {
   std::span<const ir::TensorType> types() const { return types_; }
   const ir::TensorType& type(std::size_t operand) const { return types_[operand]; }
   const ir::TensorType& result() const { return result_; }
+
+  // The op's loops at these sizes; null for an op that is not structured.
+  const std::shared_ptr<const ir::LoopNest>& loops() const { return loops_; }
 
   // Lanes of f32 in one of the machine's vectors.
   double lanes() const { return machine::vector_lanes(machine_, DType::kF32); }
@@ -90,7 +94,8 @@ class WorkCounter {
   std::vector<Operand> operands_;
   std::vector<ir::TensorType> types_;
   std::vector<ir::TensorType> widest_;  // with symbols
-  std::vector<double> since_;           // bytes, by operand
+  std::shared_ptr<const ir::LoopNest> loops_;
+  std::vector<double> since_;  // bytes, by operand
   machine::Work work_;
   double extra_s_ = 0;                 // what nothing overlaps
   std::optional<int> kept_at_;         // Run::kept_at

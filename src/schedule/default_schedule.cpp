@@ -71,6 +71,7 @@ void choose_leaf(ScheduledOp& op, const ViewPlan& views) {
     op.view = *view;
   } else if (op.leaf != nullptr && op.is_view()) {
     op.leaf = &cost::leaf("loops");
+    op.copies_view = true;
   }
   STRATA_CHECK(op.leaf != nullptr, "no leaf computes " + op.value->op->name());
   const auto loops = loops_of(*op.value);

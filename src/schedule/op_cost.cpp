@@ -78,9 +78,14 @@ std::optional<cost::ProductTiles> tiles_in(const ScheduledOp& region, std::size_
 cost::OpCost cost_alone(const ScheduledOp& op, std::span<const cost::Operand> operands, const machine::Machine& machine,
                         const cost::Run& run) {
   const ir::Expr& value = *op.value;
-  const bool is_copied_view = leaf_of(value)->domain == cost::Leaf::Domain::kView;
-  if (is_copied_view) return cost::copy_cost(value.type(), machine, run);
-  return cost::op_cost(*value.op, operands, value.attributes, value.type(), machine, run);
+  if (op.copies_view) return cost::copy_cost(value.type(), machine, run);
+  return cost::leaf_cost(*op.leaf, *value.op, operands, value.attributes, value.type(), machine, run);
+}
+
+cost::OpWork work_alone(const ScheduledOp& op, const cost::Sizes& sizes) {
+  const ir::Expr& value = *op.value;
+  if (op.copies_view) return cost::copy_work(value.type(), sizes);
+  return cost::op_work(*value.op, op.sources, value.attributes, value.type(), sizes);
 }
 
 // The node that computes a stage, where there are cases of many rows and of few that for many; nullptr: none does.
@@ -131,8 +136,6 @@ cost::OpCost region_cost(const ScheduledOp& region, const machine::Machine& mach
     run.kept_at = stays ? std::optional(kept_at(region, part.value)) : std::nullopt;
     const cost::OpCost cost = cost_alone(part, operands, machine, run);
     sum.seconds += cost.seconds;
-    sum.flops += cost.flops;
-    sum.bytes += cost.bytes;
     if (cost.seconds > longest) sum.bound = cost.bound;
     longest = std::max(longest, cost.seconds);
     run.continues = true;
@@ -152,6 +155,18 @@ cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, con
                       .tiles = op.parts.empty() ? tiles_of(op) : std::nullopt,
                       .pieces = is_in_each_thread(op.tree) ? std::optional(1.0) : std::nullopt};
   return op.parts.empty() ? cost_alone(op, op.sources, machine, run) : region_cost(op, machine, run);
+}
+
+cost::OpWork op_work(const ScheduledOp& op, const cost::Sizes& sizes) {
+  if (!op.has_code()) return {};
+  if (op.parts.empty()) return work_alone(op, sizes);
+  cost::OpWork sum;
+  for (const ScheduledOp& part : op.parts) {
+    const cost::OpWork work = work_alone(part, sizes);
+    sum.flops += work.flops;
+    sum.bytes += work.bytes;
+  }
+  return sum;
 }
 
 namespace {

@@ -10,4 +10,7 @@ namespace strata::schedule {
 cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, const cost::Sizes& sizes = {},
                      int threads = 1);
 
+// What it does there.
+cost::OpWork op_work(const ScheduledOp& op, const cost::Sizes& sizes);
+
 }  // namespace strata::schedule

@@ -41,6 +41,7 @@ struct ScheduledOp {
   int barriers = 0;                            // counted to it: those in its tree, and the one behind it
   double predicted_s = 0;                      // from the machine's roofline, at the largest sizes
   bool runs_once = false;                      // in a step: its code comes from memory, that of a layer from a cache
+  bool copies_view = false;                    // it would be a view, but something reads it that needs a copy
   View view;                                   // of a view
   std::vector<View> operands;                  // how each lies in memory; none for calls
   std::vector<ScheduledOp> parts;         // of a region, in order: each op as it is by itself; the last is this one

@@ -2,8 +2,8 @@
 """What the end-to-end tests share: the program under test, random checkpoints, a cache of their own.
 
 STRATA_BIN names the program. Each test class has a folder and a compile cache that vanish with it. STRATA_TEST_OBJECTS
-names a folder in which the objects that one class compiled wait for the next, and for the next build: most of the time
-would be the compiler's, for the same code.
+names a folder in which the packages, objects and solved tiles that one class made wait for the next, and for the next
+build: most of the time would be the compiler's, for the same models.
 """
 import contextlib
 import functools
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STRATA = os.path.abspath(os.environ.get("STRATA_BIN", ROOT / "build/release/strata"))
 DEMO = ROOT / "models/demo"
 OBJECTS = Path(os.environ["STRATA_TEST_OBJECTS"]) if "STRATA_TEST_OBJECTS" in os.environ else None
-MOST_OBJECTS = 1000  # kept there
+KEPT = {"packages": (".strata", 60), "objects": (".o", 1000), "tiles": (".txt", 10)}  # of a cache: folder, files
 MAX_MESSAGE = 400  # bytes of an error line
 TIMEOUT_S = 300
 
@@ -60,22 +60,25 @@ def load_module(path):
 reference = load_module(ROOT / "tests/tools/reference_logits.py")
 
 
-def copy_objects(source, target):
-    """Those that `target` lacks; each appears there whole."""
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for path in source.glob("*.o"):
-        if not (target / path.name).exists():
-            with contextlib.suppress(FileNotFoundError):
-                half = shutil.copy(path, target / f"{path.name}.{os.getpid()}")
-                os.replace(half, target / path.name)
+def copy_cache(source, target):
+    """What `target` lacks; each file appears there whole."""
+    for folder, (suffix, _) in KEPT.items():
+        (target / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in (source / folder).glob(f"*{suffix}"):
+            copied = target / folder / path.name
+            if not copied.exists():
+                with contextlib.suppress(FileNotFoundError):
+                    half = shutil.copy(path, f"{copied}.{os.getpid()}")
+                    os.replace(half, copied)
 
 
-def keep_objects(source):
-    copy_objects(source, OBJECTS)
-    with contextlib.suppress(FileNotFoundError):  # another class removes them too
-        newest_first = sorted(OBJECTS.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in newest_first[MOST_OBJECTS:]:
-            path.unlink()
+def keep_cache(source):
+    copy_cache(source, OBJECTS)
+    for folder, (_, most) in KEPT.items():
+        with contextlib.suppress(FileNotFoundError):  # another class removes them too
+            newest_first = sorted((OBJECTS / folder).iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+            for path in newest_first[most:]:
+                path.unlink()
 
 
 class Result:
@@ -96,17 +99,17 @@ class Result:
 
 
 class StrataTest(unittest.TestCase):
-    takes_objects = True  # that an earlier class compiled
+    takes_cache = True  # that earlier classes filled
 
     @classmethod
     def setUpClass(cls):
         cls.work = Path(tempfile.mkdtemp(prefix="strata-test-"))
         cls.cache = cls.work / "cache"
         cls.addClassCleanup(shutil.rmtree, cls.work, ignore_errors=True)
-        if OBJECTS and cls.takes_objects:
-            copy_objects(OBJECTS, cls.cache / "objects")
+        if OBJECTS and cls.takes_cache:
+            copy_cache(OBJECTS, cls.cache)
             cls.cache.chmod(0o700)
-            cls.addClassCleanup(keep_objects, cls.cache / "objects")
+            cls.addClassCleanup(keep_cache, cls.cache)
 
     @classmethod
     def environment(cls, **more):

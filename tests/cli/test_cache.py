@@ -15,7 +15,7 @@ CLOCK_STEP_S = 2.1  # a file that changed less long ago isn't remembered
 
 class CacheTest(StrataTest):
     """Every test has a copy of one filled cache."""
-    takes_objects = False
+    takes_cache = False
 
     @classmethod
     def setUpClass(cls):

@@ -17,7 +17,7 @@ KILLS = 120 if os.environ.get("STRATA_SOAK") else 3
 
 
 class KillsTest(StrataTest):
-    takes_objects = False
+    takes_cache = False
 
     @classmethod
     def setUpClass(cls):

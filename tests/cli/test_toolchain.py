@@ -7,7 +7,7 @@ from harness import StrataTest, like_another
 
 
 class ToolchainTest(StrataTest):
-    takes_objects = False
+    takes_cache = False
 
     def compile_with(self, script, on_version="echo a clang of the tests; exit 0"):
         """A compiler that answers --version and otherwise runs the script."""
