@@ -218,6 +218,7 @@ class Compilation {
     importer::DecoderOptions decoder_options;
     decoder_options.dtype = options_.dtype;
     decoder_options.max_chunk = std::min(decoder_options.max_chunk, config.max_positions);
+    decoder_options.wanted_rows = std::ranges::find(options_.without, "rows") == options_.without.end();
     decoder_ = importer::import_decoder(*checkpoint_, decoder_options);
     if (!options_.dump.empty()) fs::create_directories(options_.dump);
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);

@@ -35,7 +35,7 @@ class DecoderBuilder {
   ir::Module build() {
     forward();
     head();
-    add_wanted_rows(module_);
+    if (options_.wanted_rows) add_wanted_rows(module_);
     return std::move(module_);
   }
 

@@ -3,7 +3,7 @@
 import unittest
 
 import numpy as np
-from harness import DEMO, StrataTest, numbers_only, reference, sample
+from harness import DEMO, StrataTest, like_another, numbers_only, reference, sample
 
 # Relative error of all logits together: ||out - ref|| / ||ref||. Activations may be rounded to the weights' dtype.
 LIMIT = {"f32": 1e-5, "f16": 4e-3, "bf16": 3e-2}
@@ -66,6 +66,17 @@ class LogitsTest(StrataTest):
     @numbers_only
     def test_llama3_rope_scaling(self):
         self.check("llama-nano-rope3", "f32")
+
+    @like_another
+    def test_of_a_prompt_whose_rows_are_all_made(self):
+        folder = self.checkpoint("qwen3-nano")
+        package = self.work / "all-rows.strata"
+        self.assertEqual(self.strata("compile", folder, "-o", package, "--without", "rows").code, 0)
+        tokens = list(range(1, 38))
+        want = self.logits(folder, tokens)
+        for last in ([], ["--last"]):
+            got = self.logits(package, tokens, *last)
+            self.assertLessEqual(reference.relative_error(got, want[-got.shape[0]:]), LIMIT["f32"])
 
     def test_other_dtype_than_the_files(self):
         folder = self.checkpoint("qwen3-nano", "f32")
