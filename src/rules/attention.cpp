@@ -9,15 +9,24 @@
 namespace strata::rules {
 namespace {
 
-// What the op is told of its scores: the factor of the products; with a soft cap also that, and a factor that it then
-// divides; of a window its length.
-Compute scores(std::string factor, std::string softcap, std::string window, bool is_divided) {
+// How the scores of an attention are written; the names of what is not there are empty.
+struct Scores {
+  std::string text;           // of a block of scores before the mask
+  std::string factor = "?s";  // of the products
+  std::string softcap = "";   // what the tangent of the scaled products is multiplied by,
+  bool is_divided = false;    // and what they are divided by before that
+  std::string window = "";    // the mask whose length is taken
+};
+
+// What the op is told of its scores. Products without a factor have one of 1.
+Compute attributes_of(const Scores& scores) {
   return [=](const Matched& m) -> std::optional<ir::Attributes> {
-    ir::Attributes attributes = {{"scale", *m.facts(factor).scalar}};
-    if (!window.empty()) attributes["window"] = m.integer(window, "window");
-    if (softcap.empty()) return attributes;
-    attributes["softcap"] = *m.facts(softcap).scalar;
-    if (!is_divided) attributes["scale"] = *m.facts(factor).scalar * *m.facts(softcap).scalar;
+    const double factor = scores.factor.empty() ? 1.0 : *m.facts(scores.factor).scalar;
+    ir::Attributes attributes = {{"scale", factor}};
+    if (!scores.window.empty()) attributes["window"] = m.integer(scores.window, "window");
+    if (scores.softcap.empty()) return attributes;
+    attributes["softcap"] = *m.facts(scores.softcap).scalar;
+    if (!scores.is_divided) attributes["scale"] = factor * *m.facts(scores.softcap).scalar;
     return attributes;
   };
 }
@@ -53,16 +62,18 @@ Compute own_rows(std::size_t axis) {
   };
 }
 
-// What makes attention of ?q, ?k, ?v and ?p by the op's name, its scores written as `text` says.
-Row attention(std::string name, const std::string& text, std::string softcap = "", std::string window = "",
-              bool is_divided = false) {
-  std::vector<Condition> conditions = {is_f32("?q"), is_moderate("?s"), is_f32("?s")};
-  if (!softcap.empty()) conditions.push_back(all({is_moderate(softcap), is_f32(softcap)}));
-  conditions.push_back(let("?a", scores("?s", softcap, window, is_divided)));
+// What makes attention of ?q, ?k, ?v and ?p by the op that has such scores.
+Row attention(std::string name, const Scores& scores) {
+  std::vector<Condition> conditions = {is_f32("?q")};
+  for (const std::string& number : {scores.factor, scores.softcap}) {
+    if (!number.empty()) conditions.push_back(all({is_moderate(number), is_f32(number)}));
+  }
+  conditions.push_back(let("?a", attributes_of(scores)));
   conditions.push_back(let("?t", heads_inside()));
   const std::string op =
-      (window.empty() ? "" : "windowed_") + std::string(softcap.empty() ? "" : "capped_") + "attention";
-  return {std::move(name), "grouped_matmul(softmax(" + text + "), ?v)",
+      (scores.window.empty() ? "" : "windowed_") + std::string(scores.softcap.empty() ? "" : "capped_") + "attention";
+  const std::string mask = scores.window.empty() ? "causal_mask" : "window_mask{" + scores.window + "}";
+  return {std::move(name), "grouped_matmul(softmax(" + mask + "(" + scores.text + ", ?p)), ?v)",
           "transpose{?t}(" + op + "{?a}(transpose{?t}(?q), ?k, ?v, ?p))", all(std::move(conditions))};
 }
 
@@ -70,7 +81,8 @@ Row attention(std::string name, const std::string& text, std::string softcap = "
 
 // clang-format off
 Table attention_table() {
-  const std::string scaled = "mul(grouped_matmul_nt(?q, ?k), ?s)";
+  const std::string products = "grouped_matmul_nt(?q, ?k)";
+  const std::string scaled = "mul(" + products + ", ?s)";
   const std::string capped = "mul(tanh(" + scaled + "), ?c)";
   const std::string divided = "mul(tanh(div(" + scaled + ", ?c)), ?c)";
   return {
@@ -80,12 +92,16 @@ Table attention_table() {
       {"grouped-nt-as-batch", "grouped_matmul_nt(?x, ?w)", "reshape{?u}(batch_matmul_nt(reshape{?r}(?x), ?w))", all({let("?r", shared_rows()), let("?u", own_rows(1))})},
       {"scale-before-grouped-nt", "grouped_matmul_nt(mul(?x, ?s), ?w)", "mul(grouped_matmul_nt(?x, ?w), ?s)", all({is_moderate("?s"), is_f32("?x"), is_f32("?s")})},
 
-      attention("softmax-then-sum", "causal_mask(" + scaled + ", ?p)"),
-      attention("windowed-softmax-then-sum", "window_mask{?w}(" + scaled + ", ?p)", "", "?w"),
-      attention("capped-softmax-then-sum", "causal_mask(" + capped + ", ?p)", "?c"),
-      attention("windowed-capped-softmax-then-sum", "window_mask{?w}(" + capped + ", ?p)", "?c", "?w"),
-      attention("divided-capped-softmax-then-sum", "causal_mask(" + divided + ", ?p)", "?c", "", true),
-      attention("divided-windowed-capped-softmax-then-sum", "window_mask{?w}(" + divided + ", ?p)", "?c", "?w", true),
+      attention("softmax-then-sum", {.text = scaled}),
+      attention("windowed-softmax-then-sum", {.text = scaled, .window = "?w"}),
+      attention("capped-softmax-then-sum", {.text = capped, .softcap = "?c"}),
+      attention("windowed-capped-softmax-then-sum", {.text = capped, .softcap = "?c", .window = "?w"}),
+      attention("divided-capped-softmax-then-sum", {.text = divided, .softcap = "?c", .is_divided = true}),
+      attention("divided-windowed-capped-softmax-then-sum", {.text = divided, .softcap = "?c", .is_divided = true, .window = "?w"}),
+      attention("unscaled-softmax-then-sum", {.text = products, .factor = ""}),
+      attention("unscaled-windowed-softmax-then-sum", {.text = products, .factor = "", .window = "?w"}),
+      attention("unscaled-capped-softmax-then-sum", {.text = "mul(tanh(" + products + "), ?c)", .factor = "", .softcap = "?c"}),
+      attention("unscaled-windowed-capped-softmax-then-sum", {.text = "mul(tanh(" + products + "), ?c)", .factor = "", .softcap = "?c", .window = "?w"}),
   };
 }
 // clang-format on

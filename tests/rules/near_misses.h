@@ -186,6 +186,25 @@ inline const std::vector<NearMiss>& near_misses() {
        "%2 = div(%1, %two) : f32[2, 3, 3]; %3 = tanh(%2) : f32[2, 3, 3]; %4 = mul(%3, %three) : f32[2, 3, 3]; "
        "%5 = window_mask(%4, %at) {window = 2} : f32[2, 3, 3]; %6 = softmax(%5) : f32[2, 3, 3]; "
        "%7 = grouped_matmul(%6, %t) : f32[2, 3, 3]"},
+      // A factor that is no number, and another mask; no mask; another function than the tangent's, and no f32.
+      {"unscaled-softmax-then-sum",
+       "%0 = grouped_matmul_nt(%t, %u) : f32[2, 3, 3]; %1 = mul(%0, %v3) : f32[2, 3, 3]; "
+       "%2 = causal_mask(%1, %at) : f32[2, 3, 3]; %3 = softmax(%2) : f32[2, 3, 3]; "
+       "%4 = grouped_matmul(%3, %t) : f32[2, 3, 3]; %5 = window_mask(%0, %at) {window = 2} : f32[2, 3, 3]; "
+       "%6 = softmax(%5) : f32[2, 3, 3]; %7 = grouped_matmul(%6, %t) : f32[2, 3, 3]; %8 = softmax(%0) : f32[2, 3, 3]; "
+       "%9 = grouped_matmul(%8, %t) : f32[2, 3, 3]",
+       "%4, %7, %9"},
+      {"unscaled-windowed-softmax-then-sum",
+       "%0 = grouped_matmul_nt(%t, %u) : f32[2, 3, 3]; %1 = causal_mask(%0, %at) : f32[2, 3, 3]; "
+       "%2 = softmax(%1) : f32[2, 3, 3]; %3 = grouped_matmul(%2, %t) : f32[2, 3, 3]"},
+      {"unscaled-capped-softmax-then-sum",
+       "%0 = grouped_matmul_nt(%t, %u) : f32[2, 3, 3]; %1 = sigmoid(%0) : f32[2, 3, 3]; "
+       "%2 = mul(%1, %three) : f32[2, 3, 3]; %3 = causal_mask(%2, %at) : f32[2, 3, 3]; "
+       "%4 = softmax(%3) : f32[2, 3, 3]; %5 = grouped_matmul(%4, %t) : f32[2, 3, 3]"},
+      {"unscaled-windowed-capped-softmax-then-sum",
+       "%0 = grouped_matmul_nt(%t, %u) : f32[2, 3, 3]; %1 = tanh(%0) : f32[2, 3, 3]; "
+       "%2 = mul(%1, %tiny) : f32[2, 3, 3]; %3 = window_mask(%2, %at) {window = 2} : f32[2, 3, 3]; "
+       "%4 = softmax(%3) : f32[2, 3, 3]; %5 = grouped_matmul(%4, %t) : f32[2, 3, 3]"},
       {"pack-of-unpack", "%0 = unpack(%l) : f32[8, 6]; %1 = pack(%0) {layout = <8@0>} : f32[8, 6]<8@0>"},
       {"unpack-of-pack",
        "%2 = round(%x) {dtype = bf16} : bf16[4, 6]; %0 = pack(%2) {layout = <4@0>} : bf16[4, 6]<4@0>; "
