@@ -152,6 +152,11 @@ ordered_json tuning_json(const std::optional<plan::Tuning>& tuning) {
           {"left", tuning->left}};
 }
 
+ordered_json second_round_json(const std::optional<plan::SecondRound>& round) {
+  if (!round) return nullptr;
+  return {{"first_ns", round->first_s * 1e9}, {"second_ns", round->second_s * 1e9}, {"is_kept", round->is_kept()}};
+}
+
 ordered_json stats_json(const plan::SearchStats& stats, std::int64_t barriers_per_token) {
   return {{"method", stats.method},
           {"egraph_nodes", stats.egraph_nodes},
@@ -165,6 +170,7 @@ ordered_json stats_json(const plan::SearchStats& stats, std::int64_t barriers_pe
           {"barriers_per_token", barriers_per_token},
           {"regions", regions_json(stats.regions)},
           {"tuning", tuning_json(stats.tuning)},
+          {"second_round", second_round_json(stats.second_round)},
           {"rules", rules_json(stats.rules)}};
 }
 
@@ -222,6 +228,11 @@ std::string search_text(const plan::SearchStats& stats) {
                      std::to_string(stats.egraph_classes) + " classes, stopped: " + stats.stop_reason;
   text += "; objective " + format_milliseconds(stats.objective_s) + ", bound " + format_milliseconds(stats.bound_s) +
           ", gap " + format_fixed(100 * stats.gap, 2) + " %";
+  if (const auto& round = stats.second_round) {
+    text += "; with what ops cost in regions another plan, " + std::string(round->is_kept() ? "kept" : "left") +
+            ": the workload " + format_milliseconds(round->second_s) + " against " +
+            format_milliseconds(round->first_s);
+  }
   if (stats.saturate_s) text += "; saturated in " + format_fixed(*stats.saturate_s, 2) + " s";
   if (stats.extract_s) text += ", extracted in " + format_fixed(*stats.extract_s, 2) + " s";
   return text;

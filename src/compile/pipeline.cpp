@@ -138,11 +138,20 @@ class RegionSearches {
   std::vector<std::vector<double>> weights_;                         // of them
 };
 
-void take_schedule(PlannedVersion& planned, Schedule schedule, const PassContext& context, Dumper& dumper) {
-  planned.schedule = std::move(schedule.functions);
-  planned.buffers = std::move(schedule.buffers);
-  planned.stats.regions = std::move(schedule.regions);
-  for (plan::RegionSearch& search : planned.stats.regions) search.version = planned.version.tag;
+// Each version's regions, trees and buffers.
+void schedule_versions(std::vector<PlannedVersion>& planned, const PassContext& context) {
+  RegionSearches searches(planned, context);
+  for (PlannedVersion& version : planned) {
+    Schedule schedule = searches.schedule_next();
+    version.schedule = std::move(schedule.functions);
+    version.buffers = std::move(schedule.buffers);
+    version.stats.regions = std::move(schedule.regions);
+    for (plan::RegionSearch& search : version.stats.regions) search.version = version.version.tag;
+  }
+}
+
+void dump_schedule(const PlannedVersion& planned, const PassContext& context, Dumper& dumper) {
+  if (context.dump.empty()) return;
   std::string buffer_text;
   for (const auto& function : planned.schedule) {
     buffer_text += buffer::to_text(planned.buffers.at(function.function));
@@ -253,12 +262,44 @@ double time_beside_spare(const PlannedVersion& planned, const PlannedVersion& sp
   return sum / count;
 }
 
+double workload_seconds(const std::vector<PlannedVersion>& planned, const PassContext& context) {
+  double seconds = 0;
+  for (const PlannedVersion& version : planned) {
+    for (const vectorize::Step& step : version.version.steps) {
+      const auto& entries = step.entries.empty() ? version.version.entries : step.entries;
+      seconds += step.runs * planned_seconds(version, entries, step.sizes, context);
+    }
+  }
+  return seconds;
+}
+
+void take(vectorize::Extracted found, std::vector<PlannedVersion>& planned) {
+  for (std::size_t i = 0; i < planned.size(); ++i) {
+    planned[i].module = std::move(found.modules[i]);
+    planned[i].alternatives = std::move(found.alternatives[i]);
+    planned[i].stats = found.stats;
+    ir::verify(planned[i].module);
+  }
+}
+
+// The plan of the second round in place of the first one's, if it is the faster one.
+void take_faster(vectorize::Extracted found, std::vector<PlannedVersion>& planned, const PassContext& context) {
+  std::vector<PlannedVersion> second;
+  for (const PlannedVersion& version : planned) second.emplace_back().version = version.version;
+  take(std::move(found), second);
+  schedule_versions(second, context);
+  const plan::SecondRound round{workload_seconds(planned, context), workload_seconds(second, context)};
+  if (round.is_kept()) planned = std::move(second);
+  for (PlannedVersion& version : planned) version.stats.second_round = round;
+}
+
 vectorize::SearchOptions search_options(const PassContext& context) {
   vectorize::SearchOptions options;
   options.without.insert(context.without.begin(), context.without.end());
   options.statistics = context.statistics;
   options.work = context.work;
   options.threads = context.threads;
+  if (is_without(context, "fuse")) options.without.insert("joint");
   return options;
 }
 
@@ -309,8 +350,8 @@ std::vector<Version> default_versions(const ir::Module& module, const Workload& 
 
 void check_switch_names(const std::vector<std::string>& names) {
   if (names.empty()) return;
-  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact", "each",
-                                           "fuse",   "mcts",      "order",   "rows",  "tiles"};
+  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact", "each", "fuse",
+                                           "joint",  "mcts",      "order",   "rows",  "tiles"};
   const auto is_group = [&](const std::string& name) { return std::ranges::find(groups, name) != groups.end(); };
   std::vector<std::string> rules = vectorize::search_names();
   std::erase_if(rules, is_group);
@@ -332,22 +373,20 @@ std::vector<PlannedVersion> plan_versions(const ir::Module& module, std::vector<
   }
   std::vector<PlannedVersion> planned;
   for (const Version& version : versions) planned.emplace_back().version = version;
+  std::optional<vectorize::Extracted> in_regions;
   if (is_without(context, "egraph")) {
     for (std::size_t i = 0; i < modules.size(); ++i) planned[i].module = vectorize::with_own_results(modules[i]);
   } else {
     for (std::size_t i = 0; i < modules.size(); ++i) versions[i].module = &modules[i];
     vectorize::SearchResult found = vectorize::search(std::move(versions), context.machine, search_options(context));
-    for (std::size_t i = 0; i < modules.size(); ++i) {
-      planned[i].module = std::move(found.modules[i]);
-      planned[i].alternatives = std::move(found.alternatives[i]);
-      planned[i].stats = found.stats;
-      ir::verify(planned[i].module);
-      dumpers[i].write("egraph.ir", context.dump.empty() ? "" : ir::to_text(planned[i].module));
-    }
+    in_regions = std::move(found.in_regions);
+    take(std::move(found), planned);
   }
-  RegionSearches searches(planned, context);
+  schedule_versions(planned, context);
+  if (in_regions) take_faster(*std::move(in_regions), planned, context);
   for (std::size_t i = 0; i < planned.size(); ++i) {
-    take_schedule(planned[i], searches.schedule_next(), context, dumpers[i]);
+    if (!context.dump.empty()) dumpers[i].write("egraph.ir", ir::to_text(planned[i].module));
+    dump_schedule(planned[i], context, dumpers[i]);
   }
   return planned;
 }

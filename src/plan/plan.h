@@ -93,6 +93,15 @@ struct Tuning {
 // "tuned 9 regions, 31 candidates: prediction had the fastest in 6", and what there was no time for.
 std::string to_text(const Tuning& tuning);
 
+// Two extractions, of which the second one took what ops cost in regions: the workload's time by the plans that
+// followed from them. The faster one is the plan.
+struct SecondRound {
+  double first_s = 0;
+  double second_s = 0;
+  bool is_kept() const { return second_s < first_s; }
+  bool operator==(const SecondRound&) const = default;
+};
+
 // What a search says of itself. Seconds that it took, and the rules' part, are reported by the run that searched; a
 // package doesn't keep them, or it would differ from run to run.
 struct SearchStats {
@@ -109,6 +118,7 @@ struct SearchStats {
   std::vector<RuleStats> rules;            // those that matched anything
   std::vector<RegionSearch> regions = {};  // of the functions with a choice
   std::optional<Tuning> tuning = {};
+  std::optional<SecondRound> second_round = {};  // where it chose otherwise than the first one
 };
 
 // Sizes of a product's tiles, and its time with them on one thread.

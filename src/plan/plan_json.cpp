@@ -63,6 +63,9 @@ Json json(const SearchStats& stats) {
                         {"predicted", tuning->predicted},
                         {"left", tuning->left}};
   }
+  if (const auto& round = stats.second_round) {
+    object["second_round"] = {{"first_ns", round->first_s * 1e9}, {"second_ns", round->second_s * 1e9}};
+  }
   return object;
 }
 
@@ -198,6 +201,10 @@ SearchStats read_stats(const JsonObject& object) {
   stats.bound_s = seconds(object, "bound_ns");
   stats.gap = object.number("gap", 0, kMaxNumber);
   if (object.has("tuning")) stats.tuning = read_tuning(object.object("tuning"));
+  if (object.has("second_round")) {
+    const JsonObject round = object.object("second_round");
+    stats.second_round = {seconds(round, "first_ns"), seconds(round, "second_ns")};
+  }
   return stats;
 }
 

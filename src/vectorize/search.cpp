@@ -60,11 +60,29 @@ plan::SearchStats stats_of(const egraph::RunReport& saturation, const extract::S
   return stats;
 }
 
+Extracted extracted(const ProgramGraph& program, const Selection& selection, plan::SearchStats stats) {
+  Extracted result{{}, {}, std::move(stats)};
+  for (const Version& version : program.versions()) {
+    result.modules.push_back(rebuild(program, selection, version, result.alternatives.emplace_back()));
+  }
+  return result;
+}
+
+// The choice is then the one that is better by what ops cost in regions; false: it is the best already.
+bool choose_in_regions(const ProgramGraph& program, const machine::Machine& machine, int threads,
+                       Selection& selection) {
+  const std::vector<int> first = selection.solution().choice;
+  std::vector<int> second = Selection(program, machine, threads, Selection::Costs::kInRegions).improved(first);
+  if (second == first) return false;
+  selection.choose(std::move(second));
+  return true;
+}
+
 }  // namespace
 
 std::vector<std::string> search_names() {
   rules::TensorGraph tensors;
-  std::vector<std::string> names = {"vectorize", "algebra", "exact"};
+  std::vector<std::string> names = {"vectorize", "algebra", "exact", "joint"};
   for (const Rewrite& rule : rules::algebra_rules(tensors)) names.push_back(rule.name);
   const machine::Machine machine;
   for (const Rewrite& rule : layout_rules(tensors, machine)) names.push_back(rule.name);
@@ -79,10 +97,14 @@ SearchResult search(std::vector<Version> versions, const machine::Machine& machi
   selection.solve({.work = scaled(options.extraction_work, options.work),
                    .exact = !options.without.contains("exact"),
                    .relative_gap = kExtractionGap});
-  SearchResult result{{}, {}, stats_of(saturation, selection.solution()), saturation};
-  for (const Version& version : program.versions()) {
-    result.modules.push_back(rebuild(program, selection, version, result.alternatives.emplace_back()));
-  }
+  const plan::SearchStats stats = stats_of(saturation, selection.solution());
+  SearchResult result{extracted(program, selection, stats), saturation, std::nullopt};
+  if (options.without.contains("joint")) return result;
+  if (!choose_in_regions(program, machine, options.threads, selection)) return result;
+  result.in_regions = extracted(program, selection, stats);
+  plan::SearchStats& second = result.in_regions->stats;
+  second.objective_s = selection.solution().objective;
+  second.gap = (second.objective_s - second.bound_s) / second.objective_s;
   return result;
 }
 

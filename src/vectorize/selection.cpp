@@ -43,8 +43,8 @@ bool is_view(const ir::Expr& op) {
 
 }  // namespace
 
-Selection::Selection(const ProgramGraph& program, const machine::Machine& machine, int threads)
-    : tensors_(program.tensors()), machine_(machine), threads_(threads) {
+Selection::Selection(const ProgramGraph& program, const machine::Machine& machine, int threads, Costs costs)
+    : tensors_(program.tensors()), machine_(machine), threads_(threads), costs_(costs) {
   problem_.limits.push_back(
       {"memory for constants", kMemoryShare * static_cast<double>(machine.memory.back().capacity_bytes), {}});
   cost::FunctionTraffic traffic;
@@ -61,6 +61,16 @@ Selection::Selection(const ProgramGraph& program, const machine::Machine& machin
 }
 
 void Selection::solve(const extract::Options& options) { solution_ = extract::solve(problem_, options); }
+
+std::vector<int> Selection::improved(std::vector<int> choice) const {
+  STRATA_CHECK(choice.size() == problem_.classes.size(), "a choice of another problem");
+  const std::vector<int> others = extract::cheapest_first(problem_, extract::own_costs(problem_));
+  for (std::size_t cls = 0; cls < choice.size(); ++cls) {
+    if (choice[cls] < 0) choice[cls] = others[cls];
+  }
+  extract::LocalSearch(problem_).improve(choice);
+  return extract::only_needed(problem_, choice);
+}
 
 void Selection::choose(std::vector<int> choice) {
   extract::check(problem_, choice);
@@ -418,7 +428,7 @@ double Selection::node_seconds(const ENode& node, ClassId id, const FunctionGrap
                                const cost::Sizes& sizes) const {
   const ir::Op* const op = tensors_.op_of(node);
   if (op == nullptr) return 0;
-  const cost::Run run = {.sizes = sizes, .threads = threads_, .is_only_one = function.calls == 1};
+  cost::Run run = {.sizes = sizes, .threads = threads_, .is_only_one = function.calls == 1};
   if (is_copied_part(node, id, function)) return cost::copy_cost(tensors_.type(id), machine_, run).seconds;
   std::vector<cost::Operand> operands;
   for (const ClassId child : node.children) {
@@ -428,7 +438,19 @@ double Selection::node_seconds(const ENode& node, ClassId id, const FunctionGrap
     operands.push_back({tensors_.type(child), streams ? cost::Residence::kStream : cost::Residence::kActivation,
                         is_near ? cost::Traffic() : times_.at(&function).since(child, id)});
   }
-  return cost::op_cost(*op, operands, tensors_.operator_of(node).attributes, tensors_.type(id), machine_, run).seconds;
+  const ir::Attributes& attributes = tensors_.operator_of(node).attributes;
+  std::vector<ir::TensorType> types;
+  for (const cost::Operand& operand : operands) types.push_back(operand.type);
+  const cost::Leaf* const leaf = cost::find_leaf(*op, types, attributes, tensors_.type(id));
+  if (leaf == nullptr) return std::numeric_limits<double>::infinity();
+  const bool joins = leaf->domain == cost::Leaf::Domain::kOwn || leaf->loop.takes_row_tiles;
+  if (costs_ == Costs::kInRegions && joins) {
+    run.continues = true;
+    for (cost::Operand& operand : operands) {
+      if (operand.residence == cost::Residence::kActivation) operand.residence = cost::Residence::kRegion;
+    }
+  }
+  return cost::leaf_cost(*leaf, *op, operands, attributes, tensors_.type(id), machine_, run).seconds;
 }
 
 Choice Selection::of(ClassId id) const {

@@ -38,9 +38,15 @@ struct Choice {
 // Throws model_error that names the op where the machine has code for no form of it that is in the graph.
 class Selection {
  public:
-  Selection(const ProgramGraph& program, const machine::Machine& machine, int threads = 1);
+  // What ops are taken to cost: each alone, as the plan then has them where no regions are joined; or maps and packings
+  // as they are at best in a region of several ops, which begins no op and moves no value that another op has made.
+  enum class Costs { kAlone, kInRegions };
+
+  Selection(const ProgramGraph& program, const machine::Machine& machine, int threads = 1, Costs costs = Costs::kAlone);
 
   void solve(const extract::Options& options);
+  // A choice of problem()'s classes with single nodes exchanged while it becomes cheaper.
+  std::vector<int> improved(std::vector<int> choice) const;
   // Another choice than the cheapest one, of problem()'s classes.
   void choose(std::vector<int> choice);
 
@@ -110,6 +116,7 @@ class Selection {
   const rules::TensorGraph& tensors_;
   const machine::Machine& machine_;
   const int threads_;
+  const Costs costs_;
   const FunctionGraph* function_ = nullptr;  // whose nodes are being added
   std::map<const FunctionGraph*, ValueTimes> times_;
   std::optional<Waits> waits_;  // of the function whose nodes are being added; one thread waits for none

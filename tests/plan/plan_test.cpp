@@ -43,6 +43,7 @@ Plan example() {
   plan.stats = {"ilp", 100, 40, "saturated", false, 4e-6, 3.5e-6, 0.125, 0.5, 0.25, {}};
   plan.stats.regions = {{"seq1", "layer", "uct", 20, 30, 3e-6, 2.5e-6, 2e-6, {{1, 3e-6}, {7, 2e-6}}, "visits"}};
   plan.stats.tuning = {9, 31, 6, 1};
+  plan.stats.second_round = {0.5, 0.25};
   plan.entries = {{"forward", "f1", "seq1", {{"seq", {1, 1}}}, 1, {}},
                   {"head", "h1", "seq1", {{"seq", {1, 1}}}, 1, {}},
                   {"forward", "strata_forward_chunk", "chunk", {{"seq", {2, 512}}}, 9, {op}}};
@@ -108,6 +109,7 @@ TEST(PlanJson, RoundTrips) {
   EXPECT_EQ(back.machine.name, "avx512-zen5");
   EXPECT_EQ(back.stats.egraph_nodes, 100);
   EXPECT_EQ(back.stats.tuning, (Tuning{9, 31, 6, 1}));
+  EXPECT_EQ(back.stats.second_round, (SecondRound{0.5, 0.25}));
   ASSERT_EQ(back.stats.regions.size(), 1U);
   EXPECT_EQ(back.stats.regions[0].function, "layer");
   EXPECT_EQ(back.stats.regions[0].curve[1].states, 7);
