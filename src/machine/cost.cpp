@@ -98,6 +98,10 @@ int level_holding(const Machine& machine, double bytes, int threads) {
   return last;
 }
 
+const MemoryLevel* managed_level(const Machine& machine) {
+  return machine.memory.front().managed ? &machine.memory.front() : nullptr;
+}
+
 int vector_lanes(const Machine& machine, DType dtype) {
   return std::max(1, machine.vector_registers.bytes / static_cast<int>(dtype_size(dtype)));
 }

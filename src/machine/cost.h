@@ -47,6 +47,9 @@ double write_bandwidth(const MemoryLevel& level, int threads);
 // Index of the innermost level that holds `bytes`, by `threads` cores together; the last level holds everything.
 int level_holding(const Machine& machine, double bytes, int threads = 1);
 
+// The level that software manages, which holds only what is copied into it; nullptr: the machine has none.
+const MemoryLevel* managed_level(const Machine& machine);
+
 // Lanes of one vector register; at least 1.
 int vector_lanes(const Machine& machine, DType dtype);
 

@@ -30,6 +30,7 @@ struct MemoryLevel {
   std::map<int, double> read_bytes_per_s;        // number of threads -> their sum, all reading at once
   double latency_s = 0;                          // of a load that depends on the one before
   std::map<int, double> write_bytes_per_s = {};  // the same for stores; empty: as fast as reading
+  bool managed = false;                          // by software: it holds only what code copies into it
 };
 
 // A way to multiply and add: `lanes` results per instruction, each the sum of `k` products of `dtype` operands added to

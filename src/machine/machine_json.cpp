@@ -36,8 +36,23 @@ MemoryLevel read_level(FileReader& reader) {
   level.read_bytes_per_s = reader.rates_by_threads("read_bytes_per_s");
   level.write_bytes_per_s = reader.rates_by_threads_or_none("write_bytes_per_s");
   level.latency_s = reader.real("latency_s", 0, kMaxSeconds);
+  level.managed = reader.flag_or("managed", false);
   reader.finish();
   return level;
+}
+
+// All levels between a managed one and the registers would have to be copied into too.
+std::vector<MemoryLevel> read_memory(FileReader& machine) {
+  std::vector<MemoryLevel> memory;
+  std::vector<FileReader> levels = machine.objects("memory");
+  for (FileReader& reader : levels) {
+    memory.push_back(read_level(reader));
+    if (!memory.back().managed) continue;
+    if (memory.size() > 1) reader.refuse("managed", "true of the innermost level alone");
+    if (levels.size() == 1) reader.refuse("managed", "false of the last level");
+    if (memory.back().shared_by > 1) reader.refuse("shared_by", "1 of a level that is managed");
+  }
+  return memory;
 }
 
 Unit read_unit(FileReader& reader) {
@@ -125,7 +140,7 @@ Machine read_machine(FileReader reader) {
     machine.machines.push_back(read_mesh_axis(axis, machine.machines));
   }
   machine.vector_registers = read_registers(reader.object("vector_registers"));
-  for (FileReader& level : reader.objects("memory")) machine.memory.push_back(read_level(level));
+  machine.memory = read_memory(reader);
   for (FileReader& unit : reader.objects("units")) machine.units.push_back(read_unit(unit));
   for (FileReader& stream : reader.objects_or_none("streams")) machine.streams.push_back(read_stream(stream));
   std::vector<Stream> tile_streams;
@@ -207,6 +222,7 @@ std::string to_json(const Machine& machine) {
                          {"read_bytes_per_s", rates_by_threads(level.read_bytes_per_s)}};
     if (!level.write_bytes_per_s.empty()) entry["write_bytes_per_s"] = rates_by_threads(level.write_bytes_per_s);
     entry["latency_s"] = level.latency_s;
+    if (level.managed) entry["managed"] = true;
     json["memory"].push_back(std::move(entry));
   }
   json["units"] = OrderedJson::array();

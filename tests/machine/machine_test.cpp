@@ -204,6 +204,29 @@ TEST(MachineFile, RefusesValuesOutOfRange) {
 }
 
 // Its words reach generated code, the compiler's command line and the terminal.
+// The innermost level of several may be one that software manages, of one core each.
+TEST(MachineFile, AManagedLevelIsTheInnermostOfOneCore) {
+  const std::string dram = R"({"name": "DRAM", "capacity_bytes": 1048576, "line_bytes": 64, "shared_by": 2,)";
+  const auto with = [&](const std::string& first, const std::string& second) {
+    const std::string rest = R"("line_bytes": 64, "read_bytes_per_s": {"1": 1e9}, "latency_s": 1e-9)";
+    return replaced("\"memory\": [" + dram,
+                    "\"memory\": [{\"name\": \"near\", \"capacity_bytes\": 65536, " + rest + first +
+                        "}, {\"name\": \"DRAM\", \"capacity_bytes\": 1048576, \"line_bytes\": 64, " +
+                        "\"shared_by\": 2" + second + ",");
+  };
+  const Machine machine = machine_from_json(with(", \"shared_by\": 1, \"managed\": true", ""), "test");
+  ASSERT_NE(managed_level(machine), nullptr);
+  EXPECT_EQ(managed_level(machine)->name, "near");
+  EXPECT_EQ(managed_level(machine_from_json(to_json(machine), "again"))->capacity_bytes, 65536);
+  EXPECT_EQ(managed_level(machine_from_json(kSmall, "small")), nullptr);
+  EXPECT_EQ(to_json(machine_from_json(kSmall, "small")).find("managed"), std::string::npos);
+  EXPECT_TRUE(says(refusal(with(", \"shared_by\": 1", ", \"managed\": true")), "'memory[1].managed'"));
+  EXPECT_TRUE(says(refusal(with(", \"shared_by\": 2, \"managed\": true", "")), "'memory[0].shared_by'"));
+  EXPECT_TRUE(says(refusal(with(", \"shared_by\": 1, \"managed\": 1", "")), "'memory[0].managed'"));
+  EXPECT_TRUE(
+      says(refusal(replaced("\"shared_by\": 2,", "\"shared_by\": 1, \"managed\": true,")), "'memory[0].managed'"));
+}
+
 TEST(MachineFile, RefusesWordsThatCouldBeMore) {
   const Machine machine = machine_from_json(kSmall, "here.json");
   const std::string name = "\"name\": \"" + machine.name + "\"";
