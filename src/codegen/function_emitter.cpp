@@ -95,6 +95,7 @@ std::set<std::string> FunctionEmitter::headers() const {
   for (const Expr* parameter : scheduled_.function->parameters) add(parameter->type());
   for (const schedule::ScheduledOp& op : scheduled_.ops) {
     if (op.leaf != nullptr && !op.leaf->header.empty()) headers.insert(std::string(op.leaf->header));
+    if (schedule::has_copies(op.tree.body)) headers.insert("tensor/copy.h");
   }
   return headers;
 }

@@ -106,21 +106,37 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   const int operand = named < 0 ? integer(first) : named;
   STRATA_CHECK(operand >= 0 && operand < static_cast<int>(operands_.size()),
                "leaf " + std::string(place.node->leaf->name) + " has no {" + std::string(name) + "}");
-  const std::string& pointer = operands_[static_cast<std::size_t>(operand)];
-  if (rest.empty()) return pointer;
+  if (rest.empty()) return pointer(operand);
   if (rest == "rows") return rows(op_.value->arguments[static_cast<std::size_t>(operand)]->type(), operand, place);
-  return tensor_property(pointer, op_.value->arguments[static_cast<std::size_t>(operand)]->type(), operand, rest);
+  return tensor_property(pointer(operand), op_.value->arguments[static_cast<std::size_t>(operand)]->type(), operand,
+                         rest);
 }
 
 const TensorType& LeafCode::type(std::string_view operand) const {
   return op_.value->arguments[static_cast<std::size_t>(ir::find_operand(op_.form, operand))]->type();
 }
 
+std::string LeafCode::pointer(int operand) const {
+  const auto placed = placed_.find(operand);
+  return placed == placed_.end() ? operands_[static_cast<std::size_t>(operand)] : placed->second.pointer;
+}
+
+std::vector<std::string> LeafCode::pointers() const {
+  std::vector<std::string> all;
+  for (int i = 0; i < static_cast<int>(operands_.size()); ++i) all.push_back(pointer(i));
+  return all;
+}
+
+std::string LeafCode::dim(const TensorType& type, int operand, int axis) const {
+  const auto placed = placed_.find(operand);
+  return cpp_size((placed == placed_.end() ? type.shape : placed->second.sizes).at(static_cast<std::size_t>(axis)));
+}
+
 std::string LeafCode::tensor_property(const std::string& pointer, const TensorType& type, int operand,
                                       std::string_view property) const {
   const auto [kind, axis] = split(property);
   const auto& packs = type.layout.packs;
-  if (kind == "dim") return cpp_size(type.shape.at(static_cast<std::size_t>(integer(axis))));
+  if (kind == "dim") return dim(type, operand, integer(axis));
   if (kind == "max") return number(type.shape.at(static_cast<std::size_t>(integer(axis))).max());
   if (kind == "stride") return stride(type, operand);
   if (kind == "type") return cpp_type(type.dtype);
@@ -135,7 +151,7 @@ std::string LeafCode::tensor_property(const std::string& pointer, const TensorTy
 }
 
 std::string LeafCode::score_property(std::string_view property) const {
-  const ScoreCode score(*op_.value, operands_);
+  const ScoreCode score(*op_.value, pointers());
   if (property == "factor") return score.factor();
   if (property == "map") return score.map();
   STRATA_CHECK(property == "seen", "a leaf asks for score." + std::string(property));
@@ -145,6 +161,7 @@ std::string LeafCode::score_property(std::string_view property) const {
 // Of a row in pairs, which has no strides: its elements.
 std::string LeafCode::stride(const TensorType& type, int operand) const {
   if (operand == 0 && !tile_.first.empty()) return number(tile_.second);
+  if (const auto placed = placed_.find(operand); placed != placed_.end()) return cpp_size(placed->second.strides[0]);
   const auto& strides = op_.operands[static_cast<std::size_t>(operand)].strides;
   return cpp_size(strides.empty() ? type.shape.back() : strides[0]);
 }
@@ -152,7 +169,7 @@ std::string LeafCode::stride(const TensorType& type, int operand) const {
 std::string LeafCode::rows(const TensorType& type, int operand, const LeafPlace& place) const {
   if (operand == 0 && !tile_.first.empty()) return tile_.first;
   const std::string& begin = place.ranges[static_cast<std::size_t>(op_.rows)].begin;
-  const std::string row = operands_[static_cast<std::size_t>(operand)] + " + " + begin + " * " + stride(type, operand);
+  const std::string row = pointer(operand) + " + " + begin + " * " + stride(type, operand);
   return op_.columns < 0 ? row : row + " + " + place.ranges[static_cast<std::size_t>(op_.columns)].begin;
 }
 
@@ -177,6 +194,10 @@ std::string LeafCode::range_property(const std::string& name, std::string_view p
   using Class = ir::IteratorClass;
   const int iterator = *op_.contraction->only(name == "m" ? Class::kM : name == "n" ? Class::kN : Class::kK);
   const ir::Dim& extent = op_.tree.iterators[static_cast<std::size_t>(iterator)].extent;
+  // In a buffer the left operand's rows are as long as its blocks.
+  if (const auto placed = placed_.find(op_.contraction->left);
+      property.empty() && name == "k" && placed != placed_.end())
+    return cpp_size(placed->second.sizes.back());
   if (property.empty()) return cpp_size(name == "n" ? op_.value->type().shape.back() : extent);
   if (property == "range") return range(iterator, place);
   if (property == "panels") {

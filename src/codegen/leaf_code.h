@@ -68,6 +68,19 @@ class LeafCode {
     row_ = std::move(row);
   }
 
+  // What lies in a buffer: where the operand would begin, its sizes as the leaf takes them, and the distance of its
+  // places along each axis there.
+  struct Placed {
+    std::string pointer;
+    std::vector<ir::Dim> sizes;
+    std::vector<ir::Dim> strides;
+  };
+
+  // Operands are in buffers from now on, by number.
+  void place(int operand, Placed placed) { placed_[operand] = std::move(placed); }
+  const std::map<int, Placed>& placed() const { return placed_; }
+  void set_placed(std::map<int, Placed> placed) { placed_ = std::move(placed); }
+
   // Of a product whose columns from this one on the region's iterator counts.
   void set_first_column(std::int64_t column) { first_column_ = column; }
 
@@ -87,8 +100,13 @@ class LeafCode {
   std::string rows(const ir::TensorType& type, int operand, const LeafPlace& place) const;
   std::string run(const ir::TensorType& type, bool is_inner) const;
 
+  std::string pointer(int operand) const;
+  std::vector<std::string> pointers() const;
+  std::string dim(const ir::TensorType& type, int operand, int axis) const;
+
   const schedule::ScheduledOp& op_;
   std::vector<std::string> operands_;
+  std::map<int, Placed> placed_;
   std::string destination_;
   const machine::Machine& machine_;
   std::string row_;  // empty: as the result's type says

@@ -91,7 +91,7 @@ StageCode::Code StageCode::emit(const ScalarExpr& body, int vector_iterator) con
     case ScalarExpr::Kind::kConstant:
       return {cpp_float(body.value)};
     case ScalarExpr::Kind::kOperand:
-      return emit_access(nest().accesses[number], vector_iterator);
+      return emit_access(body.number, vector_iterator);
     case ScalarExpr::Kind::kStage:
       return emit_stage(body.number, vector_iterator);
     case ScalarExpr::Kind::kIterator:
@@ -123,7 +123,33 @@ StageCode::Code StageCode::load(const std::string& address, const ir::Dim& step)
   return {"tensor::load_strided(lanes, " + address + ", " + cpp_size(step) + ")", true};
 }
 
-StageCode::Code StageCode::emit_access(const schedule::StridedAccess& access, int vector_iterator) const {
+StageCode::Code StageCode::emit_in_tile(const Tile& tile, int vector_iterator) const {
+  const auto from = [](const std::string& index, const std::string& begin) {
+    return begin == "0" ? index : "(" + index + " - " + begin + ")";
+  };
+  const auto times = [](const std::string& index, const ir::Dim& stride) {
+    return " + " + (stride == ir::Dim(1) ? index : index + " * " + cpp_size(stride));
+  };
+  std::string index;
+  for (std::size_t i = 0; i < tile.access.strides.size(); ++i) {
+    const ir::Dim& stride = tile.access.strides[i];
+    if (stride == ir::Dim(0)) continue;
+    index += times(from(variable(static_cast<int>(i)), tile.begins[i]), stride);
+  }
+  for (std::size_t d = 0; d < tile.access.divided.size(); ++d) {
+    const schedule::DividedStride& divided = tile.access.divided[d];
+    const std::string part =
+        variable(divided.iterator) + (divided.is_remainder ? " % " : " / ") + std::to_string(divided.divisor);
+    index += times(from("(" + part + ")", tile.divided_begins[d]), divided.stride);
+  }
+  const auto step = vector_iterator >= 0 ? schedule::stride_in_lanes(tile.access, vector_iterator) : ir::Dim(0);
+  return load(tile.pointer + index, step.value_or(ir::Dim(1)));
+}
+
+StageCode::Code StageCode::emit_access(int number, int vector_iterator) const {
+  const schedule::StridedAccess& access = nest().accesses[static_cast<std::size_t>(number)];
+  const auto tile = tiles_.find(number);
+  if (tile != tiles_.end()) return emit_in_tile(tile->second, vector_iterator);
   const OperandCode& operand = operands_[static_cast<std::size_t>(access.operand)];
   if (!operand.scalar.empty()) return {operand.scalar};
   std::string index;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,15 @@ class StageCode {
     std::string pointer;
     std::vector<ir::Dim> strides;     // 0: the iterator does not index the stage
     std::vector<std::string> begins;  // that indices are counted from; empty: from 0
+  };
+
+  // Where what an access reads is in a buffer: the access with the buffer's strides, and what its iterators, and its
+  // quotients and remainders, are counted from.
+  struct Tile {
+    std::string pointer;
+    schedule::StridedAccess access;
+    std::vector<std::string> begins;
+    std::vector<std::string> divided_begins;
   };
 
   StageCode(const schedule::ScheduledOp& op, const std::vector<OperandCode>& operands) : op_(op), operands_(operands) {
@@ -57,6 +67,11 @@ class StageCode {
   // From now on a stage's elements are there, and it is read there where its variable is not in scope.
   void set_elements(int stage, Elements elements) { elements_[static_cast<std::size_t>(stage)] = std::move(elements); }
 
+  // From now on what accesses read is there, by number.
+  const std::map<int, Tile>& tiles() const { return tiles_; }
+  void set_tile(int access, Tile tile) { tiles_[access] = std::move(tile); }
+  void set_tiles(std::map<int, Tile> tiles) { tiles_ = std::move(tiles); }
+
   // The address of a stage's element where its loops stand.
   std::string address(int stage) const;
 
@@ -81,7 +96,8 @@ class StageCode {
 
   Code emit(const ir::ScalarExpr& body, int vector_iterator) const;
   Code emit_stage(int stage, int vector_iterator) const;
-  Code emit_access(const schedule::StridedAccess& access, int vector_iterator) const;
+  Code emit_access(int number, int vector_iterator) const;
+  Code emit_in_tile(const Tile& tile, int vector_iterator) const;
   Code emit_call(const ir::ScalarExpr& body, int vector_iterator) const;
   static Code load(const std::string& address, const ir::Dim& step);
   std::string variable(int iterator) const;
@@ -90,6 +106,7 @@ class StageCode {
   const schedule::ScheduledOp& op_;
   const std::vector<OperandCode>& operands_;
   std::vector<Elements> elements_;  // by stage
+  std::map<int, Tile> tiles_;       // by access
   std::vector<Variable> variables_;
 };
 

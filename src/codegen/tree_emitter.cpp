@@ -3,15 +3,19 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <utility>
 
 #include "base/error.h"
+#include "codegen/copy_code.h"
 #include "codegen/leaf_code.h"
 #include "schedule/products_tree.h"
+#include "schedule/tile_image.h"
 
 namespace strata::codegen {
 namespace {
 
+using schedule::CopyOf;
 using schedule::TileNode;
 using Kind = TileNode::Kind;
 
@@ -41,22 +45,13 @@ const TileNode* last_compute(const TileNode& node) {
   return nullptr;
 }
 
-// The innermost step below a node that cuts this iterator; 1: none does.
-std::int64_t inner_step(const std::vector<TileNode>& nodes, int iterator) {
-  for (const TileNode& node : nodes) {
-    const bool cuts = node.kind != Kind::kWhen && node.iterator == iterator;
-    if (cuts) return node.step;
-    if (const std::int64_t step = inner_step(node.body, iterator); step != 1) return step;
-  }
-  return 1;
-}
-
 class TreeEmitter {
  public:
   TreeEmitter(CodeWriter& out, const schedule::ScheduledOp& op, const RegionCode& code,
               const buffer::ScratchPlan& scratch, const machine::Machine& machine)
       : out_(out),
         op_(op),
+        code_(code),
         scratch_(scratch),
         stages_(op, code.inputs),
         leaf_(op, code.operands, code.result, machine),
@@ -75,6 +70,7 @@ class TreeEmitter {
 
   void run() {
     for (const schedule::TileIterator& iterator : op_.tree.iterators) {
+      parts_here_.push_back({iterator.extent.max(), 0});
       place_.ranges.push_back({"0", iterator.code.empty() ? cpp_size(iterator.extent) : "", "", iterator.extent.max()});
     }
     for (const TileNode& node : op_.tree.body) {
@@ -92,8 +88,12 @@ class TreeEmitter {
   // What begins in a list of nodes ends with it.
   void emit(const std::vector<TileNode>& nodes) {
     const std::size_t before = stages_.variables();
+    const auto placed = leaf_.placed();
+    const auto tiles = stages_.tiles();
     for (const TileNode& node : nodes) emit(node);
     stages_.end_variables(before);
+    leaf_.set_placed(placed);
+    stages_.set_tiles(tiles);
   }
 
   void emit(const TileNode& node) {
@@ -115,6 +115,8 @@ class TreeEmitter {
         return out_.line("team.sync();");
       case Kind::kBuffer:
         return emit_buffer(node);
+      case Kind::kCopy:
+        return emit_copy(node);
       case Kind::kCompute:
         return emit_compute(node);
     }
@@ -124,6 +126,7 @@ class TreeEmitter {
     const std::int64_t offset = scratch_.offsets.at(node.buffer);
     out_.line("auto* const " + buffer_name(node.buffer) + " = reinterpret_cast<" + cpp_type(node.holds.dtype) +
               "*>(team.scratch" + (offset == 0 ? "" : " + " + std::to_string(offset)) + ");");
+    buffers_[node.buffer] = {place_.ranges, parts_here_};
     if (op_.nest) place_in_buffer(op_.tree.body, node);
   }
 
@@ -154,6 +157,87 @@ class TreeEmitter {
     }
   }
 
+  void emit_copy(const TileNode& node) {
+    const schedule::TileImage image = schedule::image_of(op_, node.of, node.copied);
+    const schedule::TileLayout layout = schedule::layout_of(image, op_.tree, parts_here_);
+    const CopyCode copy(image, layout, place_.ranges, op_.tree, copied_numbers_);
+    const std::string buffer = buffer_name(node.buffer);
+    const bool is_out = is_copied_out(node.of);
+    out_.line("const tensor::CopyAxis c_" + cpp_name(node.buffer) + (is_out ? "_out" : "") + "[] = {" +
+              copy.axes(is_out) + "};");
+    const std::string memory = memory_of(node) + copy.begin();
+    out_.line("tensor::copy_box(" + (is_out ? buffer + ", " + memory : memory + ", " + buffer) + ", c_" +
+              cpp_name(node.buffer) + (is_out ? "_out, " : ", ") + std::to_string(image.run) + ");");
+    if (node.of == CopyOf::kOperand) place_operand(node, layout, copy);
+    if (node.of == CopyOf::kAccess) place_access(node, image, layout, copy);
+  }
+
+  std::string memory_of(const TileNode& node) const {
+    switch (node.of) {
+      case CopyOf::kOperand:
+        return code_.operands.at(static_cast<std::size_t>(node.copied));
+      case CopyOf::kAccess:
+        return code_.inputs
+            .at(static_cast<std::size_t>(op_.nest->accesses[static_cast<std::size_t>(node.copied)].operand))
+            .pointer;
+      case CopyOf::kStage: {
+        const auto value = code_.values.find(node.copied);
+        return value == code_.values.end() ? code_.result : value->second;
+      }
+      case CopyOf::kResult:
+        break;
+    }
+    return code_.result;
+  }
+
+  // The leaf finds the tile where it would be in the whole operand.
+  void place_operand(const TileNode& node, const schedule::TileLayout& layout, const CopyCode& copy) {
+    const std::string buffer = buffer_name(node.buffer);
+    copied_numbers_[node.copied] = buffer;
+    leaf_.place(node.copied, {whole(node.buffer, layout, copy), layout.sizes, layout.strides});
+  }
+
+  std::string whole(const std::string& buffer, const schedule::TileLayout& layout, const CopyCode& copy) {
+    const std::string skipped = copy.skipped(layout, [&](const schedule::TileAxis& axis) { return is_told(axis); });
+    if (skipped.empty()) return buffer_name(buffer);
+    const std::string name = "w_" + cpp_name(buffer);
+    out_.line("auto* const " + name + " = tensor::as_whole(" + buffer_name(buffer) + ", " + skipped + ");");
+    return name;
+  }
+
+  // Whether the leaf's call counts an axis from the first index of all: of a loop of the leaf's own it is told the
+  // range of the loop alone.
+  bool is_told(const schedule::TileAxis& axis) const {
+    if (op_.leaf->domain != cost::Leaf::Domain::kLoop) return true;
+    for (std::size_t i = 0; i < axis.index.coefficients.size(); ++i) {
+      if (axis.index.coefficients[i] != 0 && static_cast<int>(i) != op_.rows) return false;
+    }
+    return true;
+  }
+
+  // The same address in all accesses that are alike.
+  void place_access(const TileNode& node, const schedule::TileImage& image, const schedule::TileLayout& layout,
+                    const CopyCode& copy) {
+    StageCode::Tile tile{buffer_name(node.buffer), op_.nest->accesses[static_cast<std::size_t>(node.copied)], {}, {}};
+    tile.begins.assign(place_.ranges.size(), "0");
+    tile.divided_begins.assign(tile.access.divided.size(), "0");
+    for (std::size_t axis = 0; axis < image.axes.size(); ++axis) {
+      const int divided = image.divided[axis];
+      if (divided >= 0) {
+        tile.access.divided[static_cast<std::size_t>(divided)].stride = layout.strides[axis];
+        tile.divided_begins[static_cast<std::size_t>(divided)] = copy.place(axis);
+        continue;
+      }
+      const auto iterator = static_cast<std::size_t>(std::ranges::find(image.axes[axis].index.coefficients, 1) -
+                                                     image.axes[axis].index.coefficients.begin());
+      tile.access.strides[iterator] = layout.strides[axis];
+      tile.begins[iterator] = copy.place(axis);
+    }
+    for (int other = 0; other < static_cast<int>(op_.nest->accesses.size()); ++other) {
+      if (schedule::are_same(*op_.nest, node.copied, other)) stages_.set_tile(other, tile);
+    }
+  }
+
   void emit_block(const std::string& head, const std::vector<TileNode>& body) {
     out_.open(head);
     emit(body);
@@ -173,12 +257,25 @@ class TreeEmitter {
     const std::string extent =
         of.code.empty() ? cpp_size(of.extent) : leaf_.expand(of.code, {.node = &first_compute(node)});
     const RangeCode outer = range(node);
+    const schedule::IteratorPart part = enter(node, false);
     range(node) = named_range(node);
     range(node).most = outer.most;
     out_.line("const tensor::Range " + range(node).name + " = team.split(" + extent +
               (node.step == 1 ? "" : ", " + std::to_string(node.step)) + ");");
     emit(node.body);
     range(node) = outer;
+    part_here(node) = part;
+  }
+
+  schedule::IteratorPart& part_here(const TileNode& node) {
+    return parts_here_[static_cast<std::size_t>(node.iterator)];
+  }
+
+  // The part of its iterator that is outside of a loop.
+  schedule::IteratorPart enter(const TileNode& loop, bool is_unit) {
+    const schedule::IteratorPart outside = part_here(loop);
+    part_here(loop) = schedule::part_inside(op_, loop, outside, is_unit);
+    return outside;
   }
 
   // The units of several loops together: the thread's share of them, one after another, the last loop's the fastest.
@@ -195,6 +292,8 @@ class TreeEmitter {
     out_.line("const tensor::Range units = team.split(" + all + ");");
     out_.open("for (std::int64_t unit = units.begin; unit < units.end; ++unit) {");
     const std::vector<RangeCode> outer = place_.ranges;
+    const std::vector<schedule::IteratorPart> parts = parts_here_;
+    for (const TileNode* loop : loops) enter(*loop, true);
     std::string inside;
     for (std::size_t i = loops.size(); i-- > 0;) {
       const std::string count = "n_" + cpp_name(iterator(*loops[i]).name);
@@ -205,6 +304,7 @@ class TreeEmitter {
     emit(loops.back()->body);
     out_.close();
     place_.ranges = outer;
+    parts_here_ = parts;
   }
 
   // What a loop inside covers may grow with the iterator.
@@ -236,6 +336,7 @@ class TreeEmitter {
     const RangeCode outer = bounded_range(node);
     range(node) = outer;
     const std::int64_t tile = std::exchange(tiles_[static_cast<std::size_t>(node.iterator)], node.step);
+    const schedule::IteratorPart part = enter(node, false);
     if (node.step == 1) {
       const std::string i = index_name(iterator(node).name);
       range(node) = {i, i + " + 1", "", 1};
@@ -249,6 +350,7 @@ class TreeEmitter {
                  node.body);
     }
     range(node) = before;
+    part_here(node) = part;
     tiles_[static_cast<std::size_t>(node.iterator)] = tile;
   }
 
@@ -258,8 +360,7 @@ class TreeEmitter {
     for (std::size_t i = 0; compute != nullptr && i < parts_.size(); ++i) {
       if (op_.products[i].stage == compute->stage) return product_unit(parts_[i], node.iterator, compute->panels);
     }
-    if (const std::int64_t step = inner_step(node.body, node.iterator); step != 1) return step;
-    return schedule::block_unit(op_, node.iterator);
+    return schedule::part_unit(op_, node);
   }
 
   static std::int64_t product_unit(const schedule::ScheduledOp& product, int iterator, std::int64_t panels) {
@@ -398,7 +499,20 @@ class TreeEmitter {
 
   void emit_leaf(const TileNode& node) {
     place_.node = &node;
+    if (!node.buffer.empty()) place_result(node);
     out_.line(leaf_.expand(node.leaf->code, place_));
+  }
+
+  // A leaf finds the tile of its result where it would be in the whole one.
+  void place_result(const TileNode& node) {
+    const schedule::TileImage image = schedule::image_of(op_, CopyOf::kResult, 0);
+    const Standing& at = buffers_.at(node.buffer);
+    const schedule::TileLayout layout = schedule::layout_of(image, op_.tree, at.parts);
+    const CopyCode copy(image, layout, at.ranges, op_.tree, copied_numbers_);
+    const std::string skipped = copy.skipped(layout, [&](const schedule::TileAxis& axis) { return is_told(axis); });
+    const std::string name = buffer_name(node.buffer);
+    const std::string row = layout.strides.size() < 2 ? "" : cpp_size(layout.strides[layout.strides.size() - 2]);
+    leaf_.set_result(skipped.empty() ? name : "tensor::as_whole(" + name + ", " + skipped + ")", row);
   }
 
   // A product into a tile's buffer finds its rows and columns there as in the whole result.
@@ -419,8 +533,15 @@ class TreeEmitter {
     out_.line(products_[i].expand(node.leaf->code, place_));
   }
 
+  // Where a buffer stands.
+  struct Standing {
+    std::vector<RangeCode> ranges;
+    std::vector<schedule::IteratorPart> parts;
+  };
+
   CodeWriter& out_;
   const schedule::ScheduledOp& op_;
+  const RegionCode& code_;
   const buffer::ScratchPlan& scratch_;
   StageCode stages_;
   LeafCode leaf_;
@@ -428,6 +549,9 @@ class TreeEmitter {
   std::deque<LeafCode> products_;             // their leaves
   std::vector<std::int64_t> tiles_;           // by iterator: the step of the loop that is open; 0: none cuts it
   LeafPlace place_;
+  std::vector<schedule::IteratorPart> parts_here_;  // by iterator, as copies see it
+  std::map<std::string, Standing> buffers_;         // by name
+  std::map<int, std::string> copied_numbers_;       // by operand: the buffer that it is in
   bool in_reduction_ = false;
 };
 

@@ -6,6 +6,7 @@
 
 #include "buffer/barriers.h"
 #include "buffer/touches.h"
+#include "machine/cost.h"
 #include "schedule/op_cost.h"
 
 namespace strata::compile {
@@ -36,6 +37,8 @@ bool writes_alone(const ScheduledFunction& function, const ScheduledOp& op, cons
 
 void compute_in_each_thread(ScheduledFunction& function, const std::map<const ir::Function*, FunctionPlan>& callees,
                             const machine::Machine& machine, int threads) {
+  // What a thread has for itself would take a place in a managed level for longer than an op.
+  if (machine::managed_level(machine) != nullptr) return;
   if (threads == 1 || std::ranges::any_of(function.ops, &ScheduledOp::is_call)) return;
   FunctionPlan apart = buffer::plan_apart(function, callees);
   int barriers = buffer::barriers_of(function, apart);

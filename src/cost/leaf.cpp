@@ -54,4 +54,6 @@ std::int64_t loop_lanes(std::span<const ir::TensorType> operands) {
   return lanes;
 }
 
+bool writes_result(const Leaf& leaf) { return leaf.code.find("{out}") != std::string_view::npos; }
+
 }  // namespace strata::cost

@@ -114,12 +114,19 @@ struct Leaf {
   // The leaves that compute the op together, each behind the one before it; empty: it is computed by this one.
   std::vector<std::string_view> parts = {};
 
+  // Whether its operands may lie in buffers, of which each has a tile (schedule/copied_tree.h); the words of an
+  // encoding, and what it lists beside them, are one piece.
+  bool takes_copies = true;
+
   // What it is declared in, beside tensor/tensor.h; empty: nothing.
   std::string_view header = {};
 
   // The call, in C++ with names in braces that the code generator replaces (codegen/leaf_code.h).
   std::string_view code = {};
 };
+
+// Whether its call writes the op's result; other leaves of an op leave something in its buffers.
+bool writes_result(const Leaf& leaf);
 
 // The first leaf that takes the op; nullptr: there is no code for it, and no plan may hold it.
 const Leaf* find_leaf(const Signature& signature);

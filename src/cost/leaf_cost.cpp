@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "cost/tiled_product.h"
@@ -123,6 +124,9 @@ void count_stream(WorkCounter& counter) {
   }
   add_decoding(counter, product);
   move_product(counter, product);
+  // A row, a panel and its sums.
+  const double right = bytes_of(counter.type(product.right)) / product.columns;
+  counter.need_buffers(bytes_of(counter.type(product.left)) + (right + sizeof(float)) * product.lanes + 3 * 64);
 }
 
 void count_tile(WorkCounter& counter) {
@@ -136,6 +140,14 @@ void count_tile(WorkCounter& counter) {
   }
   counter.add_beside(machine::fma_unit(counter.machine(), DType::kF32), work.operations_beside());
   counter.add_level_bytes(0, work.load_bytes());
+  if (counter.is_copied()) {
+    const bool has_tiles = counter.tiles().columns > 0;
+    counter.need_buffers(has_tiles ? work.buffer_bytes() : std::numeric_limits<double>::infinity());
+    counter.add_level_bytes(
+        1, work.copied_bytes() - bytes_of(counter.type(product.left)) - bytes_of(counter.type(product.right)));
+    counter.add_copies(work.copies());
+    return move_product(counter, product);
+  }
   counter.wait_for(product.right, work.waited_bytes());
   const int threads = counter.busy_threads();
   for (const Reuse& reuse : {work.group_again(threads), work.rows_again(threads), work.panels_again(),
@@ -231,11 +243,13 @@ void count_attention(WorkCounter& counter) {
   const double map = map_operations(counter.machine(), of.form.score, used);
   counter.add_instructions(scores, softmax + rounding + map, used);
   counter.read(static_cast<std::size_t>(of.form.queries), bytes_of(query));
+  // Each tile of queries has copies of its own.
+  const double tiles = counter.is_copied() ? attention_tiles(counter) / size_of(of.keys.shape[0]) : 1;
   for (const int cache : {of.form.keys, of.form.values}) {
     const TensorType& type = counter.type(static_cast<std::size_t>(cache));
     const double rows = std::min(seen + size_of(query.shape[0]) - 1, size_of(type.shape[1]));
-    counter.read(static_cast<std::size_t>(cache),
-                 elements_of(type) / size_of(type.shape[1]) * rows * static_cast<double>(dtype_size(type.dtype)));
+    counter.read(static_cast<std::size_t>(cache), tiles * elements_of(type) / size_of(type.shape[1]) * rows *
+                                                      static_cast<double>(dtype_size(type.dtype)));
   }
   counter.write(bytes_of(counter.result()));
   // Queries are transposed as words.

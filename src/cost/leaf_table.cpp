@@ -196,6 +196,7 @@ const std::vector<Leaf>& table() {
        .count = count_stream,
        .is_streamed = true,
        .strided = "left",
+       .takes_copies = false,
        .code = "tensor::gemv_encoded<{right.lanes}, {stream}>({left}, {right}, {k}, {n}, {out}, {n.panels});"},
 
       // Many rows, in register tiles.
@@ -244,11 +245,13 @@ const std::vector<Leaf>& table() {
        .few = "stream-tile-encoded",
        .few_tiles = 1,
        .buffers = {{"decoded", decoded_scratch}},
+       .takes_copies = false,
        .code = "tensor::gemm_block_encoded<{right.lanes}, {rows}, {panels}>({left}, {right}, {{out}, "
                "{out.row}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {with.0});"},
       {.name = "stream-tile-encoded",
        .domain = Domain::kContraction,
        .is_streamed = true,
+       .takes_copies = false,
        .code = "tensor::gemm_few_encoded<{right.lanes}, {rows}, {stream}>({left}, {right}, {{out}, "
                "{out.row}, {m}, {n}}, {k}, {n.panels});"},
 
@@ -299,6 +302,7 @@ const std::vector<Leaf>& table() {
        .takes = takes_gather_encoded,
        .count = count_gather,
        .loop = {"row", "{out.dim.0}"},
+       .takes_copies = false,
        .code = "tensor::gather_encoded_rows<{table.lanes}>({table}, {numbers} + {begin}, {count}, {table.dim.1}, "
                "{out} + {begin} * {table.dim.1}, {table.dim.1});"},
 

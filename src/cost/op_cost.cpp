@@ -22,6 +22,8 @@ OpCost leaf_cost(const Leaf& leaf, const ir::Op& op, std::span<const Operand> op
                  const ir::Attributes& attributes, const ir::TensorType& result, const machine::Machine& machine,
                  const Run& run) {
   if (leaf.domain == Leaf::Domain::kView) return {};
+  const bool is_copied = machine::managed_level(machine) != nullptr;
+  if (is_copied && !leaf.takes_copies) return {std::numeric_limits<double>::infinity(), "no copies"};
   WorkCounter counter(op, operands, attributes, result, machine, run);
   if (run.threads > 1) counter.divide(run.pieces ? *run.pieces : pieces(counter, leaf));
   leaf.count(counter);

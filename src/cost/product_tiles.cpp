@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kKeptShare = 13.0 / 16;
 constexpr std::size_t kMostPanels = 8;
-enum : int { kPanels, kRows, kDepth };
+enum : int { kPanels, kRows, kDepth, kColumns };
 
 std::int64_t whole(double size) { return static_cast<std::int64_t>(size); }
 
@@ -28,13 +28,20 @@ class ProgramBuilder {
     program_.variables = {{"panels", std::move(panels)},
                           {"rows", tiles::tile_candidates(whole(product.rows), whole(product.row_tile))},
                           {"depth", tiles::tile_candidates(whole(product.depth), machine::kDepthUnit)}};
+    if (is_copied_) {
+      program_.variables.push_back({"columns", tiles::tile_candidates(whole(product.columns), whole(product.lanes))});
+    }
     program_.contention = machine.contention;
     program_.times.resize(1 + machine.memory.size());
   }
 
   tiles::Program run() {
     add_arithmetic();
-    add_traffic();
+    if (is_copied_) {
+      add_copies();
+    } else {
+      add_traffic();
+    }
     add_limits();
     return std::move(program_);
   }
@@ -46,9 +53,10 @@ class ProgramBuilder {
   template <class F>
   tiles::Term term(const Scope& scope, const F& f) const {
     return tiles::term(program_.variables, scope, [&](std::span<const std::int64_t> sizes) {
-      std::array<std::int64_t, 3> all = {1, whole(product_.row_tile), machine::kDepthUnit};
+      std::array<std::int64_t, 4> all = {1, whole(product_.row_tile), machine::kDepthUnit,
+                                         is_copied_ ? whole(product_.lanes) : 0};
       for (std::size_t i = 0; i < scope.size(); ++i) all[static_cast<std::size_t>(scope[i])] = sizes[i];
-      return f(TiledWork(machine_, product_, {all[kPanels], all[kRows], all[kDepth]}), all);
+      return f(TiledWork(machine_, product_, {all[kPanels], all[kRows], all[kDepth], 0, all[kColumns]}), all);
     });
   }
 
@@ -92,12 +100,34 @@ class ProgramBuilder {
         term({kPanels, kRows}, [&](const TiledWork& work, const auto&) { return seconds(last, work.waited_bytes()); }));
   }
 
+  // Operands come from the level outside of the managed one, as often as they are copied; a copy waits for its first
+  // bytes.
+  void add_copies() {
+    const machine::MemoryLevel& outer = machine_.memory[1];
+    const double sums = product_.rows * product_.columns * static_cast<double>(sizeof(float));
+    program_.times[1].push_back(
+        term({kPanels}, [&](const TiledWork& work, const auto&) { return seconds(0, work.load_bytes()); }));
+    tiles::Sum& copies = program_.times[2];
+    copies.push_back(
+        term({kRows}, [&](const TiledWork& work, const auto&) { return seconds(1, work.right_copied_bytes()); }));
+    copies.push_back(
+        term({kColumns}, [&](const TiledWork& work, const auto&) { return seconds(1, work.left_copied_bytes()); }));
+    copies.push_back({{}, {sums / machine::write_bandwidth(outer, 1)}});
+    program_.waits.push_back(term({kRows, kDepth, kColumns},
+                                  [&](const TiledWork& work, const auto&) { return work.copies() * outer.latency_s; }));
+    // Buffers of each operand and of the result, and the scratch memory of a group of panels.
+    program_.limits.push_back({{term({kPanels, kRows, kDepth, kColumns},
+                                     [&](const TiledWork& work, const auto&) { return work.buffer_bytes(); })},
+                               static_cast<double>(machine_.memory.front().capacity_bytes)});
+  }
+
   void add_limits() {
     const double rows = product_.row_tile, bytes = product_.element_bytes, lanes = product_.lanes;
     const auto size = [](std::int64_t value) { return static_cast<double>(value); };
     program_.limits.push_back(
         {{term({kPanels}, [&](const auto&, const auto& at) { return (rows + 1) * size(at[kPanels]) + 1; })},
          static_cast<double>(machine_.vector_registers.count)});
+    if (is_copied_) return;
     const double capacity =
         static_cast<double>(machine_.memory[static_cast<std::size_t>(machine::own_cache(machine_))].capacity_bytes);
     program_.limits.push_back(
@@ -109,6 +139,7 @@ class ProgramBuilder {
 
   const machine::Machine& machine_;
   const TiledProduct& product_;
+  const bool is_copied_ = machine::managed_level(machine_) != nullptr;
   tiles::Program program_;
 };
 
@@ -117,7 +148,8 @@ ProductTiles tiles_of(const tiles::Program& program, std::span<const int> choice
     const auto at = static_cast<std::size_t>(variable);
     return program.variables[at].candidates[static_cast<std::size_t>(choice[at])];
   };
-  return {size(kPanels), size(kRows), size(kDepth), machine::own_cache(machine)};
+  const bool has_columns = program.variables.size() > kColumns;
+  return {size(kPanels), size(kRows), size(kDepth), machine::own_cache(machine), has_columns ? size(kColumns) : 0};
 }
 
 SolvedTiles solved(const machine::Machine& machine, const TiledProduct& product) {
@@ -128,6 +160,7 @@ SolvedTiles solved(const machine::Machine& machine, const TiledProduct& product)
 }
 
 bool differ_much(const ProductTiles& a, const ProductTiles& b) {
+  if (a.columns != b.columns && are_apart(a.columns, b.columns)) return true;
   return are_apart(a.panels, b.panels) || are_apart(a.rows, b.rows) || are_apart(a.depth, b.depth);
 }
 
@@ -143,6 +176,8 @@ std::vector<double> key_of(const machine::Machine& machine, const TiledProduct& 
     key.insert(key.end(), {static_cast<double>(level.capacity_bytes), static_cast<double>(level.line_bytes),
                            static_cast<double>(level.shared_by), machine::bandwidth(level, 1)});
   }
+  if (machine::managed_level(machine) != nullptr)
+    key.insert(key.end(), {1.0, machine.memory[1].latency_s, machine::write_bandwidth(machine.memory[1], 1)});
   return key;
 }
 
@@ -192,7 +227,8 @@ ProductTiles fixed_product_tiles(const machine::Machine& machine, const TiledPro
 }
 
 ProductTiles product_tiles(const machine::Machine& machine, const TiledProduct& product) {
-  return machine.has_fixed_tiles ? fixed_product_tiles(machine, product) : remembered(machine, product).tiles;
+  const bool is_fixed = machine.has_fixed_tiles && machine::managed_level(machine) == nullptr;
+  return is_fixed ? fixed_product_tiles(machine, product) : remembered(machine, product).tiles;
 }
 
 bool are_apart(std::int64_t a, std::int64_t b) { return 4 * std::min(a, b) <= 3 * std::max(a, b); }
@@ -200,7 +236,8 @@ bool are_apart(std::int64_t a, std::int64_t b) { return 4 * std::min(a, b) <= 3 
 std::vector<RankedTiles> best_product_tiles(const machine::Machine& machine, const TiledProduct& product,
                                             std::size_t count) {
   constexpr std::size_t kLookedAt = 256;
-  if (machine.has_fixed_tiles) return {{fixed_product_tiles(machine, product)}};
+  const bool is_fixed = machine.has_fixed_tiles && machine::managed_level(machine) == nullptr;
+  if (is_fixed) return {{fixed_product_tiles(machine, product)}};
   std::vector<RankedTiles> found = {{product_tiles(machine, product), remembered(machine, product).time}};
   const tiles::Program program = tile_program(machine, product);
   for (const tiles::Choice& next : tiles::fastest(program, kLookedAt)) {

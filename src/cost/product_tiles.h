@@ -15,10 +15,13 @@ namespace strata::cost {
 // TiledWork on one thread, whose right operand comes from the outermost level. A register tile fits the registers (rows
 // * panels accumulators, panels of the right operand, a broadcast), a block and two groups of panels (the one at work,
 // the one that is fetched ahead) fit 13 sixteenths of the outermost cache that a core has for itself.
+// On a machine with a memory level that software manages, parts of the columns are a fourth size: operands come from
+// behind that level as often as they are copied, and the buffers of all copies fit it together.
 tiles::Program tile_program(const machine::Machine& machine, const TiledProduct& product);
 
 // Its solution, the fastest tiles by prediction: remembered, as a plan asks for few different ones, many times. Where
-// nothing keeps the limits, or the machine is one of fixed tiles, those of machine::register_tile and cache_block.
+// nothing keeps the limits, or the machine is one of fixed tiles, those of machine::register_tile and cache_block (with
+// copies such tiles have no columns, and no code).
 // Every tile that a loop takes is the smallest of its number of steps (Roller, Zhu et al., OSDI 2022: aligned tiles;
 // Welder, Shi et al., OSDI 2023: sizes by memory level).
 ProductTiles product_tiles(const machine::Machine& machine, const TiledProduct& product);

@@ -28,20 +28,22 @@ std::optional<double> exact_number(std::string_view word) {
 std::string to_text(const SolvedTiles& solved) {
   const ProductTiles& tiles = solved.tiles;
   return std::to_string(tiles.panels) + " " + std::to_string(tiles.rows) + " " + std::to_string(tiles.depth) + " " +
-         std::to_string(tiles.level) + " " + exact_text(solved.time);
+         std::to_string(tiles.level) + " " + exact_text(solved.time) +
+         (tiles.columns == 0 ? "" : " " + std::to_string(tiles.columns));
 }
 
 std::optional<SolvedTiles> parse_solved_tiles(std::string_view text) {
   constexpr int kMostLevels = 16;
   const std::vector<std::string_view> parts = split(text, ' ');
-  if (parts.size() != 5) return std::nullopt;
+  if (parts.size() != 5 && parts.size() != 6) return std::nullopt;
   const auto panels = number_of<std::int64_t>(parts[0]), rows = number_of<std::int64_t>(parts[1]);
   const auto depth = number_of<std::int64_t>(parts[2]);
   const auto level = number_of<int>(parts[3]);
   const auto time = exact_number(parts[4]);
-  if (!panels || !rows || !depth || !level || !time) return std::nullopt;
+  const auto columns = parts.size() == 5 ? 0 : number_of<std::int64_t>(parts[5]);
+  if (!panels || !rows || !depth || !level || !time || !columns || *columns < 0) return std::nullopt;
   if (*panels < 1 || *rows < 1 || *depth < 1 || *level < 0 || *level >= kMostLevels) return std::nullopt;
-  return SolvedTiles{{*panels, *rows, *depth, *level}, *time};
+  return SolvedTiles{{*panels, *rows, *depth, *level, *columns}, *time};
 }
 
 SolvedTiles TileMemory::at(std::span<const double> key, const std::function<SolvedTiles()>& solve) {

@@ -23,7 +23,7 @@ struct SolvedTiles {
   bool operator==(const SolvedTiles&) const = default;
 };
 
-// "4 78 1024 1 1.9p-9": panels, rows, depth, level, and the time to the bit.
+// "4 78 1024 1 1.9p-9": panels, rows, depth, level, and the time to the bit; columns behind it where there are.
 std::string to_text(const SolvedTiles& solved);
 
 // Nothing for another text, or sizes that no product has.

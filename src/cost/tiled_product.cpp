@@ -144,6 +144,28 @@ Reuse TiledWork::sums_again() const {
           2 * padded_rows() * sums * (depth_blocks() - 1)};
 }
 
+double TiledWork::column_parts() const { return std::max(std::ceil(product_.columns / part_columns()), 1.0); }
+
+double TiledWork::right_copied_bytes() const { return product_.right_bytes * row_blocks(); }
+
+double TiledWork::left_copied_bytes() const {
+  return padded_rows() * product_.depth * product_.element_bytes * column_parts();
+}
+
+double TiledWork::copies() const { return row_blocks() * column_parts() * (2 * depth_blocks() + 1); }
+
+// Each padded to a line.
+double TiledWork::buffer_bytes() const {
+  constexpr double kLines = 4.0 * 64;
+  const double rows =
+      std::min(std::ceil(padded_rows() / product_.row_tile) * product_.row_tile, static_cast<double>(tiles_.rows));
+  const auto depth = static_cast<double>(tiles_.depth), f32 = static_cast<double>(sizeof(float));
+  const double right = product_.right_bytes / (product_.columns * product_.depth);
+  const double widened = product_.is_widened ? static_cast<double>(tiles_.panels) * product_.lanes * depth * f32 : 0;
+  return rows * depth * product_.element_bytes + part_columns() * depth * right + rows * part_columns() * f32 +
+         widened + kLines;
+}
+
 Reuse TiledWork::blocks_again(int threads) const {
   const double parts = std::max(std::ceil(product_.columns / part_columns()), 1.0);
   const double rows = block_rows() * product_.depth * product_.element_bytes;

@@ -17,6 +17,7 @@ struct ProductTiles {
   std::int64_t depth = 1;    // of a block: values of k
   int level = 0;             // of Machine::memory, which keeps the block
   std::int64_t columns = 0;  // that are finished before the next ones are begun; 0: all at once
+                             // (of a machine with a managed level: whose panels are copied at once)
 
   bool operator==(const ProductTiles&) const = default;
 };
@@ -83,6 +84,14 @@ class TiledWork {
   Reuse sums_again() const;
   Reuse blocks_again(int threads) const;
 
+  // On a machine with a memory level that software manages: bytes that are copied into it, the right operand for each
+  // block of rows and the left one for each part of the columns, copies, and what all buffers take.
+  double copied_bytes() const { return right_copied_bytes() + left_copied_bytes(); }
+  double right_copied_bytes() const;
+  double left_copied_bytes() const;
+  double copies() const;
+  double buffer_bytes() const;
+
  private:
   // f(height, panels, how many) for each kind of register tile, times(...) added up.
   template <class F>
@@ -92,6 +101,7 @@ class TiledWork {
   double block_depth() const;
   double block_rows() const;
   double part_columns() const;
+  double column_parts() const;
   double group_bytes() const;
 
   const machine::Machine& machine_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "cost/product_tiles.h"
 #include "ir/contraction.h"
@@ -108,8 +109,13 @@ void WorkCounter::write(double bytes) {
   std::vector<double> lines(work_.bytes.size(), 0.0);
   add_activation_bytes(lines, bytes, 0);
   for (std::size_t level = 1; level < lines.size(); ++level) {
-    if (machine_.memory[level].write_bytes_per_s.empty()) work_.bytes[level] += lines[level];
+    if (!is_copied() && machine_.memory[level].write_bytes_per_s.empty()) work_.bytes[level] += lines[level];
   }
+}
+
+void WorkCounter::need_buffers(double bytes) {
+  if (is_copied() && bytes > static_cast<double>(machine_.memory.front().capacity_bytes))
+    extra_s_ = std::numeric_limits<double>::infinity();
 }
 
 void WorkCounter::read_again(double footprint, double bytes, int innermost) {
@@ -139,7 +145,8 @@ void WorkCounter::wait_for(std::size_t operand, double bytes) {
 void WorkCounter::add_activation_bytes(std::vector<double>& levels, double bytes, double since) const {
   const double footprint = activation_bytes() + since;
   double found = 0;  // part of the bytes that inner levels hold
-  for (std::size_t level = 0; level <= last_level() && found < 1; ++level) {
+  // Nothing stays in a managed level for the next op.
+  for (std::size_t level = is_copied() ? 1 : 0; level <= last_level() && found < 1; ++level) {
     const machine::MemoryLevel& cache = machine_.memory[level];
     const double share = static_cast<double>(cache.capacity_bytes) / std::max(cache.shared_by, 1) * busy_threads();
     const double reused = cache.shared_by > 1 ? machine_.core.reused_of_shared : machine_.core.reused_share;

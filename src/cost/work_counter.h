@@ -71,6 +71,12 @@ class WorkCounter {
   // Bytes of a stream that are waited for, beside all else.
   void wait_for(std::size_t operand, double bytes);
 
+  // On a machine with a memory level that software manages: whether what must be there at once fits it; else the op has
+  // no cost. Copies wait for their first bytes.
+  bool is_copied() const { return machine::managed_level(machine_) != nullptr; }
+  void need_buffers(double bytes);
+  void add_copies(double count) { extra_s_ += count * machine_.memory[1].latency_s / busy_threads(); }
+
   // Lines of the outermost level that are touched each by itself, and pages whose addresses are looked up.
   void touch_scattered(double lines);
   void walk_pages(double pages);

@@ -22,7 +22,7 @@ bool fits_registers(std::int64_t rows, std::int64_t panels, const machine::Machi
 
 class AttentionTree {
  public:
-  AttentionTree(const ScheduledOp& op, const machine::Machine& machine)
+  AttentionTree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t tokens = 0, std::int64_t keys = 0)
       : op_(op), of_(*op.attention), machine_(machine) {
     std::vector<ir::TensorType> types;
     for (const ir::Expr* argument : op.value->arguments) types.push_back(argument->type());
@@ -32,9 +32,10 @@ class AttentionTree {
     is_one_token_ = extent(of_.token) == 1;
     const auto block = machine::attention_block(machine, extent(of_.token) * of_.group);
     extent(of_.head) = of_.group;
-    extent(of_.token) = std::min(extent(of_.token), std::max<std::int64_t>(block.rows / of_.group, 1));
+    const std::int64_t rows = tokens > 0 ? tokens : block.rows / of_.group;
+    extent(of_.token) = std::min(extent(of_.token), std::max<std::int64_t>(rows, 1));
     const std::int64_t unit = key_unit(op, of_.key);
-    key_step_ = (std::min(block.keys, extent(of_.key)) + unit - 1) / unit * unit;
+    key_step_ = (std::min(keys > 0 ? keys : block.keys, extent(of_.key)) + unit - 1) / unit * unit;
     extent(of_.key) = std::min(extent(of_.key), key_step_);
   }
 
@@ -118,6 +119,11 @@ class AttentionTree {
 
 TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine) {
   return AttentionTree(op, machine).run();
+}
+
+TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t tokens,
+                        std::int64_t keys) {
+  return AttentionTree(op, machine, tokens, keys).run();
 }
 
 std::int64_t key_unit(const ScheduledOp& op, int iterator) {

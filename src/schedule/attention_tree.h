@@ -30,6 +30,9 @@ namespace strata::schedule {
 // f32: 29.5, 27.8, 30.5 so; 22.6, 25.3, 24.0 fetched 4 KiB ahead; 14.4, 16.1, 14.7 four vectors side by side.
 TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine);
 
+// The same with tiles of so many tokens at most, and blocks of so many keys.
+TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t tokens, std::int64_t keys);
+
 // What blocks of an iterator are multiples of.
 std::int64_t key_unit(const ScheduledOp& op, int iterator);
 

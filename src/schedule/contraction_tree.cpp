@@ -6,25 +6,13 @@
 #include "cost/product_tiles.h"
 #include "ir/op.h"
 #include "machine/cost.h"
+#include "schedule/copied_tree.h"
 
 namespace strata::schedule {
 namespace {
 
 using Kind = TileNode::Kind;
 using Nodes = std::vector<TileNode>;
-
-// A leaf behind the buffers that it works in.
-Nodes with_scratch(const ScheduledOp& op, const machine::Machine& machine, TileNode compute,
-                   std::span<const std::int64_t> extents) {
-  Nodes nodes;
-  const std::vector<cost::Scratch> needs = scratch_of(op, compute, extents, machine);
-  for (std::size_t i = 0; i < needs.size(); ++i) {
-    nodes.push_back(buffer_node(compute.leaf->buffers[i].name, needs[i], machine));
-    compute.with.push_back(nodes.back().buffer);
-  }
-  nodes.push_back(std::move(compute));
-  return nodes;
-}
 
 // A contraction: the right operand's panels divided among the threads; in a thread's share one row streams past, or
 // blocks of rows and of k are multiplied in register tiles, the last level that a core has for itself keeping the block
@@ -54,16 +42,7 @@ class ContractionTree {
  private:
   const ir::TensorType& type(int operand) const { return types_[static_cast<std::size_t>(operand)]; }
 
-  TileNode compute(const cost::Leaf& leaf) const {
-    TileNode node;
-    node.leaf = &leaf;
-    const int bits = ir::stored_bits(type(of_.right));
-    const bool is_one_row = !op_.leaf->takes_blocks;
-    if (leaf.is_streamed)
-      node.stream = is_one_row ? machine::stream(machine_, bits) : machine::tile_stream(machine_, bits);
-    node.panels = leaf.takes_blocks ? tiles_.panels : node.stream.panels;
-    return node;
-  }
+  TileNode compute(const cost::Leaf& leaf) const { return product_leaf(op_, leaf, machine_, tiles_); }
 
   // Few rows may have a leaf of their own.
   Nodes by_row_count() const {
@@ -99,12 +78,36 @@ class ContractionTree {
 
 }  // namespace
 
+TileNode product_leaf(const ScheduledOp& op, const cost::Leaf& leaf, const machine::Machine& machine,
+                      const cost::ProductTiles& tiles) {
+  TileNode node;
+  node.leaf = &leaf;
+  const int bits = ir::stored_bits(op.value->arguments[static_cast<std::size_t>(op.contraction->right)]->type());
+  const bool is_one_row = !op.leaf->takes_blocks;
+  if (leaf.is_streamed) node.stream = is_one_row ? machine::stream(machine, bits) : machine::tile_stream(machine, bits);
+  node.panels = leaf.takes_blocks ? tiles.panels : node.stream.panels;
+  return node;
+}
+
+Nodes with_scratch(const ScheduledOp& op, const machine::Machine& machine, TileNode compute,
+                   std::span<const std::int64_t> extents) {
+  Nodes nodes;
+  const std::vector<cost::Scratch> needs = scratch_of(op, compute, extents, machine);
+  for (std::size_t i = 0; i < needs.size(); ++i) {
+    nodes.push_back(buffer_node(compute.leaf->buffers[i].name, needs[i], machine));
+    compute.with.push_back(nodes.back().buffer);
+  }
+  nodes.push_back(std::move(compute));
+  return nodes;
+}
+
 cost::ProductTiles predicted_tiles(const ScheduledOp& op, const machine::Machine& machine) {
   if (!op.leaf->takes_blocks) return {};
   return cost::product_tiles(machine, cost::tiled_product(machine, operand_types(op), *op.contraction));
 }
 
 TileTree contraction_tree(const ScheduledOp& op, const machine::Machine& machine, const cost::ProductTiles& tiles) {
+  if (machine::managed_level(machine) != nullptr) return contraction_with_copies(op, machine, tiles);
   return ContractionTree(op, machine, tiles).run();
 }
 

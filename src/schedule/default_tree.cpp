@@ -7,6 +7,7 @@
 #include "machine/cost.h"
 #include "schedule/attention_tree.h"
 #include "schedule/contraction_tree.h"
+#include "schedule/copied_tree.h"
 #include "schedule/products_tree.h"
 #include "schedule/schedule.h"
 
@@ -246,6 +247,8 @@ TileTree tiled_tree(const ScheduledOp& op, const machine::Machine& machine, Tile
 }  // namespace
 
 std::int64_t block_unit(const ScheduledOp& op, int iterator) {
+  if (op.contraction && op.contraction->classes[static_cast<std::size_t>(iterator)] == ir::IteratorClass::kN)
+    return panel_lanes(op);
   if (op.attention) return key_unit(op, iterator);
   if (!op.contraction) {
     const bool is_cut_to_tiles = op.leaf->loop.takes_row_tiles && iterator == op.rows;
@@ -280,10 +283,16 @@ std::vector<ir::TensorType> operand_types(const ScheduledOp& op) {
   return types;
 }
 
+TileTree own_loops_tree(const ScheduledOp& op, const machine::Machine& machine,
+                        const std::vector<const ir::Expr*>& leaving) {
+  return OwnLoops(op, own_lanes(op), machine, leaving).run();
+}
+
 TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine,
                       const std::vector<const ir::Expr*>& leaving) {
   TileNode compute;
   compute.leaf = op.leaf;
+  if (machine::managed_level(machine) != nullptr) return tree_with_copies(op, machine, leaving);
   if (!op.products.empty()) return fastest_products_tree(op, machine, leaving);
   switch (op.leaf->domain) {
     case Domain::kView:

@@ -63,6 +63,7 @@ std::optional<cost::ProductTiles> tiles_of(const ScheduledOp& op, int stage = -1
   if (!op.contraction || !op.leaf->takes_blocks) return std::nullopt;
   const ir::TensorType& left = op.value->arguments[static_cast<std::size_t>(op.contraction->left)]->type();
   cost::ProductTiles tiles{1, left.shape[0].max(), left.shape[1].max(), 0};
+  if (has_copies(op.tree.body)) tiles.columns = op.value->type().shape.back().max();
   return find_tiles(op, stage, op.tree.body, tiles) ? std::optional(tiles) : std::nullopt;
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/ranges.h"
 #include "ir/op.h"
+#include "machine/cost.h"
 #include "schedule/joined_loops.h"
 #include "schedule/products_tree.h"
 #include "schedule/verify.h"
@@ -283,6 +284,9 @@ class Builder {
       return "the last op has no loops of its own and takes no tiles of rows";
     }
     std::set<std::int64_t> lanes;
+    // Copies stand around loops of one kind.
+    const bool is_copied = machine::managed_level(machine_) != nullptr;
+    if (is_copied && (last.leaf->domain != Domain::kOwn || has_products())) return "a leaf beside loops has no copies";
     if (last.leaf->domain == Domain::kOwn) lanes.insert(lanes_of(last));
     for (std::size_t i = 0; i + 1 < ops_.size(); ++i) {
       const ScheduledOp& member = alone(function_, ops_[i]);
@@ -349,9 +353,21 @@ int stage_of(const ScheduledOp& region, const Expr* value) {
   return static_cast<int>(std::ranges::find(region.made, value) - region.made.begin());
 }
 
+namespace {
+
+bool is_copied_to_memory(const std::vector<TileNode>& nodes, int stage) {
+  return std::ranges::any_of(nodes, [&](const TileNode& node) {
+    if (node.kind == TileNode::Kind::kCopy && node.of == CopyOf::kStage && node.copied == stage) return true;
+    return is_copied_to_memory(node.body, stage) || is_copied_to_memory(node.otherwise, stage);
+  });
+}
+
+}  // namespace
+
 bool is_in_memory(const ScheduledOp& region, const Expr* value) {
   const TileNode* const node = find_stage(region.tree.body, stage_of(region, value));
-  return node == nullptr || (!node->in_lanes && node->buffer.empty());
+  return node == nullptr || (!node->in_lanes && node->buffer.empty()) ||
+         is_copied_to_memory(region.tree.body, node->stage);
 }
 
 std::vector<std::size_t> members(const ScheduledFunction& function, std::size_t op) {

@@ -17,6 +17,14 @@ class TextScanner;
 
 namespace strata::schedule {
 
+// What a copy between memory and a buffer moves, by number.
+enum class CopyOf {
+  kOperand,  // of the leaf, into a buffer
+  kAccess,   // of the op's own loops, into a buffer
+  kStage,    // of the op's own loops, from a buffer
+  kResult,   // of the leaf, from a buffer
+};
+
 // A node of a tile tree. Where it stands, every iterator of the region has a range: at the root all of its extent, and
 // inside a loop a part of what it had outside.
 struct TileNode {
@@ -30,6 +38,8 @@ struct TileNode {
     kBarrier,   // waits until all threads have come
     kWhen,      // `body` where the extent is at most `step`, `otherwise` where it is more
     kBuffer,    // memory of each thread, for the nodes that follow it in its list
+    kCopy,      // between memory and a buffer of the level that software manages: what the ranges touch of a tensor.
+                // The nodes that follow it in its list read the operand in the buffer
     kCompute,   // the ranges as they are, by a leaf
   };
 
@@ -41,10 +51,14 @@ struct TileNode {
   std::vector<TileNode> body = {};
   std::vector<TileNode> otherwise = {};  // kWhen
 
-  std::string buffer = {};             // kBuffer: its name, unique in the tree; kCompute: where a stage's elements are
-                                       // kept
+  std::string buffer = {};             // kBuffer: its name, unique in the tree; kCompute: where a stage's elements, or
+                                       // a leaf's result, are kept; kCopy: from or into it
   cost::Scratch holds = {};            // kBuffer
   std::vector<std::string> with = {};  // kCompute: the names of the buffers that the leaf works in, as it lists them
+
+  CopyOf of = CopyOf::kOperand;  // kCopy
+  int copied = 0;                // kCopy: its number
+  std::vector<int> along = {};   // kCopy: the iterators that move what is copied
 
   const cost::Leaf* leaf = nullptr;  // kCompute
   int stage = -1;                    // of an op's own loops, or of a product in a region: which one
@@ -67,6 +81,12 @@ struct TileTree {
   std::vector<TileIterator> iterators;
   std::vector<TileNode> body = {};
 };
+
+// Bytes that a buffer takes of a thread's memory: it begins and ends with a line of vectors.
+constexpr std::int64_t buffer_bytes(const cost::Scratch& holds) {
+  constexpr std::int64_t kAlignment = 64;
+  return (holds.elements * dtype_size(holds.dtype) + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 // A node with a body: a loop over an iterator, or a case of its extent.
 TileNode loop_node(TileNode::Kind kind, int iterator, std::int64_t step, std::vector<TileNode> body);
@@ -92,6 +112,11 @@ const TileNode* find_stage(const std::vector<TileNode>& nodes, int stage);
 // The buffer of that name; nullptr: there is none.
 const TileNode* find_buffer(const std::vector<TileNode>& nodes, const std::string& name);
 
+// Whether a copy writes memory.
+constexpr bool is_copied_out(CopyOf of) { return of == CopyOf::kStage || of == CopyOf::kResult; }
+
+bool has_copies(const std::vector<TileNode>& nodes);
+
 // The tree as text, which parse_tile_tree reads:
 //
 //   parallel n by 64 {
@@ -100,6 +125,23 @@ const TileNode* find_buffer(const std::vector<TileNode>& nodes, const std::strin
 //         buffer widened: f32[32768] in L2
 //         leaf tile-widened panels 4 with widened
 //       }
+//     }
+//   }
+//
+// and with copies, on a machine with a memory level that software manages:
+//
+//   parallel i0 by 1 {
+//     buffer in1: f32[64] in scratchpad
+//     copy access 1[k] into in1
+//     serial i0 by 256 {
+//       buffer in0: f32[16384] in scratchpad
+//       copy access 0[i0, k] into in0
+//       buffer out1: f32[16384] in scratchpad
+//       serial i0 by 1 {
+//         ...
+//           stage 1 into out1
+//       }
+//       copy out1 into stage 1[i0, k]
 //     }
 //   }
 std::string to_text(const TileTree& tree, const machine::Machine& machine, int indent = 0);

@@ -44,6 +44,33 @@ std::string buffer_text(const TileNode& node, const machine::Machine& machine) {
          std::to_string(node.holds.elements) + "]" + level_text(node, machine);
 }
 
+std::string copied_text(const TileNode& node, const TileTree& tree) {
+  std::string text;
+  switch (node.of) {
+    case CopyOf::kOperand:
+      text = "operand " + std::to_string(node.copied);
+      break;
+    case CopyOf::kAccess:
+      text = "access " + std::to_string(node.copied);
+      break;
+    case CopyOf::kStage:
+      text = "stage " + std::to_string(node.copied);
+      break;
+    case CopyOf::kResult:
+      text = "result";
+      break;
+  }
+  for (std::size_t i = 0; i < node.along.size(); ++i) {
+    text += (i == 0 ? "[" : ", ") + tree.iterators[static_cast<std::size_t>(node.along[i])].name;
+  }
+  return node.along.empty() ? text : text + "]";
+}
+
+std::string copy_text(const TileNode& node, const TileTree& tree) {
+  if (is_copied_out(node.of)) return "copy " + node.buffer + " into " + copied_text(node, tree);
+  return "copy " + copied_text(node, tree) + " into " + node.buffer;
+}
+
 const char* loop_text(Kind kind) {
   switch (kind) {
     case Kind::kParallel:
@@ -57,6 +84,7 @@ const char* loop_text(Kind kind) {
     case Kind::kWhen:
     case Kind::kBarrier:
     case Kind::kBuffer:
+    case Kind::kCopy:
     case Kind::kCompute:
       break;
   }
@@ -67,6 +95,7 @@ std::string node_text(const TileNode& node, const TileTree& tree, const machine:
   const std::string margin(static_cast<std::size_t>(indent), ' ');
   if (node.kind == Kind::kCompute) return margin + compute_text(node) + "\n";
   if (node.kind == Kind::kBuffer) return margin + buffer_text(node, machine) + "\n";
+  if (node.kind == Kind::kCopy) return margin + copy_text(node, tree) + "\n";
   if (node.kind == Kind::kBarrier) return margin + "barrier\n";
   const std::string body = " {\n" + list_text(node.body, tree, machine, indent + 2) + margin + "}";
   if (node.kind == Kind::kOnce) return margin + "once" + body + "\n";
@@ -120,6 +149,7 @@ class Parser {
     if (word == "stage") return stage();
     if (word == "leaf") return leaf();
     if (word == "buffer") return buffer();
+    if (word == "copy") return copy();
     if (word == "barrier") return {.kind = Kind::kBarrier};
     if (word == "once" || word == "each") {
       TileNode owned{.kind = word == "once" ? Kind::kOnce : Kind::kEach};
@@ -131,7 +161,7 @@ class Parser {
       if (word == loop_text(kind)) return loop(kind);
     }
     in_.fail_at(at, "'" + word + "' is no node of a tile tree",
-                "write parallel, serial, vector, once, when, barrier, buffer, stage or leaf");
+                "write parallel, serial, vector, once, when, barrier, buffer, copy, stage or leaf");
   }
 
   int iterator() {
@@ -197,6 +227,36 @@ class Parser {
     return node;
   }
 
+  // "copy access 0[i0, k] into in0", "copy out into stage 1[i0, k]".
+  TileNode copy() {
+    TileNode node{.kind = Kind::kCopy};
+    const std::string first = in_.identifier("what is copied");
+    if (first == "operand" || first == "access") {
+      node.of = first == "operand" ? CopyOf::kOperand : CopyOf::kAccess;
+      copied(node);
+      in_.expect_word("into");
+      node.buffer = in_.identifier("a buffer's name");
+      return node;
+    }
+    node.buffer = first;
+    in_.expect_word("into");
+    const std::size_t at = in_.position();
+    const std::string target = in_.identifier("what is written");
+    if (target != "stage" && target != "result") in_.fail_at(at, "only a stage or the result is copied out");
+    node.of = target == "stage" ? CopyOf::kStage : CopyOf::kResult;
+    copied(node);
+    return node;
+  }
+
+  void copied(TileNode& node) {
+    if (node.of != CopyOf::kResult) node.copied = up_to(1 << 20, "a number");
+    if (!in_.accept("[")) return;
+    do {
+      node.along.push_back(iterator());
+    } while (in_.accept(","));
+    in_.expect("]");
+  }
+
   TileNode stage() {
     TileNode node;
     node.leaf = &cost::leaf("loops");
@@ -240,8 +300,8 @@ class Parser {
     if (in_.accept_word("for")) {
       in_.expect_word("stage");
       node.stage = stage_number();
-      if (in_.accept_word("into")) node.buffer = in_.identifier("a buffer's name");
     }
+    if (in_.accept_word("into")) node.buffer = in_.identifier("a buffer's name");
     return node;
   }
 
@@ -303,6 +363,12 @@ const TileNode* find_buffer(const std::vector<TileNode>& nodes, const std::strin
     if (const TileNode* const found = find_buffer(node.otherwise, name)) return found;
   }
   return nullptr;
+}
+
+bool has_copies(const std::vector<TileNode>& nodes) {
+  return std::ranges::any_of(nodes, [](const TileNode& node) {
+    return node.kind == Kind::kCopy || has_copies(node.body) || has_copies(node.otherwise);
+  });
 }
 
 std::string to_text(const TileTree& tree, const machine::Machine& machine, int indent) {

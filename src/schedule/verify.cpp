@@ -9,9 +9,11 @@
 #include <utility>
 
 #include "base/ranges.h"
+#include "machine/cost.h"
 #include "schedule/attention_tree.h"
 #include "schedule/products_tree.h"
 #include "schedule/region.h"
+#include "schedule/tile_image.h"
 
 namespace strata::schedule {
 namespace {
@@ -27,6 +29,7 @@ struct Cut {
   bool is_divided = false;
   std::int64_t grain = 0;  // its parts begin at multiples of this; 0: at the first index only
   std::int64_t most = 0;   // steps in the case for few; 0: all
+  IteratorPart part = {};  // as copies see it
 };
 
 // What shares work among threads where a stage is computed, and the barriers so far.
@@ -39,6 +42,12 @@ struct Writer {
 struct Buffer {
   const TileNode* node = nullptr;
   std::vector<Cut> cuts;  // where it stands
+};
+
+// What a buffer holds of memory.
+struct Copied {
+  CopyOf of = CopyOf::kOperand;
+  int number = 0;
 };
 
 // The last computation below a node; nullptr: there is none.
@@ -56,6 +65,7 @@ class Verifier {
 
   void run() {
     cuts_.resize(op_.tree.iterators.size());
+    for (std::size_t i = 0; i < cuts_.size(); ++i) cuts_[i].part.steps = op_.tree.iterators[i].extent.max();
     computed_.resize(stages() + (has_leaf() ? std::max(parts().size(), std::size_t{1}) : 0));
     writers_.resize(stages());
     if (is_in_each_thread(op_.tree) && std::ranges::count_if(op_.tree.body, is_work) > 1) {
@@ -65,6 +75,7 @@ class Verifier {
     for (std::size_t s = 0; s < computed_.size(); ++s) {
       if (!computed_[s]) fail(missing(s));
     }
+    if (managed_ != nullptr && !op_.is_call() && !copied_out_.contains(result())) fail("the result is not copied out");
   }
 
  private:
@@ -72,6 +83,9 @@ class Verifier {
     const std::string name = op_.is_call() ? "the call of @" + op_.value->callee->name : op_.value->op->name();
     throw std::logic_error("tile tree of " + name + ": " + what);
   }
+
+  // The number of what makes the result: the last stage, or the leaf.
+  int result() const { return has_leaf() ? -1 : static_cast<int>(stages()) - 1; }
 
   static bool is_work(const TileNode& node) { return node.kind != Kind::kBarrier && node.kind != Kind::kBuffer; }
 
@@ -94,7 +108,11 @@ class Verifier {
   void visit(const std::vector<TileNode>& nodes) {
     const std::size_t before = buffers_.size();
     const std::size_t values = values_.size();
+    const std::size_t copies = copies_.size();
+    const std::int64_t live = live_bytes_;
     for (const TileNode& node : nodes) visit(node);
+    live_bytes_ = live;
+    copies_.resize(copies);
     buffers_.resize(before);
     values_.resize(values);
   }
@@ -126,6 +144,8 @@ class Verifier {
         return;
       case Kind::kBuffer:
         return visit_buffer(node);
+      case Kind::kCopy:
+        return visit_copy(node);
       case Kind::kCompute:
         if (node.stage < 0) return visit_leaf(node);
         return is_own_stage(node) ? visit_stage(node) : visit_product(node);
@@ -134,13 +154,162 @@ class Verifier {
 
   static bool has_iterator(const TileNode& node) {
     return node.kind != Kind::kOnce && node.kind != Kind::kEach && node.kind != Kind::kBarrier &&
-           node.kind != Kind::kBuffer && node.kind != Kind::kCompute;
+           node.kind != Kind::kBuffer && node.kind != Kind::kCopy && node.kind != Kind::kCompute;
   }
 
   void visit_buffer(const TileNode& node) {
     if (!names_.insert(node.buffer).second) fail("the buffer " + node.buffer + " stands there twice");
     if (node.level >= 0) check_capacity(node.holds.elements * dtype_size(node.holds.dtype), node.level, "buffer");
     buffers_.push_back({&node, cuts_});
+    if (managed_ == nullptr) return;
+    if (node.level != 0) fail("the buffer " + node.buffer + " is not in " + managed_->name);
+    live_bytes_ += buffer_bytes(node.holds);
+    if (live_bytes_ > managed_->capacity_bytes) {
+      fail("the buffers that are there together with " + node.buffer + " take " + std::to_string(live_bytes_) +
+           " bytes, more than " + managed_->name + " has");
+    }
+  }
+
+  static std::string copied_name(CopyOf of, int number) {
+    if (of == CopyOf::kResult) return "the result";
+    const std::string kind = of == CopyOf::kOperand ? "operand " : of == CopyOf::kAccess ? "access " : "stage ";
+    return kind + std::to_string(number);
+  }
+
+  TileImage image(CopyOf of, int number) const {
+    try {
+      return image_of(op_, of, number);
+    } catch (const std::logic_error& error) {
+      fail(error.what());
+    }
+  }
+
+  static std::vector<IteratorPart> parts_of(const std::vector<Cut>& cuts) {
+    std::vector<IteratorPart> parts;
+    for (const Cut& cut : cuts) parts.push_back(cut.part);
+    return parts;
+  }
+
+  // Into a buffer that holds what the ranges here touch, which is all that the ranges inside touch; out of one, once
+  // for each tile that it holds.
+  void visit_copy(const TileNode& node) {
+    const std::string what = copied_name(node.of, node.copied);
+    if (managed_ == nullptr) fail("a copy of " + what + ", and software manages no memory of this machine");
+    if (!is_owned_) fail("every thread would copy the same");
+    const Buffer* const buffer = find_buffer(node.buffer);
+    if (buffer == nullptr) fail("the copy of " + what + " has no buffer " + node.buffer + " where it stands");
+    const TileImage of = image(node.of, node.copied);
+    if (const std::vector<int> moving = moved_by(of); moving != node.along) {
+      fail(what + " is copied along [" + names(node.along) + "], and moves along [" + names(moving) + "]");
+    }
+    for (const int numbers : numbers_of(of)) check_numbers(what, numbers);
+    check_holds(node, of, cuts_);
+    if (is_copied_out(node.of)) return visit_copy_out(node, *buffer);
+    if (!filled_.insert(node.buffer).second) fail("the buffer " + node.buffer + " is filled twice");
+    copies_.push_back({node.of, node.copied});
+  }
+
+  std::string names(const std::vector<int>& iterators) const {
+    std::string text;
+    for (const int iterator : iterators) {
+      const bool is_known = iterator >= 0 && iterator < static_cast<int>(cuts_.size());
+      text += (text.empty() ? "" : ", ") + (is_known ? name(iterator) : "?");
+    }
+    return text;
+  }
+
+  void check_holds(const TileNode& node, const TileImage& of, const std::vector<Cut>& cuts) const {
+    const cost::Scratch& holds = find_buffer(node.buffer)->node->holds;
+    const std::int64_t elements = layout_of(of, op_.tree, parts_of(cuts)).elements;
+    const DType dtype = of.value->type().dtype;
+    if (holds.dtype == dtype && holds.elements >= elements) return;
+    fail("the buffer " + node.buffer + " does not hold the " + std::string(dtype_name(dtype)) + "[" +
+         std::to_string(elements) + "] of a tile of " +
+         (node.kind == Kind::kCopy ? copied_name(node.of, node.copied) : "the result"));
+  }
+
+  // Where a tile lies is read from a buffer, of one number.
+  void check_numbers(const std::string& what, int numbers) const {
+    if (!is_copied(CopyOf::kOperand, numbers)) {
+      fail("where " + what + " lies is read from operand " + std::to_string(numbers) + ", which is in no buffer");
+    }
+    for (const int iterator : moved_by(image(CopyOf::kOperand, numbers))) {
+      if (cuts_[static_cast<std::size_t>(iterator)].part.steps > 1) {
+        fail("where " + what + " lies is another place for each " + name(iterator));
+      }
+    }
+  }
+
+  bool is_copied(CopyOf of, int number) const {
+    return std::ranges::any_of(copies_, [&](const Copied& copied) {
+      if (copied.of != of) return false;
+      return copied.number == number || (of == CopyOf::kAccess && are_same(*op_.nest, copied.number, number));
+    });
+  }
+
+  void visit_copy_out(const TileNode& node, const Buffer& buffer) {
+    const bool is_stage = node.of == CopyOf::kStage;
+    const std::string what = copied_name(node.of, node.copied);
+    const std::size_t first = is_stage ? static_cast<std::size_t>(node.copied) : stages();
+    const std::size_t last = is_stage ? first : computed_.size() - 1;
+    for (std::size_t s = first; s <= last; ++s) {
+      if (!computed_[s]) fail(what + " is copied out before it is computed");
+    }
+    const std::string& made_in = is_stage ? writers_[first].node->buffer : leaf_buffer_;
+    if (made_in != node.buffer) fail(what + " is copied out of " + node.buffer + ", and is not made there");
+    for (std::size_t i = 0; i < cuts_.size(); ++i) {
+      if (cuts_[i].step != buffer.cuts[i].step) {
+        fail(what + " is copied out for another part of " + name(static_cast<int>(i)) + " than " + node.buffer +
+             " holds");
+      }
+    }
+    if (!copied_out_.insert(is_stage ? node.copied : -1).second) fail(what + " is copied out twice");
+  }
+
+  // A stage reads and writes buffers alone.
+  void check_copies(const TileNode& node) const {
+    if (managed_ == nullptr) return;
+    check_accesses(node, stage(node.stage).body);
+    if (is_kept(node) && node.buffer.empty()) {
+      fail("stage " + std::to_string(node.stage) + " is made outside of " + managed_->name);
+    }
+  }
+
+  void check_accesses(const TileNode& node, const ir::ScalarExpr& body) const {
+    if (body.kind == ir::ScalarExpr::Kind::kOperand) {
+      const int operand = op_.nest->accesses[static_cast<std::size_t>(body.number)].operand;
+      const bool is_number = op_.inputs[static_cast<std::size_t>(operand)]->kind == ir::Expr::Kind::kScalar;
+      if (!is_number && !is_copied(CopyOf::kAccess, body.number)) {
+        fail("access " + std::to_string(body.number) + " of stage " + std::to_string(node.stage) +
+             " is read outside of " + managed_->name);
+      }
+    }
+    for (const ir::ScalarExpr& argument : body.arguments) check_accesses(node, argument);
+  }
+
+  // A leaf of an op reads and writes buffers alone.
+  void check_leaf_copies(const TileNode& node) {
+    const std::string leaf = "leaf " + std::string(node.leaf->name);
+    if (managed_ == nullptr) {
+      if (!node.buffer.empty()) fail(leaf + " makes its result in a buffer, and nothing copies it out");
+      return;
+    }
+    if (op_.nest) fail(leaf + " behind loops has no copies");
+    for (const int operand : operands_read(op_, *node.leaf)) {
+      if (!is_copied(CopyOf::kOperand, operand))
+        fail("operand " + std::to_string(operand) + " of " + leaf + " is read outside of " + managed_->name);
+    }
+    if (!cost::writes_result(*node.leaf)) return;
+    const Buffer* const buffer = node.buffer.empty() ? nullptr : find_buffer(node.buffer);
+    if (buffer == nullptr) fail(leaf + " makes its result outside of " + managed_->name);
+    const TileImage of = image(CopyOf::kResult, 0);
+    check_holds(node, of, buffer->cuts);
+    for (const int iterator : moved_by(of)) {
+      const auto i = static_cast<std::size_t>(iterator);
+      if (cuts_[i].step != buffer->cuts[i].step)
+        fail(leaf + " makes another part of " + name(iterator) + " than " + node.buffer + " holds");
+    }
+    leaf_buffer_ = node.buffer;
   }
 
   const Buffer* find_buffer(const std::string& name) const {
@@ -158,7 +327,10 @@ class Verifier {
     if (needs.size() > node.with.size()) {
       fail(leaf + " has no buffer to work in" + (needs.size() == 1 ? "" : " as " + word(node, node.with.size())));
     }
-    for (std::size_t i = 0; i < needs.size(); ++i) check_buffer(leaf, node.with[i], needs[i]);
+    for (std::size_t i = 0; i < needs.size(); ++i) {
+      check_buffer(leaf, node.with[i], needs[i]);
+      if (filled_.contains(node.with[i])) fail(leaf + " works in " + node.with[i] + ", which holds a copy");
+    }
   }
 
   static std::string word(const TileNode& node, std::size_t buffer) {
@@ -207,7 +379,8 @@ class Verifier {
     cut.is_divided = true;
     cut.grain = std::gcd(cut.grain, node.step);
     const TileNode* const inner = divided_inside(node);
-    if (inner != nullptr || is_unit_) cut = {node.step, &node, false, true, cut.grain};
+    cut.part = part_inside(op_, node, cut.part, inner != nullptr || is_unit_);
+    if (inner != nullptr || is_unit_) cut = {node.step, &node, false, true, cut.grain, cut.most, cut.part};
     is_unit_ = inner != nullptr;
     if (inner != nullptr) {
       visit(*inner);
@@ -241,6 +414,10 @@ class Verifier {
     }
     const int reduction = reducing_ ? -1 : reduced;
     if (reduction >= 0) reducing_ = true;
+    if (node.kind == Kind::kSerial) {
+      check_bounds(node);
+      cut.part = part_inside(op_, node, cut.part, false);
+    }
     cut.step = node.step;
     cut.grain = std::gcd(cut.grain, node.step);
     cut.loop = &node;
@@ -251,6 +428,16 @@ class Verifier {
     if (reduction < 0) return;
     reducing_ = false;
     values_.push_back(reduction);
+  }
+
+  // The bounds of an attention's keys are read from buffers too.
+  void check_bounds(const TileNode& node) const {
+    if (managed_ == nullptr || !op_.attention || node.iterator != op_.attention->key) return;
+    for (const int operand : bound_operands(op_)) {
+      if (!is_copied(CopyOf::kOperand, operand))
+        fail("the bounds of " + name(node.iterator) + " are read from operand " + std::to_string(operand) +
+             ", which is in no buffer");
+    }
   }
 
   bool is_row(int iterator) const { return has_leaf() && op_.leaf->loop.takes_row_tiles && iterator == op_.rows; }
@@ -296,16 +483,19 @@ class Verifier {
 
   void visit_when(const TileNode& node) {
     const std::vector<bool> before = computed_;
+    const std::set<int> copied_before = copied_out_;
     Cut& cut = cuts_[static_cast<std::size_t>(node.iterator)];
     const std::int64_t outside = std::exchange(cut.most, node.step);
     visit(node.body);
     cut.most = outside;
     const std::vector<bool> then = computed_;
     const std::vector<Writer> writers = writers_;
+    const std::set<int> copied_then = std::exchange(copied_out_, copied_before);
     computed_ = before;
     visit(node.otherwise);
     const std::string loop = "when " + name(node.iterator);
     if (computed_ != then) fail(loop + ": the two cases compute different stages");
+    if (copied_out_ != copied_then) fail(loop + ": the two cases copy different stages out");
     for (std::size_t s = 0; s < writers.size(); ++s) {
       if (before[s] || !then[s]) continue;
       const TileNode& one = *writers[s].node;
@@ -329,6 +519,7 @@ class Verifier {
       if (repeats) fail("stage " + of.name + " is computed again for every " + name(iterator));
     }
     check_read_stages(of.body);
+    check_copies(node);
     check_keeping(node);
     mark(static_cast<std::size_t>(node.stage));
     writers_[static_cast<std::size_t>(node.stage)] = {&node, owner_, barriers_};
@@ -339,6 +530,7 @@ class Verifier {
   // memory.
   void visit_product(const TileNode& node) {
     const std::string leaf = "leaf " + std::string(node.leaf->name);
+    if (managed_ != nullptr) fail(leaf + " beside loops has no copies");
     const auto product = std::ranges::find(op_.products, node.stage, &ProductStage::stage);
     if (product == op_.products.end()) fail(leaf + " computes no stage " + std::to_string(node.stage));
     const ScheduledOp part = product_part(op_, *product);
@@ -373,9 +565,10 @@ class Verifier {
     if (!node.in_lanes && node.buffer.empty()) return;
     const std::string what = "stage " + std::to_string(node.stage);
     const ir::Expr* const value = op_.made[static_cast<std::size_t>(node.stage)];
-    if (value == nullptr || value == op_.value) fail(what + " is no value that may be kept elsewhere");
+    const bool may_leave = managed_ == nullptr || node.in_lanes;
+    if (value == nullptr || (may_leave && value == op_.value)) fail(what + " is no value that may be kept elsewhere");
     const DType dtype = value->type().dtype;
-    if (!is_floating(dtype)) fail(what + " makes no floating numbers");
+    if (may_leave && !is_floating(dtype)) fail(what + " makes no floating numbers");
     if (node.buffer.empty()) return;
     const Buffer* const buffer = find_buffer(node.buffer);
     if (buffer == nullptr) fail(what + " has no buffer " + node.buffer + " where it stands");
@@ -431,6 +624,7 @@ class Verifier {
     if (op_.nest) check_tile(node);
     if (op_.attention) check_part(node);
     check_scratch(op_, node);
+    check_leaf_copies(node);
     mark(stages() + part_of(node));
   }
 
@@ -548,7 +742,13 @@ class Verifier {
 
   const ScheduledOp& op_;
   const machine::Machine& machine_;
+  const machine::MemoryLevel* const managed_ = machine::managed_level(machine_);
   std::vector<Cut> cuts_;
+  std::vector<Copied> copies_;               // into buffers that are in scope
+  std::set<std::string> filled_;             // buffers that copies fill
+  std::set<int> copied_out_;                 // stages; -1: what the leaf makes
+  std::string leaf_buffer_;                  // where the leaf makes its result
+  std::int64_t live_bytes_ = 0;              // of the buffers in scope
   std::vector<bool> computed_;               // by stage, and at the end the leaf, or its parts
   std::vector<Writer> writers_;              // by stage
   std::vector<int> values_;                  // stages whose value is at hand

@@ -13,6 +13,10 @@ namespace strata::schedule {
 // vector lanes, or what the leaf takes. Nothing is written by two threads: an op's points are divided by one parallel
 // loop, over an iterator that nothing reduces, or belong to one thread. A stage is computed behind those that it reads.
 // Blocks are cut where the leaf can be cut. A block that a loop keeps in a memory level fits into it.
+//
+// On a machine with a memory level that software manages stages and leaves read and write buffers of that level alone,
+// what is copied into one covers what the loops behind it touch, every tile of the result is copied out once, and all
+// buffers that are there at once fit the level.
 void verify(const ScheduledOp& op, const machine::Machine& machine);
 
 // What it would throw; "" where the tree holds.

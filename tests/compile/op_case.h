@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "compiled_function.h"
+#include "machine/cost.h"
 #include "machine/cpu.h"
 #include "tests/sweep.h"
 
@@ -73,7 +74,7 @@ inline bool can_run(const std::string& machine) {
   return machine::missing_features(machine::load(machine).target.features).empty();
 }
 
-inline const auto kMachines = testing::Values("native", "avx2-generic", "x86-64-baseline");
+inline const auto kMachines = testing::Values("native", "avx2-generic", "x86-64-baseline", "scratchpad-generic");
 
 // This processor meets all cases; the two lesser machines share them, but in a full sweep.
 template <class C>

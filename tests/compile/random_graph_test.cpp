@@ -31,12 +31,13 @@ std::uint64_t environment_number(const char* name, std::uint64_t otherwise) {
 
 // A graph's seed decides its target too.
 GraphTarget target_of(std::uint64_t seed) {
-  static const char* const kMachines[] = {"native", "avx2-generic", "x86-64-baseline"};
+  static const char* const kMachines[] = {"native", "avx2-generic", "x86-64-baseline", "scratchpad-generic"};
   static const std::vector<std::string> kWithout[] = {{},        {},        {}, {}, {"algebra"}, {"vectorize"},
                                                       {"exact"}, {"egraph"}};
   // Every other graph has all regions that are possible, whether they pay or not.
   const std::optional<Fusion> fusion = seed / 2 % 2 == 0 ? std::optional(Fusion::kWherePossible) : std::nullopt;
-  return {kMachines[seed / 20 % 3], kWithout[seed % std::size(kWithout)], seed / 60 % 5 == 4, fusion};
+  return {kMachines[seed / 20 % std::size(kMachines)], kWithout[seed % std::size(kWithout)], seed / 60 % 5 == 4,
+          fusion};
 }
 
 // What failures with one cause have in common: the kind, or the message without names and numbers.
