@@ -26,24 +26,37 @@ const strata::ir::Module& product() {
 
 }  // namespace
 
+namespace {
+
+void try_text(std::string_view text, strata::schedule::ScheduledOp& op, const strata::machine::Machine& machine) {
+  using namespace strata;
+  try {
+    op.tree.body = schedule::parse_tile_tree(text, "fuzz", op.tree, machine);
+  } catch (const Error&) {
+    return;
+  }
+  const std::string printed = schedule::to_text(op.tree, machine);
+  op.tree.body = schedule::parse_tile_tree(printed, "printed", op.tree, machine);
+  if (schedule::to_text(op.tree, machine) != printed) std::abort();
+  try {
+    schedule::verify(op, machine);
+  } catch (const std::logic_error&) {
+    return;
+  }
+}
+
+}  // namespace
+
 // Any text is parsed or refused with an Error; what was parsed prints to a text that parses to the same text, and the
-// verifier has an answer to it.
+// verifier has an answer to it: on a machine with caches, and on one with memory that software manages.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace strata;
-  static const machine::Machine kMachine = machine::load("avx512-zen5");
-  static schedule::ScheduledOp op = std::move(schedule::default_schedule(product(), kMachine).at(0).ops.at(0));
-  try {
-    op.tree.body = schedule::parse_tile_tree({reinterpret_cast<const char*>(data), size}, "fuzz", op.tree, kMachine);
-  } catch (const Error&) {
-    return 0;
-  }
-  const std::string printed = schedule::to_text(op.tree, kMachine);
-  op.tree.body = schedule::parse_tile_tree(printed, "printed", op.tree, kMachine);
-  if (schedule::to_text(op.tree, kMachine) != printed) std::abort();
-  try {
-    schedule::verify(op, kMachine);
-  } catch (const std::logic_error&) {
-    return 0;
-  }
+  static const machine::Machine kCaches = machine::load("avx512-zen5");
+  static const machine::Machine kManaged = machine::load("scratchpad-generic");
+  static schedule::ScheduledOp cached = std::move(schedule::default_schedule(product(), kCaches).at(0).ops.at(0));
+  static schedule::ScheduledOp copied = std::move(schedule::default_schedule(product(), kManaged).at(0).ops.at(0));
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  try_text(text, cached, kCaches);
+  try_text(text, copied, kManaged);
   return 0;
 }

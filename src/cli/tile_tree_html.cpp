@@ -16,6 +16,7 @@ const char* const kTileTreeStyle = R"(
 .tree .parallel { border-left-color: var(--measured); }
 .tree .vector { border-left-color: var(--predicted); }
 .tree .buffer { border-style: dashed; }
+.tree .copy { border-left-color: var(--measured); border-style: dotted; }
 .tree .barrier { background: var(--line); }
 .tree b { font-weight: 600; }
 .tree i { color: var(--soft); font-style: normal; float: right; margin-left: 1.5rem; }
@@ -23,8 +24,8 @@ const char* const kTileTreeStyle = R"(
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kKinds = {"parallel", "serial", "vector", "once",   "each",
-                                                    "when",     "buffer", "leaf",   "barrier"};
+constexpr std::array<std::string_view, 10> kKinds = {"parallel", "serial", "vector", "once", "each",
+                                                     "when",     "buffer", "copy",   "leaf", "barrier"};
 
 // Deeper boxes are not drawn inside one another: browsers give up on some thousands.
 constexpr int kMaxDepth = 100;
@@ -38,6 +39,7 @@ std::string_view without_margins(std::string_view line) {
 // Its first word as the class of its box, if that is a kind of node.
 std::string kind_of(std::string_view line) {
   const std::string_view word = line.substr(0, line.find(' '));
+  if (word == "//") return "note";
   return std::ranges::find(kKinds, word) == kKinds.end() ? "stage" : std::string(word);
 }
 

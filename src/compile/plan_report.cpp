@@ -10,6 +10,7 @@
 #include "ir/op.h"
 #include "plan/op_text.h"
 #include "schedule/op_cost.h"
+#include "schedule/tile_image.h"
 #include "schedule/tile_tree.h"
 
 namespace strata::compile {
@@ -168,7 +169,9 @@ class EntryReport {
     op.layout = plan::layout_text(value);
     op.placement = value.type().placement.text();
     op.region = {op.name};
-    if (!scheduled.is_view()) op.tree = schedule::to_text(scheduled.tree, machine_);
+    if (!scheduled.is_view()) {
+      op.tree = schedule::copies_text(scheduled, machine_) + schedule::to_text(scheduled.tree, machine_);
+    }
     op.form = scheduled.leaf->name;
     op.cost = costs_.at(&scheduled);
     if (!scheduled.parts.empty()) name_parts(op, scheduled, names);

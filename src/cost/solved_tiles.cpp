@@ -40,8 +40,9 @@ std::optional<SolvedTiles> parse_solved_tiles(std::string_view text) {
   const auto depth = number_of<std::int64_t>(parts[2]);
   const auto level = number_of<int>(parts[3]);
   const auto time = exact_number(parts[4]);
-  const auto columns = parts.size() == 5 ? 0 : number_of<std::int64_t>(parts[5]);
-  if (!panels || !rows || !depth || !level || !time || !columns || *columns < 0) return std::nullopt;
+  const auto columns = parts.size() == 5 ? std::optional<std::int64_t>(0) : number_of<std::int64_t>(parts[5]);
+  if (!panels || !rows || !depth || !level || !time || !columns) return std::nullopt;
+  if (parts.size() == 6 && *columns < 1) return std::nullopt;
   if (*panels < 1 || *rows < 1 || *depth < 1 || *level < 0 || *level >= kMostLevels) return std::nullopt;
   return SolvedTiles{{*panels, *rows, *depth, *level, *columns}, *time};
 }

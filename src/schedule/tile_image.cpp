@@ -421,4 +421,12 @@ class CopyCounter {
 
 CopyWork copy_work(const ScheduledOp& op, const TileTree& tree) { return CopyCounter(op, tree).run(); }
 
+std::string copies_text(const ScheduledOp& op, const machine::Machine& machine) {
+  if (!has_copies(op.tree.body)) return "";
+  const CopyWork work = copy_work(op, op.tree);
+  const auto text = [](double count) { return std::to_string(static_cast<std::int64_t>(count)); };
+  return "// " + text(work.copies) + " copies: " + text(work.read_bytes) + " bytes in, " + text(work.written_bytes) +
+         " bytes out, " + std::to_string(work.live_bytes) + " bytes of " + machine.memory.front().name + " at once\n";
+}
+
 }  // namespace strata::schedule

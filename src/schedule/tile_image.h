@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "ir/structured.h"
@@ -83,5 +84,9 @@ struct CopyWork {
   std::int64_t live_bytes = 0;  // of the buffers that are there at once
 };
 CopyWork copy_work(const ScheduledOp& op, const TileTree& tree);
+
+// "// 5 copies: 131328 bytes in, 131072 bytes out, 196864 bytes of scratchpad at once" and a line break; "" of an op
+// without copies.
+std::string copies_text(const ScheduledOp& op, const machine::Machine& machine);
 
 }  // namespace strata::schedule

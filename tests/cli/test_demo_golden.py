@@ -21,6 +21,27 @@ class DemoGoldenTest(StrataTest):
             with self.subTest(file=row["file"]):
                 self.assertLessEqual(reference.relative_error(self.logits(DEMO, row["ids"]), want), LIMIT)
 
+    def test_logits_of_copies(self):
+        """Compiled for cores with 256 KiB, and 64, that only copies reach, and run here."""
+        whole = json.loads((ROOT / "machines/scratchpad-generic.json").read_text())
+        for size in (262144, 65536):
+            whole["memory"][0]["capacity_bytes"] = size
+            machine, package = self.work / "scratchpad.json", self.work / f"{size}.strata"
+            machine.write_text(json.dumps(whole))
+            plan = self.strata("compile", DEMO, "--plan-only", "--machine", machine)
+            self.assertEqual(plan.code, 0, plan)
+            said = [line for line in plan.text.splitlines() if " copies: " in line]
+            live = [int(line.split(" bytes of ")[0].split()[-1]) for line in said]
+            self.assertGreater(len(live), 10, plan)
+            self.assertLessEqual(max(live), size)
+            self.assertGreater(max(live), size // 4)
+            result = self.strata("compile", DEMO, "--machine", machine, "-o", package)
+            self.assertEqual(result.code, 0, result)
+            for row in rows("logits.jsonl"):
+                want = np.load(GOLDEN / row["file"]).astype(np.float64)
+                with self.subTest(size=size, file=row["file"]):
+                    self.assertLessEqual(reference.relative_error(self.logits(package, row["ids"]), want), LIMIT)
+
     def test_greedy_text(self):
         for row in rows("greedy.jsonl"):
             with self.subTest(prompt=row["prompt"]):

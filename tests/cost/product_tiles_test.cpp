@@ -64,6 +64,28 @@ TEST(ProductTiles, AreTheBestOfAll) {
   }
 }
 
+// With copies: all buffers fit the level, nothing that does is faster, and more room is never slower.
+TEST(ProductTiles, BuffersOfCopiesFitTheLevelThatSoftwareManages) {
+  for (const auto& [m, n, k] : {std::array{512, 6144, 1024}, {8, 1024, 3072}, {100, 37, 77}}) {
+    double before = std::numeric_limits<double>::infinity();
+    for (const std::int64_t bytes : {8192, 65536, 262144}) {
+      machine::Machine machine = machine::load("scratchpad-generic");
+      machine.memory[0].capacity_bytes = bytes;
+      const TiledProduct product = product_of(machine, m, n, k, 6);
+      const ProductTiles tiles = product_tiles(machine, product);
+      EXPECT_GT(tiles.columns, 0) << m << " x " << n << " x " << k << " in " << bytes;
+      EXPECT_LE(TiledWork(machine, product, tiles).buffer_bytes(), static_cast<double>(bytes));
+      const tiles::Solution solution = tiles::solve(tile_program(machine, product));
+      EXPECT_TRUE(solution.is_proved);
+      EXPECT_LE(solution.time, before);
+      before = solution.time;
+    }
+    machine::Machine tiny = machine::load("scratchpad-generic");
+    tiny.memory[0].capacity_bytes = 1024;
+    EXPECT_EQ(product_tiles(tiny, product_of(tiny, m, n, k, 6)).columns, 0) << "no tiles fit";
+  }
+}
+
 // Of the op as the search and the plan price it, with the other operands' traffic too.
 TEST(ProductTiles, AreTheBestOfTheOpsCost) {
   ops::register_all();

@@ -15,15 +15,17 @@ TEST(SolvedTiles, AreTheSameToTheBit) {
   for (const double time : {1.0 / 3, 1e-9, 4.9e-324, 1.0, static_cast<double>(INFINITY)}) {
     const SolvedTiles solved{{3, 6, 32, 2}, time};
     EXPECT_EQ(parse_solved_tiles(to_text(solved)), solved) << to_text(solved);
+    const SolvedTiles in_parts{{3, 6, 32, 2, 48}, time};
+    EXPECT_EQ(parse_solved_tiles(to_text(in_parts)), in_parts) << to_text(in_parts);
   }
 }
 
 TEST(SolvedTiles, AreSizesOfTiles) {
   ASSERT_TRUE(parse_solved_tiles("4 78 1024 1 1p-2"));
-  for (const char* text :
-       {"", "4 78 1024 1", "4 78 1024 1 1p-2 5", "0 78 1024 1 1p-2", "4 0 1024 1 1p-2", "4 78 -1 1 1p-2",
-        "4 78 1024 -1 1p-2", "4 78 1024 99 1p-2", "4 78 1024 1 0", "4 78 1024 1 nan", "4 78 1024 1 x",
-        "4 78 1024 1 -1p-2", "4  78 1024 1 1p-2", "99999999999999999999 78 1 1 1p-2"})
+  for (const char* text : {"", "4 78 1024 1", "4 78 1024 1 1p-2 0", "4 78 1024 1 1p-2 x", "4 78 1024 1 1p-2 5 6",
+                           "0 78 1024 1 1p-2", "4 0 1024 1 1p-2", "4 78 -1 1 1p-2", "4 78 1024 -1 1p-2",
+                           "4 78 1024 99 1p-2", "4 78 1024 1 0", "4 78 1024 1 nan", "4 78 1024 1 x",
+                           "4 78 1024 1 -1p-2", "4  78 1024 1 1p-2", "99999999999999999999 78 1 1 1p-2"})
     EXPECT_EQ(parse_solved_tiles(text), std::nullopt) << text;
 }
 
