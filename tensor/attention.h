@@ -357,6 +357,36 @@ STRATA_NOINLINE void finish_attention(QueryTile tile, std::int64_t heads, std::i
   }
 }
 
+// Of a tile whose keys were divided into `count` parts: what each part's rows have summed (RunningSoftmax), `slot`
+// floats from part to part, is scaled to the largest score of all, added up in the order of the parts, and divided by
+// the sums of the weights, into these columns of out[token][head][dim]. A part that has seen no key has sums of zero.
+template <int L>
+STRATA_NOINLINE void combine_attention(QueryTile tile, std::int64_t heads, std::int64_t dim, Range columns,
+                                       float* states, std::int64_t slot, std::int64_t count, float* out) {
+  const std::int64_t rows = tile.rows();
+  for (std::int64_t r = 0; r < rows; ++r) {
+    float maximum = Max::identity;
+    for (std::int64_t p = 0; p < count; ++p) {
+      maximum = Max{}(maximum, RunningSoftmax(states + p * slot, rows).maximum[r]);
+    }
+    float sum = 0.0f;
+    for (std::int64_t p = 0; p < count; ++p) {
+      const RunningSoftmax part(states + p * slot, rows);
+      sum += part.sum[r] * exp_of_negative(part.maximum[r] - maximum);
+    }
+    float* const to = out + (tile.token(r) * heads + tile.head(r)) * dim + columns.begin;
+    for (std::int64_t p = 0; p < count; ++p) {
+      const RunningSoftmax part(states + p * slot, rows);
+      const float weight = exp_of_negative(part.maximum[r] - maximum) / sum;
+      const float* const from = part.acc + r * dim + columns.begin;
+      for_each_lane_group<L>(columns.size(), [&](auto lanes, std::int64_t d) {
+        const auto here = load(lanes, from + d) * weight;
+        store(lanes, to + d, static_cast<Vec<float, lanes.count>>(p == 0 ? here : load(lanes, to + d) + here));
+      });
+    }
+  }
+}
+
 // Writes keys [seq][kv_heads * dim] f32, ldk from token to token, into the cache at the rows positions[s], for the
 // heads [head_begin, head_end).
 template <int L, BLayout Keys = BLayout::kLanes, class TC>

@@ -43,4 +43,15 @@ class Parts {
   std::int64_t step_;
 };
 
+// Part `number` of `count` of a range, each of whole units but for the last one, which differ by at most one unit; the
+// last parts are empty where there are fewer units.
+constexpr Range even_part(Range whole, std::int64_t number, std::int64_t count, std::int64_t unit) {
+  const std::int64_t units = whole.size() <= 0 ? 0 : div_up(whole.size(), unit);
+  const std::int64_t base = units / count, larger = units % count;
+  const std::int64_t first = number * base + (number < larger ? number : larger);
+  const std::int64_t begin = whole.begin + first * unit;
+  const std::int64_t end = begin + (base + (number < larger ? 1 : 0)) * unit;
+  return {begin < whole.end ? begin : whole.end, end < whole.end ? end : whole.end};
+}
+
 }  // namespace strata::tensor

@@ -29,12 +29,12 @@ Waits waits_of(const ScheduledFunction& function, const FunctionPlan& plan) {
   for (std::size_t i = 0; i < function.ops.size(); ++i) {
     const ScheduledOp& op = function.ops[i];
     if (!op.has_code()) continue;
-    std::vector<Touch> touched = shared_touches(op, plan);
+    const std::vector<Touch> touched = shared_touches(op, plan);
     if (unfinished.meets(op, touched)) {
       waits.ops.push_back(i);
       unfinished.finish();
     }
-    unfinished.add(std::move(touched));
+    unfinished.add(op, touched);
   }
   waits.at_end = !unfinished.is_empty();
   return waits;
@@ -68,7 +68,9 @@ void place_barriers(std::vector<ScheduledFunction>& functions,
 
 void remove_barriers(std::vector<ScheduledFunction>& functions) {
   for (ScheduledFunction& function : functions) {
-    for (ScheduledOp& op : function.ops) std::erase_if(op.tree.body, is_barrier);
+    for (ScheduledOp& op : function.ops) {
+      if (schedule::first_barrier(op.tree) != nullptr) op.tree.body.erase(op.tree.body.begin());
+    }
     std::erase_if(function.end.body, is_barrier);
   }
 }
@@ -115,13 +117,13 @@ void verify_barriers(const ScheduledFunction& function, const FunctionPlan& plan
   for (const ScheduledOp& op : function.ops) {
     if (!op.has_code()) continue;
     if (schedule::first_barrier(op.tree) != nullptr) unfinished.finish();
-    std::vector<Touch> touched = shared_touches(op, plan);
+    const std::vector<Touch> touched = shared_touches(op, plan);
     if (unfinished.meets(op, touched)) {
       const std::string name = names.at(op.value);
       fail("before " + name, op.is_call() ? "what is called may touch what other threads are at work on"
                                           : "its threads meet what others are at work on");
     }
-    unfinished.add(std::move(touched));
+    unfinished.add(op, touched);
     if (!op.tree.body.empty() && is_barrier(op.tree.body.back())) unfinished.finish();
   }
   const bool ends = schedule::first_barrier(function.end) != nullptr;

@@ -137,6 +137,15 @@ class Planner {
     if (memory_.root(tensor.first, tensor.second) == tensor) made.push_back(tensor);
   }
 
+  // By the numbers that stand for them.
+  static std::map<std::int64_t, const schedule::TileNode*> shared_buffers(const schedule::ScheduledOp& op) {
+    std::map<std::int64_t, const schedule::TileNode*> shared;
+    for (const schedule::TileNode& node : op.tree.body) {
+      if (node.slots != 0) shared.emplace(kFrame - 1 - std::ssize(shared), &node);
+    }
+    return shared;
+  }
+
   void collect_lifetimes() {
     std::map<Tensor, ArenaBuffer> lifetimes;
     std::set<Tensor> made_by_each;  // thread
@@ -153,6 +162,10 @@ class Planner {
         if (plan_.places.contains(tensor)) continue;
         if (schedule::is_in_each_thread(op.tree)) made_by_each.insert(tensor);
         lifetimes[tensor] = {tensor, {aligned(ir::max_bytes(tensor.first->types[tensor.second])), now, now}};
+      }
+      for (const auto& [number, node] : shared_buffers(op)) {
+        const std::int64_t bytes = node->slots * node->holds.elements * dtype_size(node->holds.dtype);
+        plan_.arena.push_back({{value, number}, {aligned(bytes), now, now}});
       }
       if (value->kind == Expr::Kind::kCall && callees_.at(value->callee).arena_bytes > 0) {
         plan_.arena.push_back({{value, kFrame}, {callees_.at(value->callee).arena_bytes, now, now}});
@@ -175,6 +188,8 @@ class Planner {
   void place_in_arena(const ArenaBuffer& buffer) {
     if (buffer.is_frame()) {
       plan_.callee_frames[buffer.tensor.first] = buffer.offset;
+    } else if (buffer.is_shared_buffer()) {
+      shared_[buffer.tensor] = {buffer.offset, buffer.live.bytes};
     } else {
       plan_.places[buffer.tensor] = {Place::Kind::kArena, 0, buffer.offset, buffer.live.bytes};
     }
@@ -198,7 +213,10 @@ class Planner {
       }
       ScratchPlan scratch = plan_scratch(op.tree, own_bytes_);
       plan_.scratch_bytes = std::max(plan_.scratch_bytes, scratch.bytes);
-      if (scratch.bytes > 0) plan_.scratch[op.value] = std::move(scratch);
+      for (const auto& [number, node] : shared_buffers(op)) {
+        scratch.shared[node->buffer] = shared_.at({op.value, number});
+      }
+      if (scratch.bytes > 0 || !scratch.shared.empty()) plan_.scratch[op.value] = std::move(scratch);
     }
   }
 
@@ -234,6 +252,7 @@ class Planner {
   const ir::Memory memory_;
   std::vector<ArenaBuffer> own_;  // of each thread
   std::int64_t own_bytes_ = 0;
+  std::map<Tensor, SharedBuffer> shared_;
 };
 
 std::string place_text(const Place& place) {

@@ -46,17 +46,18 @@ struct ResultPlace {
   std::int64_t destination = -1;
 };
 
-// Stands for a callee's frame in place of a result's number.
+// Stands for a callee's frame in place of a result's number; less: for a shared buffer of the op's tree.
 inline constexpr std::int64_t kFrame = -1;
 
 // What lies in a function's arena: a tensor, from the op that makes it to the last one that reads it, by their numbers,
-// or the frame of a call.
+// the frame of a call, or a buffer that the threads share while they compute an op.
 struct ArenaBuffer {
   Tensor tensor;
   Interval live;
   std::int64_t offset = 0;
 
   bool is_frame() const { return tensor.second == kFrame; }
+  bool is_shared_buffer() const { return tensor.second < kFrame; }
 };
 
 struct FunctionPlan {
@@ -81,9 +82,9 @@ struct FunctionPlan {
 // results go straight to the caller's destinations, what a
 // region keeps for itself has no place, all else gets an offset in one arena by its lifetime (buffer/arena.h, as well
 // as it can). The buffers of the tile trees lie in scratch memory, of which every thread has its own, and so does what
-// each thread makes for itself, below them. Memory of the arena is used again behind the barrier after its last reader,
-// where one stands there anyway, so that no thread waits for memory; at once, where the arena would be larger for that
-// by more than a twentieth and than 64 KiB.
+// each thread makes for itself, below them; those that threads share lie in the arena while their op runs. Memory of
+// the arena is used again behind the barrier after its last reader, where one stands there anyway, so that no thread
+// waits for memory; at once, where the arena would be larger for that by more than a twentieth and than 64 KiB.
 std::map<const ir::Function*, FunctionPlan> plan_buffers(const std::vector<schedule::ScheduledFunction>& functions);
 
 // The same of one function; `callees` has the plans of all that are called.

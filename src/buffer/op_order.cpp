@@ -40,7 +40,7 @@ class OpOrder {
         unfinished.finish();
         next = ready.begin();
       }
-      unfinished.add(touched_[*next]);
+      unfinished.add(ops_[*next], touched_[*next]);
       is_done[*next] = true;
       order.push_back(*next);
     }

@@ -12,7 +12,7 @@ using schedule::TileNode;
 
 void place(const std::vector<TileNode>& nodes, std::int64_t begin, ScratchPlan& plan) {
   for (const TileNode& node : nodes) {
-    if (node.kind == TileNode::Kind::kBuffer) {
+    if (node.kind == TileNode::Kind::kBuffer && node.slots == 0) {
       plan.offsets[node.buffer] = begin;
       begin += aligned(node.holds.elements * dtype_size(node.holds.dtype));
       plan.bytes = std::max(plan.bytes, begin);

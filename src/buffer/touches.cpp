@@ -38,8 +38,10 @@ const TileNode* division(const schedule::TileTree& tree) {
   return is_one ? &first : nullptr;
 }
 
-// Of two loops one inside the other, the inner one where the outer one has one step.
+// Nothing is known of a tree that divides a reduction. Of two loops one inside the other, the inner one where the outer
+// one has one step.
 const TileNode* divided_loop(const schedule::TileTree& tree) {
+  if (schedule::find_split(tree.body) != nullptr) return nullptr;
   const TileNode* loop = division(tree);
   if (loop == nullptr || loop->kind != Kind::kParallel) return loop;
   const TileNode* const inside = schedule::divided_inside(*loop);
@@ -102,6 +104,11 @@ class Toucher {
     }
     for (std::size_t i = 0; i < op_.value->types.size(); ++i) {
       add(op_.value, static_cast<std::int64_t>(i), true, share_of(std::nullopt));
+    }
+    if (const auto buffers = plan_.scratch.find(op_.value); buffers != plan_.scratch.end()) {
+      for (const auto& [name, memory] : buffers->second.shared) {
+        touches_.push_back({{Place::Kind::kArena, 0, memory.offset, memory.bytes}, true, Share{}});
+      }
     }
     return std::move(touches_);
   }
@@ -218,6 +225,11 @@ bool Unfinished::meets(const ScheduledOp& op, const std::vector<Touch>& touched)
   return std::ranges::any_of(touched, [&](const Touch& now) {
     return std::ranges::any_of(touched_, [&](const Touch& before) { return meet(before, now); });
   });
+}
+
+void Unfinished::add(const ScheduledOp& op, const std::vector<Touch>& touched) {
+  if (schedule::has_barrier_inside(op.tree)) finish();
+  touched_.insert(touched_.end(), touched.begin(), touched.end());
 }
 
 bool meet(const Touch& a, const Touch& b) { return conflict(a, b) && !stay_apart(a, b); }

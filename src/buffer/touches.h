@@ -50,7 +50,8 @@ class Unfinished {
   bool is_empty() const { return touched_.empty(); }
 
   void finish() { touched_.clear(); }
-  void add(const std::vector<Touch>& touched) { touched_.insert(touched_.end(), touched.begin(), touched.end()); }
+  // What an op touches; all that came before is finished where its threads wait inside of it.
+  void add(const schedule::ScheduledOp& op, const std::vector<Touch>& touched);
 
  private:
   std::vector<Touch> touched_;

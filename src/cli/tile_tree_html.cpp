@@ -13,9 +13,9 @@ const char* const kTileTreeStyle = R"(
 .tree { font: 12px/1.4 ui-monospace, monospace; }
 .tree div { border: 1px solid var(--line); border-left: 4px solid var(--roof); border-radius: 4px; margin: 3px 0;
   padding: 1px 6px; background: var(--paper); width: fit-content; min-width: 12rem; }
-.tree .parallel { border-left-color: var(--measured); }
+.tree .parallel, .tree .split { border-left-color: var(--measured); }
 .tree .vector { border-left-color: var(--predicted); }
-.tree .buffer { border-style: dashed; }
+.tree .buffer, .tree .shared { border-style: dashed; }
 .tree .copy { border-left-color: var(--measured); border-style: dotted; }
 .tree .barrier { background: var(--line); }
 .tree b { font-weight: 600; }
@@ -24,8 +24,8 @@ const char* const kTileTreeStyle = R"(
 
 namespace {
 
-constexpr std::array<std::string_view, 10> kKinds = {"parallel", "serial", "vector", "once", "each",
-                                                     "when",     "buffer", "copy",   "leaf", "barrier"};
+constexpr std::array<std::string_view, 12> kKinds = {"parallel", "split",  "serial", "vector", "once", "each",
+                                                     "when",     "buffer", "shared", "copy",   "leaf", "barrier"};
 
 // Deeper boxes are not drawn inside one another: browsers give up on some thousands.
 constexpr int kMaxDepth = 100;

@@ -100,6 +100,9 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   if (first == "register_tile") return register_tile_text(*place.node);
   if (first == "key") return key_property(rest, place);
   if (first == "token") return range(op_.attention->token, place);
+  if (first == "column") return range(op_.attention->column, place);
+  if (first == "parts") return number(schedule::find_split(op_.tree.body)->parts);
+  if (first == "slot") return number(schedule::find_buffer(op_.tree.body, place.node->with.at(0))->holds.elements);
   if (first == "score") return score_property(rest);
   if (first == "m" || first == "n" || first == "k") return range_property(std::string(first), rest, place);
   const int named = ir::find_operand(op_.form, first);

@@ -49,6 +49,8 @@ std::string buffer_name(const std::string& buffer);
 //   {begin} {end} {count}  range of the leaf's own loop
 //   {columns.begin} {columns.count}  the columns of its tile of rows
 //   {key.range} {key.most} of an attention: the block of keys, a tensor::Range, and how many these are at most
+//   {column.range}         its columns of the values
+//   {parts} {slot}         into how many parts its keys are divided, and elements from one part's state to the next
 //   {token.range}          its tile's tokens
 //   {tile} {kv_head}       its tile of queries, a tensor::QueryTile, and the head of keys and values that these share
 //   {register_tile}        its products' register tile, a tensor::CacheTile

@@ -123,12 +123,20 @@ class TreeEmitter {
   }
 
   void emit_buffer(const TileNode& node) {
+    if (node.slots != 0) return emit_shared(node);
     const std::int64_t offset = scratch_.offsets.at(node.buffer);
     out_.line("auto* const " + buffer_name(node.buffer) + " = reinterpret_cast<" + cpp_type(node.holds.dtype) +
               "*>(team.scratch" + (offset == 0 ? "" : " + " + std::to_string(offset)) + ");");
     buffers_[node.buffer] = {place_.ranges, parts_here_};
     if (op_.nest) place_in_buffer(op_.tree.body, node);
   }
+
+  void emit_shared(const TileNode& node) {
+    out_.line("auto* const " + all_slots(node) + " = reinterpret_cast<" + cpp_type(node.holds.dtype) + "*>(arena + " +
+              std::to_string(scratch_.shared.at(node.buffer).offset) + ");");
+  }
+
+  static std::string all_slots(const TileNode& node) { return "all_" + cpp_name(node.buffer); }
 
   // A leaf reads what the last stage makes.
   bool is_read_by_leaf(int number) const {
@@ -252,6 +260,7 @@ class TreeEmitter {
   }
 
   void emit_parallel(const TileNode& node) {
+    if (schedule::find_split(op_.tree.body) != nullptr) return emit_units_apart(node);
     if (schedule::divided_inside(node) != nullptr) return emit_units(node);
     const schedule::TileIterator& of = iterator(node);
     const std::string extent =
@@ -278,6 +287,13 @@ class TreeEmitter {
     return outside;
   }
 
+  // A tree that divides a reduction has several such loops, one behind the other.
+  void emit_units_apart(const TileNode& node) {
+    out_.open("{");
+    emit_units(node);
+    out_.close();
+  }
+
   // The units of several loops together: the thread's share of them, one after another, the last loop's the fastest.
   void emit_units(const TileNode& node) {
     std::vector<const TileNode*> loops;
@@ -285,8 +301,11 @@ class TreeEmitter {
     std::string all;
     for (const TileNode* loop : loops) {
       const std::string count = "n_" + cpp_name(iterator(*loop).name);
-      out_.line("const std::int64_t " + count + " = tensor::div_up(" + cpp_size(iterator(*loop).extent) + ", " +
-                std::to_string(loop->step) + ");");
+      out_.line("const std::int64_t " + count + " = " +
+                (loop->parts != 0
+                     ? std::to_string(loop->parts)
+                     : "tensor::div_up(" + cpp_size(iterator(*loop).extent) + ", " + std::to_string(loop->step) + ")") +
+                ";");
       all += (all.empty() ? "" : " * ") + count;
     }
     out_.line("const tensor::Range units = team.split(" + all + ");");
@@ -301,6 +320,12 @@ class TreeEmitter {
       emit_unit(*loops[i], i == 0 ? at : at + " % " + count, count);
       inside = inside.empty() ? count : count + " * " + inside;
     }
+    for (const TileNode* loop : loops) {
+      if (loop->parts != 0) emit_part(*loop);
+    }
+    for (const TileNode& buffer : op_.tree.body) {
+      if (buffer.slots != 0) emit_slot(buffer, loops);
+    }
     emit(loops.back()->body);
     out_.close();
     place_.ranges = outer;
@@ -309,11 +334,41 @@ class TreeEmitter {
 
   // What a loop inside covers may grow with the iterator.
   void emit_unit(const TileNode& node, const std::string& at, const std::string& count) {
+    if (node.parts != 0) return out_.line("const std::int64_t " + part_name(node) + " = " + at + ";");
     const bool grows = op_.attention && node.iterator == op_.attention->token;
     const std::string part = grows ? "tensor::from_both_ends(" + at + ", " + count + ")" : at;
     range(node) = named_range(node);
     out_.line("const tensor::Range " + range(node).name + " = tensor::part_of(" + part + ", " +
               std::to_string(node.step) + ", " + cpp_size(iterator(node).extent) + ");");
+  }
+
+  std::string part_name(const TileNode& node) const { return "part_" + cpp_name(iterator(node).name); }
+
+  // A part of what the tile needs of the range, which the other loops' units say.
+  void emit_part(const TileNode& node) {
+    const RangeCode whole = bounded_range(node);
+    range(node) = named_range(node);
+    range(node).most = whole.most;
+    out_.line("const tensor::Range " + range(node).name + " = tensor::even_part(" + whole.name + ", " +
+              part_name(node) + ", " + std::to_string(node.parts) + ", " +
+              std::to_string(schedule::block_unit(op_, node.iterator)) + ");");
+  }
+
+  // The slot of a part of a tile, or of a tile's first part.
+  void emit_slot(const TileNode& buffer, std::vector<const TileNode*> loops) {
+    const std::string parts = std::to_string(schedule::find_split(op_.tree.body)->parts);
+    std::string part = "0";
+    std::string tile;
+    std::ranges::sort(loops, {}, &TileNode::iterator);
+    for (const TileNode* loop : loops) {
+      if (loop->parts != 0) part = part_name(*loop);
+      if (loop->parts != 0 || loop->iterator == op_.attention->column) continue;
+      const std::string at = range(*loop).begin + " / " + std::to_string(loop->step);
+      tile = tile.empty() ? at : "(" + tile + ") * n_" + cpp_name(iterator(*loop).name) + " + " + at;
+    }
+    const std::string slot = tile.empty() ? part : "((" + tile + ") * " + parts + " + " + part + ")";
+    out_.line("auto* const " + buffer_name(buffer.buffer) + " = " + all_slots(buffer) + " + " + slot + " * " +
+              std::to_string(buffer.holds.elements) + ";");
   }
 
   // Of the keys of an attention those that its tile of queries sees.

@@ -231,7 +231,9 @@ void add_arenas(const codegen::PlannedVersion& planned, plan::Plan& plan) {
     for (const schedule::ScheduledOp& op : function.ops) map.ops.push_back(name_of(*op.value));
     for (const buffer::ArenaBuffer& buffer : buffers.arena) {
       const Expr& value = *buffer.tensor.first;
-      const std::string name = buffer.is_frame() ? "frame of " + value.callee->name : name_of(value);
+      const std::string name = buffer.is_frame()           ? "frame of " + value.callee->name
+                               : buffer.is_shared_buffer() ? "parts of " + name_of(value)
+                                                           : name_of(value);
       map.buffers.push_back({name, buffer.offset, buffer.live.bytes, buffer.live.first, buffer.live.last});
     }
     plan.arenas.push_back(std::move(map));

@@ -67,6 +67,7 @@ struct Scratch {
 struct LeafBuffer {
   std::string_view name;
   Scratch (*needs)(const LeafTile&) = nullptr;
+  bool is_state = false;  // what a reduction has summed so far: of each part of one that threads share
 };
 
 // What the innermost tile of a tile tree is computed by: a micro-kernel of the tensor library. A row of the table is
@@ -117,6 +118,10 @@ struct Leaf {
   // Whether its operands may lie in buffers, of which each has a tile (schedule/copied_tree.h); the words of an
   // encoding, and what it lists beside them, are one piece.
   bool takes_copies = true;
+
+  // Of an op whose reduction threads may share, each a part of it: the leaf in place of the last part, which combines
+  // what they have summed; empty: none may.
+  std::string_view combine = {};
 
   // What it is declared in, beside tensor/tensor.h; empty: nothing.
   std::string_view header = {};

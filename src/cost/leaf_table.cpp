@@ -171,7 +171,7 @@ constexpr LeafLoop kRowLoop = {"m", "{0.dim.0}", true};
 // Of a tile of an attention's queries.
 constexpr LeafBuffer kQueries = {"queries", queries_scratch};
 constexpr LeafBuffer kScores = {"scores", scores_scratch};
-constexpr LeafBuffer kRunning = {"running", running_scratch};
+constexpr LeafBuffer kRunning = {"running", running_scratch, true};
 
 using Domain = Leaf::Domain;
 
@@ -329,7 +329,8 @@ const std::vector<Leaf>& table() {
        .takes = takes_attention,
        .count = count_attention,
        .strided = "query",
-       .parts = {"attention-start", "attention-scores", "attention-softmax", "attention-values", "attention-finish"}},
+       .parts = {"attention-start", "attention-scores", "attention-softmax", "attention-values", "attention-finish"},
+       .combine = "attention-combine"},
       {.name = "attention-start",
        .domain = Domain::kAttention,
        .buffers = {kQueries, kRunning},
@@ -363,6 +364,12 @@ const std::vector<Leaf>& table() {
        .domain = Domain::kAttention,
        .buffers = {kRunning},
        .code = "tensor::finish_attention<{keys.own_lanes}>({tile}, {query.dim.1}, {query.dim.2}, {with.0}, {out});"},
+
+      {.name = "attention-combine",
+       .domain = Domain::kAttention,
+       .buffers = {kRunning},
+       .code = "tensor::combine_attention<{keys.own_lanes}>({tile}, {query.dim.1}, {query.dim.2}, {column.range}, "
+               "{with.0}, {slot}, {parts}, {out});"},
 
       {.name = "concat",
        .domain = Domain::kOnce,

@@ -22,8 +22,9 @@ bool fits_registers(std::int64_t rows, std::int64_t panels, const machine::Machi
 
 class AttentionTree {
  public:
-  AttentionTree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t tokens = 0, std::int64_t keys = 0)
-      : op_(op), of_(*op.attention), machine_(machine) {
+  AttentionTree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t parts, std::int64_t tokens = 0,
+                std::int64_t keys = 0)
+      : op_(op), of_(*op.attention), machine_(machine), parts_(parts) {
     std::vector<ir::TensorType> types;
     for (const ir::Expr* argument : op.value->arguments) types.push_back(argument->type());
     const auto nest = op.value->op->loops(types, op.value->attributes);
@@ -40,17 +41,56 @@ class AttentionTree {
   }
 
   TileTree run() {
-    for (const std::string_view part : op_.leaf->parts) add(cost::leaf(part));
-    TileNode tokens{.kind = Kind::kParallel, .iterator = of_.token, .step = extent(of_.token)};
-    tokens.body = std::move(buffers_);
-    std::ranges::move(nodes_, std::back_inserter(tokens.body));
-    TileNode heads{.kind = Kind::kParallel, .iterator = of_.head, .step = extent(of_.head)};
-    heads.body.push_back(std::move(tokens));
-    tree_.body.push_back(std::move(heads));
+    const std::vector<std::string_view>& parts = op_.leaf->parts;
+    for (std::size_t i = 0; i + (parts_ == 1 ? 0 : 1) < parts.size(); ++i) add(cost::leaf(parts[i]));
+    std::vector<TileNode> body = std::move(buffers_);
+    std::ranges::move(nodes_, std::back_inserter(body));
+    if (parts_ == 1) {
+      tree_.body = {tiles(std::move(body))};
+      return std::move(tree_);
+    }
+    TileNode split = loop_node(Kind::kParallel, of_.key, 1, std::move(body));
+    split.parts = parts_;
+    tree_.body = std::move(shared_);
+    tree_.body.push_back(tiles({std::move(split)}));
+    tree_.body.push_back({.kind = Kind::kBarrier});
+    tree_.body.push_back(tiles({combine()}));
     return std::move(tree_);
   }
 
  private:
+  TileNode tiles(std::vector<TileNode> body) {
+    TileNode tokens = loop_node(Kind::kParallel, of_.token, extent(of_.token), std::move(body));
+    return loop_node(Kind::kParallel, of_.head, extent(of_.head), {std::move(tokens)});
+  }
+
+  // Of as many pieces of the columns as there are parts, where lines of memory allow.
+  TileNode combine() {
+    TileNode leaf;
+    leaf.leaf = &cost::leaf(op_.leaf->combine);
+    for (const cost::LeafBuffer& buffer : leaf.leaf->buffers) leaf.with.emplace_back(buffer.name);
+    const std::int64_t columns = extent(of_.column);
+    const std::int64_t step = whole_lines((columns + parts_ - 1) / parts_);
+    if (step >= columns) return leaf;
+    return loop_node(Kind::kParallel, of_.column, step, {std::move(leaf)});
+  }
+
+  // So many floats or more.
+  std::int64_t whole_lines(std::int64_t floats) const {
+    const auto line = static_cast<std::int64_t>(machine_.memory.front().line_bytes / sizeof(float));
+    return line < 1 ? floats : (floats + line - 1) / line * line;
+  }
+
+  // Units of the loops that divide it.
+  std::int64_t units() {
+    std::int64_t count = parts_;
+    for (const int iterator : {of_.head, of_.token}) {
+      const std::int64_t all = tree_.iterators[static_cast<std::size_t>(iterator)].extent.max();
+      count *= (all + extent(iterator) - 1) / extent(iterator);
+    }
+    return count;
+  }
+
   std::int64_t& extent(int iterator) { return extents_[static_cast<std::size_t>(iterator)]; }
 
   // Leaves that take blocks of the keys stand in one loop over these.
@@ -59,7 +99,7 @@ class AttentionTree {
     node.leaf = &leaf;
     if (leaf.has_register_tile()) take_register_tile(node, leaf.multiplies);
     const std::vector<cost::Scratch> needs = scratch_of(op_, node, extents_, machine_);
-    for (std::size_t i = 0; i < needs.size(); ++i) add_buffer(node, leaf.buffers[i].name, needs[i]);
+    for (std::size_t i = 0; i < needs.size(); ++i) add_buffer(node, leaf.buffers[i], needs[i]);
     if (!leaf.takes_blocks) return nodes_.push_back(std::move(node));
     if (nodes_.back().kind != Kind::kSerial) {
       nodes_.push_back({.kind = Kind::kSerial, .iterator = of_.key, .step = key_step_, .level = key_level()});
@@ -75,11 +115,25 @@ class AttentionTree {
     return machine::level_holding(machine_, static_cast<double>(extent(of_.key) * extent(of_.inner) * element));
   }
 
-  void add_buffer(TileNode& node, std::string_view name, const cost::Scratch& holds) {
-    if (std::ranges::find(buffers_, name, &TileNode::buffer) == buffers_.end()) {
-      buffers_.push_back(buffer_node(name, holds, machine_));
+  void add_buffer(TileNode& node, const cost::LeafBuffer& buffer, const cost::Scratch& holds) {
+    const bool is_shared = parts_ != 1 && buffer.is_state;
+    std::vector<TileNode>& buffers = is_shared ? shared_ : buffers_;
+    if (std::ranges::find(buffers, buffer.name, &TileNode::buffer) == buffers.end()) {
+      buffers.push_back(is_shared ? shared_node(buffer.name, holds) : buffer_node(buffer.name, holds, machine_));
     }
-    node.with.emplace_back(name);
+    node.with.emplace_back(buffer.name);
+  }
+
+  // In the innermost level that threads meet in, of those that it fits.
+  TileNode shared_node(std::string_view name, cost::Scratch holds) {
+    holds.elements = whole_lines(holds.elements);
+    TileNode node = buffer_node(name, holds, machine_);
+    node.slots = units();
+    const auto bytes = static_cast<double>(node.slots * holds.elements * dtype_size(holds.dtype));
+    const int last = static_cast<int>(machine_.memory.size()) - 1;
+    node.level = machine::level_holding(machine_, bytes);
+    while (node.level < last && machine_.memory[static_cast<std::size_t>(node.level)].shared_by == 1) ++node.level;
+    return node;
   }
 
   void take_register_tile(TileNode& node, std::string_view operand_name) {
@@ -112,18 +166,19 @@ class AttentionTree {
   std::vector<std::int64_t> extents_;  // by iterator, where the leaves stand
   std::int64_t key_step_ = 1;
   bool is_one_token_ = false;
-  std::vector<TileNode> buffers_, nodes_;
+  const std::int64_t parts_;  // of the keys
+  std::vector<TileNode> buffers_, shared_, nodes_;
 };
 
 }  // namespace
 
-TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine) {
-  return AttentionTree(op, machine).run();
+TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t parts) {
+  return AttentionTree(op, machine, parts).run();
 }
 
 TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t tokens,
                         std::int64_t keys) {
-  return AttentionTree(op, machine, tokens, keys).run();
+  return AttentionTree(op, machine, 1, tokens, keys).run();
 }
 
 std::int64_t key_unit(const ScheduledOp& op, int iterator) {
@@ -132,10 +187,48 @@ std::int64_t key_unit(const ScheduledOp& op, int iterator) {
   return std::max(packs.empty() ? 1 : packs[0].lanes, operand(op, op.attention->values).layout.group());
 }
 
+namespace {
+
+// Whether an iterator is not cut, or by a loop that threads share unit by unit.
+bool is_unit(const AttentionPlace& place, std::size_t iterator) {
+  const TileNode* const loop = place.loops[iterator];
+  return loop == nullptr ? !place.is_divided[iterator] : loop->kind == Kind::kParallel;
+}
+
+// Whether two loops have the same tiles.
+bool are_alike(const TileNode* a, const TileNode* b) {
+  return a == b || (a != nullptr && b != nullptr && a->kind == b->kind && a->step == b->step);
+}
+
+// What is wrong with how threads share the keys: each part has all leaves but the last, and all of them are combined
+// behind a barrier.
+std::string split_fault(const ScheduledOp& op, const TileNode& node, const AttentionPlace& place,
+                        const AttentionPlace& first) {
+  const std::string& keys = op.tree.iterators[static_cast<std::size_t>(op.attention->key)].name;
+  const bool combines = node.leaf->name == op.leaf->combine;
+  const bool ends = node.leaf->name == op.leaf->parts.back();
+  if (combines && first.split == nullptr) return "has no parts of " + keys + " to combine";
+  if (ends && first.split != nullptr) return "would end with a part of " + keys;
+  if (combines && place.split != nullptr) return "would run again for every part of " + keys;
+  if (!combines && place.split != first.split) return "meets another part of " + keys;
+  if (combines && place.barriers == first.barriers) return "reads what other threads may not have summed yet";
+  if (first.split == nullptr) return "";
+  for (const int iterator : {op.attention->token, op.attention->head}) {
+    if (is_unit(place, static_cast<std::size_t>(iterator))) continue;
+    return "meets tiles of " + op.tree.iterators[static_cast<std::size_t>(iterator)].name +
+           " that have no slot of their own";
+  }
+  return "";
+}
+
+}  // namespace
+
 std::string attention_fault(const ScheduledOp& op, const TileNode& node, const AttentionPlace& place,
                             const AttentionPlace& first, const AttentionPlace& block, const machine::Machine& machine) {
   const ir::AttentionForm& of = *op.attention;
   const std::string leaf = "leaf " + std::string(node.leaf->name);
+  const bool combines = node.leaf->name == op.leaf->combine;
+  if (const std::string fault = split_fault(op, node, place, first); !fault.empty()) return leaf + " " + fault;
   for (std::size_t i = 0; i < place.loops.size(); ++i) {
     const int iterator = static_cast<int>(i);
     const std::string& name = op.tree.iterators[i].name;
@@ -150,9 +243,12 @@ std::string attention_fault(const ScheduledOp& op, const TileNode& node, const A
       }
       continue;
     }
-    if (loop != first.loops[i]) return leaf + " meets another tile of " + name;
+    if (combines ? !are_alike(loop, first.loops[i]) && iterator != of.column : loop != first.loops[i]) {
+      return leaf + " meets another tile of " + name;
+    }
     const bool is_row = iterator == of.token || iterator == of.head;
-    if (!is_row && (loop != nullptr || place.is_divided[i])) return leaf + " takes no blocks of " + name;
+    const bool is_column = combines && iterator == of.column && is_unit(place, i);
+    if (!is_row && !is_column && (loop != nullptr || place.is_divided[i])) return leaf + " takes no blocks of " + name;
     if (iterator != of.head) continue;
     const std::int64_t heads = loop == nullptr ? op.tree.iterators[i].extent.max() : loop->step;
     if (of.group % heads != 0) {

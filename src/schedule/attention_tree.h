@@ -24,11 +24,39 @@ namespace strata::schedule {
 //     }
 //   }
 //
+// With several `parts` of the context, which threads share as they share tiles:
+//
+//   shared running: f32[64, 272] in L3
+//   parallel h by 2 {
+//     parallel s by 1 {
+//       split t into 32 {
+//         buffer queries: bf16[256] in L1
+//         buffer scores: f32[8192] in L1
+//         leaf attention-start with queries, running
+//         serial t by 4096 {
+//           ...
+//         }
+//       }
+//     }
+//   }
+//   barrier
+//   parallel h by 2 {
+//     parallel s by 1 {
+//       parallel d by 16 {
+//         leaf attention-combine with running
+//       }
+//     }
+//   }
+//
+// Parts are of whole lanes of the keys that a tile's queries see, so their bounds follow from the positions, and what
+// is computed does not depend on the threads that there are. A slot ends with a cache line, as do the columns that one
+// thread combines.
+//
 // Tiles and blocks are those of the machine's first cache (machine::attention_block). A single token waits for memory:
 // keys are read in as many streams as the machine's weights are, the values of a key all at once, and nothing is
 // fetched ahead, because keys and values take turns. On a Zen 4, 4,096 keys of 8 heads of 128, GB/s of bf16, f16 and
 // f32: 29.5, 27.8, 30.5 so; 22.6, 25.3, 24.0 fetched 4 KiB ahead; 14.4, 16.1, 14.7 four vectors side by side.
-TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine);
+TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t parts = 1);
 
 // The same with tiles of so many tokens at most, and blocks of so many keys.
 TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t tokens, std::int64_t keys);
@@ -37,10 +65,13 @@ TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, 
 std::int64_t key_unit(const ScheduledOp& op, int iterator);
 
 // Where a leaf of an attention's tree stands: by iterator, the innermost loop that cuts it (nullptr: none does) and
-// whether threads divide it.
+// whether threads divide it; the loop that divides the keys into parts (nullptr: there is none); the barriers before
+// it.
 struct AttentionPlace {
   std::vector<const TileNode*> loops;
   std::vector<bool> is_divided;
+  const TileNode* split = nullptr;
+  int barriers = 0;
 };
 
 // What is wrong with a leaf at a place, the first of the op's leaves standing at `first`, the first of those that take

@@ -30,30 +30,35 @@ enum class CopyOf {
 struct TileNode {
   enum class Kind {
     kParallel,  // this thread's contiguous share of the range, in units of `step`; where one is all that another one
-                // does, this thread's share of the units of both together, one unit after another
+                // does, this thread's share of the units of both together, one unit after another. With `parts` a
+                // unit is one of so many parts of what a reduction runs through, each of whole units of the leaf: what
+                // it has summed stays in a shared buffer, for a leaf that combines them
     kSerial,    // the range in equal parts of at most `step`, in units of the next inner step of the same iterator
     kVector,    // `step` lanes at a time; one is scalar code
     kOnce,      // by one thread alone
     kEach,      // by each thread, all of it, into memory of its own: what the region makes has a copy for each
     kBarrier,   // waits until all threads have come
     kWhen,      // `body` where the extent is at most `step`, `otherwise` where it is more
-    kBuffer,    // memory of each thread, for the nodes that follow it in its list
+    kBuffer,    // memory of each thread, for the nodes that follow it in its list; with `slots` of all threads
     kCopy,      // between memory and a buffer of the level that software manages: what the ranges touch of a tensor.
                 // The nodes that follow it in its list read the operand in the buffer
     kCompute,   // the ranges as they are, by a leaf
   };
 
   Kind kind = Kind::kCompute;
-  int iterator = -1;      // kParallel, kSerial, kVector, kWhen: of TileTree::iterators
-  std::int64_t step = 1;  // the same
-  int level = -1;         // kSerial: of the memory level that holds what the loops inside read again; kBuffer: of its
-                          // own; -1: not said
+  int iterator = -1;       // kParallel, kSerial, kVector, kWhen: of TileTree::iterators
+  std::int64_t step = 1;   // the same
+  std::int64_t parts = 0;  // kParallel: of a reduction's range; 0: units of `step`
+  int level = -1;          // kSerial: of the memory level that holds what the loops inside read again; kBuffer: of its
+                           // own; -1: not said
   std::vector<TileNode> body = {};
   std::vector<TileNode> otherwise = {};  // kWhen
 
   std::string buffer = {};             // kBuffer: its name, unique in the tree; kCompute: where a stage's elements, or
                                        // a leaf's result, are kept; kCopy: from or into it
   cost::Scratch holds = {};            // kBuffer
+  std::int64_t slots = 0;              // kBuffer: so many of them, one for each unit of the loops that divide a
+                                       // reduction; 0: one of each thread
   std::vector<std::string> with = {};  // kCompute: the names of the buffers that the leaf works in, as it lists them
 
   CopyOf of = CopyOf::kOperand;  // kCopy
@@ -99,6 +104,12 @@ std::optional<TileTree> in_each_thread(const TileTree& tree);
 
 // Whether each thread computes all of the region.
 bool is_in_each_thread(const TileTree& tree);
+
+// The loop that divides a reduction among threads; nullptr: there is none.
+const TileNode* find_split(const std::vector<TileNode>& nodes);
+
+// Whether all threads wait between two parts of the tree's own work.
+bool has_barrier_inside(const TileTree& tree);
 
 // The barrier that a tree begins with; nullptr: it begins with something else.
 const TileNode* first_barrier(const TileTree& tree);

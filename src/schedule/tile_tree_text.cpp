@@ -40,8 +40,9 @@ std::string level_text(const TileNode& node, const machine::Machine& machine) {
 }
 
 std::string buffer_text(const TileNode& node, const machine::Machine& machine) {
-  return "buffer " + node.buffer + ": " + std::string(dtype_name(node.holds.dtype)) + "[" +
-         std::to_string(node.holds.elements) + "]" + level_text(node, machine);
+  const std::string slots = node.slots == 0 ? "" : std::to_string(node.slots) + ", ";
+  return (node.slots == 0 ? "buffer " : "shared ") + node.buffer + ": " + std::string(dtype_name(node.holds.dtype)) +
+         "[" + slots + std::to_string(node.holds.elements) + "]" + level_text(node, machine);
 }
 
 std::string copied_text(const TileNode& node, const TileTree& tree) {
@@ -105,6 +106,7 @@ std::string node_text(const TileNode& node, const TileTree& tree, const machine:
     return margin + "when " + iterator.name + " <= " + std::to_string(node.step) + body + " else {\n" +
            list_text(node.otherwise, tree, machine, indent + 2) + margin + "}\n";
   }
+  if (node.parts != 0) return margin + "split " + iterator.name + " into " + std::to_string(node.parts) + body + "\n";
   return margin + loop_text(node.kind) + " " + iterator.name + " by " + std::to_string(node.step) +
          level_text(node, machine) + body + "\n";
 }
@@ -119,8 +121,11 @@ std::string list_text(const std::vector<TileNode>& nodes, const TileTree& tree, 
 // Deeper than any tree that is of use, and shallow enough for the stack.
 constexpr int kMaxDepth = 64;
 
-// Of a buffer: so that its bytes can be added up.
+// Of a buffer, and all its slots: so that its bytes can be added up.
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 40;
+
+// More than a machine has threads.
+constexpr int kMaxParts = 1 << 16;
 
 class Parser {
  public:
@@ -148,8 +153,9 @@ class Parser {
     const std::string word = in_.identifier("a node of a tile tree");
     if (word == "stage") return stage();
     if (word == "leaf") return leaf();
-    if (word == "buffer") return buffer();
+    if (word == "buffer" || word == "shared") return buffer(word == "shared");
     if (word == "copy") return copy();
+    if (word == "split") return split();
     if (word == "barrier") return {.kind = Kind::kBarrier};
     if (word == "once" || word == "each") {
       TileNode owned{.kind = word == "once" ? Kind::kOnce : Kind::kEach};
@@ -161,7 +167,7 @@ class Parser {
       if (word == loop_text(kind)) return loop(kind);
     }
     in_.fail_at(at, "'" + word + "' is no node of a tile tree",
-                "write parallel, serial, vector, once, when, barrier, buffer, copy, stage or leaf");
+                "write parallel, split, serial, vector, once, when, barrier, buffer, shared, copy, stage or leaf");
   }
 
   int iterator() {
@@ -213,15 +219,31 @@ class Parser {
     return node;
   }
 
-  TileNode buffer() {
+  TileNode split() {
+    TileNode node{.kind = Kind::kParallel, .iterator = iterator()};
+    in_.expect_word("into");
+    const std::size_t at = in_.position();
+    node.parts = positive("a number of parts");
+    if (node.parts > kMaxParts) in_.fail_at(at, "there are more than " + std::to_string(kMaxParts) + " parts");
+    node.body = body();
+    return node;
+  }
+
+  TileNode buffer(bool is_shared) {
     TileNode node{.kind = Kind::kBuffer, .buffer = in_.identifier("a buffer's name")};
     in_.expect(":");
     const std::size_t at = in_.position();
     const auto dtype = parse_dtype(in_.identifier("an element type"));
     if (!dtype) in_.fail_at(at, "there is no such element type");
     in_.expect("[");
+    if (is_shared) {
+      node.slots = positive("a number of slots");
+      in_.expect(",");
+    }
     node.holds = {*dtype, positive("a number of elements")};
-    if (node.holds.elements > kMaxElements) in_.fail_at(at, "the buffer is too large");
+    if (node.holds.elements > kMaxElements / std::max<std::int64_t>(node.slots, 1)) {
+      in_.fail_at(at, "the buffer is too large");
+    }
     in_.expect("]");
     if (in_.accept_word("in")) node.level = level();
     return node;
@@ -322,7 +344,7 @@ TileNode loop_node(Kind kind, int iterator, std::int64_t step, std::vector<TileN
 std::optional<TileTree> in_each_thread(const TileTree& tree) {
   if (tree.body.size() != 1) return std::nullopt;
   const TileNode& node = tree.body[0];
-  const bool is_small = node.kind == Kind::kParallel && divided_inside(node) == nullptr &&
+  const bool is_small = node.kind == Kind::kParallel && divided_inside(node) == nullptr && node.parts == 0 &&
                         tree.iterators[static_cast<std::size_t>(node.iterator)].extent.max() <= node.step;
   if (node.kind != Kind::kOnce && !is_small) return std::nullopt;
   TileNode each{.kind = Kind::kEach};
@@ -337,6 +359,23 @@ bool is_in_each_thread(const TileTree& tree) {
 const TileNode* divided_inside(const TileNode& node) {
   const bool is_one = node.body.size() == 1 && node.body[0].kind == Kind::kParallel;
   return is_one ? node.body.data() : nullptr;
+}
+
+const TileNode* find_split(const std::vector<TileNode>& nodes) {
+  for (const TileNode& node : nodes) {
+    if (node.kind == Kind::kParallel && node.parts != 0) return &node;
+    if (const TileNode* const found = find_split(node.body)) return found;
+    if (const TileNode* const found = find_split(node.otherwise)) return found;
+  }
+  return nullptr;
+}
+
+bool has_barrier_inside(const TileTree& tree) {
+  const auto is_work = [](const TileNode& node) { return node.kind != Kind::kBarrier && node.kind != Kind::kBuffer; };
+  const auto first = std::ranges::find_if(tree.body, is_work);
+  const auto barrier =
+      std::find_if(first, tree.body.end(), [](const TileNode& node) { return node.kind == Kind::kBarrier; });
+  return std::any_of(barrier, tree.body.end(), is_work);
 }
 
 const TileNode* first_barrier(const TileTree& tree) {

@@ -159,7 +159,10 @@ class Verifier {
 
   void visit_buffer(const TileNode& node) {
     if (!names_.insert(node.buffer).second) fail("the buffer " + node.buffer + " stands there twice");
-    if (node.level >= 0) check_capacity(node.holds.elements * dtype_size(node.holds.dtype), node.level, "buffer");
+    const bool is_inside = std::ranges::any_of(cuts_, [](const Cut& cut) { return cut.step != 0 || cut.is_divided; });
+    if (node.slots != 0 && (is_inside || is_owned_)) fail("the buffer " + node.buffer + " is not of all threads there");
+    const std::int64_t elements = std::max<std::int64_t>(node.slots, 1) * node.holds.elements;
+    if (node.level >= 0) check_capacity(elements * dtype_size(node.holds.dtype), node.level, "buffer");
     buffers_.push_back({&node, cuts_});
     if (managed_ == nullptr) return;
     if (node.level != 0) fail("the buffer " + node.buffer + " is not in " + managed_->name);
@@ -328,7 +331,7 @@ class Verifier {
       fail(leaf + " has no buffer to work in" + (needs.size() == 1 ? "" : " as " + word(node, node.with.size())));
     }
     for (std::size_t i = 0; i < needs.size(); ++i) {
-      check_buffer(leaf, node.with[i], needs[i]);
+      check_buffer(leaf, node.with[i], needs[i], node.leaf->buffers[i].is_state ? slots() : 0);
       if (filled_.contains(node.with[i])) fail(leaf + " works in " + node.with[i] + ", which holds a copy");
     }
   }
@@ -337,9 +340,27 @@ class Verifier {
     return std::string(node.leaf->buffers[buffer].name);
   }
 
-  void check_buffer(const std::string& leaf, const std::string& name, const cost::Scratch& needed) const {
+  // Of a reduction that threads share: a slot for each part of each tile; 0: none does.
+  std::int64_t slots() const {
+    if (!op_.attention || first_.split == nullptr) return 0;
+    std::int64_t count = first_.split->parts;
+    for (const int iterator : {op_.attention->token, op_.attention->head}) {
+      const auto i = static_cast<std::size_t>(iterator);
+      const std::int64_t step = first_.loops[i] == nullptr ? 0 : first_.loops[i]->step;
+      if (step != 0) count *= (op_.tree.iterators[i].extent.max() - 1) / step + 1;
+    }
+    return count;
+  }
+
+  void check_buffer(const std::string& leaf, const std::string& name, const cost::Scratch& needed,
+                    std::int64_t slots) const {
     const Buffer* const buffer = find_buffer(name);
     if (buffer == nullptr) fail(leaf + " has no buffer " + name + " where it stands");
+    if (slots == 0 && buffer->node->slots != 0) fail(leaf + " needs memory of each thread, and " + name + " is of all");
+    if (slots > buffer->node->slots) {
+      fail("the buffer " + name + " has " + std::to_string(buffer->node->slots) + " slots for all threads, of " +
+           std::to_string(slots) + " that " + leaf + " needs");
+    }
     const cost::Scratch& holds = buffer->node->holds;
     if (holds.dtype == needed.dtype && holds.elements >= needed.elements) return;
     fail("the buffer " + name + " does not hold the " + std::string(dtype_name(needed.dtype)) + "[" +
@@ -374,13 +395,23 @@ class Verifier {
     Cut& cut = cuts_[static_cast<std::size_t>(node.iterator)];
     if (cut.step != 0) fail("parallel " + name(node.iterator) + " inside of a loop that cuts it");
     if (is_row(node.iterator)) check_unit(node.iterator, node.step);
-    if (is_reduced(node.iterator)) fail("threads would share the sums along " + name(node.iterator));
+    if (node.parts != 0) {
+      check_split(node);
+    } else if (is_reduced(node.iterator)) {
+      fail("threads would share the sums along " + name(node.iterator));
+    }
     const Cut before = cut;
+    const TileNode* const outside = split_;
     cut.is_divided = true;
     cut.grain = std::gcd(cut.grain, node.step);
     const TileNode* const inner = divided_inside(node);
-    cut.part = part_inside(op_, node, cut.part, inner != nullptr || is_unit_);
-    if (inner != nullptr || is_unit_) cut = {node.step, &node, false, true, cut.grain, cut.most, cut.part};
+    if (node.parts != 0) {
+      if (managed_ != nullptr) fail("threads share sums along " + name(node.iterator) + ", which no copies are for");
+      split_ = &node;
+    } else {
+      cut.part = part_inside(op_, node, cut.part, inner != nullptr || is_unit_);
+      if (inner != nullptr || is_unit_) cut = {node.step, &node, false, true, cut.grain, cut.most, cut.part};
+    }
     is_unit_ = inner != nullptr;
     if (inner != nullptr) {
       visit(*inner);
@@ -388,6 +419,15 @@ class Verifier {
       visit_owned(node);
     }
     cut = before;
+    split_ = outside;
+  }
+
+  // What threads sum by themselves must be combined: by the op's own leaf.
+  void check_split(const TileNode& node) const {
+    const bool combines = op_.attention && !op_.leaf->combine.empty() && node.iterator == op_.attention->key;
+    if (!combines) fail("no leaf combines parts of " + name(node.iterator));
+    if (split_ != nullptr) fail("the parts of " + name(node.iterator) + " are divided again");
+    if (node.parts < 1) fail("a split into " + std::to_string(node.parts) + " parts");
   }
 
   bool is_reduced(int iterator) const {
@@ -572,6 +612,7 @@ class Verifier {
     if (node.buffer.empty()) return;
     const Buffer* const buffer = find_buffer(node.buffer);
     if (buffer == nullptr) fail(what + " has no buffer " + node.buffer + " where it stands");
+    if (buffer->node->slots != 0) fail(what + " needs memory of each thread, and " + node.buffer + " is of all");
     const cost::Scratch& holds = buffer->node->holds;
     const std::int64_t tile = tile_elements(stage(node.stage), buffer->cuts);
     if (holds.dtype != dtype || holds.elements < tile) {
@@ -670,6 +711,7 @@ class Verifier {
   std::size_t part_of(const TileNode& node) const {
     const auto part = std::ranges::find(parts(), node.leaf->name);
     if (parts().empty()) return 0;
+    if (node.leaf->name == op_.leaf->combine) return parts().size() - 1;
     if (part == parts().end()) fail("leaf " + std::string(node.leaf->name) + " is no part of it");
     return static_cast<std::size_t>(part - parts().begin());
   }
@@ -684,6 +726,8 @@ class Verifier {
       place.loops.push_back(cut.loop);
       place.is_divided.push_back(cut.is_divided);
     }
+    place.split = split_;
+    place.barriers = barriers_;
     if (part == 0) {
       first_ = place;
       used_.clear();
@@ -757,6 +801,7 @@ class Verifier {
   std::map<std::string, std::string> used_;  // an attention's buffers, by what they are to its leaves
   AttentionPlace first_, block_;             // where its first leaf stands, and the first that takes a block of keys
   const TileNode* owner_ = nullptr;
+  const TileNode* split_ = nullptr;  // the loop around that divides a reduction
   int barriers_ = 0;
   bool is_owned_ = false;
   bool is_unit_ = false;  // the next loop is divided together with the one around it

@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <stdexcept>
 
+#include "buffer/touches.h"
 #include "ir/text.h"
 #include "ops/register.h"
+#include "schedule/attention_tree.h"
 #include "schedule/schedule_text.h"
 
 namespace strata::buffer {
@@ -127,6 +130,48 @@ TEST(Barriers, NothingIsMadeByEachThreadBesideCalls) {
       "    return %1\n  }\n");
   planned.compute_in_each_thread(0);
   EXPECT_EQ(planned.verdict(), "@f: what each thread makes lies where the functions that are called work");
+}
+
+// An attention whose context is in two parts, between an exp and a norm of its result, which are divided unlike.
+Planned split_attention() {
+  Planned planned(
+      "  func @f(%x: f32[seq, 1024], %w: f32[1024], %q: f32[1, 4, 32], %k: f32[2, 64, 32], %v: f32[2, 64, 32], "
+      "%p: i32[1]) {\n    %0 = exp(%x) : f32[seq, 1024]\n    %1 = attention(%q, %k, %v, %p) {scale = 0.25} : "
+      "f32[1, 4, 32]\n    %2 = rms_norm(%0, %w) {eps = 1e-06} : f32[seq, 1024]\n    return %0, %1, %2\n  }\n");
+  EXPECT_EQ(planned.order(), "%0 %1 | %2 |");
+  remove_barriers(planned.functions);
+  schedule::ScheduledOp& op = planned.last().ops[1];
+  op.tree = schedule::attention_tree(op, machine::load("avx512-zen5"), 2);
+  planned.plans = plan_buffers(planned.functions);
+  place_barriers(planned.functions, planned.plans);
+  return planned;
+}
+
+// All threads wait in the attention.
+TEST(Barriers, OneInsideOfAnOpFinishesWhatWasBefore) {
+  Planned planned = split_attention();
+  EXPECT_EQ(planned.verdict(), "");
+  EXPECT_EQ(planned.order(), "%0 %1 %2 |");
+  remove_barriers(planned.functions);
+  EXPECT_TRUE(schedule::has_barrier_inside(planned.last().ops[1].tree)) << "it is the op's own";
+  std::erase_if(planned.last().ops[1].tree.body, Planned::is_barrier);
+  EXPECT_NE(planned.verdict().find("a barrier is missing before %2"), std::string::npos);
+}
+
+// The threads' shared buffer lies in the arena while the op runs: a slot for each of two heads' two parts.
+TEST(Barriers, ASharedBufferIsMemoryOfAllThreads) {
+  const Planned planned = split_attention();
+  const schedule::ScheduledOp& op = planned.functions.back().ops[1];
+  const FunctionPlan& plan = planned.plans.at(planned.functions.back().function);
+  const SharedBuffer& running = plan.scratch.at(op.value).shared.at("running");
+  EXPECT_EQ(running.bytes, 2 * 2 * 80 * 4);
+  EXPECT_EQ(plan.arena_bytes, running.offset + running.bytes);
+  EXPECT_FALSE(plan.scratch.at(op.value).offsets.contains("running"));
+  const std::vector<Touch> touched = touches(op, plan);
+  EXPECT_TRUE(std::ranges::any_of(touched, [&](const Touch& touch) {
+    return touch.is_written && touch.place.kind == Place::Kind::kArena && touch.place.bytes == running.bytes &&
+           touch.share.kind == Share::Kind::kAny;
+  }));
 }
 
 // Half of the heads are another division.

@@ -21,6 +21,7 @@
 
 #include "base/atomic_file.h"
 #include "base/temp_dir.h"
+#include "buffer/barriers.h"
 #include "compile/pack_weights.h"
 #include "compile/pipeline.h"
 #include "compile/schedule_pass.h"
@@ -30,6 +31,8 @@
 #include "ir/rewrite.h"
 #include "ir/text.h"
 #include "ops/register.h"
+#include "schedule/attention_tree.h"
+#include "schedule/verify.h"
 #include "tensor/team.h"
 #include "tensor/vec.h"
 #include "vectorize/layout_rules.h"
@@ -156,11 +159,12 @@ inline ir::Value random_value(const ir::TensorType& type, std::mt19937_64& rando
 
 struct CompileCase {
   std::string machine = "native";
-  std::vector<std::string> without;
+  std::vector<std::string> without = {};
   std::map<std::string, DType> checkpoint_dtypes = {};  // of weights that the checkpoint has in another type
   std::optional<DType> checkpoint_dtype = {};           // of all others
   std::optional<Fusion> fusion = {};                    // of a team of two; nothing: as packages are compiled
   int odd_weights = 0;                                  // of each, far from the others: tiny, or beyond 2 in f16
+  std::int64_t parts = 0;                               // of the context of attentions; 0: as planned
 };
 
 using CodeEntry = void (*)(const tensor::Team&, void* const*, const std::int64_t*, std::byte*, const std::byte*);
@@ -238,6 +242,7 @@ class PlannedFunction {
       planned_->schedule = std::move(schedule.functions);
       planned_->buffers = std::move(schedule.buffers);
     }
+    if (options.parts != 0) divide_contexts(options.parts);
     weights_.add(planned_->module, {"main"},
                  [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors); });
     for (const auto& symbol : source_.symbols()) symbols_.push_back(symbol->name);
@@ -317,6 +322,22 @@ class PlannedFunction {
   }
 
  private:
+  void divide_contexts(std::int64_t parts) {
+    buffer::remove_barriers(planned_->schedule);
+    for (auto& function : planned_->schedule) {
+      for (schedule::ScheduledOp& op : function.ops) {
+        if (op.has_code() && op.attention) op.tree = schedule::attention_tree(op, machine_, parts);
+      }
+      schedule::verify(function, machine_);
+    }
+    planned_->buffers = buffer::plan_buffers(planned_->schedule);
+    buffer::place_barriers(planned_->schedule, planned_->buffers);
+    for (auto& function : planned_->schedule) {
+      schedule::verify(function, machine_);
+      buffer::verify_barriers(function, planned_->buffers.at(function.function));
+    }
+  }
+
   // The checkpoint's tensors.
   void make_weights(const CompileCase& options, std::mt19937_64& random) {
     for (const auto& function : source_.functions()) {

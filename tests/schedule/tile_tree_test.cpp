@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "ir/text.h"
 #include "ops/register.h"
+#include "schedule/attention_tree.h"
 #include "schedule/verify.h"
 #include "tests/schedule/schedule_testing.h"
 
@@ -114,6 +115,12 @@ TEST(TileTree, AMistakeInTheTextIsNamed) {
            Malformed{"leaf tile panels 4 ahead 1048577 locality 3",
                      "a distance in bytes is not from 0 to 1048576, test:1:26"},
            Malformed{"stage -1", "a stage's number is negative"},
+           Malformed{"split i0 into 0 {}", "a number of parts is less than 1, test:1:15"},
+           Malformed{"split i0 into 65537 {}", "there are more than 65536 parts, test:1:15"},
+           Malformed{"split i0 by 2 {}", "into"},
+           Malformed{"shared b: f32[4]", "test:1:16"},
+           Malformed{"shared b: f32[0, 4]", "a number of slots is less than 1, test:1:15"},
+           Malformed{"shared b: f32[2097152, 1048576]", "the buffer is too large, test:1:11"},
        }) {
     try {
       (void)parse_tile_tree(text, "test", region.op.tree, zen5());
@@ -312,6 +319,97 @@ TEST(TileTreeVerifier, FindsWhatWouldGoWrongInAnAttention) {
   expect({{"rows 8", "rows 6"}}, "leaf attention-scores has tiles of 6 rows, which is no power of two");
   expect({{"rows 8 panels 2 ahead 0 locality 0 ", ""}}, "leaf attention-scores has tiles of 0 rows");
   expect({{"panels 2", "panels 4"}}, "a register tile of 8 x 4 does not fit the 32 registers");
+}
+
+// Threads share the context of a single token in parts.
+TEST(TileTree, AnAttentionDividesItsContext) {
+  OneOp region = decoding_attention();
+  const TileTree tree = attention_tree(region.op, zen5(), 3);
+  const std::string text = to_text(tree, zen5());
+  EXPECT_EQ(one_line(text),
+            "shared running: f32[6, 80] in L3 "
+            "parallel h by 2 { parallel s by 1 { split t into 3 { "
+            "buffer queries: bf16[64] in L1 buffer scores: f32[8192] in L1 "
+            "leaf attention-start with queries, running "
+            "serial t by 4096 { "
+            "leaf attention-scores rows 2 panels 1 ahead 0 locality 0 with queries, scores "
+            "leaf attention-softmax with scores, running "
+            "leaf attention-values rows 2 panels 2 ahead 0 locality 0 with scores, running } } } } "
+            "barrier "
+            "parallel h by 2 { parallel s by 1 { parallel d by 16 { leaf attention-combine with running } } }");
+  EXPECT_EQ(region.verdict(text), "");
+  EXPECT_EQ(to_text(region.op.tree, zen5()), text);
+  EXPECT_TRUE(has_barrier_inside(tree));
+  EXPECT_EQ(to_text(attention_tree(region.op, zen5(), 1), zen5()), to_text(decoding_attention().op.tree, zen5()));
+}
+
+// 16 queries of two heads, whose keys are in three parts.
+std::string split_text(const std::vector<std::pair<std::string, std::string>>& changes = {}) {
+  std::string text =
+      "shared r: f32[192, 1120] in L3 "
+      "parallel h by 2 { parallel s by 16 { split t into 3 { buffer q: bf16[1024] in L1 buffer x: f32[2048] "
+      "leaf attention-start with q, r "
+      "serial t by 64 in L1 { leaf attention-scores rows 8 panels 2 ahead 0 locality 0 with q, x "
+      "leaf attention-softmax with x, r leaf attention-values rows 8 panels 2 ahead 0 locality 0 with x, r } } } } "
+      "barrier parallel h by 2 { parallel s by 16 { leaf attention-combine with r } }";
+  for (const auto& [from, to] : changes) text.replace(text.find(from), from.size(), to);
+  return text;
+}
+
+TEST(TileTreeVerifier, FindsWhatWouldGoWrongInASplitAttention) {
+  OneOp region = attention();
+  using Changes = std::vector<std::pair<std::string, std::string>>;
+  const auto verdict = [&](const Changes& changes) { return region.verdict(split_text(changes)); };
+  const std::string combined = "leaf attention-combine with r";
+  for (const Changes& changes :
+       {Changes{}, Changes{{"into 3", "into 2"}}, Changes{{"into 3", "into 1"}},
+        Changes{{combined, "parallel d by 16 { " + combined + " }"}},
+        Changes{{"parallel h by 2 { parallel s by 16 { leaf", "parallel s by 16 { parallel h by 2 { leaf"}}}) {
+    EXPECT_EQ(verdict(changes), "");
+  }
+  const auto expect = [&](const Changes& changes, const std::string& part) {
+    EXPECT_NE(verdict(changes).find(part), std::string::npos) << split_text(changes) << "\n" << verdict(changes);
+  };
+  expect({{"barrier ", ""}}, "leaf attention-combine reads what other threads may not have summed yet");
+  expect({{combined, "leaf attention-finish with r"}}, "leaf attention-finish would end with a part of t");
+  expect({{combined, ""}}, "leaf attention-finish is missing");
+  expect({{combined, combined + " " + combined}}, "stands there twice");
+  expect({{"[192,", "[191,"}}, "the buffer r has 191 slots for all threads, of 192 that leaf attention-start needs");
+  expect({{"into 3", "into 4"}}, "the buffer r has 192 slots for all threads, of 256");
+  expect({{"1120]", "1119]"}}, "does not hold the f32[1120] that leaf attention-start needs");
+  expect({{"shared r: f32[192, 1120] in L3", "buffer r: f32[1120]"}}, "the buffer r has 0 slots for all threads");
+  expect({{"in L3", "in L1"}}, "is larger than L1");
+  expect({{"buffer q: bf16[1024] in L1", ""}, {"shared r", "shared q: bf16[192, 1024] shared r"}},
+         "leaf attention-start needs memory of each thread, and q is of all");
+  expect({{"shared r: f32[192, 1120] in L3", ""}, {"buffer q", "shared r: f32[192, 1120] buffer q"}},
+         "the buffer r is not of all threads there");
+  expect({{"parallel s by 16 { leaf", "parallel s by 8 { leaf"}}, "leaf attention-combine meets another tile of s");
+  expect({{"parallel h by 2 { parallel s by 16 { leaf", "parallel h by 1 { parallel s by 16 { leaf"}},
+         "leaf attention-combine meets another tile of h");
+  expect(
+      {{"parallel h by 2 { parallel s by 16 { leaf", "parallel s by 16 { leaf"}, {combined + " } }", combined + " }"}},
+      "leaf attention-combine meets tiles of s that have no slot of their own");
+  expect({{combined, "serial d by 16 { " + combined + " }"}}, "leaf attention-combine takes no blocks of d");
+  expect({{"parallel s by 16 { split", "parallel d by 16 { split"}}, "leaf attention-start takes no blocks of d");
+  expect({{"parallel s by 16 { split t into 3 {", "split t into 3 { serial s by 16 {"}},
+         "meets tiles of s that have no slot of their own");
+  expect({{"split t into 3 {", "split t into 3 { split t into 3 {"}, {"r } }", "r } } }"}},
+         "the parts of t are divided again");
+  expect({{"split t into 3", "split k into 3"}}, "no leaf combines parts of k");
+  expect({{"parallel s by 16 { leaf", "parallel s by 16 { split t into 3 { leaf"}, {combined, combined + " }"}},
+         "leaf attention-combine would run again for every part of t");
+  expect({{"leaf attention-softmax",
+           "} } } } barrier parallel h by 2 { parallel s by 16 { split t into 3 { "
+           "buffer y: f32[2048] serial t by 64 { leaf attention-softmax"}},
+         "leaf attention-softmax meets another part of t");
+  // Without a split there is nothing to combine, nor memory of all.
+  expect({{"split t into 3 { ", ""}, {"r } }", "r }"}}, "leaf attention-start needs memory of each thread");
+  expect({{"shared r: f32[192, 1120] in L3", "buffer r: f32[1120]"}, {"split t into 3 { ", ""}, {"r } }", "r }"}},
+         "leaf attention-combine has no parts of t to combine");
+  OneOp rows = norm();
+  EXPECT_NE(rows.verdict("parallel i0 by 1 { split k into 2 { serial i0 by 1 { vector k by 16 { stage 0 } } } }")
+                .find("no leaf combines parts of k"),
+            std::string::npos);
 }
 
 }  // namespace
