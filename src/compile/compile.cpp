@@ -201,6 +201,7 @@ class Compilation {
     using importer::Checkpoint;
     checkpoint_ = options_.needs_weights ? Checkpoint::open(model_) : Checkpoint::open_shapes(model_);
     machine_ = machine::load(options_.machine);
+    machine_.has_whole_reductions = std::ranges::count(options_.without, "split") > 0;
     machine_.has_fixed_tiles = std::ranges::count(options_.without, "tiles") > 0;
     report_.import_s = seconds_since(start);
   }

@@ -13,6 +13,7 @@
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "schedule/op_cost.h"
+#include "schedule/reduction_split.h"
 #include "schedule/schedule_text.h"
 #include "vectorize/own_result.h"
 #include "vectorize/search.h"
@@ -93,6 +94,7 @@ class RegionSearches {
             static_cast<std::int64_t>(static_cast<double>(kRegionVisits) * std::min(context.work, kMostWork))) {
     for (const PlannedVersion& version : planned) {
       functions_.push_back(schedule::default_schedule(version.module, context_.machine, context_.threads));
+      split_reductions(version, functions_.back());
       weights_.push_back(weights_of(version, functions_.back()));
       weights_left_ += std::reduce(weights_.back().begin(), weights_.back().end());
     }
@@ -113,6 +115,19 @@ class RegionSearches {
 
  private:
   static constexpr double kMostWork = 1e9;
+
+  // For what the workload runs.
+  void split_reductions(const PlannedVersion& planned, std::vector<schedule::ScheduledFunction>& functions) const {
+    for (schedule::ScheduledFunction& function : functions) {
+      std::vector<schedule::SizedRuns> runs;
+      for (const vectorize::Step& step : planned.version.steps) {
+        const std::vector<std::string>& entries = step.entries.empty() ? planned.version.entries : step.entries;
+        const double calls = ir::call_counts(planned.module, entries).at(function.function);
+        if (calls > 0) runs.push_back({step.runs * calls, step.sizes});
+      }
+      schedule::split_reductions(function, runs, context_.machine, context_.threads);
+    }
+  }
 
   // The seconds that the workload spends in each function's own ops.
   std::vector<double> weights_of(const PlannedVersion& planned,
@@ -350,8 +365,8 @@ std::vector<Version> default_versions(const ir::Module& module, const Workload& 
 
 void check_switch_names(const std::vector<std::string>& names) {
   if (names.empty()) return;
-  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact", "each", "fuse",
-                                           "joint",  "mcts",      "order",   "rows",  "tiles"};
+  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact", "each",  "fuse",
+                                           "joint",  "mcts",      "order",   "rows",  "split", "tiles"};
   const auto is_group = [&](const std::string& name) { return std::ranges::find(groups, name) != groups.end(); };
   std::vector<std::string> rules = vectorize::search_names();
   std::erase_if(rules, is_group);

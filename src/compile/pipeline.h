@@ -34,8 +34,8 @@ std::vector<vectorize::Version> default_versions(const ir::Module& module, const
 // Names that --without takes: "egraph" (no search at all), "fuse" (each op by itself), "joint" (no second extraction
 // with what ops cost in regions), "mcts" (regions joined greedily), "order" (ops in the program's order), "each"
 // (nothing computed by each thread), "rows" (all rows of a prompt are made: importer::DecoderOptions::wanted_rows),
-// "tiles" (a product's by formulas: machine::Machine::has_fixed_tiles), and those of vectorize::search_names(). Throws
-// usage_error with the nearest ones when one of `names` is none of them.
+// "split" (no context divided among threads), "tiles" (a product's by formulas: machine::Machine::has_fixed_tiles), and
+// those of vectorize::search_names(). Throws usage_error with the nearest ones when one of `names` is none of them.
 void check_switch_names(const std::vector<std::string>& names);
 
 // Specialise; search algebra and layouts of all versions together; then, each by itself, schedule and plan the buffers.

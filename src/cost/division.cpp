@@ -193,7 +193,7 @@ double copy_pieces(const WorkCounter& counter) {
 // Of a leaf that is not the op's own loops.
 double leaf_pieces(const WorkCounter& counter, const Leaf& leaf) {
   if (leaf.domain == Leaf::Domain::kContraction) return contraction_pieces(counter, leaf);
-  if (leaf.domain == Leaf::Domain::kAttention) return attention_tiles(counter);
+  if (leaf.domain == Leaf::Domain::kAttention) return attention_units(counter);
   return leaf.domain == Leaf::Domain::kLoop ? loop_pieces(counter, leaf.loop) : 1;
 }
 

@@ -205,6 +205,16 @@ struct Attended {
 
 }  // namespace
 
+double attention_units(const WorkCounter& counter) {
+  const double tiles = attention_tiles(counter);
+  if (counter.parts() == 1) return tiles;
+  const Attended of(counter);
+  const auto unit = static_cast<double>(std::max(of.keys.layout.lanes(1), of.values.layout.group()));
+  const double seen = ir::bounded_extent(counter.op(), counter.attributes(), *of.nest, of.form.key, of.form.bounds);
+  const double units = std::max(std::ceil(seen / unit), 1.0);
+  return tiles * units / std::ceil(units / static_cast<double>(counter.parts()));
+}
+
 double attention_tiles(const WorkCounter& counter) {
   const Attended of(counter);
   const std::int64_t tokens = std::max<std::int64_t>(of.block(counter.machine()).rows / of.form.group, 1);
@@ -217,6 +227,18 @@ double map_operations(const machine::Machine& machine, const ir::ScalarExpr& bod
   double sum = machine::scalar_operations(machine, body.name, static_cast<int>(used));
   for (const ir::ScalarExpr& argument : body.arguments) sum += map_operations(machine, argument, used);
   return sum;
+}
+
+// So many rows of maximum, sum and weighted sum are cleared, written where other threads find them, and added up.
+void count_combining(WorkCounter& counter, const Attended& of, double rows, double dim) {
+  counter.read(static_cast<std::size_t>(of.form.queries),
+               (static_cast<double>(counter.parts()) - 1) * bytes_of(of.query));
+  counter.exchange(rows * (dim + 3) * sizeof(float));
+  counter.add_instructions(rows * dim, 2.0 * 2, counter.lanes());
+  // The weights are made for every piece of the columns.
+  const double weights = rows * static_cast<double>(counter.parts());
+  counter.add_instructions(weights, 2 * machine::scalar_operations(counter.machine(), "exp", 1), 1);
+  counter.start_again();
 }
 
 // Two products per score and value, and a step of the softmax per score; the cache is read once per group of query
@@ -252,9 +274,11 @@ void count_attention(WorkCounter& counter) {
                                                       static_cast<double>(dtype_size(type.dtype)));
   }
   counter.write(bytes_of(counter.result()));
-  // Queries are transposed as words.
+  // Queries are transposed as words, by each part of the keys.
   const auto together = static_cast<double>(of.keys.layout.group());
-  counter.add_instructions(queries * dim / together, 2.0 * 6, counter.lanes());
+  const auto parts = static_cast<double>(counter.parts());
+  counter.add_instructions(parts * queries * dim / together, 2.0 * 6, counter.lanes());
+  if (counter.parts() > 1) count_combining(counter, of, parts * queries, dim);
   // The keys and the values of every head begin at a page of their own.
   counter.walk_pages(2 * size_of(of.keys.shape[0]));
 }

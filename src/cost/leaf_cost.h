@@ -16,6 +16,8 @@ void count_gather(WorkCounter& counter);
 void count_append(WorkCounter& counter);
 void count_attention(WorkCounter& counter);
 double attention_tiles(const WorkCounter& counter);  // of queries that share keys and values
+// Times parts of the keys, as many as there are of the size of the largest one.
+double attention_units(const WorkCounter& counter);
 void count_concat(WorkCounter& counter);
 
 }  // namespace strata::cost

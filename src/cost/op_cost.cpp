@@ -1,13 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cost/op_cost.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "cost/division.h"
 #include "cost/leaf.h"
+#include "cost/leaf_cost.h"
 #include "cost/work_counter.h"
 
 namespace strata::cost {
+namespace {
+
+// With the fastest number of parts.
+OpCost split_cost(const Leaf& leaf, const ir::Op& op, std::span<const Operand> operands,
+                  const ir::Attributes& attributes, const ir::TensorType& result, const machine::Machine& machine,
+                  Run run) {
+  const double tiles = attention_tiles(WorkCounter(op, operands, attributes, result, machine, run));
+  const int barriers = run.barriers;
+  std::optional<OpCost> best;
+  for (const std::int64_t parts : split_candidates(tiles, std::clamp(run.threads, 1, machine.cores))) {
+    run.parts = parts;
+    run.barriers = barriers + (parts == 1 ? 0 : 1);
+    OpCost cost = leaf_cost(leaf, op, operands, attributes, result, machine, run);
+    if (!best || cost.seconds < best->seconds) best = std::move(cost);
+  }
+  return *best;
+}
+
+}  // namespace
+
+// What threads sum lies in memory that all reach; no copies are for it.
+bool splits_reductions(const machine::Machine& machine) {
+  return !machine.has_whole_reductions && machine::managed_level(machine) == nullptr;
+}
+
+std::vector<std::int64_t> split_candidates(double tiles, int threads) {
+  constexpr int kMostEach = 4;
+  std::vector<std::int64_t> found = {1};
+  if (tiles < 1 || std::fmod(tiles, threads) == 0) return found;
+  for (int each = 1; each <= kMostEach; ++each) {
+    const auto parts = static_cast<std::int64_t>(threads * each / tiles);
+    if (parts > found.back()) found.push_back(parts);
+  }
+  return found;
+}
 
 OpCost op_cost(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
                const ir::TensorType& result, const machine::Machine& machine, const Run& run) {
@@ -24,6 +62,9 @@ OpCost leaf_cost(const Leaf& leaf, const ir::Op& op, std::span<const Operand> op
   if (leaf.domain == Leaf::Domain::kView) return {};
   const bool is_copied = machine::managed_level(machine) != nullptr;
   if (is_copied && !leaf.takes_copies) return {std::numeric_limits<double>::infinity(), "no copies"};
+  if (leaf.domain == Leaf::Domain::kAttention && !run.parts && run.threads > 1 && splits_reductions(machine)) {
+    return split_cost(leaf, op, operands, attributes, result, machine, run);
+  }
   WorkCounter counter(op, operands, attributes, result, machine, run);
   if (run.threads > 1) counter.divide(run.pieces ? *run.pieces : pieces(counter, leaf));
   leaf.count(counter);

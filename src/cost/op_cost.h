@@ -40,6 +40,9 @@ struct Run {
   int barriers = 0;          // that are counted to it
   bool is_only_one = false;  // of its code in a step, which comes from memory then; that of a layer from a cache
   std::optional<ProductTiles> tiles = {};  // of a contraction's tree; none: those of its default tree (product_tiles)
+  // Of an attention's tree: into how many the keys are divided, whose barrier is in `barriers`; none: the fastest
+  // number for these sizes and threads (split_candidates), and its barrier comes on top.
+  std::optional<std::int64_t> parts = {};
 
   // Of an op that shares a tile tree with others.
   bool continues = false;             // it is not the first of them
@@ -72,6 +75,14 @@ OpCost leaf_cost(const Leaf& leaf, const ir::Op& op, std::span<const Operand> op
 
 OpWork op_work(const ir::Op& op, std::span<const Operand> operands, const ir::Attributes& attributes,
                const ir::TensorType& result, const Sizes& sizes);
+
+// Whether plans for the machine may divide a reduction among threads.
+bool splits_reductions(const machine::Machine& machine);
+
+// Numbers of parts, 1 among them, in which a reduction is worth dividing for a team, where `tiles` are shared anyway:
+// so many parts that each thread has at most one of all, and up to four. Where threads have as many tiles each, 1
+// alone.
+std::vector<std::int64_t> split_candidates(double tiles, int threads);
 
 // Of a view that must be a copy after all.
 OpCost copy_cost(const ir::TensorType& result, const machine::Machine& machine, const Run& run);

@@ -32,7 +32,8 @@ WorkCounter::WorkCounter(const ir::Op& op, std::span<const Operand> operands, co
       machine_(machine),
       result_(sized(result, run.sizes)),
       kept_at_(run.kept_at),
-      tiles_(run.tiles) {
+      tiles_(run.tiles),
+      parts_(run.parts.value_or(1)) {
   for (const Operand& operand : operands) {
     operands_.push_back({sized(operand.type, run.sizes), operand.residence, {}, operand.level});
     since_.push_back(std::max(operand.since.bytes(run.sizes), 0.0));
@@ -48,14 +49,22 @@ WorkCounter::WorkCounter(const ir::Op& op, std::span<const Operand> operands, co
   if (run.continues) return;
   work_.starts = 1;
   // Streams of weights push code out of the core's own caches from one use to the next.
-  extra_s_ =
-      machine.core.cold_lines * shared_level().latency_s + (run.is_only_one ? machine.memory.back().latency_s : 0);
+  extra_s_ = machine.core.cold_lines * machine.memory[shared_level()].latency_s +
+             (run.is_only_one ? machine.memory.back().latency_s : 0);
 }
 
 // The innermost level outside of a core's own caches.
-const machine::MemoryLevel& WorkCounter::shared_level() const {
+std::size_t WorkCounter::shared_level() const {
   const auto shared = std::ranges::find_if(machine_.memory, [](const auto& level) { return level.shared_by > 1; });
-  return shared == machine_.memory.end() ? machine_.memory.back() : *shared;
+  return std::min(static_cast<std::size_t>(shared - machine_.memory.begin()), last_level());
+}
+
+void WorkCounter::exchange(double bytes) {
+  const machine::MemoryLevel& level = machine_.memory[shared_level()];
+  const double lines = bytes / static_cast<double>(level.line_bytes) / busy_threads();
+  work_.bytes[shared_level()] += bytes;
+  work_.written[shared_level()] += bytes;
+  extra_s_ += level.latency_s * std::max(1.0, lines / machine_.core.misses_in_flight);
 }
 
 void WorkCounter::touch_scattered(double lines) {

@@ -43,6 +43,9 @@ class WorkCounter {
   TiledProduct tiled() const;
   ProductTiles tiles() const;
 
+  // Into how many parts an attention's tree divides the keys.
+  std::int64_t parts() const { return parts_; }
+
   // Into so many equal pieces among the threads, before anything is counted.
   void divide(double pieces) { work_.pieces = pieces; }
 
@@ -71,6 +74,9 @@ class WorkCounter {
   // Bytes of a stream that are waited for, beside all else.
   void wait_for(std::size_t operand, double bytes);
 
+  // The threads begin once more, behind a barrier.
+  void start_again() { ++work_.starts; }
+
   // On a machine with a memory level that software manages: whether what must be there at once fits it; else the op has
   // no cost. Copies wait for their first bytes.
   bool is_copied() const { return machine::managed_level(machine_) != nullptr; }
@@ -79,6 +85,8 @@ class WorkCounter {
 
   // Lines of the outermost level that are touched each by itself, and pages whose addresses are looked up.
   void touch_scattered(double lines);
+  // Bytes that other threads have written: from where threads meet, each thread its share.
+  void exchange(double bytes);
   void walk_pages(double pages);
   double line_bytes() const { return static_cast<double>(machine_.memory.back().line_bytes); }
 
@@ -87,7 +95,7 @@ class WorkCounter {
   OpCost cost() const;
 
  private:
-  const machine::MemoryLevel& shared_level() const;
+  std::size_t shared_level() const;
   // `since`: touched by others since these bytes were touched last.
   void add_activation_bytes(std::vector<double>& levels, double bytes, double since) const;
   double activation_bytes() const;
@@ -106,6 +114,7 @@ class WorkCounter {
   double extra_s_ = 0;                 // what nothing overlaps
   std::optional<int> kept_at_;         // Run::kept_at
   std::optional<ProductTiles> tiles_;  // Run::tiles
+  std::int64_t parts_ = 1;             // Run::parts
 };
 
 }  // namespace strata::cost

@@ -130,6 +130,7 @@ struct Machine {
   double contention = 0.1;       // of what overlaps with the slowest unit or level, the part that holds it up
   // Not in the file: products in the tiles of machine::register_tile and cache_block, rather than in the fastest ones.
   bool has_fixed_tiles = false;
+  bool has_whole_reductions = false;      // the same: no reduction is divided among threads
   double storage_read_bytes_per_s = 2e9;  // of what a package lies on, while it isn't in memory
 };
 

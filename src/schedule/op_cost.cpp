@@ -76,6 +76,12 @@ std::optional<cost::ProductTiles> tiles_in(const ScheduledOp& region, std::size_
   return tiles_of(op, product->stage);
 }
 
+// Into which a tree divides a reduction.
+std::int64_t parts_of(const TileTree& tree) {
+  const TileNode* const split = find_split(tree.body);
+  return split == nullptr ? 1 : split->parts;
+}
+
 cost::OpCost cost_alone(const ScheduledOp& op, std::span<const cost::Operand> operands, const machine::Machine& machine,
                         const cost::Run& run) {
   const ir::Expr& value = *op.value;
@@ -154,6 +160,7 @@ cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, con
                       .barriers = op.barriers,
                       .is_only_one = op.runs_once,
                       .tiles = op.parts.empty() ? tiles_of(op) : std::nullopt,
+                      .parts = parts_of(op.tree),
                       .pieces = is_in_each_thread(op.tree) ? std::optional(1.0) : std::nullopt};
   return op.parts.empty() ? cost_alone(op, op.sources, machine, run) : region_cost(op, machine, run);
 }
@@ -168,6 +175,17 @@ cost::OpWork op_work(const ScheduledOp& op, const cost::Sizes& sizes) {
     sum.bytes += work.bytes;
   }
   return sum;
+}
+
+double units(const TileTree& tree, const cost::Sizes& sizes) {
+  double count = 1;
+  const TileNode* loop = first_division(tree.body);
+  for (; loop != nullptr && loop->kind == Kind::kParallel; loop = divided_inside(*loop)) {
+    const ir::Dim& extent = tree.iterators[static_cast<std::size_t>(loop->iterator)].extent;
+    count *= loop->parts != 0 ? static_cast<double>(loop->parts)
+                              : std::ceil(extent_at(extent, sizes) / static_cast<double>(loop->step));
+  }
+  return count;
 }
 
 namespace {

@@ -13,4 +13,8 @@ cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, con
 // What it does there.
 cost::OpWork op_work(const ScheduledOp& op, const cost::Sizes& sizes);
 
+// Units of the loops that a tree begins to divide its work with, one inside the other, at run-time sizes; 1: it
+// doesn't.
+double units(const TileTree& tree, const cost::Sizes& sizes);
+
 }  // namespace strata::schedule

@@ -4,7 +4,7 @@ import json
 import shutil
 import unittest
 
-from harness import StrataTest, like_another, read_safetensors
+from harness import ROOT, StrataTest, like_another, read_safetensors
 
 MACHINE = ["--machine", "avx512-zen4", "-t", "2"]
 LAYERS = 2  # of qwen3-nano
@@ -106,6 +106,35 @@ class PlanOnlyTest(StrataTest):
         self.assertEqual(batch["memory"]["caches"], 4 * plan["memory"]["caches"])
         self.assertGreater(batch["predicted"]["decode_s"], plan["predicted"]["decode_s"])
         self.assertEqual(self.plan(folder, *MACHINE, "--workload", "prompt=0")["predicted"]["prefill_s"], 0)
+
+    def test_more_cores_than_key_value_heads_split_the_context(self):
+        machine = json.loads((ROOT / "machines/avx512-zen4.json").read_text()) | {"cores": 64}
+        machine["memory"][2]["shared_by"], machine["memory"][3]["shared_by"] = 8, 64
+        machine["memory"][3]["read_bytes_per_s"] = {"1": 30e9, "8": 200e9, "64": 400e9}
+        folder = self.config_alone("long", torch_dtype="bfloat16", max_position_embeddings=8192, head_dim=128,
+                                   num_attention_heads=8, num_key_value_heads=4)
+
+        def planned(name, barrier_s, *arguments):
+            path = self.work / name
+            path.write_text(json.dumps(machine | {"barrier_s": barrier_s}))
+            result = self.strata("compile", folder, "--plan-only", "-o", "json", "--machine", path, "--workload",
+                                 "prompt=4096", *arguments)
+            self.assertEqual(result.code, 0, result)
+            plan = json.loads(result.text)
+            tree, = (region["tree"] for region in plan["regions"]
+                     if region["version"] == "seq1" and "leaf attention-start" in region["tree"])
+            return plan, tree
+
+        whole, tree = planned("cores.json", machine["barrier_s"], "-t", "2")
+        self.assertNotIn("split", tree)
+        plan, tree = planned("cores.json", machine["barrier_s"], "-t", "64")
+        self.assertRegex(tree, r"(?s)split t into \d+ \{[^}]*leaf attention-start.*\nbarrier\n.*leaf attention-combine")
+        apart, tree = planned("cores.json", machine["barrier_s"], "-t", "64", "--without", "split")
+        self.assertNotIn("split", tree)
+        self.assertLess(plan["predicted"]["decode_s"], apart["predicted"]["decode_s"])
+        self.assertEqual(plan["barriers_per_token"], apart["barriers_per_token"] + LAYERS)
+        _, tree = planned("slow.json", 1000 * machine["barrier_s"], "-t", "64")
+        self.assertNotIn("split", tree)
 
     @like_another
     def test_regions_reach_the_choice_of_layouts(self):

@@ -87,5 +87,56 @@ TEST(ContextSplit, TakesAnyContext) {
   for (const int past : {0, 1, 50, 99}) expect_equal_in_parts(compiled, c, 1, past, 128, random);
 }
 
+// The plan of a token behind `past` others on a machine of so many cores.
+class Plans : public testing::Test {
+ protected:
+  Plans() : machine_((ops::register_all(), machine::load("avx512-zen4"))) {
+    machine_.cores = 64;
+    machine_.memory[2].shared_by = 8;
+    machine_.memory.back().shared_by = 64;
+    machine_.memory.back().read_bytes_per_s = {{1, 30e9}, {8, 200e9}, {64, 400e9}};
+  }
+
+  // Parts of its context.
+  std::int64_t parts(int threads, std::int64_t past, const std::string& rows = "1", std::int64_t seq = 1) {
+    const ir::Module module = ir::parse_module(text_of({"bf16", 16, 8, 128, 0}, rows, "ctx"), "test");
+    vectorize::Version version{"test", nullptr, {"main"}};
+    version.steps = {{128, {{"seq", seq}, {"ctx", past}}}};
+    if (rows == "seq") version.symbols = {{"seq", ir::Symbol{"seq", 2, 40, 1}}};
+    PassContext context{machine_, {}, {}};
+    context.threads = threads;
+    const auto planned = std::move(plan_versions(module, {version}, context)[0]);
+    for (const schedule::ScheduledOp& op : planned.schedule.back().ops) {
+      if (!op.attention) continue;
+      const schedule::TileNode* const split = schedule::find_split(op.tree.body);
+      barriers_ = op.barriers;
+      return split == nullptr ? 1 : split->parts;
+    }
+    ADD_FAILURE() << "there is no attention";
+    return 0;
+  }
+
+  machine::Machine machine_;
+  int barriers_ = 0;
+};
+
+TEST_F(Plans, MoreCoresThanKeyValueHeadsSplitTheContext) {
+  EXPECT_EQ(parts(2, 4096), 1);
+  EXPECT_EQ(parts(8, 4096), 1) << "a head for each thread";
+  EXPECT_EQ(barriers_, 1);
+  EXPECT_EQ(parts(64, 4096) % 8, 0);
+  EXPECT_GT(parts(64, 4096), 1);
+  EXPECT_EQ(barriers_, 2);
+  EXPECT_GT(parts(64, 4096, "seq", 4), 1) << "so do few rows";
+  EXPECT_EQ(parts(64, 8), 1) << "a barrier is longer than so few keys";
+  machine_.has_whole_reductions = true;
+  EXPECT_EQ(parts(64, 4096), 1);
+}
+
+TEST_F(Plans, AnExpensiveBarrierLeavesTheContextWhole) {
+  machine_.barrier_s *= 1000;
+  EXPECT_EQ(parts(64, 4096), 1);
+}
+
 }  // namespace
 }  // namespace strata::compile

@@ -179,5 +179,54 @@ TEST(OpCost, LanesDivideTheWorkOfAnElementwiseOp) {
   EXPECT_GT(scalar / vector, 8);
 }
 
+// Of a token behind `past` others, its eight heads of keys divided into so many parts; none: the fastest number.
+double attention_seconds(std::optional<std::int64_t> parts, std::int64_t past, int threads,
+                         const machine::Machine& machine) {
+  ops::register_all();
+  const ir::Module module = ir::parse_module(
+      "module m {\n  symbol ctx in 16..8192 multiple 16\n  func @f(%q: f32[1, 16, 128], %k: bf16[8, ctx, 128]<16@1, "
+      "2@2>, %v: bf16[8, ctx, 128]<16@2, 2@1>, %p: i32[1]) {\n    %0 = attention(%q, %k, %v, %p) {scale = 0.25} : "
+      "f32[1, 16, 128]\n    return %0\n  }\n}\n",
+      "test");
+  const ir::Expr& value = *module.functions()[0]->results[0];
+  std::vector<Operand> operands;
+  for (const ir::Expr* argument : value.arguments) {
+    const bool is_cache = argument->type().rank() == 3 && operands.size() > 0;
+    operands.push_back({argument->type(), is_cache ? Residence::kStream : Residence::kActivation});
+  }
+  Run run{.sizes = {{"ctx", past}}, .threads = threads};
+  run.parts = parts;
+  return op_cost(*value.op, operands, value.attributes, value.type(), machine, run).seconds;
+}
+
+TEST(OpCost, PartsOfAContextKeepMoreThreadsBusy) {
+  machine::Machine machine = zen4();
+  machine.cores = 64;
+  machine.memory.back().shared_by = 64;
+  machine.memory.back().read_bytes_per_s = {{1, 30e9}, {8, 200e9}, {64, 400e9}};
+  const double whole = attention_seconds(1, 4096, 64, machine);
+  const double split = attention_seconds(8, 4096, 64, machine);
+  EXPECT_LT(split, 0.6 * whole) << "twice the bandwidth";
+  EXPECT_GT(split, 0.5 * whole);
+  EXPECT_EQ(attention_seconds(1, 4096, 8, machine), attention_seconds(std::nullopt, 4096, 8, machine));
+  EXPECT_LE(attention_seconds(std::nullopt, 4096, 64, machine), split + machine.barrier_s);
+  // A part more is work more, which one thread alone sees; and lanes of keys aren't divided.
+  EXPECT_GT(attention_seconds(8, 4096, 1, machine), attention_seconds(1, 4096, 1, machine));
+  EXPECT_GT(attention_seconds(8, 16, 64, machine), attention_seconds(1, 16, 64, machine));
+  EXPECT_EQ(attention_seconds(std::nullopt, 16, 64, machine), attention_seconds(1, 16, 64, machine));
+  // The barrier inside is one more.
+  machine.barrier_s = 1;
+  EXPECT_EQ(attention_seconds(std::nullopt, 4096, 64, machine), whole);
+}
+
+TEST(OpCost, PartsAreTriedWhereThreadsWouldBeIdle) {
+  using Parts = std::vector<std::int64_t>;
+  EXPECT_EQ(split_candidates(8, 64), (Parts{1, 8, 16, 24, 32}));
+  EXPECT_EQ(split_candidates(1, 2), (Parts{1, 2, 4, 6, 8}));
+  EXPECT_EQ(split_candidates(8, 12), (Parts{1, 3, 4, 6}));
+  for (const int threads : {1, 2, 4, 8}) EXPECT_EQ(split_candidates(8, threads), Parts{1});
+  EXPECT_EQ(split_candidates(256, 64), Parts{1});
+}
+
 }  // namespace
 }  // namespace strata::cost
