@@ -132,6 +132,53 @@ constexpr const char* kJoined = R"(schedule {
 }
 )";
 
+// A tree that divides a context, and waits before it combines the parts.
+constexpr const char* kSplit = R"(module m {
+  func @f(%q: f32[1, 4, 32], %k: f32[2, 64, 32]<16@1>, %v: f32[2, 64, 32], %p: i32[1]) {
+    %0 = attention(%q, %k, %v, %p) {scale = 0.25} : f32[1, 4, 32]
+    return %0
+  }
+}
+
+schedule {
+  func @f {
+    // attention f32[1, 4, 32]
+    %0 {
+      shared running: f32[4, 80]
+      parallel h by 2 {
+        parallel s by 1 {
+          split t into 2 {
+            buffer queries: f32[64] in L1
+            buffer scores: f32[128] in L1
+            leaf attention-start with queries, running
+            serial t by 64 {
+              leaf attention-scores rows 2 panels 1 ahead 0 locality 0 with queries, scores
+              leaf attention-softmax with scores, running
+              leaf attention-values rows 2 panels 2 ahead 0 locality 0 with scores, running
+            }
+          }
+        }
+      }
+      barrier
+      parallel h by 2 {
+        parallel s by 1 {
+          leaf attention-combine with running
+        }
+      }
+    }
+    end {
+      barrier
+    }
+  }
+}
+)";
+
+TEST(Opt, AScheduleMayDivideAContext) {
+  ops::register_all();
+  EXPECT_EQ(scheduled(kSplit), kSplit);
+  EXPECT_THROW(scheduled(replaced(kSplit, "      barrier\n      parallel", "      parallel")), Error);
+}
+
 // A module gets its default trees; with a schedule behind it, those. A text joins ops, and parts them.
 TEST(OptSchedule, TreesArePrintedAndReadBack) {
   const std::string text = kScheduled;
