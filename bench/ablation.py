@@ -22,7 +22,7 @@ import results
 TITLES = ["model", "without", "plan's objective", "prefill t/s", "of the whole", "decode t/s", "of the whole"]
 WHOLE = "(nothing)"
 DEFAULTS = ["egraph", "vectorize", "algebra", "merge-matmuls", "exact", "fuse", "joint", "mcts", "order", "each",
-            "rows", "tiles"]
+            "rows", "split", "tiles"]
 
 
 def run(command):

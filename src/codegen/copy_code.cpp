@@ -8,7 +8,7 @@ namespace {
 
 using ir::IndexTerm;
 
-std::string number(std::int64_t value) { return std::to_string(value); }
+std::string decimal(std::int64_t value) { return std::to_string(value); }
 
 // The first, or the last, index that an axis takes.
 class IndexCode {
@@ -24,7 +24,7 @@ class IndexCode {
       if (factor != 0) add(sum, scaled(step(i, factor > 0 ? is_last_ : !is_last_), factor));
     }
     for (const IndexTerm& term : index.terms) add(sum, scaled(text(term), term.coefficient));
-    if (index.constant != 0) add(sum, number(index.constant));
+    if (index.constant != 0) add(sum, decimal(index.constant));
     return sum.empty() ? "0" : sum;
   }
 
@@ -34,7 +34,7 @@ class IndexCode {
   }
 
   static std::string scaled(const std::string& text, std::int64_t factor) {
-    return factor == 1 || text == "0" ? text : number(factor) + " * (" + text + ")";
+    return factor == 1 || text == "0" ? text : decimal(factor) + " * (" + text + ")";
   }
 
   std::string step(std::size_t iterator, bool is_last) const {
@@ -43,7 +43,7 @@ class IndexCode {
   }
 
   std::string text(const IndexTerm& term) const {
-    const std::string divided = (term.is_remainder ? " % " : " / ") + number(term.divisor);
+    const std::string divided = (term.is_remainder ? " % " : " / ") + decimal(term.divisor);
     if (term.kind == IndexTerm::Kind::kOperand) {
       const std::string value = "std::int64_t(*" + numbers_.at(term.number) + ")";
       return term.divisor == 1 && !term.is_remainder ? value : "(" + value + divided + ")";
@@ -57,7 +57,7 @@ class IndexCode {
       return at == "0" ? at : "((" + at + ")" + divided + ")";
     }
     if (ranges_[i].most == 1) return "((" + step(i, false) + ")" + divided + ")";
-    return is_last ? number(std::min(term.divisor, extent.max()) - 1) : "0";
+    return is_last ? decimal(std::min(term.divisor, extent.max()) - 1) : "0";
   }
 
   const std::vector<RangeCode>& ranges_;
@@ -67,7 +67,7 @@ class IndexCode {
 };
 
 std::string in_places(const std::string& index, std::int64_t unit) {
-  return unit == 1 || index == "0" ? index : "(" + index + ") / " + number(unit);
+  return unit == 1 || index == "0" ? index : "(" + index + ") / " + decimal(unit);
 }
 
 std::string grouped(const std::string& text) { return text.find(' ') == std::string::npos ? text : "(" + text + ")"; }
@@ -81,7 +81,7 @@ std::string count_of(const schedule::TileAxis& axis, const std::string& first, c
     return first == "0" ? end : end + " - " + (first.find(' ') == std::string::npos ? first : "(" + first + ")");
   }
   if (first == last) return "1";
-  if (axis.unit > 1) return "tensor::places(" + first + ", " + last + ", " + number(axis.unit) + ")";
+  if (axis.unit > 1) return "tensor::places(" + first + ", " + last + ", " + decimal(axis.unit) + ")";
   return "(" + last + ") - (" + first + ") + 1";
 }
 
@@ -96,7 +96,7 @@ CopyCode::CopyCode(const schedule::TileImage& image, const schedule::TileLayout&
     if (axis.is_whole) {
       places_.emplace_back("0");
       counts_.push_back(axis.unit == 1 ? cpp_size(axis.extent)
-                                       : "tensor::div_up(" + cpp_size(axis.extent) + ", " + number(axis.unit) + ")");
+                                       : "tensor::div_up(" + cpp_size(axis.extent) + ", " + decimal(axis.unit) + ")");
       continue;
     }
     const std::string begin = first.of(axis.index);
@@ -124,7 +124,7 @@ std::string CopyCode::begin() const {
     text += " + " + grouped(places_[axis]) + (stride == ir::Dim(1) ? "" : " * " + cpp_size(stride));
   }
   for (const ir::Dim& offset : image_.symbolic_offsets) text += " + " + cpp_size(offset);
-  return image_.offset == 0 ? text : text + " + " + number(image_.offset);
+  return image_.offset == 0 ? text : text + " + " + decimal(image_.offset);
 }
 
 std::string CopyCode::skipped(const schedule::TileLayout& layout,

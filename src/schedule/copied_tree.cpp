@@ -23,7 +23,7 @@ using Nodes = std::vector<TileNode>;
 using Domain = cost::Leaf::Domain;
 
 // An iterator in tiles; a step of 0: it isn't cut.
-struct Cut {
+struct CutLoop {
   int iterator = 0;
   std::int64_t step = 0;
 };
@@ -45,7 +45,7 @@ class Copier {
   Copier(const ScheduledOp& op, const TileTree& tree, const machine::Machine& machine)
       : op_(op), tree_(tree), machine_(machine) {}
 
-  Nodes run(const TileNode& top, const std::vector<Cut>& cuts, Nodes inside, const std::vector<CopyItem>& items) {
+  Nodes run(const TileNode& top, const std::vector<CutLoop>& cuts, Nodes inside, const std::vector<CopyItem>& items) {
     open(top, cuts, inside);
     for (const CopyItem& item : items) add(item);
     Nodes nodes = std::move(inside);
@@ -64,11 +64,11 @@ class Copier {
 
  private:
   // Where all nodes inside of each loop stand.
-  void open(const TileNode& top, const std::vector<Cut>& cuts, const Nodes& inside) {
+  void open(const TileNode& top, const std::vector<CutLoop>& cuts, const Nodes& inside) {
     std::vector<IteratorPart> parts;
     for (const TileIterator& iterator : tree_.iterators) parts.push_back({iterator.extent.max(), 0});
     loops_ = {top};
-    for (const Cut& cut : cuts) {
+    for (const CutLoop& cut : cuts) {
       if (cut.step > 0) loops_.push_back({.kind = Kind::kSerial, .iterator = cut.iterator, .step = cut.step});
     }
     for (std::size_t i = 0; i < loops_.size(); ++i) {
@@ -282,7 +282,7 @@ TileTree own_tree(const ScheduledOp& op, const machine::Machine& machine, const 
     TileTree tree = base;
     const TileNode top = tree.body[0];
     Nodes inside = top.body;
-    std::vector<Cut> cuts;
+    std::vector<CutLoop> cuts;
     for (std::size_t i = 0; i < iterators.size(); ++i) {
       cuts.push_back({iterators[i], chosen[i]});
       if (chosen[i] == 1) erase_loops(inside, iterators[i]);
@@ -324,7 +324,7 @@ TileTree loop_tree(const ScheduledOp& op, const machine::Machine& machine) {
   }
   return fastest(op, machine, steps, [&](const std::vector<std::int64_t>& chosen) {
     TileTree made = tree;
-    std::vector<Cut> cuts;
+    std::vector<CutLoop> cuts;
     for (std::size_t i = 0; i < iterators.size(); ++i) cuts.push_back({iterators[i], chosen[i]});
     made.body = Copier(op, made, machine).run(top, cuts, {compute}, items);
     return made;

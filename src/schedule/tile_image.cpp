@@ -341,7 +341,7 @@ std::vector<int> operands_read(const ScheduledOp& op, const cost::Leaf& leaf) {
     if (!rest.empty() && rest != "rows") continue;
     const std::string_view first = name.substr(0, dot);
     const int named = ir::find_operand(op.form, first);
-    const int operand = named >= 0 ? named : number_of<int>(first).value_or(-1);
+    const int operand = named >= 0 ? named : strata::number_of<int>(first).value_or(-1);
     if (operand >= 0) operands.insert(operand);
   }
   return {operands.begin(), operands.end()};

@@ -14,41 +14,12 @@
 #include "schedule/products_tree.h"
 #include "schedule/region.h"
 #include "schedule/tile_image.h"
+#include "schedule/verifier.h"
 
 namespace strata::schedule {
 namespace {
 
 using Kind = TileNode::Kind;
-using Domain = cost::Leaf::Domain;
-
-// How far an iterator has been cut where a node stands.
-struct Cut {
-  std::int64_t step = 0;           // 0: not at all, or only divided among the threads
-  const TileNode* loop = nullptr;  // the one that does
-  bool is_vector = false;
-  bool is_divided = false;
-  std::int64_t grain = 0;  // its parts begin at multiples of this; 0: at the first index only
-  std::int64_t most = 0;   // steps in the case for few; 0: all
-  IteratorPart part = {};  // as copies see it
-};
-
-// What shares work among threads where a stage is computed, and the barriers so far.
-struct Writer {
-  const TileNode* node = nullptr;
-  const TileNode* owner = nullptr;
-  int barriers = 0;
-};
-
-struct Buffer {
-  const TileNode* node = nullptr;
-  std::vector<Cut> cuts;  // where it stands
-};
-
-// What a buffer holds of memory.
-struct Copied {
-  CopyOf of = CopyOf::kOperand;
-  int number = 0;
-};
 
 // The last computation below a node; nullptr: there is none.
 const TileNode* last_compute(const TileNode& node) {
@@ -59,757 +30,550 @@ const TileNode* last_compute(const TileNode& node) {
   return nullptr;
 }
 
-class Verifier {
- public:
-  Verifier(const ScheduledOp& op, const machine::Machine& machine) : op_(op), machine_(machine) {}
-
-  void run() {
-    cuts_.resize(op_.tree.iterators.size());
-    for (std::size_t i = 0; i < cuts_.size(); ++i) cuts_[i].part.steps = op_.tree.iterators[i].extent.max();
-    computed_.resize(stages() + (has_leaf() ? std::max(parts().size(), std::size_t{1}) : 0));
-    writers_.resize(stages());
-    if (is_in_each_thread(op_.tree) && std::ranges::count_if(op_.tree.body, is_work) > 1) {
-      fail("each thread would compute a part of what the threads share");
-    }
-    visit(op_.tree.body);
-    for (std::size_t s = 0; s < computed_.size(); ++s) {
-      if (!computed_[s]) fail(missing(s));
-    }
-    if (managed_ != nullptr && !op_.is_call() && !copied_out_.contains(result())) fail("the result is not copied out");
-  }
-
- private:
-  [[noreturn]] void fail(const std::string& what) const {
-    const std::string name = op_.is_call() ? "the call of @" + op_.value->callee->name : op_.value->op->name();
-    throw std::logic_error("tile tree of " + name + ": " + what);
-  }
-
-  // The number of what makes the result: the last stage, or the leaf.
-  int result() const { return has_leaf() ? -1 : static_cast<int>(stages()) - 1; }
-
-  static bool is_work(const TileNode& node) { return node.kind != Kind::kBarrier && node.kind != Kind::kBuffer; }
-
-  std::size_t stages() const { return op_.nest ? op_.nest->stages.size() : 0; }
-  bool has_leaf() const { return !op_.is_call() && op_.leaf->domain != Domain::kOwn; }
-  const ir::Stage& stage(int number) const { return op_.nest->stages[static_cast<std::size_t>(number)]; }
-
-  std::span<const std::string_view> parts() const {
-    return op_.is_call() ? std::span<const std::string_view>() : op_.leaf->parts;
-  }
-
-  std::string missing(std::size_t stage) const {
-    if (stage < stages()) return "stage " + std::to_string(stage) + " is not computed";
-    return parts().empty() ? "no leaf computes it" : "leaf " + std::string(parts()[stage - stages()]) + " is missing";
-  }
-
-  std::string name(int iterator) const { return op_.tree.iterators[static_cast<std::size_t>(iterator)].name; }
-
-  // Buffers and the values of stages are there for the nodes behind them in their list.
-  void visit(const std::vector<TileNode>& nodes) {
-    const std::size_t before = buffers_.size();
-    const std::size_t values = values_.size();
-    const std::size_t copies = copies_.size();
-    const std::int64_t live = live_bytes_;
-    for (const TileNode& node : nodes) visit(node);
-    live_bytes_ = live;
-    copies_.resize(copies);
-    buffers_.resize(before);
-    values_.resize(values);
-  }
-
-  void visit(const TileNode& node) {
-    if (has_iterator(node) && (node.iterator < 0 || node.iterator >= static_cast<int>(cuts_.size()))) {
-      fail("a loop without an iterator");
-    }
-    if (node.step < 1) fail("a step of " + std::to_string(node.step));
-    switch (node.kind) {
-      case Kind::kParallel:
-        return visit_parallel(node);
-      case Kind::kSerial:
-      case Kind::kVector:
-        return visit_loop(node);
-      case Kind::kOnce:
-        return visit_owned(node);
-      case Kind::kEach:
-        if (std::ranges::find(op_.tree.body, &node, [](const TileNode& outer) { return &outer; }) ==
-            op_.tree.body.end()) {
-          fail("each thread would compute a part of what the threads share");
-        }
-        return visit_owned(node);
-      case Kind::kWhen:
-        return visit_when(node);
-      case Kind::kBarrier:
-        if (is_owned_) fail("not all threads come to the barrier");
-        ++barriers_;
-        return;
-      case Kind::kBuffer:
-        return visit_buffer(node);
-      case Kind::kCopy:
-        return visit_copy(node);
-      case Kind::kCompute:
-        if (node.stage < 0) return visit_leaf(node);
-        return is_own_stage(node) ? visit_stage(node) : visit_product(node);
-    }
-  }
-
-  static bool has_iterator(const TileNode& node) {
-    return node.kind != Kind::kOnce && node.kind != Kind::kEach && node.kind != Kind::kBarrier &&
-           node.kind != Kind::kBuffer && node.kind != Kind::kCopy && node.kind != Kind::kCompute;
-  }
-
-  void visit_buffer(const TileNode& node) {
-    if (!names_.insert(node.buffer).second) fail("the buffer " + node.buffer + " stands there twice");
-    const bool is_inside = std::ranges::any_of(cuts_, [](const Cut& cut) { return cut.step != 0 || cut.is_divided; });
-    if (node.slots != 0 && (is_inside || is_owned_)) fail("the buffer " + node.buffer + " is not of all threads there");
-    const std::int64_t elements = std::max<std::int64_t>(node.slots, 1) * node.holds.elements;
-    if (node.level >= 0) check_capacity(elements * dtype_size(node.holds.dtype), node.level, "buffer");
-    buffers_.push_back({&node, cuts_});
-    if (managed_ == nullptr) return;
-    if (node.level != 0) fail("the buffer " + node.buffer + " is not in " + managed_->name);
-    live_bytes_ += buffer_bytes(node.holds);
-    if (live_bytes_ > managed_->capacity_bytes) {
-      fail("the buffers that are there together with " + node.buffer + " take " + std::to_string(live_bytes_) +
-           " bytes, more than " + managed_->name + " has");
-    }
-  }
-
-  static std::string copied_name(CopyOf of, int number) {
-    if (of == CopyOf::kResult) return "the result";
-    const std::string kind = of == CopyOf::kOperand ? "operand " : of == CopyOf::kAccess ? "access " : "stage ";
-    return kind + std::to_string(number);
-  }
-
-  TileImage image(CopyOf of, int number) const {
-    try {
-      return image_of(op_, of, number);
-    } catch (const std::logic_error& error) {
-      fail(error.what());
-    }
-  }
-
-  static std::vector<IteratorPart> parts_of(const std::vector<Cut>& cuts) {
-    std::vector<IteratorPart> parts;
-    for (const Cut& cut : cuts) parts.push_back(cut.part);
-    return parts;
-  }
-
-  // Into a buffer that holds what the ranges here touch, which is all that the ranges inside touch; out of one, once
-  // for each tile that it holds.
-  void visit_copy(const TileNode& node) {
-    const std::string what = copied_name(node.of, node.copied);
-    if (managed_ == nullptr) fail("a copy of " + what + ", and software manages no memory of this machine");
-    if (!is_owned_) fail("every thread would copy the same");
-    const Buffer* const buffer = find_buffer(node.buffer);
-    if (buffer == nullptr) fail("the copy of " + what + " has no buffer " + node.buffer + " where it stands");
-    const TileImage of = image(node.of, node.copied);
-    if (const std::vector<int> moving = moved_by(of); moving != node.along) {
-      fail(what + " is copied along [" + names(node.along) + "], and moves along [" + names(moving) + "]");
-    }
-    for (const int numbers : numbers_of(of)) check_numbers(what, numbers);
-    check_holds(node, of, cuts_);
-    if (is_copied_out(node.of)) return visit_copy_out(node, *buffer);
-    if (!filled_.insert(node.buffer).second) fail("the buffer " + node.buffer + " is filled twice");
-    copies_.push_back({node.of, node.copied});
-  }
-
-  std::string names(const std::vector<int>& iterators) const {
-    std::string text;
-    for (const int iterator : iterators) {
-      const bool is_known = iterator >= 0 && iterator < static_cast<int>(cuts_.size());
-      text += (text.empty() ? "" : ", ") + (is_known ? name(iterator) : "?");
-    }
-    return text;
-  }
-
-  void check_holds(const TileNode& node, const TileImage& of, const std::vector<Cut>& cuts) const {
-    const cost::Scratch& holds = find_buffer(node.buffer)->node->holds;
-    const std::int64_t elements = layout_of(of, op_.tree, parts_of(cuts)).elements;
-    const DType dtype = of.value->type().dtype;
-    if (holds.dtype == dtype && holds.elements >= elements) return;
-    fail("the buffer " + node.buffer + " does not hold the " + std::string(dtype_name(dtype)) + "[" +
-         std::to_string(elements) + "] of a tile of " +
-         (node.kind == Kind::kCopy ? copied_name(node.of, node.copied) : "the result"));
-  }
-
-  // Where a tile lies is read from a buffer, of one number.
-  void check_numbers(const std::string& what, int numbers) const {
-    if (!is_copied(CopyOf::kOperand, numbers)) {
-      fail("where " + what + " lies is read from operand " + std::to_string(numbers) + ", which is in no buffer");
-    }
-    for (const int iterator : moved_by(image(CopyOf::kOperand, numbers))) {
-      if (cuts_[static_cast<std::size_t>(iterator)].part.steps > 1) {
-        fail("where " + what + " lies is another place for each " + name(iterator));
-      }
-    }
-  }
-
-  bool is_copied(CopyOf of, int number) const {
-    return std::ranges::any_of(copies_, [&](const Copied& copied) {
-      if (copied.of != of) return false;
-      return copied.number == number || (of == CopyOf::kAccess && are_same(*op_.nest, copied.number, number));
-    });
-  }
-
-  void visit_copy_out(const TileNode& node, const Buffer& buffer) {
-    const bool is_stage = node.of == CopyOf::kStage;
-    const std::string what = copied_name(node.of, node.copied);
-    const std::size_t first = is_stage ? static_cast<std::size_t>(node.copied) : stages();
-    const std::size_t last = is_stage ? first : computed_.size() - 1;
-    for (std::size_t s = first; s <= last; ++s) {
-      if (!computed_[s]) fail(what + " is copied out before it is computed");
-    }
-    const std::string& made_in = is_stage ? writers_[first].node->buffer : leaf_buffer_;
-    if (made_in != node.buffer) fail(what + " is copied out of " + node.buffer + ", and is not made there");
-    for (std::size_t i = 0; i < cuts_.size(); ++i) {
-      if (cuts_[i].step != buffer.cuts[i].step) {
-        fail(what + " is copied out for another part of " + name(static_cast<int>(i)) + " than " + node.buffer +
-             " holds");
-      }
-    }
-    if (!copied_out_.insert(is_stage ? node.copied : -1).second) fail(what + " is copied out twice");
-  }
-
-  // A stage reads and writes buffers alone.
-  void check_copies(const TileNode& node) const {
-    if (managed_ == nullptr) return;
-    check_accesses(node, stage(node.stage).body);
-    if (is_kept(node) && node.buffer.empty()) {
-      fail("stage " + std::to_string(node.stage) + " is made outside of " + managed_->name);
-    }
-  }
-
-  void check_accesses(const TileNode& node, const ir::ScalarExpr& body) const {
-    if (body.kind == ir::ScalarExpr::Kind::kOperand) {
-      const int operand = op_.nest->accesses[static_cast<std::size_t>(body.number)].operand;
-      const bool is_number = op_.inputs[static_cast<std::size_t>(operand)]->kind == ir::Expr::Kind::kScalar;
-      if (!is_number && !is_copied(CopyOf::kAccess, body.number)) {
-        fail("access " + std::to_string(body.number) + " of stage " + std::to_string(node.stage) +
-             " is read outside of " + managed_->name);
-      }
-    }
-    for (const ir::ScalarExpr& argument : body.arguments) check_accesses(node, argument);
-  }
-
-  // A leaf of an op reads and writes buffers alone.
-  void check_leaf_copies(const TileNode& node) {
-    const std::string leaf = "leaf " + std::string(node.leaf->name);
-    if (managed_ == nullptr) {
-      if (!node.buffer.empty()) fail(leaf + " makes its result in a buffer, and nothing copies it out");
-      return;
-    }
-    if (op_.nest) fail(leaf + " behind loops has no copies");
-    for (const int operand : operands_read(op_, *node.leaf)) {
-      if (!is_copied(CopyOf::kOperand, operand))
-        fail("operand " + std::to_string(operand) + " of " + leaf + " is read outside of " + managed_->name);
-    }
-    if (!cost::writes_result(*node.leaf)) return;
-    const Buffer* const buffer = node.buffer.empty() ? nullptr : find_buffer(node.buffer);
-    if (buffer == nullptr) fail(leaf + " makes its result outside of " + managed_->name);
-    const TileImage of = image(CopyOf::kResult, 0);
-    check_holds(node, of, buffer->cuts);
-    for (const int iterator : moved_by(of)) {
-      const auto i = static_cast<std::size_t>(iterator);
-      if (cuts_[i].step != buffer->cuts[i].step)
-        fail(leaf + " makes another part of " + name(iterator) + " than " + node.buffer + " holds");
-    }
-    leaf_buffer_ = node.buffer;
-  }
-
-  const Buffer* find_buffer(const std::string& name) const {
-    const auto found = std::ranges::find_if(buffers_, [&](const Buffer& b) { return b.node->buffer == name; });
-    return found == buffers_.end() ? nullptr : &*found;
-  }
-
-  // What a leaf of an op works in holds at least what it needs where it stands.
-  void check_scratch(const ScheduledOp& op, const TileNode& node) const {
-    const std::string leaf = "leaf " + std::string(node.leaf->name);
-    const std::vector<cost::Scratch> needs = scratch_of(op, node, extents(), machine_);
-    if (needs.size() < node.with.size()) {
-      fail(leaf + (needs.empty() ? " works in no buffer" : " works in " + std::to_string(needs.size()) + " buffers"));
-    }
-    if (needs.size() > node.with.size()) {
-      fail(leaf + " has no buffer to work in" + (needs.size() == 1 ? "" : " as " + word(node, node.with.size())));
-    }
-    for (std::size_t i = 0; i < needs.size(); ++i) {
-      check_buffer(leaf, node.with[i], needs[i], node.leaf->buffers[i].is_state ? slots() : 0);
-      if (filled_.contains(node.with[i])) fail(leaf + " works in " + node.with[i] + ", which holds a copy");
-    }
-  }
-
-  static std::string word(const TileNode& node, std::size_t buffer) {
-    return std::string(node.leaf->buffers[buffer].name);
-  }
-
-  // Of a reduction that threads share: a slot for each part of each tile; 0: none does.
-  std::int64_t slots() const {
-    if (!op_.attention || first_.split == nullptr) return 0;
-    std::int64_t count = first_.split->parts;
-    for (const int iterator : {op_.attention->token, op_.attention->head}) {
-      const auto i = static_cast<std::size_t>(iterator);
-      const std::int64_t step = first_.loops[i] == nullptr ? 0 : first_.loops[i]->step;
-      if (step != 0) count *= (op_.tree.iterators[i].extent.max() - 1) / step + 1;
-    }
-    return count;
-  }
-
-  void check_buffer(const std::string& leaf, const std::string& name, const cost::Scratch& needed,
-                    std::int64_t slots) const {
-    const Buffer* const buffer = find_buffer(name);
-    if (buffer == nullptr) fail(leaf + " has no buffer " + name + " where it stands");
-    if (slots == 0 && buffer->node->slots != 0) fail(leaf + " needs memory of each thread, and " + name + " is of all");
-    if (slots > buffer->node->slots) {
-      fail("the buffer " + name + " has " + std::to_string(buffer->node->slots) + " slots for all threads, of " +
-           std::to_string(slots) + " that " + leaf + " needs");
-    }
-    const cost::Scratch& holds = buffer->node->holds;
-    if (holds.dtype == needed.dtype && holds.elements >= needed.elements) return;
-    fail("the buffer " + name + " does not hold the " + std::string(dtype_name(needed.dtype)) + "[" +
-         std::to_string(needed.elements) + "] that " + leaf + " needs");
-  }
-
-  // The most steps of each iterator that a leaf meets here at once.
-  std::vector<std::int64_t> extents() const {
-    std::vector<std::int64_t> all;
-    for (std::size_t i = 0; i < cuts_.size(); ++i) {
-      all.push_back(steps(static_cast<int>(i), cuts_[i]));
-    }
-    return all;
-  }
-
-  // The most steps of an iterator at once.
-  std::int64_t steps(int iterator, const Cut& cut) const {
-    const std::int64_t extent = op_.tree.iterators[static_cast<std::size_t>(iterator)].extent.max();
-    const std::int64_t most = cut.most == 0 ? extent : std::min(extent, cut.most);
-    return cut.step == 0 ? most : std::min(most, cut.step);
-  }
-
-  void visit_owned(const TileNode& node) {
-    if (is_owned_) fail("work is divided among the threads twice");
-    is_owned_ = true;
-    owner_ = &node;
-    visit(node.body);
-    is_owned_ = false;
-  }
-
-  void visit_parallel(const TileNode& node) {
-    Cut& cut = cuts_[static_cast<std::size_t>(node.iterator)];
-    if (cut.step != 0) fail("parallel " + name(node.iterator) + " inside of a loop that cuts it");
-    if (is_row(node.iterator)) check_unit(node.iterator, node.step);
-    if (node.parts != 0) {
-      check_split(node);
-    } else if (is_reduced(node.iterator)) {
-      fail("threads would share the sums along " + name(node.iterator));
-    }
-    const Cut before = cut;
-    const TileNode* const outside = split_;
-    cut.is_divided = true;
-    cut.grain = std::gcd(cut.grain, node.step);
-    const TileNode* const inner = divided_inside(node);
-    if (node.parts != 0) {
-      if (managed_ != nullptr) fail("threads share sums along " + name(node.iterator) + ", which no copies are for");
-      split_ = &node;
-    } else {
-      cut.part = part_inside(op_, node, cut.part, inner != nullptr || is_unit_);
-      if (inner != nullptr || is_unit_) cut = {node.step, &node, false, true, cut.grain, cut.most, cut.part};
-    }
-    is_unit_ = inner != nullptr;
-    if (inner != nullptr) {
-      visit(*inner);
-    } else {
-      visit_owned(node);
-    }
-    cut = before;
-    split_ = outside;
-  }
-
-  // What threads sum by themselves must be combined: by the op's own leaf.
-  void check_split(const TileNode& node) const {
-    const bool combines = op_.attention && !op_.leaf->combine.empty() && node.iterator == op_.attention->key;
-    if (!combines) fail("no leaf combines parts of " + name(node.iterator));
-    if (split_ != nullptr) fail("the parts of " + name(node.iterator) + " are divided again");
-    if (node.parts < 1) fail("a split into " + std::to_string(node.parts) + " parts");
-  }
-
-  bool is_reduced(int iterator) const {
-    const auto i = static_cast<std::size_t>(iterator);
-    for (const ProductStage& product : op_.products) {
-      if (product.of.classes[i] == ir::IteratorClass::kK) return true;
-    }
-    if (op_.attention) return iterator == op_.attention->key || iterator == op_.attention->inner;
-    if (op_.contraction) return op_.contraction->classes[i] == ir::IteratorClass::kK;
-    return op_.nest && std::ranges::any_of(op_.nest->stages,
-                                           [&](const ir::Stage& stage) { return !contains(stage.target, iterator); });
-  }
-
-  void visit_loop(const TileNode& node) {
-    Cut& cut = cuts_[static_cast<std::size_t>(node.iterator)];
-    if (cut.is_vector || (cut.step != 0 && node.step >= cut.step)) {
-      fail("the loop over " + name(node.iterator) + " is no finer than the one around it");
-    }
-    if (node.kind == Kind::kVector) check_vector(node, cut.grain);
-    const Cut before = cut;
-    const int reduced = reduced_stage(node);
-    if (reduced >= 0 && node.kind == Kind::kSerial && node.step != 1) {
-      fail("the sums along " + name(node.iterator) + " are not made in parts");
-    }
-    const int reduction = reducing_ ? -1 : reduced;
-    if (reduction >= 0) reducing_ = true;
-    if (node.kind == Kind::kSerial) {
-      check_bounds(node);
-      cut.part = part_inside(op_, node, cut.part, false);
-    }
-    cut.step = node.step;
-    cut.grain = std::gcd(cut.grain, node.step);
-    cut.loop = &node;
-    cut.is_vector = node.kind == Kind::kVector;
-    if (node.level >= 0) check_level(node);
-    visit(node.body);
-    cut = before;
-    if (reduction < 0) return;
-    reducing_ = false;
-    values_.push_back(reduction);
-  }
-
-  // The bounds of an attention's keys are read from buffers too.
-  void check_bounds(const TileNode& node) const {
-    if (managed_ == nullptr || !op_.attention || node.iterator != op_.attention->key) return;
-    for (const int operand : bound_operands(op_)) {
-      if (!is_copied(CopyOf::kOperand, operand))
-        fail("the bounds of " + name(node.iterator) + " are read from operand " + std::to_string(operand) +
-             ", which is in no buffer");
-    }
-  }
-
-  bool is_row(int iterator) const { return has_leaf() && op_.leaf->loop.takes_row_tiles && iterator == op_.rows; }
-
-  // The stage that adds up along this loop; -1: there is none.
-  int reduced_stage(const TileNode& node) const {
-    const TileNode* const last = last_compute(node);
-    if (last == nullptr || last->stage < 0 || last->stage >= static_cast<int>(stages())) return -1;
-    return contains(stage(last->stage).reduced, node.iterator) ? last->stage : -1;
-  }
-
-  // Lanes run through stages together: maps, whose neighbours lie side by side where they are kept, and at the end at
-  // most one that reduces along them.
-  void check_vector(const TileNode& node, std::int64_t grain) const {
-    const std::string loop = "vector " + name(node.iterator);
-    for (const TileNode& inner : node.body) {
-      if (!is_own_stage(inner)) fail(loop + " is around more than stages");
-      if (inner.stage >= static_cast<int>(stages())) fail("there is no such stage");
-      const ir::Stage& of = stage(inner.stage);
-      const bool is_in_blocks = std::ranges::any_of(
-          op_.nest->accesses, [&](const StridedAccess& access) { return divides(access, node.iterator); });
-      if (is_in_blocks && grain % node.step != 0) {
-        fail(loop + " by " + std::to_string(node.step) + " begins between two blocks in parts of " +
-             std::to_string(grain));
-      }
-      if (!can_run_in_lanes(*op_.nest, inner.stage, node.iterator, node.step)) {
-        fail(loop + ": what stage " + std::to_string(inner.stage) + " computes is not alike along it");
-      }
-      const bool reduces = contains(of.reduced, node.iterator);
-      if (reduces && &inner != &node.body.back()) fail(loop + " goes on behind the sums of " + of.name);
-      const bool is_stored = !reduces && is_kept(inner) && node.step > 1;
-      if (is_stored && (of.target.empty() || of.target.back() != node.iterator)) {
-        fail(loop + ": neighbours along it do not lie side by side in what stage " + std::to_string(inner.stage) +
-             " makes");
-      }
-    }
-  }
-
-  // Whether a stage's elements go to memory: those of a value, unless they stay in lanes.
-  bool is_kept(const TileNode& node) const {
-    return op_.made[static_cast<std::size_t>(node.stage)] != nullptr && !node.in_lanes;
-  }
-
-  void visit_when(const TileNode& node) {
-    const std::vector<bool> before = computed_;
-    const std::set<int> copied_before = copied_out_;
-    Cut& cut = cuts_[static_cast<std::size_t>(node.iterator)];
-    const std::int64_t outside = std::exchange(cut.most, node.step);
-    visit(node.body);
-    cut.most = outside;
-    const std::vector<bool> then = computed_;
-    const std::vector<Writer> writers = writers_;
-    const std::set<int> copied_then = std::exchange(copied_out_, copied_before);
-    computed_ = before;
-    visit(node.otherwise);
-    const std::string loop = "when " + name(node.iterator);
-    if (computed_ != then) fail(loop + ": the two cases compute different stages");
-    if (copied_out_ != copied_then) fail(loop + ": the two cases copy different stages out");
-    for (std::size_t s = 0; s < writers.size(); ++s) {
-      if (before[s] || !then[s]) continue;
-      const TileNode& one = *writers[s].node;
-      const TileNode& other = *writers_[s].node;
-      if (one.in_lanes != other.in_lanes || one.buffer.empty() != other.buffer.empty()) {
-        fail(loop + ": the two cases keep stage " + std::to_string(s) + " in different places");
-      }
-    }
-  }
-
-  void visit_stage(const TileNode& node) {
-    if (node.stage >= static_cast<int>(stages())) fail("there is no such stage");
-    const ir::Stage& of = stage(node.stage);
-    for (std::size_t i = 0; i < cuts_.size(); ++i) {
-      const int iterator = static_cast<int>(i);
-      const bool is_own = contains(of.target, iterator) || contains(of.reduced, iterator);
-      const Cut& cut = cuts_[i];
-      const bool is_element = cut.step == 1 || cut.is_vector;
-      if (is_own && !is_element) fail("stage " + of.name + " meets tiles of " + name(iterator));
-      const bool repeats = !is_own && (cut.step != 0 || cut.is_divided);
-      if (repeats) fail("stage " + of.name + " is computed again for every " + name(iterator));
-    }
-    check_read_stages(of.body);
-    check_copies(node);
-    check_keeping(node);
-    mark(static_cast<std::size_t>(node.stage));
-    writers_[static_cast<std::size_t>(node.stage)] = {&node, owner_, barriers_};
-    if (of.combiner == ir::Combiner::kNone) values_.push_back(node.stage);
-  }
-
-  // A product of a tile of rows and columns, in blocks of what it sums along, into the tile's buffer or to its place in
-  // memory.
-  void visit_product(const TileNode& node) {
-    const std::string leaf = "leaf " + std::string(node.leaf->name);
-    if (managed_ != nullptr) fail(leaf + " beside loops has no copies");
-    const auto product = std::ranges::find(op_.products, node.stage, &ProductStage::stage);
-    if (product == op_.products.end()) fail(leaf + " computes no stage " + std::to_string(node.stage));
-    const ScheduledOp part = product_part(op_, *product);
-    if (node.leaf != part.leaf && node.leaf->name != part.leaf->few)
-      fail(leaf + " does not make stage " + std::to_string(node.stage));
-    check_blocks(part, *node.leaf);
-    check_scratch(part, node);
-    check_keeping(node);
-    check_product_tile(node, *product);
-    mark(static_cast<std::size_t>(node.stage));
-    writers_[static_cast<std::size_t>(node.stage)] = {&node, owner_, barriers_};
-  }
-
-  // The buffer holds the rows and columns of one call, for all blocks of what is summed; no other loop repeats it.
-  void check_product_tile(const TileNode& node, const ProductStage& product) const {
-    const std::string what = "the product of stage " + std::to_string(product.stage);
-    const Buffer* const buffer = node.buffer.empty() ? nullptr : find_buffer(node.buffer);
-    for (std::size_t i = 0; i < cuts_.size(); ++i) {
-      const ir::IteratorClass of = product.of.classes[i];
-      const std::string iterator = name(static_cast<int>(i));
-      if (of == ir::IteratorClass::kBatch && cuts_[i].step != 0)
-        fail(what + " is computed again for every " + iterator);
-      if (buffer == nullptr) continue;
-      const bool is_summed = of == ir::IteratorClass::kK;
-      if (is_summed && buffer->cuts[i].step != 0) fail(what + " has its sums in a buffer of one block of " + iterator);
-      if (!is_summed && buffer->cuts[i].step != cuts_[i].step)
-        fail(what + " is for another part of " + iterator + " than " + node.buffer + " holds");
-    }
-  }
-
-  void check_keeping(const TileNode& node) const {
-    if (!node.in_lanes && node.buffer.empty()) return;
-    const std::string what = "stage " + std::to_string(node.stage);
-    const ir::Expr* const value = op_.made[static_cast<std::size_t>(node.stage)];
-    const bool may_leave = managed_ == nullptr || node.in_lanes;
-    if (value == nullptr || (may_leave && value == op_.value)) fail(what + " is no value that may be kept elsewhere");
-    const DType dtype = value->type().dtype;
-    if (may_leave && !is_floating(dtype)) fail(what + " makes no floating numbers");
-    if (node.buffer.empty()) return;
-    const Buffer* const buffer = find_buffer(node.buffer);
-    if (buffer == nullptr) fail(what + " has no buffer " + node.buffer + " where it stands");
-    if (buffer->node->slots != 0) fail(what + " needs memory of each thread, and " + node.buffer + " is of all");
-    const cost::Scratch& holds = buffer->node->holds;
-    const std::int64_t tile = tile_elements(stage(node.stage), buffer->cuts);
-    if (holds.dtype != dtype || holds.elements < tile) {
-      fail("the buffer " + node.buffer + " does not hold the " + std::string(dtype_name(dtype)) + "[" +
-           std::to_string(tile) + "] that " + what + " makes in it");
-    }
-  }
-
-  std::int64_t tile_elements(const ir::Stage& of, const std::vector<Cut>& cuts) const {
-    std::int64_t elements = 1;
-    for (const int iterator : of.target) {
-      elements *= steps(iterator, cuts[static_cast<std::size_t>(iterator)]);
-    }
-    return elements;
-  }
-
-  void check_read_stages(const ir::ScalarExpr& body) const {
-    if (body.kind == ir::ScalarExpr::Kind::kStage) check_read(static_cast<std::size_t>(body.number));
-    for (const ir::ScalarExpr& argument : body.arguments) check_read_stages(argument);
-  }
-
-  // A stage is read where its value is at hand, or from the memory that its elements are kept in.
-  void check_read(std::size_t number) const {
-    const std::string what = "stage " + std::to_string(number);
-    if (!computed_[number]) fail(what + " is read before it is computed");
-    if (contains(values_, static_cast<int>(number))) return;
-    const Writer& writer = writers_[number];
-    if (!is_kept(*writer.node)) fail(what + " is read outside of the loops that compute it");
-    if (!writer.node->buffer.empty()) {
-      if (find_buffer(writer.node->buffer) == nullptr) fail(what + " is read where its buffer is gone");
-    } else if (writer.owner != owner_ && writer.barriers == barriers_) {
-      fail(what + " is read by threads that have not waited for those that compute it");
-    }
-  }
-
-  void mark(std::size_t stage) {
-    if (!is_owned_) fail("every thread would compute the same");
-    if (computed_[stage]) {
-      if (stage < stages()) fail("stage " + std::to_string(stage) + " is computed twice");
-      fail(parts().empty() ? "a leaf computes it twice"
-                           : "leaf " + std::string(parts()[stage - stages()]) + " stands there twice");
-    }
-    computed_[stage] = true;
-  }
-
-  void visit_leaf(const TileNode& node) {
-    if (!has_leaf()) fail("leaf " + std::string(node.leaf->name) + " among the op's own loops");
-    if (op_.contraction) check_blocks(op_, *node.leaf);
-    if (op_.leaf->loop.takes_row_tiles) check_rows();
-    if (op_.nest) check_tile(node);
-    if (op_.attention) check_part(node);
-    check_scratch(op_, node);
-    check_leaf_copies(node);
-    mark(stages() + part_of(node));
-  }
-
-  // A leaf that reads what stages make gets whole rows of it, those that its buffer holds.
-  void check_tile(const TileNode& node) const {
-    const std::string leaf = "leaf " + std::string(node.leaf->name);
-    for (std::size_t i = 0; i < cuts_.size(); ++i) {
-      const int iterator = static_cast<int>(i);
-      if (iterator != op_.rows && iterator != op_.columns && cuts_[i].step != 0) {
-        fail(leaf + " takes no blocks of " + name(iterator));
-      }
-    }
-    const std::size_t last = stages() - 1;
-    if (!computed_[last]) fail("stage " + std::to_string(last) + " is read before it is computed");
-    const Writer& writer = writers_[last];
-    if (!is_kept(*writer.node)) fail(leaf + " reads stage " + std::to_string(last) + ", which is kept nowhere");
-    check_read(last);
-    if (writer.node->buffer.empty()) return;
-    const Buffer* const buffer = find_buffer(writer.node->buffer);
-    const auto is_other = [&](int iterator) {
-      const auto i = static_cast<std::size_t>(iterator);
-      return buffer->cuts[i].step != cuts_[i].step;
-    };
-    if (is_other(op_.rows)) fail(leaf + " gets other rows than " + writer.node->buffer + " holds");
-    if (op_.columns < 0) return;
-    if (is_other(op_.columns)) fail(leaf + " gets other columns than " + writer.node->buffer + " holds");
-    check_multiple(op_.columns, cuts_[static_cast<std::size_t>(op_.columns)].step, op_.value->type().layout.group());
-  }
-
-  void check_rows() const {
-    const std::int64_t step = cuts_[static_cast<std::size_t>(op_.rows)].step;
-    if (step != 0) check_unit(op_.rows, step);
-  }
-
-  void check_unit(int iterator, std::int64_t step) const { check_multiple(iterator, step, block_unit(op_, iterator)); }
-
-  void check_multiple(int iterator, std::int64_t step, std::int64_t unit) const {
-    if (step % unit == 0) return;
-    fail("a block of " + std::to_string(step) + " along " + name(iterator) + " is no multiple of " +
-         std::to_string(unit));
-  }
-
-  std::size_t part_of(const TileNode& node) const {
-    const auto part = std::ranges::find(parts(), node.leaf->name);
-    if (parts().empty()) return 0;
-    if (node.leaf->name == op_.leaf->combine) return parts().size() - 1;
-    if (part == parts().end()) fail("leaf " + std::string(node.leaf->name) + " is no part of it");
-    return static_cast<std::size_t>(part - parts().begin());
-  }
-
-  // Each behind the one before it, for the same rows and keys and in the same memory.
-  void check_part(const TileNode& node) {
-    const std::size_t part = part_of(node);
-    if (part > 0 && !computed_[stages() + part - 1])
-      fail("leaf " + std::string(node.leaf->name) + " stands before " + std::string(parts()[part - 1]));
-    AttentionPlace place;
-    for (const Cut& cut : cuts_) {
-      place.loops.push_back(cut.loop);
-      place.is_divided.push_back(cut.is_divided);
-    }
-    place.split = split_;
-    place.barriers = barriers_;
-    if (part == 0) {
-      first_ = place;
-      used_.clear();
-    }
-    if (part == 0 || !cost::leaf(parts()[part - 1]).takes_blocks) block_ = place;
-    const std::string fault = attention_fault(op_, node, place, first_, block_, machine_);
-    if (!fault.empty()) fail(fault);
-    for (std::size_t i = 0; i < std::min(node.with.size(), node.leaf->buffers.size()); ++i) {
-      const auto [known, is_new] = used_.try_emplace(word(node, i), node.with[i]);
-      if (!is_new && known->second != node.with[i]) {
-        fail("leaf " + std::string(node.leaf->name) + " has its " + word(node, i) + " in " + node.with[i] +
-             ", not in " + known->second);
-      }
-    }
-  }
-
-  // A leaf that takes no blocks gets all of m and k; units are whole row tiles, panels, and groups along k.
-  void check_blocks(const ScheduledOp& op, const cost::Leaf& leaf) const {
-    const ir::Contraction& of = *op.contraction;
-    for (std::size_t i = 0; i < cuts_.size(); ++i) {
-      if (cuts_[i].step == 0) continue;
-      const int iterator = static_cast<int>(i);
-      const bool is_n = of.classes[i] == ir::IteratorClass::kN;
-      if (!is_n && !leaf.takes_blocks) fail("leaf " + std::string(leaf.name) + " takes no blocks of " + name(iterator));
-      const std::int64_t unit = is_n ? panel_lanes(op) : block_unit(op, iterator);
-      check_multiple(iterator, cuts_[i].step, unit);
-    }
-  }
-
-  // Of a contraction the block of the left operand is what stays, of an attention that of the keys.
-  void check_level(const TileNode& node) const {
-    const TileNode* const last = last_compute(node);
-    const auto product = std::ranges::find(op_.products, last == nullptr ? -1 : last->stage, &ProductStage::stage);
-    if (product != op_.products.end()) {
-      check_block(*op_.parts[product->part].value, product->of.left, product->of.left_axes, node.level);
-    } else if (op_.contraction) {
-      check_block(*op_.value, op_.contraction->left, op_.contraction->left_axes, node.level);
-    } else if (op_.attention) {
-      check_block(*op_.value, op_.attention->keys, {op_.attention->key, op_.attention->inner}, node.level);
-    }
-  }
-
-  void check_block(const ir::Expr& value, int operand, const std::vector<int>& axes, int level) const {
-    const ir::TensorType& type = value.arguments[static_cast<std::size_t>(operand)]->type();
-    std::int64_t bytes = static_cast<std::int64_t>(dtype_size(type.dtype));
-    for (const int iterator : axes) bytes *= extents()[static_cast<std::size_t>(iterator)];
-    check_capacity(bytes, level, "block");
-  }
-
-  void check_capacity(std::int64_t bytes, int at, const std::string& what) const {
-    const machine::MemoryLevel& level = machine_.memory[static_cast<std::size_t>(at)];
-    if (bytes > level.capacity_bytes) {
-      fail("a " + what + " of " + std::to_string(bytes) + " bytes is larger than " + level.name);
-    }
-  }
-
-  const ScheduledOp& op_;
-  const machine::Machine& machine_;
-  const machine::MemoryLevel* const managed_ = machine::managed_level(machine_);
-  std::vector<Cut> cuts_;
-  std::vector<Copied> copies_;               // into buffers that are in scope
-  std::set<std::string> filled_;             // buffers that copies fill
-  std::set<int> copied_out_;                 // stages; -1: what the leaf makes
-  std::string leaf_buffer_;                  // where the leaf makes its result
-  std::int64_t live_bytes_ = 0;              // of the buffers in scope
-  std::vector<bool> computed_;               // by stage, and at the end the leaf, or its parts
-  std::vector<Writer> writers_;              // by stage
-  std::vector<int> values_;                  // stages whose value is at hand
-  std::vector<Buffer> buffers_;              // in scope
-  std::set<std::string> names_;              // of all buffers so far
-  std::map<std::string, std::string> used_;  // an attention's buffers, by what they are to its leaves
-  AttentionPlace first_, block_;             // where its first leaf stands, and the first that takes a block of keys
-  const TileNode* owner_ = nullptr;
-  const TileNode* split_ = nullptr;  // the loop around that divides a reduction
-  int barriers_ = 0;
-  bool is_owned_ = false;
-  bool is_unit_ = false;  // the next loop is divided together with the one around it
-  bool reducing_ = false;
-};
-
 }  // namespace
 
+void Verifier::run() {
+  cuts_.resize(op_.tree.iterators.size());
+  for (std::size_t i = 0; i < cuts_.size(); ++i) cuts_[i].part.steps = op_.tree.iterators[i].extent.max();
+  computed_.resize(stages() + (has_leaf() ? std::max(parts().size(), std::size_t{1}) : 0));
+  writers_.resize(stages());
+  if (is_in_each_thread(op_.tree) && std::ranges::count_if(op_.tree.body, is_work) > 1) {
+    fail("each thread would compute a part of what the threads share");
+  }
+  visit(op_.tree.body);
+  for (std::size_t s = 0; s < computed_.size(); ++s) {
+    if (!computed_[s]) fail(missing(s));
+  }
+  if (managed_ != nullptr && !op_.is_call() && !copied_out_.contains(result())) fail("the result is not copied out");
+}
+
+void Verifier::fail(const std::string& what) const {
+  const std::string name = op_.is_call() ? "the call of @" + op_.value->callee->name : op_.value->op->name();
+  throw std::logic_error("tile tree of " + name + ": " + what);
+}
+
+std::span<const std::string_view> Verifier::parts() const {
+  return op_.is_call() ? std::span<const std::string_view>() : op_.leaf->parts;
+}
+
+std::string Verifier::missing(std::size_t stage) const {
+  if (stage < stages()) return "stage " + std::to_string(stage) + " is not computed";
+  return parts().empty() ? "no leaf computes it" : "leaf " + std::string(parts()[stage - stages()]) + " is missing";
+}
+
+void Verifier::visit(const std::vector<TileNode>& nodes) {
+  const std::size_t before = buffers_.size();
+  const std::size_t values = values_.size();
+  const std::size_t copies = copies_.size();
+  const std::int64_t live = live_bytes_;
+  for (const TileNode& node : nodes) visit(node);
+  live_bytes_ = live;
+  copies_.resize(copies);
+  buffers_.resize(before);
+  values_.resize(values);
+}
+
+void Verifier::visit(const TileNode& node) {
+  if (has_iterator(node) && (node.iterator < 0 || node.iterator >= static_cast<int>(cuts_.size()))) {
+    fail("a loop without an iterator");
+  }
+  if (node.step < 1) fail("a step of " + std::to_string(node.step));
+  switch (node.kind) {
+    case Kind::kParallel:
+      return visit_parallel(node);
+    case Kind::kSerial:
+    case Kind::kVector:
+      return visit_loop(node);
+    case Kind::kOnce:
+      return visit_owned(node);
+    case Kind::kEach:
+      if (std::ranges::find(op_.tree.body, &node, [](const TileNode& outer) { return &outer; }) ==
+          op_.tree.body.end()) {
+        fail("each thread would compute a part of what the threads share");
+      }
+      return visit_owned(node);
+    case Kind::kWhen:
+      return visit_when(node);
+    case Kind::kBarrier:
+      if (is_owned_) fail("not all threads come to the barrier");
+      ++barriers_;
+      return;
+    case Kind::kBuffer:
+      return visit_buffer(node);
+    case Kind::kCopy:
+      return visit_copy(node);
+    case Kind::kCompute:
+      if (node.stage < 0) return visit_leaf(node);
+      return is_own_stage(node) ? visit_stage(node) : visit_product(node);
+  }
+}
+
+bool Verifier::has_iterator(const TileNode& node) {
+  return node.kind != Kind::kOnce && node.kind != Kind::kEach && node.kind != Kind::kBarrier &&
+         node.kind != Kind::kBuffer && node.kind != Kind::kCopy && node.kind != Kind::kCompute;
+}
+
+void Verifier::visit_buffer(const TileNode& node) {
+  if (!names_.insert(node.buffer).second) fail("the buffer " + node.buffer + " stands there twice");
+  const bool is_inside = std::ranges::any_of(cuts_, [](const Cut& cut) { return cut.step != 0 || cut.is_divided; });
+  if (node.slots != 0 && (is_inside || is_owned_)) fail("the buffer " + node.buffer + " is not of all threads there");
+  const std::int64_t elements = std::max<std::int64_t>(node.slots, 1) * node.holds.elements;
+  if (node.level >= 0) check_capacity(elements * dtype_size(node.holds.dtype), node.level, "buffer");
+  buffers_.push_back({&node, cuts_});
+  if (managed_ == nullptr) return;
+  if (node.level != 0) fail("the buffer " + node.buffer + " is not in " + managed_->name);
+  live_bytes_ += buffer_bytes(node.holds);
+  if (live_bytes_ > managed_->capacity_bytes) {
+    fail("the buffers that are there together with " + node.buffer + " take " + std::to_string(live_bytes_) +
+         " bytes, more than " + managed_->name + " has");
+  }
+}
+
+const Verifier::Buffer* Verifier::find_buffer(const std::string& name) const {
+  const auto found = std::ranges::find_if(buffers_, [&](const Buffer& b) { return b.node->buffer == name; });
+  return found == buffers_.end() ? nullptr : &*found;
+}
+
+void Verifier::check_scratch(const ScheduledOp& op, const TileNode& node) const {
+  const std::string leaf = "leaf " + std::string(node.leaf->name);
+  const std::vector<cost::Scratch> needs = scratch_of(op, node, extents(), machine_);
+  if (needs.size() < node.with.size()) {
+    fail(leaf + (needs.empty() ? " works in no buffer" : " works in " + std::to_string(needs.size()) + " buffers"));
+  }
+  if (needs.size() > node.with.size()) {
+    fail(leaf + " has no buffer to work in" + (needs.size() == 1 ? "" : " as " + word(node, node.with.size())));
+  }
+  for (std::size_t i = 0; i < needs.size(); ++i) {
+    check_buffer(leaf, node.with[i], needs[i], node.leaf->buffers[i].is_state ? slots() : 0);
+    if (filled_.contains(node.with[i])) fail(leaf + " works in " + node.with[i] + ", which holds a copy");
+  }
+}
+
+std::string Verifier::word(const TileNode& node, std::size_t buffer) {
+  return std::string(node.leaf->buffers[buffer].name);
+}
+
+std::int64_t Verifier::slots() const {
+  if (!op_.attention || first_.split == nullptr) return 0;
+  std::int64_t count = first_.split->parts;
+  for (const int iterator : {op_.attention->token, op_.attention->head}) {
+    const auto i = static_cast<std::size_t>(iterator);
+    const std::int64_t step = first_.loops[i] == nullptr ? 0 : first_.loops[i]->step;
+    if (step != 0) count *= (op_.tree.iterators[i].extent.max() - 1) / step + 1;
+  }
+  return count;
+}
+
+void Verifier::check_buffer(const std::string& leaf, const std::string& name, const cost::Scratch& needed,
+                            std::int64_t slots) const {
+  const Buffer* const buffer = find_buffer(name);
+  if (buffer == nullptr) fail(leaf + " has no buffer " + name + " where it stands");
+  if (slots == 0 && buffer->node->slots != 0) fail(leaf + " needs memory of each thread, and " + name + " is of all");
+  if (slots > buffer->node->slots) {
+    fail("the buffer " + name + " has " + std::to_string(buffer->node->slots) + " slots for all threads, of " +
+         std::to_string(slots) + " that " + leaf + " needs");
+  }
+  const cost::Scratch& holds = buffer->node->holds;
+  if (holds.dtype == needed.dtype && holds.elements >= needed.elements) return;
+  fail("the buffer " + name + " does not hold the " + std::string(dtype_name(needed.dtype)) + "[" +
+       std::to_string(needed.elements) + "] that " + leaf + " needs");
+}
+
+std::vector<std::int64_t> Verifier::extents() const {
+  std::vector<std::int64_t> all;
+  for (std::size_t i = 0; i < cuts_.size(); ++i) {
+    all.push_back(steps(static_cast<int>(i), cuts_[i]));
+  }
+  return all;
+}
+
+std::int64_t Verifier::steps(int iterator, const Cut& cut) const {
+  const std::int64_t extent = op_.tree.iterators[static_cast<std::size_t>(iterator)].extent.max();
+  const std::int64_t most = cut.most == 0 ? extent : std::min(extent, cut.most);
+  return cut.step == 0 ? most : std::min(most, cut.step);
+}
+
+void Verifier::visit_owned(const TileNode& node) {
+  if (is_owned_) fail("work is divided among the threads twice");
+  is_owned_ = true;
+  owner_ = &node;
+  visit(node.body);
+  is_owned_ = false;
+}
+
+void Verifier::visit_parallel(const TileNode& node) {
+  Cut& cut = cuts_[static_cast<std::size_t>(node.iterator)];
+  if (cut.step != 0) fail("parallel " + name(node.iterator) + " inside of a loop that cuts it");
+  if (is_row(node.iterator)) check_unit(node.iterator, node.step);
+  if (node.parts != 0) {
+    check_split(node);
+  } else if (is_reduced(node.iterator)) {
+    fail("threads would share the sums along " + name(node.iterator));
+  }
+  const Cut before = cut;
+  const TileNode* const outside = split_;
+  cut.is_divided = true;
+  cut.grain = std::gcd(cut.grain, node.step);
+  const TileNode* const inner = divided_inside(node);
+  if (node.parts != 0) {
+    if (managed_ != nullptr) fail("threads share sums along " + name(node.iterator) + ", which no copies are for");
+    split_ = &node;
+  } else {
+    cut.part = part_inside(op_, node, cut.part, inner != nullptr || is_unit_);
+    if (inner != nullptr || is_unit_) cut = {node.step, &node, false, true, cut.grain, cut.most, cut.part};
+  }
+  is_unit_ = inner != nullptr;
+  if (inner != nullptr) {
+    visit(*inner);
+  } else {
+    visit_owned(node);
+  }
+  cut = before;
+  split_ = outside;
+}
+
+void Verifier::check_split(const TileNode& node) const {
+  const bool combines = op_.attention && !op_.leaf->combine.empty() && node.iterator == op_.attention->key;
+  if (!combines) fail("no leaf combines parts of " + name(node.iterator));
+  if (split_ != nullptr) fail("the parts of " + name(node.iterator) + " are divided again");
+  if (node.parts < 1) fail("a split into " + std::to_string(node.parts) + " parts");
+}
+
+bool Verifier::is_reduced(int iterator) const {
+  const auto i = static_cast<std::size_t>(iterator);
+  for (const ProductStage& product : op_.products) {
+    if (product.of.classes[i] == ir::IteratorClass::kK) return true;
+  }
+  if (op_.attention) return iterator == op_.attention->key || iterator == op_.attention->inner;
+  if (op_.contraction) return op_.contraction->classes[i] == ir::IteratorClass::kK;
+  return op_.nest && std::ranges::any_of(op_.nest->stages,
+                                         [&](const ir::Stage& stage) { return !contains(stage.target, iterator); });
+}
+
+void Verifier::visit_loop(const TileNode& node) {
+  Cut& cut = cuts_[static_cast<std::size_t>(node.iterator)];
+  if (cut.is_vector || (cut.step != 0 && node.step >= cut.step)) {
+    fail("the loop over " + name(node.iterator) + " is no finer than the one around it");
+  }
+  if (node.kind == Kind::kVector) check_vector(node, cut.grain);
+  const Cut before = cut;
+  const int reduced = reduced_stage(node);
+  if (reduced >= 0 && node.kind == Kind::kSerial && node.step != 1) {
+    fail("the sums along " + name(node.iterator) + " are not made in parts");
+  }
+  const int reduction = reducing_ ? -1 : reduced;
+  if (reduction >= 0) reducing_ = true;
+  if (node.kind == Kind::kSerial) {
+    check_bounds(node);
+    cut.part = part_inside(op_, node, cut.part, false);
+  }
+  cut.step = node.step;
+  cut.grain = std::gcd(cut.grain, node.step);
+  cut.loop = &node;
+  cut.is_vector = node.kind == Kind::kVector;
+  if (node.level >= 0) check_level(node);
+  visit(node.body);
+  cut = before;
+  if (reduction < 0) return;
+  reducing_ = false;
+  values_.push_back(reduction);
+}
+
+void Verifier::check_bounds(const TileNode& node) const {
+  if (managed_ == nullptr || !op_.attention || node.iterator != op_.attention->key) return;
+  for (const int operand : bound_operands(op_)) {
+    if (!is_copied(CopyOf::kOperand, operand))
+      fail("the bounds of " + name(node.iterator) + " are read from operand " + std::to_string(operand) +
+           ", which is in no buffer");
+  }
+}
+
+int Verifier::reduced_stage(const TileNode& node) const {
+  const TileNode* const last = last_compute(node);
+  if (last == nullptr || last->stage < 0 || last->stage >= static_cast<int>(stages())) return -1;
+  return contains(stage(last->stage).reduced, node.iterator) ? last->stage : -1;
+}
+
+void Verifier::check_vector(const TileNode& node, std::int64_t grain) const {
+  const std::string loop = "vector " + name(node.iterator);
+  for (const TileNode& inner : node.body) {
+    if (!is_own_stage(inner)) fail(loop + " is around more than stages");
+    if (inner.stage >= static_cast<int>(stages())) fail("there is no such stage");
+    const ir::Stage& of = stage(inner.stage);
+    const bool is_in_blocks = std::ranges::any_of(
+        op_.nest->accesses, [&](const StridedAccess& access) { return divides(access, node.iterator); });
+    if (is_in_blocks && grain % node.step != 0) {
+      fail(loop + " by " + std::to_string(node.step) + " begins between two blocks in parts of " +
+           std::to_string(grain));
+    }
+    if (!can_run_in_lanes(*op_.nest, inner.stage, node.iterator, node.step)) {
+      fail(loop + ": what stage " + std::to_string(inner.stage) + " computes is not alike along it");
+    }
+    const bool reduces = contains(of.reduced, node.iterator);
+    if (reduces && &inner != &node.body.back()) fail(loop + " goes on behind the sums of " + of.name);
+    const bool is_stored = !reduces && is_kept(inner) && node.step > 1;
+    if (is_stored && (of.target.empty() || of.target.back() != node.iterator)) {
+      fail(loop + ": neighbours along it do not lie side by side in what stage " + std::to_string(inner.stage) +
+           " makes");
+    }
+  }
+}
+
+bool Verifier::is_kept(const TileNode& node) const {
+  return op_.made[static_cast<std::size_t>(node.stage)] != nullptr && !node.in_lanes;
+}
+
+void Verifier::visit_when(const TileNode& node) {
+  const std::vector<bool> before = computed_;
+  const std::set<int> copied_before = copied_out_;
+  Cut& cut = cuts_[static_cast<std::size_t>(node.iterator)];
+  const std::int64_t outside = std::exchange(cut.most, node.step);
+  visit(node.body);
+  cut.most = outside;
+  const std::vector<bool> then = computed_;
+  const std::vector<Writer> writers = writers_;
+  const std::set<int> copied_then = std::exchange(copied_out_, copied_before);
+  computed_ = before;
+  visit(node.otherwise);
+  const std::string loop = "when " + name(node.iterator);
+  if (computed_ != then) fail(loop + ": the two cases compute different stages");
+  if (copied_out_ != copied_then) fail(loop + ": the two cases copy different stages out");
+  for (std::size_t s = 0; s < writers.size(); ++s) {
+    if (before[s] || !then[s]) continue;
+    const TileNode& one = *writers[s].node;
+    const TileNode& other = *writers_[s].node;
+    if (one.in_lanes != other.in_lanes || one.buffer.empty() != other.buffer.empty()) {
+      fail(loop + ": the two cases keep stage " + std::to_string(s) + " in different places");
+    }
+  }
+}
+
+void Verifier::visit_stage(const TileNode& node) {
+  if (node.stage >= static_cast<int>(stages())) fail("there is no such stage");
+  const ir::Stage& of = stage(node.stage);
+  for (std::size_t i = 0; i < cuts_.size(); ++i) {
+    const int iterator = static_cast<int>(i);
+    const bool is_own = contains(of.target, iterator) || contains(of.reduced, iterator);
+    const Cut& cut = cuts_[i];
+    const bool is_element = cut.step == 1 || cut.is_vector;
+    if (is_own && !is_element) fail("stage " + of.name + " meets tiles of " + name(iterator));
+    const bool repeats = !is_own && (cut.step != 0 || cut.is_divided);
+    if (repeats) fail("stage " + of.name + " is computed again for every " + name(iterator));
+  }
+  check_read_stages(of.body);
+  check_copies(node);
+  check_keeping(node);
+  mark(static_cast<std::size_t>(node.stage));
+  writers_[static_cast<std::size_t>(node.stage)] = {&node, owner_, barriers_};
+  if (of.combiner == ir::Combiner::kNone) values_.push_back(node.stage);
+}
+
+void Verifier::visit_product(const TileNode& node) {
+  const std::string leaf = "leaf " + std::string(node.leaf->name);
+  if (managed_ != nullptr) fail(leaf + " beside loops has no copies");
+  const auto product = std::ranges::find(op_.products, node.stage, &ProductStage::stage);
+  if (product == op_.products.end()) fail(leaf + " computes no stage " + std::to_string(node.stage));
+  const ScheduledOp part = product_part(op_, *product);
+  if (node.leaf != part.leaf && node.leaf->name != part.leaf->few)
+    fail(leaf + " does not make stage " + std::to_string(node.stage));
+  check_blocks(part, *node.leaf);
+  check_scratch(part, node);
+  check_keeping(node);
+  check_product_tile(node, *product);
+  mark(static_cast<std::size_t>(node.stage));
+  writers_[static_cast<std::size_t>(node.stage)] = {&node, owner_, barriers_};
+}
+
+void Verifier::check_product_tile(const TileNode& node, const ProductStage& product) const {
+  const std::string what = "the product of stage " + std::to_string(product.stage);
+  const Buffer* const buffer = node.buffer.empty() ? nullptr : find_buffer(node.buffer);
+  for (std::size_t i = 0; i < cuts_.size(); ++i) {
+    const ir::IteratorClass of = product.of.classes[i];
+    const std::string iterator = name(static_cast<int>(i));
+    if (of == ir::IteratorClass::kBatch && cuts_[i].step != 0) fail(what + " is computed again for every " + iterator);
+    if (buffer == nullptr) continue;
+    const bool is_summed = of == ir::IteratorClass::kK;
+    if (is_summed && buffer->cuts[i].step != 0) fail(what + " has its sums in a buffer of one block of " + iterator);
+    if (!is_summed && buffer->cuts[i].step != cuts_[i].step)
+      fail(what + " is for another part of " + iterator + " than " + node.buffer + " holds");
+  }
+}
+
+void Verifier::check_keeping(const TileNode& node) const {
+  if (!node.in_lanes && node.buffer.empty()) return;
+  const std::string what = "stage " + std::to_string(node.stage);
+  const ir::Expr* const value = op_.made[static_cast<std::size_t>(node.stage)];
+  const bool may_leave = managed_ == nullptr || node.in_lanes;
+  if (value == nullptr || (may_leave && value == op_.value)) fail(what + " is no value that may be kept elsewhere");
+  const DType dtype = value->type().dtype;
+  if (may_leave && !is_floating(dtype)) fail(what + " makes no floating numbers");
+  if (node.buffer.empty()) return;
+  const Buffer* const buffer = find_buffer(node.buffer);
+  if (buffer == nullptr) fail(what + " has no buffer " + node.buffer + " where it stands");
+  if (buffer->node->slots != 0) fail(what + " needs memory of each thread, and " + node.buffer + " is of all");
+  const cost::Scratch& holds = buffer->node->holds;
+  const std::int64_t tile = tile_elements(stage(node.stage), buffer->cuts);
+  if (holds.dtype != dtype || holds.elements < tile) {
+    fail("the buffer " + node.buffer + " does not hold the " + std::string(dtype_name(dtype)) + "[" +
+         std::to_string(tile) + "] that " + what + " makes in it");
+  }
+}
+
+std::int64_t Verifier::tile_elements(const ir::Stage& of, const std::vector<Cut>& cuts) const {
+  std::int64_t elements = 1;
+  for (const int iterator : of.target) {
+    elements *= steps(iterator, cuts[static_cast<std::size_t>(iterator)]);
+  }
+  return elements;
+}
+
+void Verifier::check_read_stages(const ir::ScalarExpr& body) const {
+  if (body.kind == ir::ScalarExpr::Kind::kStage) check_read(static_cast<std::size_t>(body.number));
+  for (const ir::ScalarExpr& argument : body.arguments) check_read_stages(argument);
+}
+
+void Verifier::check_read(std::size_t number) const {
+  const std::string what = "stage " + std::to_string(number);
+  if (!computed_[number]) fail(what + " is read before it is computed");
+  if (contains(values_, static_cast<int>(number))) return;
+  const Writer& writer = writers_[number];
+  if (!is_kept(*writer.node)) fail(what + " is read outside of the loops that compute it");
+  if (!writer.node->buffer.empty()) {
+    if (find_buffer(writer.node->buffer) == nullptr) fail(what + " is read where its buffer is gone");
+  } else if (writer.owner != owner_ && writer.barriers == barriers_) {
+    fail(what + " is read by threads that have not waited for those that compute it");
+  }
+}
+
+void Verifier::mark(std::size_t stage) {
+  if (!is_owned_) fail("every thread would compute the same");
+  if (computed_[stage]) {
+    if (stage < stages()) fail("stage " + std::to_string(stage) + " is computed twice");
+    fail(parts().empty() ? "a leaf computes it twice"
+                         : "leaf " + std::string(parts()[stage - stages()]) + " stands there twice");
+  }
+  computed_[stage] = true;
+}
+
+void Verifier::visit_leaf(const TileNode& node) {
+  if (!has_leaf()) fail("leaf " + std::string(node.leaf->name) + " among the op's own loops");
+  if (op_.contraction) check_blocks(op_, *node.leaf);
+  if (op_.leaf->loop.takes_row_tiles) check_rows();
+  if (op_.nest) check_tile(node);
+  if (op_.attention) check_part(node);
+  check_scratch(op_, node);
+  check_leaf_copies(node);
+  mark(stages() + part_of(node));
+}
+
+void Verifier::check_tile(const TileNode& node) const {
+  const std::string leaf = "leaf " + std::string(node.leaf->name);
+  for (std::size_t i = 0; i < cuts_.size(); ++i) {
+    const int iterator = static_cast<int>(i);
+    if (iterator != op_.rows && iterator != op_.columns && cuts_[i].step != 0) {
+      fail(leaf + " takes no blocks of " + name(iterator));
+    }
+  }
+  const std::size_t last = stages() - 1;
+  if (!computed_[last]) fail("stage " + std::to_string(last) + " is read before it is computed");
+  const Writer& writer = writers_[last];
+  if (!is_kept(*writer.node)) fail(leaf + " reads stage " + std::to_string(last) + ", which is kept nowhere");
+  check_read(last);
+  if (writer.node->buffer.empty()) return;
+  const Buffer* const buffer = find_buffer(writer.node->buffer);
+  const auto is_other = [&](int iterator) {
+    const auto i = static_cast<std::size_t>(iterator);
+    return buffer->cuts[i].step != cuts_[i].step;
+  };
+  if (is_other(op_.rows)) fail(leaf + " gets other rows than " + writer.node->buffer + " holds");
+  if (op_.columns < 0) return;
+  if (is_other(op_.columns)) fail(leaf + " gets other columns than " + writer.node->buffer + " holds");
+  check_multiple(op_.columns, cuts_[static_cast<std::size_t>(op_.columns)].step, op_.value->type().layout.group());
+}
+
+void Verifier::check_rows() const {
+  const std::int64_t step = cuts_[static_cast<std::size_t>(op_.rows)].step;
+  if (step != 0) check_unit(op_.rows, step);
+}
+
+void Verifier::check_multiple(int iterator, std::int64_t step, std::int64_t unit) const {
+  if (step % unit == 0) return;
+  fail("a block of " + std::to_string(step) + " along " + name(iterator) + " is no multiple of " +
+       std::to_string(unit));
+}
+
+std::size_t Verifier::part_of(const TileNode& node) const {
+  const auto part = std::ranges::find(parts(), node.leaf->name);
+  if (parts().empty()) return 0;
+  if (node.leaf->name == op_.leaf->combine) return parts().size() - 1;
+  if (part == parts().end()) fail("leaf " + std::string(node.leaf->name) + " is no part of it");
+  return static_cast<std::size_t>(part - parts().begin());
+}
+
+void Verifier::check_part(const TileNode& node) {
+  const std::size_t part = part_of(node);
+  if (part > 0 && !computed_[stages() + part - 1])
+    fail("leaf " + std::string(node.leaf->name) + " stands before " + std::string(parts()[part - 1]));
+  AttentionPlace place;
+  for (const Cut& cut : cuts_) {
+    place.loops.push_back(cut.loop);
+    place.is_divided.push_back(cut.is_divided);
+  }
+  place.split = split_;
+  place.barriers = barriers_;
+  if (part == 0) {
+    first_ = place;
+    used_.clear();
+  }
+  if (part == 0 || !cost::leaf(parts()[part - 1]).takes_blocks) block_ = place;
+  const std::string fault = attention_fault(op_, node, place, first_, block_, machine_);
+  if (!fault.empty()) fail(fault);
+  for (std::size_t i = 0; i < std::min(node.with.size(), node.leaf->buffers.size()); ++i) {
+    const auto [known, is_new] = used_.try_emplace(word(node, i), node.with[i]);
+    if (!is_new && known->second != node.with[i]) {
+      fail("leaf " + std::string(node.leaf->name) + " has its " + word(node, i) + " in " + node.with[i] + ", not in " +
+           known->second);
+    }
+  }
+}
+
+void Verifier::check_blocks(const ScheduledOp& op, const cost::Leaf& leaf) const {
+  const ir::Contraction& of = *op.contraction;
+  for (std::size_t i = 0; i < cuts_.size(); ++i) {
+    if (cuts_[i].step == 0) continue;
+    const int iterator = static_cast<int>(i);
+    const bool is_n = of.classes[i] == ir::IteratorClass::kN;
+    if (!is_n && !leaf.takes_blocks) fail("leaf " + std::string(leaf.name) + " takes no blocks of " + name(iterator));
+    const std::int64_t unit = is_n ? panel_lanes(op) : block_unit(op, iterator);
+    check_multiple(iterator, cuts_[i].step, unit);
+  }
+}
+
+void Verifier::check_level(const TileNode& node) const {
+  const TileNode* const last = last_compute(node);
+  const auto product = std::ranges::find(op_.products, last == nullptr ? -1 : last->stage, &ProductStage::stage);
+  if (product != op_.products.end()) {
+    check_block(*op_.parts[product->part].value, product->of.left, product->of.left_axes, node.level);
+  } else if (op_.contraction) {
+    check_block(*op_.value, op_.contraction->left, op_.contraction->left_axes, node.level);
+  } else if (op_.attention) {
+    check_block(*op_.value, op_.attention->keys, {op_.attention->key, op_.attention->inner}, node.level);
+  }
+}
+
+void Verifier::check_block(const ir::Expr& value, int operand, const std::vector<int>& axes, int level) const {
+  const ir::TensorType& type = value.arguments[static_cast<std::size_t>(operand)]->type();
+  std::int64_t bytes = static_cast<std::int64_t>(dtype_size(type.dtype));
+  for (const int iterator : axes) bytes *= extents()[static_cast<std::size_t>(iterator)];
+  check_capacity(bytes, level, "block");
+}
+
+void Verifier::check_capacity(std::int64_t bytes, int at, const std::string& what) const {
+  const machine::MemoryLevel& level = machine_.memory[static_cast<std::size_t>(at)];
+  if (bytes > level.capacity_bytes) {
+    fail("a " + what + " of " + std::to_string(bytes) + " bytes is larger than " + level.name);
+  }
+}
 void verify(const ScheduledOp& op, const machine::Machine& machine) {
   if (op.has_code()) Verifier(op, machine).run();
 }

@@ -74,15 +74,17 @@ inline bool can_run(const std::string& machine) {
   return machine::missing_features(machine::load(machine).target.features).empty();
 }
 
-inline const auto kMachines = testing::Values("native", "avx2-generic", "x86-64-baseline", "scratchpad-generic");
+inline const std::vector<std::string> kOtherMachines = {"avx2-generic", "x86-64-baseline", "scratchpad-generic"};
+inline const auto kMachines = testing::Values("native", kOtherMachines[0], kOtherMachines[1], kOtherMachines[2]);
 
-// This processor meets all cases; the two lesser machines share them, but in a full sweep.
+// This processor meets all cases; the other machines share them, but in a full sweep.
 template <class C>
 std::vector<C> cases_on(const std::string& machine, const std::vector<C>& all) {
   if (machine == "native" || is_soak()) return all;
-  std::vector<C> half;
-  for (std::size_t i = machine == "avx2-generic" ? 0 : 1; i < all.size(); i += 2) half.push_back(all[i]);
-  return half;
+  const auto number = std::ranges::find(kOtherMachines, machine) - kOtherMachines.begin();
+  std::vector<C> share;
+  for (auto i = static_cast<std::size_t>(number); i < all.size(); i += kOtherMachines.size()) share.push_back(all[i]);
+  return share;
 }
 
 inline std::string test_name(const testing::TestParamInfo<std::string>& instance) {

@@ -47,14 +47,14 @@ struct CopiedOp {
   }
 };
 
-CopiedOp norm(std::int64_t bytes = 262144) {
+CopiedOp copied_norm(std::int64_t bytes = 262144) {
   return {
       "  func @f(%x: f32[seq, 64]<8@1>, %w: f32[64]<8@0>) {\n    %0 = rms_norm(%x, %w) {eps = 1e-06} : "
       "f32[seq, 64]<8@1>\n    return %0\n  }\n",
       bytes};
 }
 
-CopiedOp product(std::int64_t bytes = 262144) {
+CopiedOp copied_product(std::int64_t bytes = 262144) {
   return {
       "  func @f(%x: f32[seq, 2048]<6@0>) {\n    %0 = weight \"w\" : f32[96, 2048]<8@0>\n    %1 = matmul_nt(%x, %0) "
       ": f32[seq, 96]\n    return %1\n  }\n",
@@ -69,10 +69,10 @@ CopiedOp look_up() {
 
 TEST(CopiedTree, TextIsReadBackAndHolds) {
   const auto make = [](int which) {
-    return which == 0   ? norm()
-           : which == 1 ? norm(8192)
-           : which == 2 ? product()
-           : which == 3 ? product(65536)
+    return which == 0   ? copied_norm()
+           : which == 1 ? copied_norm(8192)
+           : which == 2 ? copied_product()
+           : which == 3 ? copied_product(65536)
                         : look_up();
   };
   for (int which = 0; which < 5; ++which) {
@@ -88,30 +88,30 @@ TEST(CopiedTree, TextIsReadBackAndHolds) {
 
 TEST(CopiedTree, FitsTheLevelThatSoftwareManages) {
   for (const std::int64_t bytes : {262144, 65536, 16384, 8192}) {
-    const CopiedOp rows = norm(bytes), matrix = product(bytes);
+    const CopiedOp rows = copied_norm(bytes), matrix = copied_product(bytes);
     EXPECT_LE(copy_work(rows.op, rows.op.tree).live_bytes, bytes) << rows.text();
     EXPECT_LE(copy_work(matrix.op, matrix.op.tree).live_bytes, bytes) << matrix.text();
   }
-  const CopiedOp wide = norm(), narrow = norm(65536);
+  const CopiedOp wide = copied_norm(), narrow = copied_norm(65536);
   EXPECT_GT(copy_work(wide.op, wide.op.tree).live_bytes, 65536);
   EXPECT_NE(wide.text(), narrow.text());
 }
 
 // Bytes of each tile times how often it is copied: the rows once, the weights of the norm once.
 TEST(CopiedTree, CountsWhatItCopies) {
-  const CopiedOp region = norm();
+  const CopiedOp region = copied_norm();
   const CopyWork work = copy_work(region.op, region.op.tree);
   EXPECT_EQ(work.read_bytes, (512 + 1) * 64 * 4) << region.text();
   EXPECT_EQ(work.written_bytes, 512 * 64 * 4);
 }
 
 TEST(CopiedTreeVerifier, FindsWhatIsReadOrMadeOutside) {
-  const CopiedOp of = norm();
+  const CopiedOp of = copied_norm();
   EXPECT_EQ(of.verdict("copy access 0[i0, k] into in0\n", "\n"),
             "tile tree of rms_norm: access 0 of stage 0 is read outside of scratchpad");
   EXPECT_EQ(of.verdict("stage 1 into out1", "stage 1"), "tile tree of rms_norm: stage 1 is made outside of scratchpad");
   EXPECT_EQ(of.verdict("copy out1 into stage 1[i0, k]\n", "\n"), "tile tree of rms_norm: the result is not copied out");
-  const CopiedOp matrix = product();
+  const CopiedOp matrix = copied_product();
   EXPECT_EQ(matrix.verdict("copy operand 0[i0, k] into in0\n", "\n"),
             "tile tree of matmul_nt: operand 0 of leaf tile is read outside of scratchpad");
   EXPECT_EQ(matrix.verdict(" into out\n", "\n"),
@@ -119,7 +119,7 @@ TEST(CopiedTreeVerifier, FindsWhatIsReadOrMadeOutside) {
 }
 
 TEST(CopiedTreeVerifier, FindsATileThatDoesNotCoverWhatIsTouched) {
-  const CopiedOp of = norm();
+  const CopiedOp of = copied_norm();
   EXPECT_EQ(of.verdict("access 0[i0, k]", "access 0[i0]"),
             "tile tree of rms_norm: access 0 is copied along [i0], and moves along [i0, k]");
   EXPECT_EQ(of.verdict("parallel i0 by 1 { buffer in0: f32[64] in scratchpad copy access 0[i0, k] into in0 }"),
@@ -139,7 +139,7 @@ TEST(CopiedTreeVerifier, FindsATileThatDoesNotCoverWhatIsTouched) {
 }
 
 TEST(CopiedTreeVerifier, FindsAResultThatIsCopiedWrong) {
-  const CopiedOp of = product(65536);
+  const CopiedOp of = copied_product(65536);
   const std::string out = "copy out into result[i0, n]\n";
   EXPECT_EQ(of.verdict("into out\n", "into out\n" + out),
             "tile tree of matmul_nt: the result is copied out for another part of k than out holds");
@@ -155,7 +155,7 @@ TEST(CopiedTreeVerifier, FindsAResultThatIsCopiedWrong) {
 }
 
 TEST(CopiedTreeVerifier, FindsBuffersThatDoNotFitTogether) {
-  CopiedOp of = norm();
+  CopiedOp of = copied_norm();
   const std::int64_t live = copy_work(of.op, of.op.tree).live_bytes;
   EXPECT_EQ(live, 64 * 4 + 2 * 256 * 64 * 4);
   of.machine.memory[0].capacity_bytes = live - 1;
@@ -164,7 +164,7 @@ TEST(CopiedTreeVerifier, FindsBuffersThatDoNotFitTogether) {
             "scratchpad has");
   of.machine.memory[0].capacity_bytes = live;
   EXPECT_EQ(of.verdict(of.text()), "");
-  const CopiedOp same = norm();
+  const CopiedOp same = copied_norm();
   EXPECT_NE(same.verdict("in scratchpad", "in DRAM").find("is not in scratchpad"), std::string::npos);
 }
 
@@ -180,14 +180,14 @@ TEST(CopiedTreeVerifier, FindsATileOfSeveralNumbers) {
 }
 
 TEST(CopiedTreeVerifier, RefusesCopiesWhereSoftwareManagesNoMemory) {
-  CopiedOp of = norm();
+  CopiedOp of = copied_norm();
   const std::string text = replaced(of.text(), " in scratchpad", "");
   of.machine = machine::load("avx2-generic");
   EXPECT_NE(of.verdict(text).find("software manages no memory of this machine"), std::string::npos) << of.verdict(text);
 }
 
 TEST(CopiedTree, AMistakeInTheTextIsNamed) {
-  const CopiedOp region = norm();
+  const CopiedOp region = copied_norm();
   for (const auto& [text, message] : {std::pair{"copy access -1[i0] into b", "a number is not from 0 to 1048576"},
                                       {"copy access 0[i9] into b", "the region has no iterator i9"},
                                       {"copy b into memory[i0]", "only a stage or the result is copied out"},
