@@ -400,7 +400,8 @@ std::vector<PlannedVersion> plan_versions(const ir::Module& module, std::vector<
   schedule_versions(planned, context);
   if (in_regions) take_faster(*std::move(in_regions), planned, context);
   for (std::size_t i = 0; i < planned.size(); ++i) {
-    if (!context.dump.empty()) dumpers[i].write("egraph.ir", ir::to_text(planned[i].module));
+    const bool is_searched = !is_without(context, "egraph");
+    if (is_searched && !context.dump.empty()) dumpers[i].write("egraph.ir", ir::to_text(planned[i].module));
     dump_schedule(planned[i], context, dumpers[i]);
   }
   return planned;
