@@ -4,7 +4,7 @@ import json
 import unittest
 
 import numpy as np
-from harness import DEMO, ROOT, StrataTest, reference
+from harness import DEMO, ROOT, StrataTest, numbers_only, reference
 
 GOLDEN = ROOT / "tests/data/demo_golden"
 LIMIT = 1e-5
@@ -21,6 +21,7 @@ class DemoGoldenTest(StrataTest):
             with self.subTest(file=row["file"]):
                 self.assertLessEqual(reference.relative_error(self.logits(DEMO, row["ids"]), want), LIMIT)
 
+    @numbers_only
     def test_logits_of_copies(self):
         """Compiled for cores with 256 KiB, and 64, that only copies reach, and run here."""
         whole = json.loads((ROOT / "machines/scratchpad-generic.json").read_text())

@@ -107,6 +107,7 @@ class PlanOnlyTest(StrataTest):
         self.assertGreater(batch["predicted"]["decode_s"], plan["predicted"]["decode_s"])
         self.assertEqual(self.plan(folder, *MACHINE, "--workload", "prompt=0")["predicted"]["prefill_s"], 0)
 
+    @like_another
     def test_more_cores_than_key_value_heads_split_the_context(self):
         machine = json.loads((ROOT / "machines/avx512-zen4.json").read_text()) | {"cores": 64}
         machine["memory"][2]["shared_by"], machine["memory"][3]["shared_by"] = 8, 64
