@@ -164,8 +164,9 @@ struct Accumulate {
   }
 };
 
-// Stores the first `rows` rows and `columns` columns of the tile at C[row0.., column0..]; c points at C[0, 0]. The last
-// columns of a matrix whose vectors are not all whole are few: they leave memory one by one, in a loop that is short.
+// Stores the first `rows` rows and `columns` columns of the tile at C[row0.., column0..]; c points at C[0, 0]. Where
+// the last vectors of a matrix are not whole, the tile goes through memory and is stored element by element: that is
+// rare, and so the code of it is small.
 template <int Rows, int NV, int L, class Store>
 STRATA_INLINE void store_tile(const Tile<Rows, NV, L>& tile, float* c, std::int64_t ldc, std::int64_t row0,
                               std::int64_t rows, std::int64_t column0, std::int64_t columns, const Store& write) {

@@ -10,14 +10,15 @@
 
 #include "buffer/arena.h"
 #include "buffer/scratch_plan.h"
+#include "cost/leaf.h"
 #include "ir/memory.h"
 #include "schedule/schedule.h"
 
 namespace strata::buffer {
 
-// Every arena offset is a multiple of this.
-inline constexpr std::int64_t kAlignment = 64;
-constexpr std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+// Arena offsets are multiples of cost::kAlignment.
+using cost::aligned;
+using cost::kAlignment;
 
 using ir::Tensor;
 

@@ -14,7 +14,7 @@ void place(const std::vector<TileNode>& nodes, std::int64_t begin, ScratchPlan& 
   for (const TileNode& node : nodes) {
     if (node.kind == TileNode::Kind::kBuffer && node.slots == 0) {
       plan.offsets[node.buffer] = begin;
-      begin += aligned(node.holds.elements * dtype_size(node.holds.dtype));
+      begin += cost::scratch_bytes(node.holds);
       plan.bytes = std::max(plan.bytes, begin);
     }
     place(node.body, begin, plan);

@@ -72,13 +72,20 @@ std::string in_places(const std::string& index, std::int64_t unit) {
 
 std::string grouped(const std::string& text) { return text.find(' ') == std::string::npos ? text : "(" + text + ")"; }
 
-// How many places the indices from the first to the last lie in: of one iterator in places of one index each, its
-// steps.
-std::string count_of(const schedule::TileAxis& axis, const std::string& first, const std::string& last) {
-  if (axis.unit == 1 && last.ends_with(" - 1") && last.find(" + ") == std::string::npos && axis.index.terms.empty() &&
-      last.find(" * ") == std::string::npos) {
-    const std::string end = last.substr(0, last.size() - 4);
-    return first == "0" ? end : end + " - " + (first.find(' ') == std::string::npos ? first : "(" + first + ")");
+// The iterator that an axis is the steps of; -1: its index is made otherwise.
+int only_iterator(const ir::IndexMap& index) {
+  const auto used = std::ranges::count_if(index.coefficients, [](std::int64_t factor) { return factor != 0; });
+  const auto one = std::ranges::find(index.coefficients, 1);
+  const bool is_plain = used == 1 && one != index.coefficients.end() && index.terms.empty() && index.constant == 0;
+  return is_plain ? static_cast<int>(one - index.coefficients.begin()) : -1;
+}
+
+// How many places the indices of an axis lie in, the first of which is `first` and the last `last`.
+std::string count_of(const schedule::TileAxis& axis, const std::vector<RangeCode>& ranges, const std::string& first,
+                     const std::string& last) {
+  if (const int iterator = only_iterator(axis.index); iterator >= 0 && axis.unit == 1) {
+    const RangeCode& range = ranges[static_cast<std::size_t>(iterator)];
+    return range.begin == "0" ? range.end : range.end + " - " + grouped(range.begin);
   }
   if (first == last) return "1";
   if (axis.unit > 1) return "tensor::places(" + first + ", " + last + ", " + decimal(axis.unit) + ")";
@@ -101,7 +108,7 @@ CopyCode::CopyCode(const schedule::TileImage& image, const schedule::TileLayout&
     }
     const std::string begin = first.of(axis.index);
     places_.push_back(in_places(begin, axis.unit));
-    counts_.push_back(count_of(axis, begin, last.of(axis.index)));
+    counts_.push_back(count_of(axis, ranges, begin, last.of(axis.index)));
   }
 }
 

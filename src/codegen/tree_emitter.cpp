@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "codegen/copy_code.h"
+#include "codegen/copy_emitter.h"
 #include "codegen/leaf_code.h"
 #include "schedule/products_tree.h"
 #include "schedule/tile_image.h"
@@ -15,7 +15,6 @@
 namespace strata::codegen {
 namespace {
 
-using schedule::CopyOf;
 using schedule::TileNode;
 using Kind = TileNode::Kind;
 
@@ -36,25 +35,16 @@ const TileNode& first_compute(const TileNode& node) {
   return *found;
 }
 
-// The last computation of a tree; nullptr: there is none.
-const TileNode* last_compute(const TileNode& node) {
-  if (node.kind == Kind::kCompute) return &node;
-  for (auto inner = node.body.rbegin(); inner != node.body.rend(); ++inner) {
-    if (const TileNode* const found = last_compute(*inner)) return found;
-  }
-  return nullptr;
-}
-
 class TreeEmitter {
  public:
   TreeEmitter(CodeWriter& out, const schedule::ScheduledOp& op, const RegionCode& code,
               const buffer::ScratchPlan& scratch, const machine::Machine& machine)
       : out_(out),
         op_(op),
-        code_(code),
         scratch_(scratch),
         stages_(op, code.inputs),
         leaf_(op, code.operands, code.result, machine),
+        copies_(out, op, code, leaf_, stages_),
         tiles_(op.tree.iterators.size(), 0) {
     const bool is_stage = op.leaf->domain == cost::Leaf::Domain::kOwn;
     const int last = is_stage ? static_cast<int>(op.made.size()) - 1 : -1;
@@ -116,7 +106,7 @@ class TreeEmitter {
       case Kind::kBuffer:
         return emit_buffer(node);
       case Kind::kCopy:
-        return emit_copy(node);
+        return copies_.emit(node, place_.ranges, parts_here_);
       case Kind::kCompute:
         return emit_compute(node);
     }
@@ -127,7 +117,7 @@ class TreeEmitter {
     const std::int64_t offset = scratch_.offsets.at(node.buffer);
     out_.line("auto* const " + buffer_name(node.buffer) + " = reinterpret_cast<" + cpp_type(node.holds.dtype) +
               "*>(team.scratch" + (offset == 0 ? "" : " + " + std::to_string(offset)) + ");");
-    buffers_[node.buffer] = {place_.ranges, parts_here_};
+    copies_.begin(node, place_.ranges, parts_here_);
     if (op_.nest) place_in_buffer(op_.tree.body, node);
   }
 
@@ -162,87 +152,6 @@ class TreeEmitter {
         stride *= tiles_[i] == 0 ? extent : std::min(extent, tiles_[i]);
       }
       stages_.set_elements(node.stage, std::move(elements));
-    }
-  }
-
-  void emit_copy(const TileNode& node) {
-    const schedule::TileImage image = schedule::image_of(op_, node.of, node.copied);
-    const schedule::TileLayout layout = schedule::layout_of(image, op_.tree, parts_here_);
-    const CopyCode copy(image, layout, place_.ranges, op_.tree, copied_numbers_);
-    const std::string buffer = buffer_name(node.buffer);
-    const bool is_out = is_copied_out(node.of);
-    out_.line("const tensor::CopyAxis c_" + cpp_name(node.buffer) + (is_out ? "_out" : "") + "[] = {" +
-              copy.axes(is_out) + "};");
-    const std::string memory = memory_of(node) + copy.begin();
-    out_.line("tensor::copy_box(" + (is_out ? buffer + ", " + memory : memory + ", " + buffer) + ", c_" +
-              cpp_name(node.buffer) + (is_out ? "_out, " : ", ") + std::to_string(image.run) + ");");
-    if (node.of == CopyOf::kOperand) place_operand(node, layout, copy);
-    if (node.of == CopyOf::kAccess) place_access(node, image, layout, copy);
-  }
-
-  std::string memory_of(const TileNode& node) const {
-    switch (node.of) {
-      case CopyOf::kOperand:
-        return code_.operands.at(static_cast<std::size_t>(node.copied));
-      case CopyOf::kAccess:
-        return code_.inputs
-            .at(static_cast<std::size_t>(op_.nest->accesses[static_cast<std::size_t>(node.copied)].operand))
-            .pointer;
-      case CopyOf::kStage: {
-        const auto value = code_.values.find(node.copied);
-        return value == code_.values.end() ? code_.result : value->second;
-      }
-      case CopyOf::kResult:
-        break;
-    }
-    return code_.result;
-  }
-
-  // The leaf finds the tile where it would be in the whole operand.
-  void place_operand(const TileNode& node, const schedule::TileLayout& layout, const CopyCode& copy) {
-    const std::string buffer = buffer_name(node.buffer);
-    copied_numbers_[node.copied] = buffer;
-    leaf_.place(node.copied, {whole(node.buffer, layout, copy), layout.sizes, layout.strides});
-  }
-
-  std::string whole(const std::string& buffer, const schedule::TileLayout& layout, const CopyCode& copy) {
-    const std::string skipped = copy.skipped(layout, [&](const schedule::TileAxis& axis) { return is_told(axis); });
-    if (skipped.empty()) return buffer_name(buffer);
-    const std::string name = "w_" + cpp_name(buffer);
-    out_.line("auto* const " + name + " = tensor::as_whole(" + buffer_name(buffer) + ", " + skipped + ");");
-    return name;
-  }
-
-  // Whether the leaf's call counts an axis from the first index of all: of a loop of the leaf's own it is told the
-  // range of the loop alone.
-  bool is_told(const schedule::TileAxis& axis) const {
-    if (op_.leaf->domain != cost::Leaf::Domain::kLoop) return true;
-    for (std::size_t i = 0; i < axis.index.coefficients.size(); ++i) {
-      if (axis.index.coefficients[i] != 0 && static_cast<int>(i) != op_.rows) return false;
-    }
-    return true;
-  }
-
-  // The same address in all accesses that are alike.
-  void place_access(const TileNode& node, const schedule::TileImage& image, const schedule::TileLayout& layout,
-                    const CopyCode& copy) {
-    StageCode::Tile tile{buffer_name(node.buffer), op_.nest->accesses[static_cast<std::size_t>(node.copied)], {}, {}};
-    tile.begins.assign(place_.ranges.size(), "0");
-    tile.divided_begins.assign(tile.access.divided.size(), "0");
-    for (std::size_t axis = 0; axis < image.axes.size(); ++axis) {
-      const int divided = image.divided[axis];
-      if (divided >= 0) {
-        tile.access.divided[static_cast<std::size_t>(divided)].stride = layout.strides[axis];
-        tile.divided_begins[static_cast<std::size_t>(divided)] = copy.place(axis);
-        continue;
-      }
-      const auto iterator = static_cast<std::size_t>(std::ranges::find(image.axes[axis].index.coefficients, 1) -
-                                                     image.axes[axis].index.coefficients.begin());
-      tile.access.strides[iterator] = layout.strides[axis];
-      tile.begins[iterator] = copy.place(axis);
-    }
-    for (int other = 0; other < static_cast<int>(op_.nest->accesses.size()); ++other) {
-      if (schedule::are_same(*op_.nest, node.copied, other)) stages_.set_tile(other, tile);
     }
   }
 
@@ -474,13 +383,13 @@ class TreeEmitter {
   bool begins_reduction(const TileNode& node) const {
     const bool is_loop = node.kind == Kind::kSerial || node.kind == Kind::kVector;
     if (!is_loop || in_reduction_) return false;
-    const TileNode* const last = last_compute(node);
+    const TileNode* const last = schedule::last_compute(node);
     return last != nullptr && last->stage >= 0 && contains(stage(last->stage).reduced, node.iterator);
   }
 
   // The combined value is a float in scope of all that follows.
   void emit_reduction(const TileNode& node) {
-    const TileNode& last = *last_compute(node);
+    const TileNode& last = *schedule::last_compute(node);
     const ir::Stage& of = stage(last.stage);
     const std::string name = StageCode::variable(of);
     if (!is_kept(last)) out_.line("// " + of.name);
@@ -554,20 +463,8 @@ class TreeEmitter {
 
   void emit_leaf(const TileNode& node) {
     place_.node = &node;
-    if (!node.buffer.empty()) place_result(node);
+    if (!node.buffer.empty()) copies_.place_result(node);
     out_.line(leaf_.expand(node.leaf->code, place_));
-  }
-
-  // A leaf finds the tile of its result where it would be in the whole one.
-  void place_result(const TileNode& node) {
-    const schedule::TileImage image = schedule::image_of(op_, CopyOf::kResult, 0);
-    const Standing& at = buffers_.at(node.buffer);
-    const schedule::TileLayout layout = schedule::layout_of(image, op_.tree, at.parts);
-    const CopyCode copy(image, layout, at.ranges, op_.tree, copied_numbers_);
-    const std::string skipped = copy.skipped(layout, [&](const schedule::TileAxis& axis) { return is_told(axis); });
-    const std::string name = buffer_name(node.buffer);
-    const std::string row = layout.strides.size() < 2 ? "" : cpp_size(layout.strides[layout.strides.size() - 2]);
-    leaf_.set_result(skipped.empty() ? name : "tensor::as_whole(" + name + ", " + skipped + ")", row);
   }
 
   // A product into a tile's buffer finds its rows and columns there as in the whole result.
@@ -588,25 +485,17 @@ class TreeEmitter {
     out_.line(products_[i].expand(node.leaf->code, place_));
   }
 
-  // Where a buffer stands.
-  struct Standing {
-    std::vector<RangeCode> ranges;
-    std::vector<schedule::IteratorPart> parts;
-  };
-
   CodeWriter& out_;
   const schedule::ScheduledOp& op_;
-  const RegionCode& code_;
   const buffer::ScratchPlan& scratch_;
   StageCode stages_;
   LeafCode leaf_;
+  CopyEmitter copies_;
   std::vector<schedule::ScheduledOp> parts_;  // the region's products
   std::deque<LeafCode> products_;             // their leaves
   std::vector<std::int64_t> tiles_;           // by iterator: the step of the loop that is open; 0: none cuts it
   LeafPlace place_;
   std::vector<schedule::IteratorPart> parts_here_;  // by iterator, as copies see it
-  std::map<std::string, Standing> buffers_;         // by name
-  std::map<int, std::string> copied_numbers_;       // by operand: the buffer that it is in
   bool in_reduction_ = false;
 };
 

@@ -11,6 +11,7 @@
 #include "base/file_lock.h"
 #include "base/hash.h"
 #include "base/mapped_file.h"
+#include "base/ranges.h"
 #include "base/record_file.h"
 #include "base/trust.h"
 #include "compile/pack_weights.h"
@@ -201,8 +202,8 @@ class Compilation {
     using importer::Checkpoint;
     checkpoint_ = options_.needs_weights ? Checkpoint::open(model_) : Checkpoint::open_shapes(model_);
     machine_ = machine::load(options_.machine);
-    machine_.has_whole_reductions = std::ranges::count(options_.without, "split") > 0;
-    machine_.has_fixed_tiles = std::ranges::count(options_.without, "tiles") > 0;
+    machine_.has_whole_reductions = contains(options_.without, "split");
+    machine_.has_fixed_tiles = contains(options_.without, "tiles");
     report_.import_s = seconds_since(start);
   }
 
@@ -219,7 +220,7 @@ class Compilation {
     importer::DecoderOptions decoder_options;
     decoder_options.dtype = options_.dtype;
     decoder_options.max_chunk = std::min(decoder_options.max_chunk, config.max_positions);
-    decoder_options.wanted_rows = std::ranges::find(options_.without, "rows") == options_.without.end();
+    decoder_options.wanted_rows = !contains(options_.without, "rows");
     decoder_ = importer::import_decoder(*checkpoint_, decoder_options);
     if (!options_.dump.empty()) fs::create_directories(options_.dump);
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);

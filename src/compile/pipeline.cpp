@@ -85,6 +85,11 @@ FusionOptions fusion_options(const PassContext& context) {
   return options;
 }
 
+// What a step of the workload calls.
+const std::vector<std::string>& entries_of(const Version& version, const vectorize::Step& step) {
+  return step.entries.empty() ? version.entries : step.entries;
+}
+
 // The ops of the versions with their default trees, and what their functions count for in the search for regions.
 class RegionSearches {
  public:
@@ -121,8 +126,7 @@ class RegionSearches {
     for (schedule::ScheduledFunction& function : functions) {
       std::vector<schedule::SizedRuns> runs;
       for (const vectorize::Step& step : planned.version.steps) {
-        const std::vector<std::string>& entries = step.entries.empty() ? planned.version.entries : step.entries;
-        const double calls = ir::call_counts(planned.module, entries).at(function.function);
+        const double calls = ir::call_counts(planned.module, entries_of(planned.version, step)).at(function.function);
         if (calls > 0) runs.push_back({step.runs * calls, step.sizes});
       }
       schedule::split_reductions(function, runs, context_.machine, context_.threads);
@@ -135,8 +139,7 @@ class RegionSearches {
     std::vector<double> weights = default_weights(functions, context_.machine);
     std::vector<double> seconds(weights.size());
     for (const vectorize::Step& step : planned.version.steps) {
-      const std::vector<std::string>& entries = step.entries.empty() ? planned.version.entries : step.entries;
-      const auto calls = ir::call_counts(planned.module, entries);
+      const auto calls = ir::call_counts(planned.module, entries_of(planned.version, step));
       for (std::size_t i = 0; i < weights.size(); ++i) {
         const double runs = step.runs * calls.at(functions[i].function);
         if (weights[i] > 0 && runs > 0) seconds[i] += runs * own_seconds(functions[i], step.sizes, context_);
@@ -281,8 +284,7 @@ double workload_seconds(const std::vector<PlannedVersion>& planned, const PassCo
   double seconds = 0;
   for (const PlannedVersion& version : planned) {
     for (const vectorize::Step& step : version.version.steps) {
-      const auto& entries = step.entries.empty() ? version.version.entries : step.entries;
-      seconds += step.runs * planned_seconds(version, entries, step.sizes, context);
+      seconds += step.runs * planned_seconds(version, entries_of(version.version, step), step.sizes, context);
     }
   }
   return seconds;

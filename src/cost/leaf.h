@@ -63,6 +63,13 @@ struct Scratch {
   std::int64_t elements = 0;
 };
 
+// Memory of a plan begins at multiples of this: of a cache line, and of the widest vector.
+inline constexpr std::int64_t kAlignment = 64;
+constexpr std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+// Bytes that it takes there.
+constexpr std::int64_t scratch_bytes(const Scratch& holds) { return aligned(holds.elements * dtype_size(holds.dtype)); }
+
 // Such memory, by what it is to the leaf.
 struct LeafBuffer {
   std::string_view name;

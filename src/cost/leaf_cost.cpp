@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "cost/leaf.h"
 #include "cost/tiled_product.h"
 #include "encoding/encoding.h"
 #include "ir/attention_form.h"
@@ -126,7 +127,7 @@ void count_stream(WorkCounter& counter) {
   move_product(counter, product);
   // A row, a panel and its sums.
   const double right = bytes_of(counter.type(product.right)) / product.columns;
-  counter.need_buffers(bytes_of(counter.type(product.left)) + (right + sizeof(float)) * product.lanes + 3 * 64);
+  counter.need_buffers(bytes_of(counter.type(product.left)) + (right + sizeof(float)) * product.lanes + 3 * kAlignment);
 }
 
 void count_tile(WorkCounter& counter) {

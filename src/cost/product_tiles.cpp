@@ -159,6 +159,11 @@ SolvedTiles solved(const machine::Machine& machine, const TiledProduct& product)
   return {tiles_of(program, solution.choice, machine), solution.time};
 }
 
+// Formulas know no copies.
+bool has_fixed_tiles(const machine::Machine& machine) {
+  return machine.has_fixed_tiles && machine::managed_level(machine) == nullptr;
+}
+
 bool differ_much(const ProductTiles& a, const ProductTiles& b) {
   if (a.columns != b.columns && are_apart(a.columns, b.columns)) return true;
   return are_apart(a.panels, b.panels) || are_apart(a.rows, b.rows) || are_apart(a.depth, b.depth);
@@ -227,8 +232,7 @@ ProductTiles fixed_product_tiles(const machine::Machine& machine, const TiledPro
 }
 
 ProductTiles product_tiles(const machine::Machine& machine, const TiledProduct& product) {
-  const bool is_fixed = machine.has_fixed_tiles && machine::managed_level(machine) == nullptr;
-  return is_fixed ? fixed_product_tiles(machine, product) : remembered(machine, product).tiles;
+  return has_fixed_tiles(machine) ? fixed_product_tiles(machine, product) : remembered(machine, product).tiles;
 }
 
 bool are_apart(std::int64_t a, std::int64_t b) { return 4 * std::min(a, b) <= 3 * std::max(a, b); }
@@ -236,8 +240,7 @@ bool are_apart(std::int64_t a, std::int64_t b) { return 4 * std::min(a, b) <= 3 
 std::vector<RankedTiles> best_product_tiles(const machine::Machine& machine, const TiledProduct& product,
                                             std::size_t count) {
   constexpr std::size_t kLookedAt = 256;
-  const bool is_fixed = machine.has_fixed_tiles && machine::managed_level(machine) == nullptr;
-  if (is_fixed) return {{fixed_product_tiles(machine, product)}};
+  if (has_fixed_tiles(machine)) return {{fixed_product_tiles(machine, product)}};
   std::vector<RankedTiles> found = {{product_tiles(machine, product), remembered(machine, product).time}};
   const tiles::Program program = tile_program(machine, product);
   for (const tiles::Choice& next : tiles::fastest(program, kLookedAt)) {

@@ -154,20 +154,19 @@ double TiledWork::left_copied_bytes() const {
 
 double TiledWork::copies() const { return row_blocks() * column_parts() * (2 * depth_blocks() + 1); }
 
-// Each padded to a line.
 double TiledWork::buffer_bytes() const {
-  constexpr double kLines = 4.0 * 64;
+  constexpr double kPadding = 4.0 * kAlignment;
   const double rows =
       std::min(std::ceil(padded_rows() / product_.row_tile) * product_.row_tile, static_cast<double>(tiles_.rows));
   const auto depth = static_cast<double>(tiles_.depth), f32 = static_cast<double>(sizeof(float));
   const double right = product_.right_bytes / (product_.columns * product_.depth);
   const double widened = product_.is_widened ? static_cast<double>(tiles_.panels) * product_.lanes * depth * f32 : 0;
   return rows * depth * product_.element_bytes + part_columns() * depth * right + rows * part_columns() * f32 +
-         widened + kLines;
+         widened + kPadding;
 }
 
 Reuse TiledWork::blocks_again(int threads) const {
-  const double parts = std::max(std::ceil(product_.columns / part_columns()), 1.0);
+  const double parts = column_parts();
   const double rows = block_rows() * product_.depth * product_.element_bytes;
   const double again = depth_blocks() > 1 ? std::max(parts - threads, 0.0) : 0;
   return {threads * (rows + part_columns() * block_depth() * product_.element_bytes),

@@ -22,9 +22,8 @@ bool fits_registers(std::int64_t rows, std::int64_t panels, const machine::Machi
 
 class AttentionTree {
  public:
-  AttentionTree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t parts, std::int64_t tokens = 0,
-                std::int64_t keys = 0)
-      : op_(op), of_(*op.attention), machine_(machine), parts_(parts) {
+  AttentionTree(const ScheduledOp& op, const machine::Machine& machine, const AttentionTiles& tiles)
+      : op_(op), of_(*op.attention), machine_(machine), parts_(tiles.parts) {
     std::vector<ir::TensorType> types;
     for (const ir::Expr* argument : op.value->arguments) types.push_back(argument->type());
     const auto nest = op.value->op->loops(types, op.value->attributes);
@@ -33,10 +32,10 @@ class AttentionTree {
     is_one_token_ = extent(of_.token) == 1;
     const auto block = machine::attention_block(machine, extent(of_.token) * of_.group);
     extent(of_.head) = of_.group;
-    const std::int64_t rows = tokens > 0 ? tokens : block.rows / of_.group;
+    const std::int64_t rows = tiles.tokens > 0 ? tiles.tokens : block.rows / of_.group;
     extent(of_.token) = std::min(extent(of_.token), std::max<std::int64_t>(rows, 1));
     const std::int64_t unit = key_unit(op, of_.key);
-    key_step_ = (std::min(keys > 0 ? keys : block.keys, extent(of_.key)) + unit - 1) / unit * unit;
+    key_step_ = (std::min(tiles.keys > 0 ? tiles.keys : block.keys, extent(of_.key)) + unit - 1) / unit * unit;
     extent(of_.key) = std::min(extent(of_.key), key_step_);
   }
 
@@ -172,13 +171,8 @@ class AttentionTree {
 
 }  // namespace
 
-TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t parts) {
-  return AttentionTree(op, machine, parts).run();
-}
-
-TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t tokens,
-                        std::int64_t keys) {
-  return AttentionTree(op, machine, 1, tokens, keys).run();
+TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, const AttentionTiles& tiles) {
+  return AttentionTree(op, machine, tiles).run();
 }
 
 std::int64_t key_unit(const ScheduledOp& op, int iterator) {

@@ -7,6 +7,13 @@
 
 namespace strata::schedule {
 
+// What is chosen of an attention's tree.
+struct AttentionTiles {
+  std::int64_t parts = 1;   // of the context
+  std::int64_t tokens = 0;  // at most, in a tile of queries; 0: as fit the machine's first cache
+  std::int64_t keys = 0;    // in a block; 0: the same
+};
+
 // The tree of an attention: tiles of queries that share a head of keys and values, past blocks of these.
 //
 //   parallel h by 2 {
@@ -56,10 +63,7 @@ namespace strata::schedule {
 // keys are read in as many streams as the machine's weights are, the values of a key all at once, and nothing is
 // fetched ahead, because keys and values take turns. On a Zen 4, 4,096 keys of 8 heads of 128, GB/s of bf16, f16 and
 // f32: 29.5, 27.8, 30.5 so; 22.6, 25.3, 24.0 fetched 4 KiB ahead; 14.4, 16.1, 14.7 four vectors side by side.
-TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t parts = 1);
-
-// The same with tiles of so many tokens at most, and blocks of so many keys.
-TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, std::int64_t tokens, std::int64_t keys);
+TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, const AttentionTiles& tiles = {});
 
 // What blocks of an iterator are multiples of.
 std::int64_t key_unit(const ScheduledOp& op, int iterator);

@@ -38,6 +38,26 @@ std::int64_t extent_of(const TileTree& tree, int iterator) {
   return tree.iterators[static_cast<std::size_t>(iterator)].extent.max();
 }
 
+// A copy into a buffer, or out of one, of that name.
+TileNode copy_node(const CopyItem& item, const TileImage& image, std::string buffer) {
+  return {
+      .kind = Kind::kCopy, .buffer = std::move(buffer), .of = item.of, .copied = item.number, .along = moved_by(image)};
+}
+
+// Holds the tile that a copy moves where iterators have these parts.
+TileNode copy_buffer(const TileNode& copy, const TileImage& image, const TileTree& tree,
+                     const std::vector<IteratorPart>& parts, const machine::Machine& machine) {
+  const cost::Scratch holds{image.value->type().dtype, layout_of(image, tree, parts).elements};
+  TileNode buffer = buffer_node(copy.buffer, holds, machine);
+  buffer.level = 0;
+  return buffer;
+}
+
+std::string buffer_of(const CopyItem& item) {
+  if (item.of == CopyOf::kResult) return "out";
+  return (item.of == CopyOf::kStage ? "out" : "in") + std::to_string(item.number);
+}
+
 // Puts copies into the loops of a tree: `top` gives work to threads, in it stand the loops of the cuts, and in these
 // `inside`, which computes.
 class Copier {
@@ -104,22 +124,11 @@ class Copier {
   void add(const CopyItem& item) {
     const TileImage image = image_of(op_, item.of, item.number);
     const std::size_t depth = depth_of(image);
-    const TileLayout layout = layout_of(image, tree_, parts_[depth]);
-    TileNode copy{.kind = Kind::kCopy, .of = item.of, .copied = item.number, .along = moved_by(image)};
     const bool is_out = is_copied_out(item.of);
-    copy.buffer = is_out ? out_name(item) : "in" + std::to_string(item.number);
-    if (is_updated(item)) {
-      copy.buffer = "in" + std::to_string(*updated());
-    } else {
-      heads_[depth].push_back(buffer_node(copy.buffer, {image.value->type().dtype, layout.elements}, machine_));
-      heads_[depth].back().level = 0;
-    }
+    TileNode copy = copy_node(item, image, buffer_of(is_updated(item) ? CopyItem{.number = *updated()} : item));
+    if (!is_updated(item)) heads_[depth].push_back(copy_buffer(copy, image, tree_, parts_[depth], machine_));
     if (is_out) results_.emplace_back(item.of == CopyOf::kStage ? item.number : -1, copy.buffer);
     (is_out ? tails_ : heads_)[depth].push_back(std::move(copy));
-  }
-
-  static std::string out_name(const CopyItem& item) {
-    return item.of == CopyOf::kStage ? "out" + std::to_string(item.number) : "out";
   }
 
   // What is updated in place is changed where it was copied to.
@@ -177,8 +186,9 @@ std::vector<CopyItem> items_of_loops(const ScheduledOp& op, const std::vector<co
   for (int access = 0; access < static_cast<int>(nest.accesses.size()); ++access) {
     const int operand = nest.accesses[static_cast<std::size_t>(access)].operand;
     if (op.inputs[static_cast<std::size_t>(operand)]->kind == ir::Expr::Kind::kScalar) continue;
-    const bool is_known =
-        std::ranges::any_of(items, [&](const CopyItem& i) { return are_same(nest, i.number, access); });
+    const bool is_known = std::ranges::any_of(items, [&](const CopyItem& item) {
+      return nest.accesses[static_cast<std::size_t>(item.number)] == nest.accesses[static_cast<std::size_t>(access)];
+    });
     if (!is_known) items.push_back({CopyOf::kAccess, access});
   }
   for (int stage = 0; stage < static_cast<int>(nest.stages.size()); ++stage) {
@@ -371,24 +381,9 @@ class AttentionCopier {
     part = part_inside(op_, loop, part, is_unit);
   }
 
-  TileNode copy_of(const CopyItem& item, const TileImage& image) const {
-    return {.kind = Kind::kCopy,
-            .buffer = is_copied_out(item.of) ? "out" : "in" + std::to_string(item.number),
-            .of = item.of,
-            .copied = item.number,
-            .along = moved_by(image)};
-  }
-
-  TileNode buffer_of(const TileNode& copy, const TileImage& image, const std::vector<IteratorPart>& parts) const {
-    TileNode buffer =
-        buffer_node(copy.buffer, {image.value->type().dtype, layout_of(image, tree_, parts).elements}, machine_);
-    buffer.level = 0;
-    return buffer;
-  }
-
   void add_outside(const CopyItem& item, const TileImage& image, const std::vector<IteratorPart>& parts) {
-    TileNode copy = copy_of(item, image);
-    head_.push_back(buffer_of(copy, image, parts));
+    TileNode copy = copy_node(item, image, buffer_of(item));
+    head_.push_back(copy_buffer(copy, image, tree_, parts, machine_));
     if (item.of == CopyOf::kResult) {
       for (TileNode& node : tree_.body[0].body[0].body) {
         if (node.kind == Kind::kCompute && cost::writes_result(*node.leaf)) node.buffer = copy.buffer;
@@ -401,8 +396,8 @@ class AttentionCopier {
 
   void insert(Nodes& nodes, std::size_t at, const CopyItem& item, const TileImage& image,
               const std::vector<IteratorPart>& parts) const {
-    TileNode copy = copy_of(item, image);
-    TileNode buffer = buffer_of(copy, image, parts);
+    TileNode copy = copy_node(item, image, buffer_of(item));
+    TileNode buffer = copy_buffer(copy, image, tree_, parts, machine_);
     const auto place = nodes.begin() + static_cast<std::ptrdiff_t>(at);
     nodes.insert(nodes.insert(place, std::move(copy)), std::move(buffer));
   }
@@ -434,7 +429,8 @@ TileTree attention_with_copies(const ScheduledOp& op, const machine::Machine& ma
   keys[0] = all_keys;
   const std::vector<CopyItem> items = items_of_leaf(op);
   return fastest(op, machine, {tokens, keys}, [&](const std::vector<std::int64_t>& chosen) {
-    return AttentionCopier(op, attention_tree(op, machine, chosen[0], chosen[1]), machine).run(items);
+    return AttentionCopier(op, attention_tree(op, machine, {.tokens = chosen[0], .keys = chosen[1]}), machine)
+        .run(items);
   });
 }
 

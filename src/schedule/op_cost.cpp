@@ -30,14 +30,6 @@ const TileNode* first_division(const std::vector<TileNode>& nodes) {
   return nullptr;
 }
 
-// Pieces that a tree's parallel loop has.
-double pieces(const TileTree& tree, const cost::Sizes& sizes) {
-  const TileNode* const node = first_division(tree.body);
-  if (node == nullptr || node->kind != Kind::kParallel) return 1;
-  const ir::Dim& extent = tree.iterators[static_cast<std::size_t>(node->iterator)].extent;
-  return std::ceil(extent_at(extent, sizes) / static_cast<double>(node->step));
-}
-
 // The leaf of a contraction in register tiles, for this stage of a region, and the blocks around it; false: there is
 // none below.
 bool find_tiles(const ScheduledOp& op, int stage, const std::vector<TileNode>& nodes, cost::ProductTiles& tiles) {
@@ -129,7 +121,7 @@ const ir::Expr* made_in(const ScheduledOp& region, const ir::Expr* value) {
 cost::OpCost region_cost(const ScheduledOp& region, const machine::Machine& machine, cost::Run run) {
   cost::OpCost sum;
   double longest = -1;
-  run.pieces = pieces(region.tree, run.sizes);
+  run.pieces = units(region.tree, run.sizes);
   for (const ScheduledOp& part : region.parts) {
     std::vector<cost::Operand> operands = part.sources;
     for (std::size_t i = 0; i < operands.size(); ++i) {

@@ -20,7 +20,7 @@ class Split {
     for (const std::int64_t parts : candidates(op)) {
       if (parts == 1) continue;
       ScheduledOp tried = op;
-      tried.tree = attention_tree(op, machine_, parts);
+      tried.tree = attention_tree(op, machine_, {.parts = parts});
       ++tried.barriers;
       if (seconds(tried) < seconds(best)) best = std::move(tried);
     }

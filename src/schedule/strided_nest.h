@@ -21,6 +21,7 @@ struct DividedStride {
   std::int64_t divisor = 1;
   bool is_remainder = false;
   ir::Dim stride;
+  bool operator==(const DividedStride&) const = default;
 };
 
 // An operand access as an address: sum of stride x iterator, plus offsets; in elements.
@@ -30,6 +31,7 @@ struct StridedAccess {
   std::vector<DividedStride> divided = {};  // added to it
   std::int64_t offset = 0;
   std::vector<ir::Dim> symbolic_offsets;  // added to it
+  bool operator==(const StridedAccess&) const = default;
 };
 
 // A loop nest on operands with strides, with addresses in place of index maps, and neighbouring iterators merged into

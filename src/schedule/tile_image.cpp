@@ -347,17 +347,6 @@ std::vector<int> operands_read(const ScheduledOp& op, const cost::Leaf& leaf) {
   return {operands.begin(), operands.end()};
 }
 
-bool are_same(const StridedNest& nest, int a, int b) {
-  const StridedAccess& x = nest.accesses[static_cast<std::size_t>(a)];
-  const StridedAccess& y = nest.accesses[static_cast<std::size_t>(b)];
-  const auto same = [](const DividedStride& p, const DividedStride& q) {
-    return p.iterator == q.iterator && p.divisor == q.divisor && p.is_remainder == q.is_remainder &&
-           p.stride == q.stride;
-  };
-  return x.operand == y.operand && x.strides == y.strides && x.offset == y.offset &&
-         x.symbolic_offsets == y.symbolic_offsets && std::ranges::equal(x.divided, y.divided, same);
-}
-
 namespace {
 
 // Walks a tree as one thread does.
@@ -381,7 +370,7 @@ class CopyCounter {
 
   void visit(const TileNode& node, double times) {
     if (node.kind == Kind::kBuffer) {
-      live_ += buffer_bytes(node.holds);
+      live_ += cost::scratch_bytes(node.holds);
       work_.live_bytes = std::max(work_.live_bytes, live_);
     } else if (node.kind == Kind::kCopy) {
       add(node, times);

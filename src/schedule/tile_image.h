@@ -73,9 +73,6 @@ std::vector<int> operands_read(const ScheduledOp& op, const cost::Leaf& leaf);
 // Operands of one element for each step that the bounds of an attention's keys read.
 std::vector<int> bound_operands(const ScheduledOp& op);
 
-// Whether two accesses of a nest are the same.
-bool are_same(const StridedNest& nest, int a, int b);
-
 // What the copies of a tree do on one thread, at the largest sizes.
 struct CopyWork {
   double copies = 0;

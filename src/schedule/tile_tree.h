@@ -87,12 +87,6 @@ struct TileTree {
   std::vector<TileNode> body = {};
 };
 
-// Bytes that a buffer takes of a thread's memory: it begins and ends with a line of vectors.
-constexpr std::int64_t buffer_bytes(const cost::Scratch& holds) {
-  constexpr std::int64_t kAlignment = 64;
-  return (holds.elements * dtype_size(holds.dtype) + kAlignment - 1) / kAlignment * kAlignment;
-}
-
 // A node with a body: a loop over an iterator, or a case of its extent.
 TileNode loop_node(TileNode::Kind kind, int iterator, std::int64_t step, std::vector<TileNode> body);
 
@@ -116,6 +110,14 @@ const TileNode* first_barrier(const TileTree& tree);
 
 // Whether a node computes a stage of the nest by loops, not by a leaf.
 bool is_own_stage(const TileNode& node);
+
+// The last computation below a node; nullptr: there is none.
+const TileNode* last_compute(const TileNode& node);
+
+// Whether it does something: it is neither memory nor a barrier.
+constexpr bool is_work(const TileNode& node) {
+  return node.kind != TileNode::Kind::kBarrier && node.kind != TileNode::Kind::kBuffer;
+}
 
 // The node that computes a stage; nullptr: none does.
 const TileNode* find_stage(const std::vector<TileNode>& nodes, int stage);

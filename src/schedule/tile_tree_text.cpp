@@ -370,8 +370,15 @@ const TileNode* find_split(const std::vector<TileNode>& nodes) {
   return nullptr;
 }
 
+const TileNode* last_compute(const TileNode& node) {
+  if (node.kind == Kind::kCompute) return &node;
+  for (auto inner = node.body.rbegin(); inner != node.body.rend(); ++inner) {
+    if (const TileNode* const found = last_compute(*inner)) return found;
+  }
+  return nullptr;
+}
+
 bool has_barrier_inside(const TileTree& tree) {
-  const auto is_work = [](const TileNode& node) { return node.kind != Kind::kBarrier && node.kind != Kind::kBuffer; };
   const auto first = std::ranges::find_if(tree.body, is_work);
   const auto barrier =
       std::find_if(first, tree.body.end(), [](const TileNode& node) { return node.kind == Kind::kBarrier; });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of the verifier of tile trees: what it knows where it stands. Behind verify() alone.
+// The verifier behind verify() (schedule/verify.h), in three files: of the tree, its loops and stages (verify.cpp); of
+// leaves (verify_leaves.cpp); of copies (verify_copies.cpp).
 #pragma once
 
 #include <cstdint>
@@ -60,8 +61,6 @@ class Verifier {
 
   // The number of what makes the result: the last stage, or the leaf.
   int result() const { return has_leaf() ? -1 : static_cast<int>(stages()) - 1; }
-
-  static bool is_work(const TileNode& node) { return node.kind != Kind::kBarrier && node.kind != Kind::kBuffer; }
 
   std::size_t stages() const { return op_.nest ? op_.nest->stages.size() : 0; }
   bool has_leaf() const { return !op_.is_call() && op_.leaf->domain != Domain::kOwn; }
@@ -171,6 +170,7 @@ class Verifier {
   void check_level(const TileNode& node) const;
   void check_block(const ir::Expr& value, int operand, const std::vector<int>& axes, int level) const;
   void check_capacity(std::int64_t bytes, int at, const std::string& what) const;
+
   const ScheduledOp& op_;
   const machine::Machine& machine_;
   const machine::MemoryLevel* const managed_ = machine::managed_level(machine_);

@@ -78,7 +78,9 @@ void Verifier::check_numbers(const std::string& what, int numbers) const {
 bool Verifier::is_copied(CopyOf of, int number) const {
   return std::ranges::any_of(copies_, [&](const Copied& copied) {
     if (copied.of != of) return false;
-    return copied.number == number || (of == CopyOf::kAccess && are_same(*op_.nest, copied.number, number));
+    if (copied.number == number || of != CopyOf::kAccess) return copied.number == number;
+    const auto& accesses = op_.nest->accesses;
+    return accesses[static_cast<std::size_t>(copied.number)] == accesses[static_cast<std::size_t>(number)];
   });
 }
 

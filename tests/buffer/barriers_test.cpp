@@ -141,7 +141,7 @@ Planned split_attention() {
   EXPECT_EQ(planned.order(), "%0 %1 | %2 |");
   remove_barriers(planned.functions);
   schedule::ScheduledOp& op = planned.last().ops[1];
-  op.tree = schedule::attention_tree(op, machine::load("avx512-zen5"), 2);
+  op.tree = schedule::attention_tree(op, machine::load("avx512-zen5"), {.parts = 2});
   planned.plans = plan_buffers(planned.functions);
   place_barriers(planned.functions, planned.plans);
   return planned;

@@ -326,7 +326,7 @@ class PlannedFunction {
     buffer::remove_barriers(planned_->schedule);
     for (auto& function : planned_->schedule) {
       for (schedule::ScheduledOp& op : function.ops) {
-        if (op.has_code() && op.attention) op.tree = schedule::attention_tree(op, machine_, parts);
+        if (op.has_code() && op.attention) op.tree = schedule::attention_tree(op, machine_, {.parts = parts});
       }
       schedule::verify(function, machine_);
     }

@@ -324,7 +324,7 @@ TEST(TileTreeVerifier, FindsWhatWouldGoWrongInAnAttention) {
 // Threads share the context of a single token in parts.
 TEST(TileTree, AnAttentionDividesItsContext) {
   OneOp region = decoding_attention();
-  const TileTree tree = attention_tree(region.op, zen5(), 3);
+  const TileTree tree = attention_tree(region.op, zen5(), {.parts = 3});
   const std::string text = to_text(tree, zen5());
   EXPECT_EQ(one_line(text),
             "shared running: f32[6, 80] in L3 "
@@ -340,7 +340,8 @@ TEST(TileTree, AnAttentionDividesItsContext) {
   EXPECT_EQ(region.verdict(text), "");
   EXPECT_EQ(to_text(region.op.tree, zen5()), text);
   EXPECT_TRUE(has_barrier_inside(tree));
-  EXPECT_EQ(to_text(attention_tree(region.op, zen5(), 1), zen5()), to_text(decoding_attention().op.tree, zen5()));
+  EXPECT_EQ(to_text(attention_tree(region.op, zen5(), {.parts = 1}), zen5()),
+            to_text(decoding_attention().op.tree, zen5()));
 }
 
 // 16 queries of two heads, whose keys are in three parts.
