@@ -8,10 +8,11 @@ if(STRATA_SANITIZE)
   # Of UndefinedBehaviorSanitizer's checks those are left out that cost half of the time of compiling and show little
   # more: a null pointer that is used ends the program anyway, and AddressSanitizer sees what lies outside of an object.
   # Less is inlined: instrumented code is large.
+  set(left_out null,vptr,object-size,pointer-overflow,nonnull-attribute,returns-nonnull-attribute)
   target_compile_options(strata_options INTERFACE -fsanitize=${STRATA_SANITIZE} -fno-omit-frame-pointer
-                                                  -fno-sanitize-recover=all -fno-sanitize=null,vptr,object-size)
+                                                  -fno-sanitize-recover=all -fno-sanitize=${left_out})
   if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
-    target_compile_options(strata_options INTERFACE "SHELL:-mllvm -inline-threshold=100")
+    target_compile_options(strata_options INTERFACE "SHELL:-mllvm -inline-threshold=50" -fno-sanitize=function)
   endif()
   target_link_options(strata_options INTERFACE -fsanitize=${STRATA_SANITIZE})
 endif()
@@ -31,8 +32,14 @@ function(strata_headers name)
 endfunction()
 
 # What the tests under sanitizers spend hardly any time in: optimising it takes longer than running it. Of functions in
-# headers the linker may take the copy that isn't optimised, so these are few.
-set(STRATA_COLD_LIBRARIES calibrate cli codegen)
+# headers the linker may take the copy that isn't optimised, so these are few. ThreadSanitizer's tests run packages that
+# earlier tests compiled.
+if(STRATA_SANITIZE STREQUAL thread)
+  set(STRATA_COLD_LIBRARIES buffer calibrate cli codegen compile cost egraph extract import ir machine ops plan rules
+                            schedule search tiles tune vectorize)
+else()
+  set(STRATA_COLD_LIBRARIES calibrate cli codegen)
+endif()
 set(library_options "")
 if(STRATA_FUZZ)
   list(APPEND library_options -fsanitize=fuzzer-no-link)
@@ -66,11 +73,11 @@ if(NOT STRATA_SANITIZE)
   list(APPEND STRATA_TEST_OPTIONS -g0)
 endif()
 
-# strata_test(NAME deps... [OPTIONS flags...] [THREADS names...]): tests/NAME/*_test.cpp as one GoogleTest program, each
-# case known to ctest. ThreadSanitizer's build has only the files NAME_test.cpp that THREADS names.
+# strata_test(NAME deps... [OPTIONS flags...] [THREADS names...] [PARTS n]): tests/NAME/*_test.cpp as one GoogleTest
+# program. For ctest it is one case, or n cases of each a part: a process for each of GoogleTest's cases would take
+# longer to start than most take to run. ThreadSanitizer's build has only the files NAME_test.cpp that THREADS names.
 function(strata_test name)
-  include(GoogleTest)
-  cmake_parse_arguments(arg "" "" "OPTIONS;THREADS" ${ARGN})
+  cmake_parse_arguments(arg "" "PARTS" "OPTIONS;THREADS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*_test.cpp)
   if(STRATA_SANITIZE STREQUAL thread)
     list(TRANSFORM arg_THREADS REPLACE "(.+)" "${CMAKE_CURRENT_SOURCE_DIR}/${name}/\\1_test.cpp"
@@ -89,17 +96,25 @@ function(strata_test name)
     target_precompile_headers(test_${name} REUSE_FROM strata_test_headers)
   endif()
   target_compile_definitions(test_${name} PRIVATE STRATA_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  # Longest first, so that no processor waits for the last ones.
-  set(cost 1)
-  if(name MATCHES "^(rules|compile)$")
-    set(cost 100)
+  if(NOT arg_PARTS OR STRATA_SANITIZE STREQUAL thread)
+    set(arg_PARTS 1)
   endif()
   set(processors 1)
   if(name STREQUAL runtime)
     set(processors 2)
   endif()
-  # Not the user's cache: what the tests plan must not depend on whether this machine was calibrated.
-  gtest_discover_tests(test_${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 600 COST ${cost} PROCESSORS ${processors}
-    ENVIRONMENT "XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/test-cache")
+  math(EXPR last "${arg_PARTS} - 1")
+  foreach(part RANGE ${last})
+    set(test ${name})
+    set(shard "")
+    if(arg_PARTS GREATER 1)
+      set(test ${name}.${part})
+      set(shard GTEST_TOTAL_SHARDS=${arg_PARTS} GTEST_SHARD_INDEX=${part})
+    endif()
+    add_test(NAME ${test} COMMAND test_${name})
+    # Longest first, so that no processor waits for the last ones. The cache isn't the user's: what the tests plan must
+    # not depend on whether this machine was calibrated.
+    set_tests_properties(${test} PROPERTIES TIMEOUT 900 COST ${arg_PARTS} PROCESSORS ${processors}
+      ENVIRONMENT "GTEST_BRIEF=1;XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/test-cache;${shard}")
+  endforeach()
 endfunction()

@@ -210,19 +210,19 @@ TEST(Attention, PairsOfBoth) { check_pairs<BLayout::kPairs, BLayout::kPairs>(); 
 TEST(Attention, WindowsLeaveOutWhatIsBefore) {
   for (const std::int64_t window : {1, 2, 63, 64, 65, 100}) {
     for_each_width([&]<int L>(Lanes<L>) { check_attention<L, float>(window); });
-    check_attention<16, bf16, BLayout::kPairs, BLayout::kPairs>(window);
+    check_attention<kMostLanes, bf16, BLayout::kPairs, BLayout::kPairs>(window);
   }
 }
 
 TEST(Attention, ScoresAreMapped) {
   for_each_width([]<int L>(Lanes<L>) { check_attention<L, float>(1 << 20, 2.5f); });
-  check_attention<16, bf16, BLayout::kPairs, BLayout::kPairs>(70, 1.5f);
+  check_attention<kMostLanes, bf16, BLayout::kPairs, BLayout::kPairs>(70, 1.5f);
 }
 
 TEST(Attention, AnyBlocks) {
   constexpr auto kLanes = BLayout::kLanes, kPairs = BLayout::kPairs;
-  check_attention<16, f16, kLanes, kLanes, kOneStream>();
-  check_attention<16, bf16, kPairs, kPairs, kOneStream>(70);
+  check_attention<kMostLanes, f16, kLanes, kLanes, kOneStream>();
+  check_attention<kMostLanes, bf16, kPairs, kPairs, kOneStream>(70);
   check_attention<8, float, kLanes, kLanes, kFetchedAhead>();
   check_attention<8, bf16, kPairs, kPairs, kFetchedAhead>(70, 1.5f);
 }

@@ -208,9 +208,15 @@ TEST(Encoded, OneRowInEveryWidth) {
   });
 }
 
-TEST(Encoded, ManyRowsInLanes16) { check_many_rows<16, 6, 4>(); }
-TEST(Encoded, ManyRowsInLanes8) { check_many_rows<8, 6, 2>(); }
-TEST(Encoded, ManyRowsInLanes4) { check_many_rows<4, 5, 3>(); }
+TEST(Encoded, ManyRowsInLanes16) {
+  if_tested<16>([]<int L>(Lanes<L>) { check_many_rows<L, 6, 4>(); });
+}
+TEST(Encoded, ManyRowsInLanes8) {
+  if_tested<8>([]<int L>(Lanes<L>) { check_many_rows<L, 6, 2>(); });
+}
+TEST(Encoded, ManyRowsInLanes4) {
+  if_tested<4>([]<int L>(Lanes<L>) { check_many_rows<L, 5, 3>(); });
+}
 
 // Panels are decoded block by block of k.
 TEST(Encoded, BlocksMakeTheWhole) {

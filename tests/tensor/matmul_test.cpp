@@ -62,9 +62,9 @@ void check_gemv_types() {
   check_gemv_of_pairs<L, Stream{2, 8192, 3}, 3>();
 }
 
-TEST(Gemv, Lanes16) { check_gemv_types<16>(); }
-TEST(Gemv, Lanes8) { check_gemv_types<8>(); }
-TEST(Gemv, Lanes4) { check_gemv_types<4>(); }
+TEST(Gemv, OfTheTypes) {
+  for_each_width([]<int L>(Lanes<L>) { check_gemv_types<L>(); });
+}
 
 template <int L, int MR, int NV, BLayout Layout, class TA, bool Widened, class T>
 void check_gemm_size(const Problem<T>& problem, Blocks blocks = {}) {
@@ -120,9 +120,15 @@ void check_gemm_types() {
   check_gemm<L, MR, NV, BLayout::kPairs, bf16, bf16>();
 }
 
-TEST(Gemm, Lanes16) { check_gemm_types<16, 6, 4>(); }
-TEST(Gemm, Lanes8) { check_gemm_types<8, 6, 2>(); }
-TEST(Gemm, Lanes4) { check_gemm_types<4, 5, 3>(); }
+TEST(Gemm, Lanes16) {
+  if_tested<16>([]<int L>(Lanes<L>) { check_gemm_types<L, 6, 4>(); });
+}
+TEST(Gemm, Lanes8) {
+  if_tested<8>([]<int L>(Lanes<L>) { check_gemm_types<L, 6, 2>(); });
+}
+TEST(Gemm, Lanes4) {
+  if_tested<4>([]<int L>(Lanes<L>) { check_gemm_types<L, 5, 3>(); });
+}
 
 // Blocks of k add to what the earlier ones have left, blocks of rows stand side by side.
 TEST(Gemm, BlocksMakeTheWhole) {

@@ -54,9 +54,7 @@ void check_sizes() {
 }
 
 TEST(Quads, ProductsOfBytesAreExact) {
-  check_sizes<16>();
-  check_sizes<8>();
-  check_sizes<4>();
+  for_each_width([]<int L>(Lanes<L>) { check_sizes<L>(); });
 }
 
 }  // namespace

@@ -55,12 +55,29 @@ inline testing::AssertionResult near_dot(const Dot& expected, float actual, cons
                                      << ", actual " << actual;
 }
 
-// Calls f(Lanes<16>), f(Lanes<8>), f(Lanes<4>).
+// The lane counts that this program tests: all; or STRATA_TEST_LANES alone, where another program tests the others.
+#ifdef STRATA_TEST_LANES
+template <int L>
+inline constexpr bool kIsTested = L == STRATA_TEST_LANES;
+inline constexpr int kMostLanes = STRATA_TEST_LANES;
+#else
+template <int L>
+inline constexpr bool kIsTested = true;
+inline constexpr int kMostLanes = 16;
+#endif
+
+// Calls f(Lanes<L>) if the program tests so many lanes.
+template <int L, class F>
+void if_tested(F&& f) {
+  if constexpr (kIsTested<L>) f(Lanes<L>{});
+}
+
+// Calls f(Lanes<16>), f(Lanes<8>), f(Lanes<4>), if tested.
 template <class F>
 void for_each_width(F&& f) {
-  f(Lanes<16>{});
-  f(Lanes<8>{});
-  f(Lanes<4>{});
+  if_tested<16>(f);
+  if_tested<8>(f);
+  if_tested<4>(f);
 }
 
 }  // namespace strata::tensor
