@@ -21,8 +21,9 @@ import results
 MACHINES = Path(__file__).resolve().parent.parent / "machines"
 TITLES = ["figure", "times", "decisions that it moves", "objective"]
 # What a machine file's `core` means where it is silent (docs/machines.md).
-CORE = {"reduction_step_slots": 4.0, "misses_in_flight": 40.0, "cold_lines": 2.0, "page_walks_in_flight": 2.0,
-        "reused_share": 0.125, "reused_of_shared": 0.125, "pages_walked": 64.0, "grain_elements": 4096}
+CORE = {"fma_latency_slots": 8.0, "reduction_step_slots": 4.0, "tile_store_slots": 16.0, "misses_in_flight": 40.0,
+        "cold_lines": 2.0, "page_walks_in_flight": 2.0, "reused_share": 0.125, "reused_of_shared": 0.125,
+        "block_share": 0.8125, "pages_walked": 64.0, "grain_elements": 4096}
 SECTION = "Figures of the machine and decisions of the plan"
 
 
@@ -122,7 +123,8 @@ def figures(machine):
     for key in sorted(machine.get("core", {}).get("decode_slots", {})):
         yield f"slots of decoding {key}", (1 / 4, 4), set_core("decode_slots", key)
     for key in CORE:
-        yield f"core.{key}", (1 / 2, 4) if key == "page_walks_in_flight" else (1 / 4, 4), set_core(key)
+        factors = (1 / 2, 4) if key == "page_walks_in_flight" else (1 / 4,) if key == "block_share" else (1 / 4, 4)
+        yield f"core.{key}", factors, set_core(key)
     yield "contention", (1 / 10, 4), set_contention
     for key in ("barrier_s", "op_overhead_s", "storage_read_bytes_per_s"):
         yield key, (1 / 10, 10, 500) if key == "barrier_s" else (1 / 10, 10), set_top(key)

@@ -13,7 +13,6 @@
 namespace strata::cost {
 namespace {
 
-constexpr double kKeptShare = 13.0 / 16;
 constexpr std::size_t kMostPanels = 8;
 enum : int { kPanels, kRows, kDepth, kColumns };
 
@@ -134,7 +133,7 @@ class ProgramBuilder {
         {{term({kPanels, kDepth},
                [&](const auto&, const auto& at) { return 2 * size(at[kPanels] * at[kDepth]) * lanes * bytes; }),
           term({kRows, kDepth}, [&](const auto&, const auto& at) { return size(at[kRows] * at[kDepth]) * bytes; })},
-         capacity * kKeptShare});
+         capacity * machine_.core.block_share});
   }
 
   const machine::Machine& machine_;
@@ -176,7 +175,8 @@ std::vector<double> key_of(const machine::Machine& machine, const TiledProduct& 
       p.slots, p.chain,   p.products, p.slots_per_s, p.decode_slots, p.is_widened ? 1.0 : 0.0, p.widened_apart};
   key.insert(key.end(),
              {static_cast<double>(machine.vector_registers.count), static_cast<double>(machine.vector_registers.bytes),
-              machine::fma_unit(machine, DType::kF32)->ops_per_s, machine.contention, machine.core.fma_latency_slots});
+              machine::fma_unit(machine, DType::kF32)->ops_per_s, machine.contention, machine.core.fma_latency_slots,
+              machine.core.tile_store_slots, machine.core.block_share});
   for (const machine::MemoryLevel& level : machine.memory) {
     key.insert(key.end(), {static_cast<double>(level.capacity_bytes), static_cast<double>(level.line_bytes),
                            static_cast<double>(level.shared_by), machine::bandwidth(level, 1)});

@@ -96,9 +96,8 @@ double TiledWork::over_tiles(const F& f) const {
 double TiledWork::products() const {
   const double wait = product_.chain * machine_.core.fma_latency_slots / product_.slots;
   const double accumulators = over_tiles([&](double height, double width) { return std::max(height * width, wait); });
-  constexpr double kStoreSlots = 16;
   const double stores = over_tiles([](double height, double width) { return height * width; }) * depth_blocks() *
-                        kStoreSlots * product_.products / product_.slots;
+                        machine_.core.tile_store_slots * product_.products / product_.slots;
   return (accumulators * product_.depth + stores) * product_.lanes;
 }
 

@@ -74,11 +74,13 @@ struct CoreCosts {
   std::map<std::string, double> decode_slots = {};
   double fma_latency_slots = 8;     // multiply-adds that a core starts until the first one's sum can be added to
   double reduction_step_slots = 4;  // of a step in which lanes are combined pairwise, waiting for the one before
+  double tile_store_slots = 16;     // of an accumulator of a product's register tile: load, add, store, start anew
   double misses_in_flight = 40;     // lines of the outermost level that a core waits for at once
   double cold_lines = 2;            // of an op's code, pushed out of the core's own caches since its last use
   double page_walks_in_flight = 2;  // addresses of pages looked up at once
   double reused_share = 0.125;      // of a core's own cache, what keeps what another op wrote: a guess
   double reused_of_shared = 0.125;  // the same of its share of a cache that other cores use: a guess
+  double block_share = 0.8125;      // of a cache, what a block of operands that a product keeps there may fill
   double pages_walked = 64;         // of rows far apart, those that are looked up anew; more of them follow a pattern
   std::int64_t grain_elements = 4096;  // an elementwise op is divided among threads in pieces of so many: a guess
   bool operator==(const CoreCosts&) const = default;

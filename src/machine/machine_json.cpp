@@ -107,11 +107,13 @@ CoreCosts read_core(FileReader reader) {
   reader.take_reals("decode_slots", core.decode_slots, false, 0, kMostSlots);
   core.fma_latency_slots = reader.real_or("fma_latency_slots", core.fma_latency_slots, 1, kMostSlots);
   core.reduction_step_slots = reader.real_or("reduction_step_slots", core.reduction_step_slots, 0, kMostSlots);
+  core.tile_store_slots = reader.real_or("tile_store_slots", core.tile_store_slots, 0, kMostSlots);
   core.misses_in_flight = reader.real_or("misses_in_flight", core.misses_in_flight, 1, 1e6);
   core.cold_lines = reader.real_or("cold_lines", core.cold_lines, 0, 1e6);
   core.page_walks_in_flight = reader.real_or("page_walks_in_flight", core.page_walks_in_flight, 1, 1e6);
   core.reused_share = reader.real_or("reused_share", core.reused_share, 1e-6, 1);
   core.reused_of_shared = reader.real_or("reused_of_shared", core.reused_of_shared, 1e-6, 1);
+  core.block_share = reader.real_or("block_share", core.block_share, 1e-6, 1);
   core.pages_walked = reader.real_or("pages_walked", core.pages_walked, 0, 1e9);
   core.grain_elements = reader.integer_or("grain_elements", core.grain_elements, 1, std::int64_t{1} << 30);
   reader.finish();
@@ -241,11 +243,13 @@ std::string to_json(const Machine& machine) {
                   {"decode_slots", core.decode_slots},
                   {"fma_latency_slots", core.fma_latency_slots},
                   {"reduction_step_slots", core.reduction_step_slots},
+                  {"tile_store_slots", core.tile_store_slots},
                   {"misses_in_flight", core.misses_in_flight},
                   {"cold_lines", core.cold_lines},
                   {"page_walks_in_flight", core.page_walks_in_flight},
                   {"reused_share", core.reused_share},
                   {"reused_of_shared", core.reused_of_shared},
+                  {"block_share", core.block_share},
                   {"pages_walked", core.pages_walked},
                   {"grain_elements", core.grain_elements}};
   json["barrier_s"] = machine.barrier_s;

@@ -128,6 +128,19 @@ TEST(ProductTiles, FitTheRegistersAndTheCache) {
   }
 }
 
+// What an accumulator costs apart from its products makes blocks deep, what others need of a cache makes them small.
+TEST(ProductTiles, FollowTheFiguresOfTheCore) {
+  machine::Machine machine = machine_zen4();
+  const auto tiles = [&] { return product_tiles(machine, product_of(machine, 512, 6144, 1024, 6)); };
+  const ProductTiles usual = tiles();
+  machine.core.block_share = 0.2;
+  const ProductTiles small = tiles();
+  EXPECT_LT(small.rows * small.depth, usual.rows * usual.depth / 2);
+  const std::int64_t depth_before = small.depth;
+  machine.core.tile_store_slots = 1000;
+  EXPECT_GT(tiles().depth, depth_before);
+}
+
 // A core's cache of a quarter keeps a smaller block.
 TEST(ProductTiles, ShrinkWithTheCache) {
   machine::Machine small = machine_zen4();
