@@ -31,10 +31,34 @@ struct QueryTile {
 };
 
 // Register tiles of a product with a cache: at most `rows` of the queries, a power of two, and `how.panels` vectors of
-// the cache side by side.
+// the cache side by side. What lies `how.ahead` bytes behind the block at work is fetched in the order of memory,
+// whatever the order in which the block is read, and only once.
 struct CacheTile {
   int rows = 1;
   Stream how = {};
+};
+
+// What a register tile's product with a cache fetches while it reads: what lies `ahead` bytes behind `from`, or, of
+// what nothing follows (`is_last`) or another tile has fetched (not `is_first`), what is there already.
+template <Stream How, bool Fetches = (How.ahead > 0)>
+struct NextBlock {
+  const char* data;
+
+  STRATA_INLINE NextBlock(const void* from, bool is_first, bool is_last)
+      : data(static_cast<const char*>(from) + (is_first && !is_last ? How.ahead : 0)) {}
+
+  // The lines that begin in the step's share, of so many bytes.
+  template <int Bytes>
+  STRATA_INLINE void fetch(std::int64_t step) const {
+    STRATA_UNROLL
+    for (int line = 0; line < Bytes; line += 64) __builtin_prefetch(data + step * Bytes + line, 0, How.locality);
+  }
+};
+template <Stream How>
+struct NextBlock<How, false> {
+  STRATA_INLINE NextBlock(const void*, bool, bool) {}
+  template <int Bytes>
+  STRATA_INLINE void fetch(std::int64_t) const {}
 };
 
 // A score as it is.
@@ -165,20 +189,18 @@ STRATA_NOINLINE void start_attention(const float* q, std::int64_t ldq, std::int6
   for (std::int64_t i = 0; i < rows * dim; ++i) state.acc[i] = 0.0f;
 }
 
-// tile += A * B over `steps` values of k, or pairs of them, fetching B as `How` says. A tile of few accumulators is
-// made of several, because one would wait for the latency of the multiply-adds.
+// tile += A * B over `steps` values of k, or pairs of them. Each step fetches as many bytes of the next block as it
+// reads. A tile of few accumulators is made of several, because one would wait for the latency of the
+// multiply-adds.
 template <BLayout Layout, Stream How, int Rows, int NV, int L, class TA, class TB>
-STRATA_INLINE void multiply_cache(Tile<Rows, NV, L>& tile, TileA<TA> a, TileB<TB> b, std::int64_t steps) {
+STRATA_INLINE void multiply_cache(Tile<Rows, NV, L>& tile, TileA<TA> a, TileB<TB> b, std::int64_t steps,
+                                  NextBlock<How> next) {
   constexpr int kChains = Rows * NV >= 4 ? 1 : 4 / (Rows * NV);
+  constexpr int kStepBytes = NV * L * kStepOf<Layout> * static_cast<int>(sizeof(TB));
   const auto step = [&](Tile<Rows, NV, L>& to, std::int64_t i) {
     const TileA<TA> left{a.data + i * a.step, a.row, a.step};
     const TileB<TB> right{b.data + i * b.step, b.panel, b.step};
-    if constexpr (How.ahead > 0) {
-      STRATA_UNROLL
-      for (int v = 0; v < NV; ++v) {
-        __builtin_prefetch(reinterpret_cast<const char*>(right.data + v * b.panel) + How.ahead, 0, How.locality);
-      }
-    }
+    next.template fetch<kStepBytes>(i);
     if constexpr (Layout == BLayout::kPairs) {
       multiply_pairs(to, left, right, 1);
     } else {
@@ -202,32 +224,35 @@ STRATA_INLINE void multiply_cache(Tile<Rows, NV, L>& tile, TileA<TA> a, TileB<TB
 }
 
 template <int Rows, int NV, Stream How, int L, BLayout Keys, std::int64_t Block, class TQ, class TC>
-STRATA_NOINLINE void score_tile(const TQ* q, std::int64_t rows, const TC* k, std::int64_t dim, float* scores) {
+STRATA_NOINLINE void score_tile(const TQ* q, std::int64_t rows, const TC* k, std::int64_t dim, NextBlock<How> next,
+                                float* scores) {
   constexpr std::int64_t kStep = kStepOf<Keys>;
   Tile<Rows, NV, L> tile;
   tile.clear();
-  multiply_cache<Keys, How>(tile, TileA<TQ>{q, kStep, kStep * rows}, TileB<TC>{k, dim * L, kStep * L}, dim / kStep);
+  multiply_cache<Keys, How>(tile, TileA<TQ>{q, kStep, kStep * rows}, TileB<TC>{k, dim * L, kStep * L}, dim / kStep,
+                            next);
   store_tile(tile, scores, Block, 0, Rows, 0, NV * L, Overwrite{});
 }
 
 // scores[r][0 ..] = q[r] . keys, for a range of at most Block keys that begins at a multiple of L, in whole vectors.
-// k: the cache of the tile's key/value head; scores: [rows][Block].
+// k: the cache of the tile's key/value head, of which the keys up to `end` follow; scores: [rows][Block].
 template <int L, CacheTile How, BLayout Keys, std::int64_t Block, class TQ, class TC>
 STRATA_INLINE void score_block(const TQ* queries, std::int64_t rows, const TC* k, std::int64_t dim, Range keys,
-                               float* scores) {
+                               std::int64_t end, float* scores) {
   const TC* first = k + keys.begin * dim;
   const std::int64_t panels = div_up(keys.size(), L);
   for_each_row_tile<How.rows>(0, rows, [&]<int H>(Lanes<H>, std::int64_t row) {
     constexpr int kVectors = How.how.panels;
     const TQ* q = queries + row * kStepOf<Keys>;
     float* out = scores + row * Block;
+    const auto score = [&]<int NV>(Lanes<NV>, std::int64_t p) {
+      const TC* from = first + p * dim * L;
+      const NextBlock<How.how> next(from, row == 0, keys.end >= end);
+      score_tile<H, NV, How.how, L, Keys, Block>(q, rows, from, dim, next, out + p * L);
+    };
     std::int64_t p = 0;
-    for (; p + kVectors <= panels; p += kVectors) {
-      score_tile<H, kVectors, How.how, L, Keys, Block>(q, rows, first + p * dim * L, dim, out + p * L);
-    }
-    for (; kVectors > 1 && p < panels; ++p) {
-      score_tile<H, 1, How.how, L, Keys, Block>(q, rows, first + p * dim * L, dim, out + p * L);
-    }
+    for (; p + kVectors <= panels; p += kVectors) score(Lanes<kVectors>{}, p);
+    for (; kVectors > 1 && p < panels; ++p) score(Lanes<1>{}, p);
   });
 }
 
@@ -299,7 +324,7 @@ STRATA_INLINE void add_last_value(Tile<Rows, NV, L>& tile, const bf16* p, std::i
 // p: [row][key], with p_row elements from row to row.
 template <int Rows, int NV, Stream How, int L, BLayout Values, class TP, class TC>
 STRATA_NOINLINE void value_tile(const TP* p, std::int64_t p_row, const float* shrink, const TC* v, std::int64_t keys,
-                                std::int64_t dim, float* acc) {
+                                std::int64_t dim, NextBlock<How> next, float* acc) {
   constexpr std::int64_t kStep = kStepOf<Values>;
   Tile<Rows, NV, L> tile;
   STRATA_UNROLL
@@ -307,7 +332,8 @@ STRATA_NOINLINE void value_tile(const TP* p, std::int64_t p_row, const float* sh
     STRATA_UNROLL
     for (int j = 0; j < NV; ++j) tile.acc[r][j] = load(Lanes<L>{}, acc + r * dim + j * L) * shrink[r];
   }
-  multiply_cache<Values, How>(tile, TileA<TP>{p, p_row, kStep}, TileB<TC>{v, kStep * L, kStep * dim}, keys / kStep);
+  multiply_cache<Values, How>(tile, TileA<TP>{p, p_row, kStep}, TileB<TC>{v, kStep * L, kStep * dim}, keys / kStep,
+                              next);
   if constexpr (Values == BLayout::kPairs) {
     if (keys % 2 != 0) add_last_value(tile, p + keys - 1, p_row, v + (keys - 1) * dim);
   }
@@ -315,10 +341,10 @@ STRATA_NOINLINE void value_tile(const TP* p, std::int64_t p_row, const float* sh
 }
 
 // acc[r] = acc[r] * shrink[r] + sum over keys of weight[r][key] * v[key]; lanes along dim. v: the cache of the tile's
-// key/value head.
+// key/value head, of which the values up to `end` follow.
 template <int L, CacheTile How, BLayout Values, std::int64_t Block, class TC>
 STRATA_INLINE void value_block(const float* scores, std::int64_t rows, const TC* v, std::int64_t dim, Range keys,
-                               float* running) {
+                               std::int64_t end, float* running) {
   using TP = typename Multiplier<Values>::type;
   constexpr std::int64_t kStep = kStepOf<Values>, kRow = kWeightsRow<Values, Block>;
   const RunningSoftmax state(running, rows);
@@ -328,15 +354,15 @@ STRATA_INLINE void value_block(const float* scores, std::int64_t rows, const TC*
     const TP* p = reinterpret_cast<const TP*>(scores) + row * kRow;
     const float* shrink = state.shrink + row;
     float* out = state.acc + row * dim;
+    const auto add = [&]<int NV, int N>(Lanes<NV>, Lanes<N>, std::int64_t d) {
+      const NextBlock<How.how> next(first + d * keys.size(), row == 0, keys.end >= end);
+      value_tile<H, NV, How.how, N, Values>(p, kRow, shrink, first + d * kStep, keys.size(), dim, next, out + d);
+    };
     std::int64_t d = 0;
-    for (; d + kVectors * L <= dim; d += kVectors * L) {
-      value_tile<H, kVectors, How.how, L, Values>(p, kRow, shrink, first + d * kStep, keys.size(), dim, out + d);
-    }
-    for (; kVectors > 1 && d + L <= dim; d += L) {
-      value_tile<H, 1, How.how, L, Values>(p, kRow, shrink, first + d * kStep, keys.size(), dim, out + d);
-    }
+    for (; d + kVectors * L <= dim; d += kVectors * L) add(Lanes<kVectors>{}, Lanes<L>{}, d);
+    for (; kVectors > 1 && d + L <= dim; d += L) add(Lanes<1>{}, Lanes<L>{}, d);
     if constexpr (Values == BLayout::kLanes && L > 1) {
-      for (; d < dim; ++d) value_tile<H, 1, How.how, 1, Values>(p, kRow, shrink, first + d, keys.size(), dim, out + d);
+      for (; d < dim; ++d) add(Lanes<1>{}, Lanes<1>{}, d);
     }
   });
 }

@@ -188,7 +188,9 @@ std::string LeafCode::range(int iterator, const LeafPlace& place) const {
 }
 
 std::string LeafCode::key_property(std::string_view property, const LeafPlace& place) const {
-  if (property == "most") return number(place.ranges[static_cast<std::size_t>(op_.attention->key)].most);
+  const RangeCode& keys = place.ranges[static_cast<std::size_t>(op_.attention->key)];
+  if (property == "most") return number(keys.most);
+  if (property == "end") return keys.whole_end.empty() ? keys.end : keys.whole_end;
   STRATA_CHECK(property == "range", "a leaf asks for key." + std::string(property));
   return range(op_.attention->key, place);
 }

@@ -16,8 +16,9 @@ namespace strata::codegen {
 struct RangeCode {
   std::string begin = "0";
   std::string end;
-  std::string name;       // of a tensor::Range that is both; empty where there is none
-  std::int64_t most = 0;  // steps at once
+  std::string name;            // of a tensor::Range that is both; empty where there is none
+  std::int64_t most = 0;       // steps at once
+  std::string whole_end = {};  // of the range that it is a block of; empty where it is none
 };
 
 // Where a leaf of a tile tree stands.
@@ -49,6 +50,7 @@ std::string buffer_name(const std::string& buffer);
 //   {begin} {end} {count}  range of the leaf's own loop
 //   {columns.begin} {columns.count}  the columns of its tile of rows
 //   {key.range} {key.most} of an attention: the block of keys, a tensor::Range, and how many these are at most
+//   {key.end}              the end of all its blocks of keys
 //   {column.range}         its columns of the values
 //   {parts} {slot}         into how many parts its keys are divided, and elements from one part's state to the next
 //   {token.range}          its tile's tokens

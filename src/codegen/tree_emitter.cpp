@@ -308,6 +308,7 @@ class TreeEmitter {
                  node.body);
     } else {
       range(node) = named_range(node);
+      range(node).whole_end = outer.whole_end.empty() ? outer.end : outer.whole_end;
       const std::string whole = outer.name.empty() ? "{" + outer.begin + ", " + outer.end + "}" : outer.name;
       emit_block("for (const tensor::Range " + range(node).name + " : tensor::Parts(" + whole + ", " +
                      std::to_string(node.step) + ", " + std::to_string(unit(node)) + ")) {",

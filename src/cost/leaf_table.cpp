@@ -342,9 +342,9 @@ const std::vector<Leaf>& table() {
        .takes_blocks = true,
        .multiplies = "keys",
        .buffers = {kQueries, kScores},
-       .code =
-           "tensor::score_block<{keys.own_lanes}, {register_tile}, {keys.layout}, {key.most}>({with.0}, "
-           "{tile}.rows(), {keys} + {kv_head} * {keys.dim.1} * {keys.dim.2}, {keys.dim.2}, {key.range}, {with.1});"},
+       .code = "tensor::score_block<{keys.own_lanes}, {register_tile}, {keys.layout}, {key.most}>({with.0}, "
+               "{tile}.rows(), {keys} + {kv_head} * {keys.dim.1} * {keys.dim.2}, {keys.dim.2}, {key.range}, {key.end}, "
+               "{with.1});"},
       {.name = "attention-softmax",
        .domain = Domain::kAttention,
        .takes_blocks = true,
@@ -359,7 +359,7 @@ const std::vector<Leaf>& table() {
        .buffers = {kScores, kRunning},
        .code = "tensor::value_block<{keys.own_lanes}, {register_tile}, {values.layout}, {key.most}>({with.0}, "
                "{tile}.rows(), {values} + {kv_head} * {values.dim.1} * {values.dim.2}, {values.dim.2}, {key.range}, "
-               "{with.1});"},
+               "{key.end}, {with.1});"},
       {.name = "attention-finish",
        .domain = Domain::kAttention,
        .buffers = {kRunning},

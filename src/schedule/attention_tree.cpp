@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 #include "ir/op.h"
 #include "machine/cost.h"
@@ -30,12 +31,14 @@ class AttentionTree {
     for (const ir::Iterator& iterator : nest->iterators) tree_.iterators.push_back({iterator.name, iterator.extent});
     for (const TileIterator& iterator : tree_.iterators) extents_.push_back(iterator.extent.max());
     is_one_token_ = extent(of_.token) == 1;
+    const bool is_near = tiles.keys == 0 && is_one_token_ && is_read_again() && managed_level(machine) == nullptr;
     const auto block = machine::attention_block(machine, extent(of_.token) * of_.group);
     extent(of_.head) = of_.group;
     const std::int64_t rows = tiles.tokens > 0 ? tiles.tokens : block.rows / of_.group;
     extent(of_.token) = std::min(extent(of_.token), std::max<std::int64_t>(rows, 1));
     const std::int64_t unit = key_unit(op, of_.key);
     key_step_ = (std::min(tiles.keys > 0 ? tiles.keys : block.keys, extent(of_.key)) + unit - 1) / unit * unit;
+    if (is_near) take_near_blocks();
     extent(of_.key) = std::min(extent(of_.key), key_step_);
   }
 
@@ -92,6 +95,38 @@ class AttentionTree {
 
   std::int64_t& extent(int iterator) { return extents_[static_cast<std::size_t>(iterator)]; }
 
+  // Of keys, along the context, and of values, along their own axis; 1 where nothing is packed.
+  std::int64_t lanes() const {
+    const auto& packs = operand(op_, of_.keys).layout.packs;
+    return packs.empty() ? 1 : packs[0].lanes;
+  }
+
+  // Whether a single token's heads, or the columns of a value, are too many for one register tile.
+  bool is_read_again() {
+    const std::int64_t rows = tile_rows(of_.group);
+    return lanes() > 1 && (rows < of_.group || value_panels(rows) * lanes() < extent(of_.column));
+  }
+
+  // Blocks that, with the next ones, which are fetched meanwhile, take half of the innermost cache, but of no fewer
+  // keys than a register tile takes.
+  void take_near_blocks() {
+    const std::int64_t bytes = key_bytes(of_.keys, of_.inner) + key_bytes(of_.values, of_.column);
+    const auto keys = static_cast<std::uint64_t>(machine_.memory.front().capacity_bytes / 4 / bytes);
+    const std::int64_t least = machine::attention_tile(machine_).panels * lanes();
+    key_step_ = std::min(key_step_, std::max(static_cast<std::int64_t>(std::bit_floor(keys)), least));
+    fetches_next_ = true;
+  }
+
+  // What a cache has of one key.
+  std::int64_t key_bytes(int cache, int along) {
+    return extent(along) * static_cast<std::int64_t>(dtype_size(operand(op_, cache).dtype));
+  }
+
+  std::int64_t tile_rows(std::int64_t rows) const {
+    return std::min<std::int64_t>(machine::attention_tile(machine_).rows,
+                                  static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(rows))));
+  }
+
   // Leaves that take blocks of the keys stand in one loop over these.
   void add(const cost::Leaf& leaf) {
     TileNode node;
@@ -106,12 +141,11 @@ class AttentionTree {
     nodes_.back().body.push_back(std::move(node));
   }
 
-  // Several register tiles of queries read a block of keys, and then one of values.
+  // Several register tiles read a block of keys, and then one of values.
   int key_level() {
     const std::int64_t rows = extent(of_.token) * of_.group;
-    if (rows <= machine::attention_tile(machine_).rows) return -1;
-    const auto element = static_cast<std::int64_t>(dtype_size(operand(op_, of_.keys).dtype));
-    return machine::level_holding(machine_, static_cast<double>(extent(of_.key) * extent(of_.inner) * element));
+    if (rows <= machine::attention_tile(machine_).rows && !fetches_next_) return -1;
+    return machine::level_holding(machine_, static_cast<double>(extent(of_.key) * key_bytes(of_.keys, of_.inner)));
   }
 
   void add_buffer(TileNode& node, const cost::LeafBuffer& buffer, const cost::Scratch& holds) {
@@ -137,20 +171,24 @@ class AttentionTree {
 
   void take_register_tile(TileNode& node, std::string_view operand_name) {
     const int multiplied = ir::find_operand(op_.form, operand_name);
-    const machine::RegisterTile tile = machine::attention_tile(machine_);
-    const auto rows = static_cast<std::uint64_t>(extent(of_.token) * of_.group);
-    node.rows = std::min<std::int64_t>(tile.rows, static_cast<std::int64_t>(std::bit_floor(rows)));
-    node.panels = tile.panels;
+    node.rows = tile_rows(extent(of_.token) * of_.group);
+    node.panels = machine::attention_tile(machine_).panels;
     node.stream = machine::stream(machine_, ir::stored_bits(operand(op_, multiplied)));
     if (is_one_token_) node.panels = multiplied == of_.values ? value_panels(node.rows) : node.stream.panels;
     while (!fits_registers(node.rows, node.panels, machine_)) --node.panels;
     node.stream.ahead_bytes = node.stream.locality = 0;
+    if (!fetches_next_) return;
+    constexpr int kAllCaches = 3;  // as __builtin_prefetch has it
+    const bool is_of_values = multiplied == of_.values;
+    if (!is_of_values) node.panels = std::min(node.panels, key_step_ / lanes());
+    const std::int64_t bytes = key_step_ * key_bytes(multiplied, is_of_values ? of_.column : of_.inner);
+    node.stream.ahead_bytes = static_cast<int>(std::min<std::int64_t>(bytes, std::numeric_limits<int>::max()));
+    node.stream.locality = kAllCaches;
   }
 
   // A row of values in as few equal parts as the registers allow.
   std::int64_t value_panels(std::int64_t rows) {
-    const auto& packs = operand(op_, of_.keys).layout.packs;
-    const std::int64_t vectors = extent(of_.column) / (packs.empty() ? 1 : packs[0].lanes);
+    const std::int64_t vectors = extent(of_.column) / lanes();
     std::int64_t best = 1;
     for (std::int64_t panels = 1; panels <= vectors && fits_registers(rows, panels, machine_); ++panels) {
       if (vectors % panels == 0) best = panels;
@@ -165,7 +203,8 @@ class AttentionTree {
   std::vector<std::int64_t> extents_;  // by iterator, where the leaves stand
   std::int64_t key_step_ = 1;
   bool is_one_token_ = false;
-  const std::int64_t parts_;  // of the keys
+  bool fetches_next_ = false;  // the next block, while one is read
+  const std::int64_t parts_;   // of the keys
   std::vector<TileNode> buffers_, shared_, nodes_;
 };
 

@@ -59,6 +59,7 @@ TEST(ContextSplit, OneTokenEqualsTheInterpreterWithAnyTeam) {
       SCOPED_TRACE(c.name + " " + c.dtype + " in " + std::to_string(parts));
       CompiledFunction compiled(text_of(c, "1", "ctx"), {.parts = parts}, random);
       ASSERT_NE(compiled.generated().find("combine_attention"), std::string::npos);
+      EXPECT_NE(compiled.generated().find("r_t_, r_t.end, b_scores"), std::string::npos) << "what a part has to fetch";
       for (const int past : {0, 15, 16, 33, 127}) {
         expect_equal_in_parts(compiled, c, 1, past, 128, random);
       }

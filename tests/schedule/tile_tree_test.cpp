@@ -321,6 +321,37 @@ TEST(TileTreeVerifier, FindsWhatWouldGoWrongInAnAttention) {
   expect({{"panels 2", "panels 4"}}, "a register tile of 8 x 4 does not fit the 32 registers");
 }
 
+// So many query heads of 128 for each of two heads of keys and values, all in f32.
+OneOp wide_attention(const std::string& tokens, int group) {
+  ops::register_all();
+  const std::string query = "f32[" + tokens + ", " + std::to_string(2 * group) + ", 128]";
+  return OneOp("  func @f(%q: " + query + ", %k: f32[2, 4096, 128]<8@1>, %v: f32[2, 4096, 128], %p: i32[" + tokens +
+               "]) {\n    %0 = attention(%q, %k, %v, %p) {scale = 0.25} : " + query + "\n    return %0\n  }\n");
+}
+
+// Where several register tiles read the keys and values of a single token, blocks of these and the next ones, which are
+// fetched meanwhile, stay in the first cache.
+TEST(TileTree, ASingleTokenFetchesWhatItReadsInSeveralTiles) {
+  const machine::Machine zen3 = machine::load("avx2-zen3");
+  const auto tree = [](const std::string& tokens, int group, const machine::Machine& machine) {
+    OneOp region = wide_attention(tokens, group);
+    return one_line(to_text(attention_tree(region.op, machine), machine));
+  };
+  const std::string near =
+      "serial t by 16 in L1 { "
+      "leaf attention-scores rows 2 panels 2 ahead 8192 locality 3 with queries, scores "
+      "leaf attention-softmax with scores, running "
+      "leaf attention-values rows 2 panels 4 ahead 8192 locality 3 with scores, running }";
+  EXPECT_NE(tree("1", 2, zen3).find(near), std::string::npos) << tree("1", 2, zen3);
+  machine::Machine wide = zen3;
+  wide.vector_registers.count = 64;  // for the sums of two heads and 128 columns
+  EXPECT_NE(tree("1", 2, wide).find("serial t by 4096 {"), std::string::npos) << tree("1", 2, wide);
+  EXPECT_EQ(tree("1", 2, wide).find("locality 3"), std::string::npos) << tree("1", 2, wide);
+  EXPECT_NE(tree("1", 3, wide).find("rows 2 panels 16 ahead 8192 locality 3"), std::string::npos)
+      << "a third head is a tile of its own: " << tree("1", 3, wide);
+  EXPECT_EQ(tree("seq", 2, zen3).find("locality 3"), std::string::npos) << "many tokens are bound by multiply-adds";
+}
+
 // Threads share the context of a single token in parts.
 TEST(TileTree, AnAttentionDividesItsContext) {
   OneOp region = decoding_attention();

@@ -153,12 +153,13 @@ void attend(const Fixture<TC>& f, const float* q, std::int64_t ldq, const Score&
       const QueryTile tile{{token, std::min(token + tokens, c.seq)}, {head, head + group}};
       const std::int64_t cache = head / group * f.capacity * c.dim;
       start_attention<L, Keys>(q, ldq, c.dim, tile, f.scale, packed, running.data());
-      for (const Range keys : Parts(seen_by(tile.tokens, L, f.seen()), How.keys, L)) {
-        score_block<L, How.scores, Keys, How.keys>(packed, tile.rows(), f.k_cache.data() + cache, c.dim, keys,
+      const Range all = seen_by(tile.tokens, L, f.seen());
+      for (const Range keys : Parts(all, How.keys, L)) {
+        score_block<L, How.scores, Keys, How.keys>(packed, tile.rows(), f.k_cache.data() + cache, c.dim, keys, all.end,
                                                    scores.data());
         softmax_block<L, Values, How.keys>(tile, keys, f.seen(), score, scores.data(), running.data());
         value_block<L, How.values, Values, How.keys>(scores.data(), tile.rows(), f.v_cache.data() + cache, c.dim, keys,
-                                                     running.data());
+                                                     all.end, running.data());
       }
       finish_attention<L>(tile, c.heads, c.dim, running.data(), out.data());
     }
@@ -225,6 +226,15 @@ TEST(Attention, AnyBlocks) {
   check_attention<kMostLanes, bf16, kPairs, kPairs, kOneStream>(70);
   check_attention<8, float, kLanes, kLanes, kFetchedAhead>();
   check_attention<8, bf16, kPairs, kPairs, kFetchedAhead>(70, 1.5f);
+}
+
+// The next block, once; where there is none, or another tile has fetched it, what is there already.
+TEST(Attention, FetchesTheNextBlock) {
+  const char block[65] = {};
+  constexpr Stream kAhead{2, 64, 3};
+  EXPECT_EQ(NextBlock<kAhead>(block, true, false).data, block + 64);
+  EXPECT_EQ(NextBlock<kAhead>(block, true, true).data, block);
+  EXPECT_EQ(NextBlock<kAhead>(block, false, false).data, block);
 }
 
 // Every unit once, and a share of neighbours is as much as any other.
@@ -297,9 +307,9 @@ TEST(Attention, LargeScoresDoNotOverflow) {
   const auto seen = [](std::int64_t) { return Range{0, 2}; };
   std::vector<float> queries(kDim), scores(16), running(running_floats(1, kDim));
   start_attention<16, BLayout::kLanes>(q.data(), kDim, kDim, tile, 1.0f, queries.data(), running.data());
-  score_block<16, CacheTile{}, BLayout::kLanes, 16>(queries.data(), 1, k_cache.data(), kDim, {0, 2}, scores.data());
+  score_block<16, CacheTile{}, BLayout::kLanes, 16>(queries.data(), 1, k_cache.data(), kDim, {0, 2}, 2, scores.data());
   softmax_block<16, BLayout::kLanes, 16>(tile, {0, 2}, seen, Unchanged{}, scores.data(), running.data());
-  value_block<16, CacheTile{}, BLayout::kLanes, 16>(scores.data(), 1, v_cache.data(), kDim, {0, 2}, running.data());
+  value_block<16, CacheTile{}, BLayout::kLanes, 16>(scores.data(), 1, v_cache.data(), kDim, {0, 2}, 2, running.data());
   finish_attention<16>(tile, 1, kDim, running.data(), out.data());
   for (int d = 0; d < kDim; ++d) EXPECT_EQ(out[d], 2.0f) << "dim " << d;
 }
