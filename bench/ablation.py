@@ -21,8 +21,8 @@ import results
 
 TITLES = ["model", "without", "plan's objective", "prefill t/s", "of the whole", "decode t/s", "of the whole"]
 WHOLE = "(nothing)"
-DEFAULTS = ["egraph", "vectorize", "algebra", "merge-matmuls", "exact", "fuse", "joint", "mcts", "order", "each",
-            "rows", "split", "tiles"]
+DEFAULTS = ["egraph", "vectorize", "algebra", "merge-matmuls", "exact", "fuse", "grid", "joint", "mcts", "order",
+            "each", "rows", "split", "tiles"]
 
 
 def run(command):

@@ -17,7 +17,7 @@ import results
 ROOT = Path(__file__).resolve().parents[1]
 TITLES = ["machine", "model", "without", "prefill ms", "of the whole", "decode ms", "of the whole", "barriers a token"]
 WHOLE = "(nothing)"
-DEFAULTS = ["fuse", "joint", "mcts", "order", "each", "rows", "split", "tiles"]
+DEFAULTS = ["fuse", "grid", "joint", "mcts", "order", "each", "rows", "split", "tiles"]
 
 
 def rates(one, all_, cores):

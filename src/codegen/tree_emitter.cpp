@@ -221,7 +221,11 @@ class TreeEmitter {
     out_.open("for (std::int64_t unit = units.begin; unit < units.end; ++unit) {");
     const std::vector<RangeCode> outer = place_.ranges;
     const std::vector<schedule::IteratorPart> parts = parts_here_;
-    for (const TileNode* loop : loops) enter(*loop, true);
+    const std::vector<std::int64_t> tiles = tiles_;
+    for (const TileNode* loop : loops) {
+      enter(*loop, true);
+      if (loop->parts == 0) tiles_[static_cast<std::size_t>(loop->iterator)] = loop->step;
+    }
     std::string inside;
     for (std::size_t i = loops.size(); i-- > 0;) {
       const std::string count = "n_" + cpp_name(iterator(*loops[i]).name);
@@ -239,6 +243,7 @@ class TreeEmitter {
     out_.close();
     place_.ranges = outer;
     parts_here_ = parts;
+    tiles_ = tiles;
   }
 
   // What a loop inside covers may grow with the iterator.
@@ -334,7 +339,8 @@ class TreeEmitter {
   }
 
   void emit_when(const TileNode& node) {
-    emit_block("if (" + range(node).end + " <= " + std::to_string(node.step) + ") {", node.body);
+    const std::string extent = cpp_size(iterator(node).extent);
+    emit_block("if (" + extent + " <= " + std::to_string(node.step) + ") {", node.body);
     emit_block("else {", node.otherwise);
   }
 
@@ -494,7 +500,7 @@ class TreeEmitter {
   CopyEmitter copies_;
   std::vector<schedule::ScheduledOp> parts_;  // the region's products
   std::deque<LeafCode> products_;             // their leaves
-  std::vector<std::int64_t> tiles_;           // by iterator: the step of the loop that is open; 0: none cuts it
+  std::vector<std::int64_t> tiles_;  // by iterator: the step of the loop, or unit, that is open; 0: none cuts it
   LeafPlace place_;
   std::vector<schedule::IteratorPart> parts_here_;  // by iterator, as copies see it
   bool in_reduction_ = false;

@@ -203,6 +203,7 @@ class Compilation {
     checkpoint_ = options_.needs_weights ? Checkpoint::open(model_) : Checkpoint::open_shapes(model_);
     machine_ = machine::load(options_.machine);
     machine_.has_whole_reductions = contains(options_.without, "split");
+    machine_.has_whole_rows = contains(options_.without, "grid");
     machine_.has_fixed_tiles = contains(options_.without, "tiles");
     report_.import_s = seconds_since(start);
   }

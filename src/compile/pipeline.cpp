@@ -367,7 +367,7 @@ std::vector<Version> default_versions(const ir::Module& module, const Workload& 
 
 void check_switch_names(const std::vector<std::string>& names) {
   if (names.empty()) return;
-  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact", "each",  "fuse",
+  const std::vector<std::string> groups = {"egraph", "vectorize", "algebra", "exact", "each",  "fuse", "grid",
                                            "joint",  "mcts",      "order",   "rows",  "split", "tiles"};
   const auto is_group = [&](const std::string& name) { return std::ranges::find(groups, name) != groups.end(); };
   std::vector<std::string> rules = vectorize::search_names();

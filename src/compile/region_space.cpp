@@ -89,7 +89,7 @@ bool RegionSpace::is_read_before(const State& state, const Ops& ops) const {
 const RegionSpace::Region& RegionSpace::region(const State& around, const Ops& ops) {
   if (const auto found = regions_.find(ops); found != regions_.end()) return found->second;
   set(around);
-  auto made = schedule::region_of(function_, {ops.begin(), ops.end()}, machine_);
+  auto made = schedule::region_of(function_, {ops.begin(), ops.end()}, machine_, threads_);
   Region region;
   if (auto* const op = std::get_if<ScheduledOp>(&made)) {
     op->predicted_s = schedule::op_cost(*op, machine_, {}, threads_).seconds;

@@ -171,13 +171,16 @@ class OwnLoops {
   double step_ = 1;
 };
 
-// Groups of panels.
+// Groups of panels, times parts of the rows where threads share these too: of a last part that is shorter as many
+// pieces as have the length of the others.
 double contraction_pieces(const WorkCounter& counter, const Leaf& leaf) {
   const auto of = *ir::contraction(*counter.loops());
   const ir::TensorType& panels = counter.type(static_cast<std::size_t>(of.right));
   const std::int64_t group =
       leaf.takes_blocks ? counter.tiles().panels : machine::stream(counter.machine(), ir::stored_bits(panels)).panels;
-  return std::ceil(size_of(panels.shape[0]) / static_cast<double>(group * panels.layout.packs[0].lanes));
+  const double groups = std::ceil(size_of(panels.shape[0]) / static_cast<double>(group * panels.layout.packs[0].lanes));
+  const std::int64_t unit = leaf.takes_blocks ? counter.tiles().unit_rows : 0;
+  return unit == 0 ? groups : groups * std::max(counter.tiled().rows / static_cast<double>(unit), 1.0);
 }
 
 double loop_pieces(const WorkCounter& counter, const LeafLoop& loop) {

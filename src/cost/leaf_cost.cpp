@@ -149,11 +149,13 @@ void count_tile(WorkCounter& counter) {
     counter.add_copies(work.copies());
     return move_product(counter, product);
   }
-  counter.wait_for(product.right, work.waited_bytes());
   const int threads = counter.busy_threads();
-  for (const Reuse& reuse : {work.group_again(threads), work.rows_again(threads), work.panels_again(),
-                             work.sums_again(), work.blocks_again(threads)})
-    counter.read_again(reuse.footprint, reuse.bytes, 1);  // the innermost level's are the loads
+  counter.wait_for(product.right, work.waited_bytes(threads));
+  for (const Reuse& reuse : {work.group_again(threads), work.rows_again(threads), work.panels_again(threads),
+                             work.sums_again(), work.blocks_again(threads), work.panels_of_others(threads)})
+    counter.read_again(reuse, 1);  // the innermost level's are the loads
+  // What several threads read comes once, however many of them wait for it.
+  if (counter.tiles().unit_rows != 0) counter.read_by(product.right, static_cast<int>(work.groups()));
   move_product(counter, product);
 }
 

@@ -103,7 +103,7 @@ void count_reuse(WorkCounter& counter, const LoopNest& nest) {
       if (!is_used) repeats *= size_of(nest.iterators[i].extent);
     }
     const double bytes = bytes_of(counter.type(access->number));
-    counter.read_again(bytes, bytes * (repeats - 1));
+    counter.read_again({bytes, bytes * (repeats - 1)});
   }
 }
 

@@ -8,6 +8,7 @@
 #include "cost/division.h"
 #include "cost/leaf.h"
 #include "cost/leaf_cost.h"
+#include "cost/row_units.h"
 #include "cost/work_counter.h"
 
 namespace strata::cost {
@@ -27,6 +28,27 @@ OpCost split_cost(const Leaf& leaf, const ir::Op& op, std::span<const Operand> o
     if (!best || cost.seconds < best->seconds) best = std::move(cost);
   }
   return *best;
+}
+
+// Divided by columns alone, or by rows too where that is faster: with the fastest rows of a unit.
+OpCost shared_cost(const Leaf& leaf, const ir::Op& op, std::span<const Operand> operands,
+                   const ir::Attributes& attributes, const ir::TensorType& result, const machine::Machine& machine,
+                   Run run) {
+  const WorkCounter widest(op, operands, attributes, result, machine, {.threads = run.threads});
+  const TiledProduct product = widest.tiled();
+  run.tiles = widest.tiles();
+  OpCost best = leaf_cost(leaf, op, operands, attributes, result, machine, run);
+  const auto rows = static_cast<std::int64_t>(product.rows), tile = static_cast<std::int64_t>(product.row_tile);
+  double least = (1 - kLeastRowGain) * best.seconds;
+  for (const std::int64_t unit :
+       row_units(rows, tile, leaf.few_tiles * tile, pieces(widest, leaf), std::clamp(run.threads, 1, machine.cores))) {
+    run.tiles->unit_rows = unit;
+    OpCost cost = leaf_cost(leaf, op, operands, attributes, result, machine, run);
+    if (cost.seconds >= least) continue;
+    least = cost.seconds;
+    best = std::move(cost);
+  }
+  return best;
 }
 
 }  // namespace
@@ -64,6 +86,10 @@ OpCost leaf_cost(const Leaf& leaf, const ir::Op& op, std::span<const Operand> op
   if (is_copied && !leaf.takes_copies) return {std::numeric_limits<double>::infinity(), "no copies"};
   if (leaf.domain == Leaf::Domain::kAttention && !run.parts && run.threads > 1 && splits_reductions(machine)) {
     return split_cost(leaf, op, operands, attributes, result, machine, run);
+  }
+  const bool may_share = leaf.domain == Leaf::Domain::kContraction && leaf.takes_blocks && !run.tiles && !run.pieces;
+  if (may_share && run.threads > 1 && shares_rows(machine)) {
+    return shared_cost(leaf, op, operands, attributes, result, machine, run);
   }
   WorkCounter counter(op, operands, attributes, result, machine, run);
   if (run.threads > 1) counter.divide(run.pieces ? *run.pieces : pieces(counter, leaf));

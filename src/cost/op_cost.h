@@ -39,7 +39,8 @@ struct Run {
   int threads = 1;
   int barriers = 0;          // that are counted to it
   bool is_only_one = false;  // of its code in a step, which comes from memory then; that of a layer from a cache
-  std::optional<ProductTiles> tiles = {};  // of a contraction's tree; none: those of its default tree (product_tiles)
+  // Of a contraction's tree; none: those of its default tree (product_tiles), shared by rows where that is faster.
+  std::optional<ProductTiles> tiles = {};
   // Of an attention's tree: into how many the keys are divided, whose barrier is in `barriers`; none: the fastest
   // number for these sizes and threads (split_candidates), and its barrier comes on top.
   std::optional<std::int64_t> parts = {};

@@ -91,12 +91,12 @@ class ProgramBuilder {
         term({kPanels}, [&](const TiledWork& work, const auto&) { return seconds(0, work.load_bytes()); }));
     add_reuse({kPanels, kRows, kDepth}, [](const TiledWork& work) { return work.group_again(1); });
     add_reuse({kPanels, kRows, kDepth}, [](const TiledWork& work) { return work.rows_again(1); });
-    add_reuse({kRows}, [](const TiledWork& work) { return work.panels_again(); });
+    add_reuse({kRows}, [](const TiledWork& work) { return work.panels_again(1); });
     add_reuse({kRows, kDepth}, [](const TiledWork& work) { return work.sums_again(); });
     const std::size_t last = machine_.memory.size() - 1;
     program_.times.back().push_back({{}, {seconds(last, product_.right_bytes)}});
-    program_.waits.push_back(
-        term({kPanels, kRows}, [&](const TiledWork& work, const auto&) { return seconds(last, work.waited_bytes()); }));
+    program_.waits.push_back(term(
+        {kPanels, kRows}, [&](const TiledWork& work, const auto&) { return seconds(last, work.waited_bytes(1)); }));
   }
 
   // Operands come from the level outside of the managed one, as often as they are copied; a copy waits for its first

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
 
 #include "cost/leaf.h"
 #include "encoding/encoding.h"
@@ -68,12 +70,30 @@ double TiledWork::padded_rows() const {
 }
 
 double TiledWork::row_tiles() const { return std::ceil(product_.rows / product_.row_tile); }
-double TiledWork::row_blocks() const { return std::ceil(product_.rows / static_cast<double>(tiles_.rows)); }
+
+double TiledWork::row_blocks() const {
+  return row_parts() * std::ceil(std::min(product_.rows, unit_rows()) / static_cast<double>(tiles_.rows));
+}
+
 double TiledWork::depth_blocks() const { return std::ceil(product_.depth / static_cast<double>(tiles_.depth)); }
 double TiledWork::block_depth() const { return std::min(product_.depth, static_cast<double>(tiles_.depth)); }
-double TiledWork::block_rows() const { return std::min(padded_rows(), static_cast<double>(tiles_.rows)); }
+double TiledWork::block_rows() const { return std::min(unit_rows(), static_cast<double>(tiles_.rows)); }
+
+double TiledWork::unit_rows() const {
+  const double all = padded_rows();
+  return tiles_.unit_rows == 0 ? all : std::min(all, static_cast<double>(tiles_.unit_rows));
+}
+
+double TiledWork::row_parts() const {
+  return tiles_.unit_rows == 0 ? 1 : std::ceil(product_.rows / static_cast<double>(tiles_.unit_rows));
+}
+
+double TiledWork::groups() const {
+  return std::ceil(product_.columns / (static_cast<double>(tiles_.panels) * product_.lanes));
+}
 
 double TiledWork::part_columns() const {
+  if (tiles_.unit_rows != 0) return std::min(product_.columns, static_cast<double>(tiles_.panels) * product_.lanes);
   const auto part = static_cast<double>(tiles_.columns);
   return part == 0 ? product_.columns : std::min(product_.columns, part);
 }
@@ -101,13 +121,15 @@ double TiledWork::products() const {
   return (accumulators * product_.depth + stores) * product_.lanes;
 }
 
-double TiledWork::waited_bytes() const {
+double TiledWork::waited_bytes(int threads) const {
   const double tiles = std::ceil(block_rows() / product_.row_tile);
   const double step_bytes =
       product_.right_bytes / (product_.columns * product_.depth) * product_.lanes * product_.products;
   const bool is_fetched = row_tiles() == 1 || product_.decode_slots > 0 ||
                           step_bytes < static_cast<double>(machine_.memory.back().line_bytes);
-  return is_fetched ? 0 : product_.right_bytes * std::max(1 - tiles / static_cast<double>(tiles_.panels), 0.0);
+  if (is_fetched) return 0;
+  if (tiles_.unit_rows != 0) return product_.right_bytes * std::max(1 - threads / groups(), 0.0);
+  return product_.right_bytes * std::max(1 - tiles / static_cast<double>(tiles_.panels), 0.0);
 }
 
 double TiledWork::operations_beside() const {
@@ -128,13 +150,36 @@ Reuse TiledWork::group_again(int threads) const {
           product_.columns * product_.depth * product_.element_bytes * (row_tiles() - row_blocks())};
 }
 
+// A thread's units have all rows of a group, part after part, before the next group.
 Reuse TiledWork::rows_again(int threads) const {
-  const double groups = std::ceil(product_.columns / (static_cast<double>(tiles_.panels) * product_.lanes));
+  const double rows = padded_rows() * product_.depth * product_.element_bytes;
+  if (tiles_.unit_rows != 0) {
+    const double group = product_.right_bytes / groups();
+    return {threads * (rows + group), rows * std::max(groups() - threads / row_parts(), 0.0), rows + threads * group};
+  }
   return {threads * (block_rows() * block_depth() * product_.element_bytes + group_bytes()),
-          padded_rows() * product_.depth * product_.element_bytes * std::max(groups - threads, 0.0)};
+          rows * std::max(groups() - threads, 0.0)};
 }
 
-Reuse TiledWork::panels_again() const { return {product_.right_bytes, product_.right_bytes * (row_blocks() - 1)}; }
+// How often threads begin with a group of panels: units follow one another by groups, and each thread has as many.
+double TiledWork::readings(int threads) const {
+  const auto apart = static_cast<double>(std::gcd(static_cast<std::int64_t>(groups()), std::int64_t{threads}));
+  return std::min(groups() + threads - apart, groups() * row_parts());
+}
+
+Reuse TiledWork::panels_again(int threads) const {
+  if (tiles_.unit_rows == 0) return {product_.right_bytes, product_.right_bytes * (row_blocks() - 1)};
+  const double group = product_.right_bytes / groups();
+  return {threads * (group + unit_rows() * product_.depth * product_.element_bytes),
+          group * std::max(groups() * row_blocks() - readings(threads), 0.0)};
+}
+
+Reuse TiledWork::panels_of_others(int threads) const {
+  if (tiles_.unit_rows == 0) return {};
+  const double group = product_.right_bytes / groups();
+  return {std::numeric_limits<double>::infinity(), group * (readings(threads) - groups()),
+          threads * group + padded_rows() * product_.depth * product_.element_bytes};
+}
 
 Reuse TiledWork::sums_again() const {
   const double sums = product_.columns * static_cast<double>(sizeof(float));
@@ -165,6 +210,7 @@ double TiledWork::buffer_bytes() const {
 }
 
 Reuse TiledWork::blocks_again(int threads) const {
+  if (tiles_.unit_rows != 0) return {};
   const double parts = column_parts();
   const double rows = block_rows() * product_.depth * product_.element_bytes;
   const double again = depth_blocks() > 1 ? std::max(parts - threads, 0.0) : 0;

@@ -12,12 +12,13 @@ namespace strata::cost {
 
 // The parameters of a contraction's tile tree, beside the row tile, which is the left operand's layout.
 struct ProductTiles {
-  std::int64_t panels = 1;   // vectors of the right operand side by side in a register tile
-  std::int64_t rows = 1;     // of a block, whole row tiles
-  std::int64_t depth = 1;    // of a block: values of k
-  int level = 0;             // of Machine::memory, which keeps the block
-  std::int64_t columns = 0;  // that are finished before the next ones are begun; 0: all at once
-                             // (of a machine with a managed level: whose panels are copied at once)
+  std::int64_t panels = 1;     // vectors of the right operand side by side in a register tile
+  std::int64_t rows = 1;       // of a block, whole row tiles
+  std::int64_t depth = 1;      // of a block: values of k
+  int level = 0;               // of Machine::memory, which keeps the block
+  std::int64_t columns = 0;    // that are finished before the next ones are begun; 0: all at once
+                               // (of a machine with a managed level: whose panels are copied at once)
+  std::int64_t unit_rows = 0;  // threads share units of so many rows and one group of panels; 0: groups alone
 
   bool operator==(const ProductTiles&) const = default;
 };
@@ -47,6 +48,7 @@ TiledProduct tiled_product(const machine::Machine& machine, std::span<const ir::
 struct Reuse {
   double footprint = 0;
   double bytes = 0;
+  double shared = 0;  // where threads read one memory: what all of them touch, once; 0: each touches its own
 };
 
 // What a product does in given tiles: C in tiles of row_tile x panels vectors, whose accumulators stay in registers
@@ -60,6 +62,7 @@ class TiledWork {
   double row_tiles() const;
   double row_blocks() const;
   double depth_blocks() const;
+  double groups() const;
   // Products with the padding of the last row tile, and with what takes as long: a tile of few accumulators waits for
   // the latency of its multiply-adds, and each accumulator is cleared, and added to what lies in C, in every block of
   // k: 10 slots of 6 x 2 tiles on a Zen 3, 18 of 6 x 4 on a Zen 4.
@@ -68,7 +71,9 @@ class TiledWork {
   // group (tensor/matmul.h), a single row tile all. On a Zen 4 in bf16 8 rows took 1.74 ms in tiles of 6 and 2 rows x
   // 4, 1.30 in 8 x 2; predicted 1.7 and 1.2. Panels of which a step reads less than a line the processor fetches in
   // time: on a Zen 3 8 rows and 100 MB of f32 took 12.8 ms in 4 x 3, 14.7 in 4 x 2.
-  double waited_bytes() const;
+  // Where threads share rows too, no call meets the next group: of what a thread reads only the first one is taken to
+  // be there in time, as elsewhere.
+  double waited_bytes(int threads) const;
   // Of the f32 unit, to decode the right operand, and to turn it to f32.
   double operations_beside() const;
   // Of the innermost level: every step loads `panels` vectors and broadcasts a value for each row, each a slot as wide
@@ -80,9 +85,11 @@ class TiledWork {
   // next part of the columns.
   Reuse group_again(int threads) const;
   Reuse rows_again(int threads) const;
-  Reuse panels_again() const;
+  Reuse panels_again(int threads) const;
   Reuse sums_again() const;
   Reuse blocks_again(int threads) const;
+  // Of panels whose rows several threads share, by those that are not the first to read them.
+  Reuse panels_of_others(int threads) const;
 
   // On a machine with a memory level that software manages: bytes that are copied into it, the right operand for each
   // block of rows and the left one for each part of the columns, copies, and what all buffers take.
@@ -100,9 +107,12 @@ class TiledWork {
   double padded_rows() const;
   double block_depth() const;
   double block_rows() const;
+  double unit_rows() const;
+  double row_parts() const;
   double part_columns() const;
   double column_parts() const;
   double group_bytes() const;
+  double readings(int threads) const;
 
   const machine::Machine& machine_;
   const TiledProduct& product_;

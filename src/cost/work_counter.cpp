@@ -127,9 +127,18 @@ void WorkCounter::need_buffers(double bytes) {
     extra_s_ = std::numeric_limits<double>::infinity();
 }
 
-void WorkCounter::read_again(double footprint, double bytes, int innermost) {
-  const int level = machine::level_holding(machine_, footprint, busy_threads());
-  if (level >= innermost) work_.bytes[static_cast<std::size_t>(level)] += bytes;
+void WorkCounter::read_again(const Reuse& reuse, int innermost) {
+  int level = machine::level_holding(machine_, reuse.footprint, busy_threads());
+  const auto outside = static_cast<int>(shared_level());
+  if (reuse.shared > 0 && level >= outside) level = std::max(machine::level_holding(machine_, reuse.shared), outside);
+  if (level >= innermost) work_.bytes[static_cast<std::size_t>(level)] += reuse.bytes;
+}
+
+void WorkCounter::read_by(std::size_t operand, int threads) {
+  if (operands_[operand].residence != Residence::kStream || threads >= busy_threads()) return;
+  const machine::MemoryLevel& level = machine_.memory.back();
+  const double rate = machine::bandwidth(level, busy_threads()) / machine::bandwidth(level, std::max(threads, 1));
+  work_.bytes[last_level()] += bytes_of(types_[operand]) * std::max(rate - 1, 0.0);
 }
 
 namespace {

@@ -67,9 +67,12 @@ class WorkCounter {
   void write(double bytes);
   void add_level_bytes(std::size_t level, double bytes) { work_.bytes[level] += bytes; }
 
-  // Bytes that are read again, from the innermost level that holds what all threads together touch until then; what
-  // levels inside of `innermost` hold is counted elsewhere.
-  void read_again(double footprint, double bytes, int innermost = 0);
+  // Bytes that are read again, from the innermost level that holds what all threads together touch until then, a
+  // shared one where they read what others have touched; what levels inside of `innermost` hold is counted elsewhere.
+  void read_again(const Reuse& reuse, int innermost = 0);
+
+  // What so many threads lack, if they are fewer than those at work, to read a stream as fast as all of these do.
+  void read_by(std::size_t operand, int threads);
 
   // Bytes of a stream that are waited for, beside all else.
   void wait_for(std::size_t operand, double bytes);

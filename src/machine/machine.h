@@ -133,6 +133,7 @@ struct Machine {
   // Not in the file: products in the tiles of machine::register_tile and cache_block, rather than in the fastest ones.
   bool has_fixed_tiles = false;
   bool has_whole_reductions = false;      // the same: no reduction is divided among threads
+  bool has_whole_rows = false;            // the same: threads share the columns of products, never their rows
   double storage_read_bytes_per_s = 2e9;  // of what a package lies on, while it isn't in memory
 };
 

@@ -19,13 +19,15 @@ using Nodes = std::vector<TileNode>;
 // while the panels stream past.
 class ContractionTree {
  public:
-  ContractionTree(const ScheduledOp& op, const machine::Machine& machine, const cost::ProductTiles& tiles)
+  ContractionTree(const ScheduledOp& op, const machine::Machine& machine, const cost::ProductTiles& tiles,
+                  std::int64_t unit_rows)
       : op_(op),
         types_(operand_types(op)),
         machine_(machine),
         nest_(*op.value->op->loops(types_, op.value->attributes)),
         of_(*op.contraction),
-        tiles_(tiles) {
+        tiles_(tiles),
+        unit_rows_(unit_rows) {
     m_ = *of_.only(ir::IteratorClass::kM);
     n_ = *of_.only(ir::IteratorClass::kN);
     k_ = *of_.only(ir::IteratorClass::kK);
@@ -35,7 +37,7 @@ class ContractionTree {
     TileTree tree;
     for (const ir::Iterator& iterator : nest_.iterators) tree.iterators.push_back({iterator.name, iterator.extent});
     const std::int64_t group = compute(*op_.leaf).panels * type(of_.right).layout.packs[0].lanes;
-    tree.body = {loop_node(Kind::kParallel, n_, group, by_row_count())};
+    tree.body = {shared_columns(n_, group, m_, unit_rows_, by_row_count())};
     return tree;
   }
 
@@ -64,6 +66,7 @@ class ContractionTree {
     k = std::min(k, tiles_.depth);
     TileNode depth = loop_node(Kind::kSerial, k_, tiles_.depth, with_scratch(op_, machine_, compute(leaf), extents));
     depth.level = tiles_.level;
+    if (unit_rows_ != 0 && unit_rows_ <= tiles_.rows) return {std::move(depth)};
     return {loop_node(Kind::kSerial, m_, tiles_.rows, {std::move(depth)})};
   }
 
@@ -74,6 +77,7 @@ class ContractionTree {
   const ir::Contraction& of_;
   int m_ = 0, n_ = 0, k_ = 0;
   const cost::ProductTiles tiles_;
+  const std::int64_t unit_rows_;
 };
 
 }  // namespace
@@ -106,9 +110,26 @@ cost::ProductTiles predicted_tiles(const ScheduledOp& op, const machine::Machine
   return cost::product_tiles(machine, cost::tiled_product(machine, operand_types(op), *op.contraction));
 }
 
-TileTree contraction_tree(const ScheduledOp& op, const machine::Machine& machine, const cost::ProductTiles& tiles) {
+TileTree contraction_tree(const ScheduledOp& op, const machine::Machine& machine, const cost::ProductTiles& tiles,
+                          std::int64_t unit_rows) {
   if (machine::managed_level(machine) != nullptr) return contraction_with_copies(op, machine, tiles);
-  return ContractionTree(op, machine, tiles).run();
+  return ContractionTree(op, machine, tiles, unit_rows).run();
+}
+
+std::int64_t unit_rows(const ScheduledOp& op) {
+  const auto loop = std::ranges::find(op.tree.body, Kind::kParallel, &TileNode::kind);
+  const TileNode* const inner = loop == op.tree.body.end() ? nullptr : divided_inside(*loop);
+  const ir::Contraction* const of = !op.products.empty() ? &op.products[0].of
+                                    : op.contraction     ? &*op.contraction
+                                                         : nullptr;
+  const bool is_shared = inner != nullptr && of != nullptr &&
+                         of->classes[static_cast<std::size_t>(inner->iterator)] == ir::IteratorClass::kM;
+  return is_shared ? inner->step : 0;
+}
+
+TileNode shared_columns(int n, std::int64_t columns, int m, std::int64_t unit_rows, Nodes share) {
+  if (unit_rows != 0) share = {loop_node(Kind::kParallel, m, unit_rows, std::move(share))};
+  return loop_node(Kind::kParallel, n, columns, std::move(share));
 }
 
 }  // namespace strata::schedule

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "schedule/contraction_tree.h"
 #include "schedule/region.h"
 #include "schedule/view_plan.h"
 
@@ -39,8 +40,12 @@ bool find_tiles(const ScheduledOp& op, int stage, const std::vector<TileNode>& n
       return true;
     }
     if (find_tiles(op, stage, node.body, tiles) || find_tiles(op, stage, node.otherwise, tiles)) {
-      if (node.kind != Kind::kSerial) return true;
+      if (node.kind != Kind::kSerial && node.kind != Kind::kParallel) return true;
       const ir::IteratorClass of = op.contraction->classes[static_cast<std::size_t>(node.iterator)];
+      if (node.kind == Kind::kParallel) {
+        if (of == ir::IteratorClass::kM) tiles.unit_rows = node.step;
+        return true;
+      }
       if (of == ir::IteratorClass::kM) tiles.rows = node.step;
       if (of == ir::IteratorClass::kK) tiles.depth = node.step;
       if (of == ir::IteratorClass::kN) tiles.columns = node.step;
@@ -117,11 +122,23 @@ const ir::Expr* made_in(const ScheduledOp& region, const ir::Expr* value) {
   return value;
 }
 
+// Units of its tree: of a last one of fewer rows as many as have the rows of the others.
+double pieces(const ScheduledOp& region, const cost::Sizes& sizes) {
+  const std::int64_t unit = unit_rows(region);
+  if (unit == 0) return units(region.tree, sizes);
+  const TileNode* const columns = first_division(region.tree.body);
+  const auto extent = [&](const TileNode& loop) {
+    return extent_at(region.tree.iterators[static_cast<std::size_t>(loop.iterator)].extent, sizes);
+  };
+  return std::ceil(extent(*columns) / static_cast<double>(columns->step)) *
+         std::max(extent(*divided_inside(*columns)) / static_cast<double>(unit), 1.0);
+}
+
 // One part of a region after another, without what they no longer move.
 cost::OpCost region_cost(const ScheduledOp& region, const machine::Machine& machine, cost::Run run) {
   cost::OpCost sum;
   double longest = -1;
-  run.pieces = units(region.tree, run.sizes);
+  run.pieces = pieces(region, run.sizes);
   for (const ScheduledOp& part : region.parts) {
     std::vector<cost::Operand> operands = part.sources;
     for (std::size_t i = 0; i < operands.size(); ++i) {

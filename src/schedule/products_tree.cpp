@@ -5,6 +5,7 @@
 
 #include "base/ranges.h"
 #include "machine/cost.h"
+#include "schedule/contraction_tree.h"
 #include "schedule/op_cost.h"
 
 namespace strata::schedule {
@@ -24,39 +25,46 @@ Inside inside(const Nodes& share, int m) {
   return is_cut ? Inside{share[0].step, share[0].body} : Inside{0, share};
 }
 
-// Of a product's own tree: the thread's share of the columns, and what a share is a multiple of.
-const TileNode& share_of(const ScheduledOp& region, const ProductStage& product) {
-  return region.parts[product.part].tree.body[0];
-}
-
+// What a share of the columns is a multiple of.
 std::int64_t group_of(const ScheduledOp& region) {
   std::int64_t group = 1;
-  for (const ProductStage& product : region.products) group = std::max(group, share_of(region, product).step);
+  for (const ProductStage& product : region.products)
+    group = std::max(group, region.parts[product.part].tree.body[0].step);
   return group;
+}
+
+// A product's own tree, of which threads share the columns alone.
+TileTree tree_of(const ScheduledOp& product, const machine::Machine& machine) {
+  if (unit_rows(product) == 0) return product.tree;
+  return contraction_tree(product, machine, predicted_tiles(product, machine));
 }
 
 class ProductsTree {
  public:
   ProductsTree(const ScheduledOp& region, const machine::Machine& machine, const std::vector<const ir::Expr*>& leaving,
-               std::int64_t columns)
+               std::int64_t columns, std::int64_t unit_rows)
       : region_(region),
         nest_(*region.nest),
         machine_(machine),
         leaving_(leaving),
         m_(nest_.result().target[0]),
         n_(nest_.result().target[1]),
-        columns_(columns) {}
+        unit_rows_(unit_rows),
+        columns_(unit_rows == 0 ? columns : group_of(region)) {
+    for (const ScheduledOp& part : region.parts)
+      trees_.push_back(part.contraction ? tree_of(part, machine) : TileTree());
+  }
 
   TileTree run() const {
     TileTree tree;
     for (const ir::Iterator& iterator : nest_.iterators) tree.iterators.push_back({iterator.name, iterator.extent});
-    tree.body = {loop_node(Kind::kParallel, n_, group_of(region_), by_row_count())};
+    tree.body = {shared_columns(n_, group_of(region_), m_, unit_rows_, by_row_count())};
     return tree;
   }
 
  private:
   const ScheduledOp& part(const ProductStage& product) const { return region_.parts[product.part]; }
-  const TileNode& share(const ProductStage& product) const { return share_of(region_, product); }
+  const TileNode& share(const ProductStage& product) const { return trees_[product.part].body[0]; }
 
   const TileNode* when(const ProductStage& product) const {
     const Nodes& body = share(product).body;
@@ -65,7 +73,8 @@ class ProductsTree {
 
   Nodes by_row_count() const {
     const TileNode* const first = when(region_.products[0]);
-    const std::int64_t most = nest_.iterators[static_cast<std::size_t>(m_)].extent.max();
+    const std::int64_t all = nest_.iterators[static_cast<std::size_t>(m_)].extent.max();
+    const std::int64_t most = unit_rows_ == 0 ? all : std::min(all, unit_rows_);
     const auto of_few = [&](const ProductStage& product) -> const Nodes& {
       const TileNode* const few = when(product);
       return few == nullptr ? share(product).body : few->body;
@@ -104,8 +113,9 @@ class ProductsTree {
     }
     for (std::size_t i = 0; i < all.size(); ++i) add_product(region_.products[i], std::move(all[i].nodes), nodes);
     nodes.push_back(behind());
-    nodes = {loop_node(Kind::kSerial, n_, columns_, std::move(nodes))};
-    return block == 0 ? nodes : Nodes{loop_node(Kind::kSerial, m_, block, std::move(nodes))};
+    if (unit_rows_ == 0) nodes = {loop_node(Kind::kSerial, n_, columns_, std::move(nodes))};
+    const bool is_whole = block == 0 || (unit_rows_ != 0 && block >= unit_rows_);
+    return is_whole ? nodes : Nodes{loop_node(Kind::kSerial, m_, block, std::move(nodes))};
   }
 
   bool is_inside(const ir::Expr* value) const { return value == nullptr || !contains(leaving_, value); }
@@ -213,14 +223,16 @@ class ProductsTree {
   const machine::Machine& machine_;
   const std::vector<const ir::Expr*>& leaving_;
   const int m_, n_;
+  const std::int64_t unit_rows_;
   const std::int64_t columns_;
+  std::vector<TileTree> trees_;  // by part: a product's own
 };
 
 }  // namespace
 
 TileTree products_tree(const ScheduledOp& region, const machine::Machine& machine,
-                       const std::vector<const ir::Expr*>& leaving, std::int64_t columns) {
-  return ProductsTree(region, machine, leaving, columns).run();
+                       const std::vector<const ir::Expr*>& leaving, std::int64_t columns, std::int64_t unit_rows) {
+  return ProductsTree(region, machine, leaving, columns, unit_rows).run();
 }
 
 std::vector<std::int64_t> column_parts(const ScheduledOp& region) {

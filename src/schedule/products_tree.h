@@ -28,10 +28,12 @@ namespace strata::schedule {
 //     }
 //   }
 //
-// `columns`: of a part, in whole groups of panels. `leaving`: values that others read, which are kept in memory. A tree
-// that no region can have, where the products' own trees don't go together, is for the verifier to refuse.
+// `columns`: of a part, in whole groups of panels. With `unit_rows` threads share units of so many rows and one group
+// of panels (contraction_tree.h), whose columns are one part. `leaving`: values that others read, which are kept in
+// memory. A tree that no region can have, where the products' own trees don't go together, is for the verifier to
+// refuse.
 TileTree products_tree(const ScheduledOp& region, const machine::Machine& machine,
-                       const std::vector<const ir::Expr*>& leaving, std::int64_t columns);
+                       const std::vector<const ir::Expr*>& leaving, std::int64_t columns, std::int64_t unit_rows = 0);
 
 // The parts that the columns may be cut into, in whole groups of panels, the largest first: all, and the smallest of
 // each number of parts.

@@ -10,6 +10,7 @@
 #include "machine/cost.h"
 #include "schedule/joined_loops.h"
 #include "schedule/products_tree.h"
+#include "schedule/shared_rows.h"
 #include "schedule/verify.h"
 
 namespace strata::schedule {
@@ -110,8 +111,9 @@ class Members {
 
 class Builder {
  public:
-  Builder(const ScheduledFunction& function, const std::vector<std::size_t>& ops, const machine::Machine& machine)
-      : function_(function), ops_(ops), members_(function, ops), machine_(machine) {}
+  Builder(const ScheduledFunction& function, const std::vector<std::size_t>& ops, const machine::Machine& machine,
+          int threads)
+      : function_(function), ops_(ops), members_(function, ops), machine_(machine), threads_(threads) {}
 
   std::variant<ScheduledOp, NoRegion> run() {
     if (std::string why = obstacle(); !why.empty()) return NoRegion{std::move(why)};
@@ -138,6 +140,7 @@ class Builder {
     }
     region.tree = default_tree(region, machine_, leaving);
     if (std::string why = fault(region, machine_); !why.empty()) return NoRegion{std::move(why)};
+    if (!region.products.empty()) share_rows(region, machine_, leaving, threads_);
     return region;
   }
 
@@ -331,13 +334,14 @@ class Builder {
   const std::vector<std::size_t>& ops_;
   const Members members_;
   const machine::Machine& machine_;
+  const int threads_;
 };
 
 }  // namespace
 
 std::variant<ScheduledOp, NoRegion> region_of(const ScheduledFunction& function, const std::vector<std::size_t>& ops,
-                                              const machine::Machine& machine) {
-  return Builder(function, ops, machine).run();
+                                              const machine::Machine& machine, int threads) {
+  return Builder(function, ops, machine, threads).run();
 }
 
 std::vector<const Expr*> leaving(const ScheduledFunction& function, const ScheduledOp& region) {

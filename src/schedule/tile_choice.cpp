@@ -34,7 +34,7 @@ std::int64_t columns_in(const std::vector<TileNode>& nodes, int columns) {
 }
 
 std::vector<std::int64_t> sizes_of(const TileChoice& choice) {
-  std::vector<std::int64_t> sizes = {choice.columns};
+  std::vector<std::int64_t> sizes = {choice.columns, choice.rows};
   for (const cost::ProductTiles& tiles : choice.products)
     sizes.insert(sizes.end(), {tiles.panels, tiles.rows, tiles.depth});
   return sizes;
@@ -89,7 +89,7 @@ class Choices {
   std::vector<TileChoice> pool() const {
     if (op_.parts.empty()) {
       std::vector<TileChoice> all;
-      for (const cost::ProductTiles& tiles : tiles_of(op_)) all.push_back({{tiles}});
+      for (const cost::ProductTiles& tiles : tiles_of(op_)) all.push_back({{tiles}, 0, unit_rows(op_)});
       return all;
     }
     std::vector<std::vector<cost::ProductTiles>> tiles;
@@ -108,7 +108,10 @@ class Choices {
   }
 
   void add_columns(TileChoice choice, std::vector<TileChoice>& all) const {
-    choice.columns = predicted_choice(op_, machine_).columns;
+    const TileChoice predicted = predicted_choice(op_, machine_);
+    choice.columns = predicted.columns;
+    choice.rows = predicted.rows;
+    if (choice.rows != 0) return all.push_back(std::move(choice));
     for (const std::int64_t columns : column_parts(with_tiles(op_, machine_, leaving_, choice))) {
       choice.columns = columns;
       all.push_back(choice);
@@ -138,7 +141,8 @@ std::string to_text(const TileChoice& choice) {
     text += (text.empty() ? "" : ",") + std::to_string(tiles.panels) + "x" + std::to_string(tiles.rows) + "x" +
             std::to_string(tiles.depth);
   }
-  return choice.columns == 0 ? text : text + "@" + std::to_string(choice.columns);
+  if (choice.columns != 0) text += "@" + std::to_string(choice.columns);
+  return choice.rows == 0 ? text : text + "/" + std::to_string(choice.rows);
 }
 
 bool has_tile_choice(const ScheduledOp& op) {
@@ -148,10 +152,11 @@ bool has_tile_choice(const ScheduledOp& op) {
 }
 
 TileChoice predicted_choice(const ScheduledOp& op, const machine::Machine& machine) {
-  if (op.parts.empty()) return {{predicted_tiles(op, machine)}};
+  if (op.parts.empty()) return {{predicted_tiles(op, machine)}, 0, unit_rows(op)};
   TileChoice choice;
   for (const std::size_t part : products_of(op)) choice.products.push_back(predicted_tiles(op.parts[part], machine));
   choice.columns = columns_in(op.tree.body, op.nest->result().target[1]);
+  choice.rows = unit_rows(op);
   return choice;
 }
 
@@ -159,7 +164,7 @@ ScheduledOp with_tiles(const ScheduledOp& op, const machine::Machine& machine,
                        const std::vector<const ir::Expr*>& leaving, const TileChoice& choice) {
   ScheduledOp made = op;
   if (op.parts.empty()) {
-    made.tree = contraction_tree(op, machine, choice.products.at(0));
+    made.tree = contraction_tree(op, machine, choice.products.at(0), choice.rows);
     return made;
   }
   const std::vector<std::size_t> parts = products_of(op);
@@ -168,7 +173,7 @@ ScheduledOp with_tiles(const ScheduledOp& op, const machine::Machine& machine,
     ScheduledOp& part = made.parts[parts[i]];
     part.tree = contraction_tree(part, machine, choice.products[i]);
   }
-  made.tree = products_tree(made, machine, leaving, choice.columns);
+  made.tree = products_tree(made, machine, leaving, choice.columns, choice.rows);
   return made;
 }
 

@@ -14,11 +14,13 @@ namespace strata::schedule {
 struct TileChoice {
   std::vector<cost::ProductTiles> products;  // of each part that is a product, in order
   std::int64_t columns = 0;                  // of a region: that are finished before the next ones are begun
+  std::int64_t rows = 0;                     // of a unit that threads share; 0: they share columns alone
 
   bool operator==(const TileChoice&) const = default;
 };
 
-// "4x78x1024", panels, rows and depth; of a region also its columns: "4x78x1024@640".
+// "4x78x1024", panels, rows and depth; of a region also its columns: "4x78x1024@640"; with the rows of a unit behind
+// them: "4x78x1024/132".
 std::string to_text(const TileChoice& choice);
 
 // Whether the op's tree has sizes to choose. One row is streamed: it has none.

@@ -141,7 +141,9 @@ void Verifier::check_part(const TileNode& node) {
 void Verifier::check_blocks(const ScheduledOp& op, const cost::Leaf& leaf) const {
   const ir::Contraction& of = *op.contraction;
   for (std::size_t i = 0; i < cuts_.size(); ++i) {
-    if (cuts_[i].step == 0) continue;
+    const Cut& cut = cuts_[i];
+    const bool is_cut = cut.step != 0 && (cut.most == 0 || cut.step < cut.most);
+    if (!is_cut) continue;  // of few rows one unit, or one block, has all
     const int iterator = static_cast<int>(i);
     const bool is_n = of.classes[i] == ir::IteratorClass::kN;
     if (!is_n && !leaf.takes_blocks) fail("leaf " + std::string(leaf.name) + " takes no blocks of " + name(iterator));

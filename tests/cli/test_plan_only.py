@@ -138,6 +138,32 @@ class PlanOnlyTest(StrataTest):
         self.assertNotIn("split", tree)
 
     @like_another
+    def test_more_cores_than_groups_of_columns_share_rows(self):
+        machine = json.loads((ROOT / "machines/avx512-zen4.json").read_text()) | {"cores": 64, "barrier_s": 2e-6}
+        machine["memory"][2]["shared_by"], machine["memory"][3]["shared_by"] = 8, 64
+        machine["memory"][3]["read_bytes_per_s"] = {"1": 30e9, "8": 200e9, "64": 400e9}
+        path = self.work / "many-cores.json"
+        path.write_text(json.dumps(machine))
+        folder = self.config_alone("wide", torch_dtype="bfloat16", hidden_size=1024, intermediate_size=3072)
+
+        def planned(*arguments):
+            plan = self.plan(folder, "--machine", path, *arguments)
+            trees = {name.split(".")[-1]: region["tree"] for region in plan["regions"] for name in region["ops"]
+                     if region["version"] == "chunk" and region["function"] == "layer"}
+            return plan, trees
+
+        plan, trees = planned()
+        self.assertRegex(trees["down_proj"], r"parallel \w+ by 64 \{\s+parallel \w+ by \d+ \{")
+        for region in plan["regions"]:
+            if region["version"] == "seq1" and "leaf attention" not in region["tree"]:
+                self.assertNotRegex(region["tree"], r"parallel [^{]*\{\s+parallel")
+        apart, trees = planned("--without", "grid")
+        self.assertNotRegex(trees["down_proj"], r"parallel [^{]*\{\s+parallel")
+        self.assertLess(plan["predicted"]["prefill_s"], 0.8 * apart["predicted"]["prefill_s"])
+        self.assertEqual(plan["predicted"]["decode_s"], apart["predicted"]["decode_s"])
+        self.assertEqual(planned("-t", "1")[0], planned("-t", "1", "--without", "grid")[0])
+
+    @like_another
     def test_regions_reach_the_choice_of_layouts(self):
         """SiLU's factor runs in lanes where packing the other half of the product is no pass over memory."""
         machine = ["--machine", "avx2-zen3", "-t", "1"]

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <random>
 #include <span>
@@ -32,6 +33,8 @@
 #include "ir/text.h"
 #include "ops/register.h"
 #include "schedule/attention_tree.h"
+#include "schedule/region.h"
+#include "schedule/tile_choice.h"
 #include "schedule/verify.h"
 #include "tensor/team.h"
 #include "tensor/vec.h"
@@ -165,6 +168,7 @@ struct CompileCase {
   std::optional<Fusion> fusion = {};                    // of a team of two; nothing: as packages are compiled
   int odd_weights = 0;                                  // of each, far from the others: tiny, or beyond 2 in f16
   std::int64_t parts = 0;                               // of the context of attentions; 0: as planned
+  std::int64_t row_tiles = 0;  // of the units in which threads share products in blocks, by rows too; 0: as planned
 };
 
 using CodeEntry = void (*)(const tensor::Team&, void* const*, const std::int64_t*, std::byte*, const std::byte*);
@@ -243,6 +247,7 @@ class PlannedFunction {
       planned_->buffers = std::move(schedule.buffers);
     }
     if (options.parts != 0) divide_contexts(options.parts);
+    if (options.row_tiles != 0) share_rows(options.row_tiles);
     weights_.add(planned_->module, {"main"},
                  [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors); });
     for (const auto& symbol : source_.symbols()) symbols_.push_back(symbol->name);
@@ -323,10 +328,29 @@ class PlannedFunction {
 
  private:
   void divide_contexts(std::int64_t parts) {
+    change_trees([&](const schedule::ScheduledFunction&, schedule::ScheduledOp& op) {
+      if (op.attention) op.tree = schedule::attention_tree(op, machine_, {.parts = parts});
+    });
+  }
+
+  // In whole tiles of the product's rows, and of those that a region packs behind it.
+  void share_rows(std::int64_t tiles) {
+    change_trees([&](const schedule::ScheduledFunction& function, schedule::ScheduledOp& op) {
+      if (!schedule::has_tile_choice(op)) return;
+      const schedule::ScheduledOp& product = op.products.empty() ? op : op.parts[op.products[0].part];
+      const std::int64_t unit = schedule::block_unit(product, *product.contraction->only(ir::IteratorClass::kM));
+      const std::int64_t packed = op.leaf->loop.takes_row_tiles ? op.value->type().layout.lanes(0) : 1;
+      schedule::TileChoice choice = schedule::predicted_choice(op, machine_);
+      choice.rows = tiles * std::lcm(unit, packed);
+      op = schedule::with_tiles(op, machine_, schedule::leaving(function, op), choice);
+    });
+  }
+
+  void change_trees(const auto& change) {
     buffer::remove_barriers(planned_->schedule);
     for (auto& function : planned_->schedule) {
       for (schedule::ScheduledOp& op : function.ops) {
-        if (op.has_code() && op.attention) op.tree = schedule::attention_tree(op, machine_, {.parts = parts});
+        if (!op.is_call() && op.has_code()) change(function, op);
       }
       schedule::verify(function, machine_);
     }
