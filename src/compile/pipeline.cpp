@@ -15,6 +15,7 @@
 #include "schedule/op_cost.h"
 #include "schedule/reduction_split.h"
 #include "schedule/schedule_text.h"
+#include "schedule/shared_rows.h"
 #include "vectorize/own_result.h"
 #include "vectorize/search.h"
 
@@ -99,7 +100,7 @@ class RegionSearches {
             static_cast<std::int64_t>(static_cast<double>(kRegionVisits) * std::min(context.work, kMostWork))) {
     for (const PlannedVersion& version : planned) {
       functions_.push_back(schedule::default_schedule(version.module, context_.machine, context_.threads));
-      split_reductions(version, functions_.back());
+      fit_to_workload(version, functions_.back());
       weights_.push_back(weights_of(version, functions_.back()));
       weights_left_ += std::reduce(weights_.back().begin(), weights_.back().end());
     }
@@ -121,8 +122,8 @@ class RegionSearches {
  private:
   static constexpr double kMostWork = 1e9;
 
-  // For what the workload runs.
-  void split_reductions(const PlannedVersion& planned, std::vector<schedule::ScheduledFunction>& functions) const {
+  // What threads share is chosen for what the workload runs.
+  void fit_to_workload(const PlannedVersion& planned, std::vector<schedule::ScheduledFunction>& functions) const {
     for (schedule::ScheduledFunction& function : functions) {
       std::vector<schedule::SizedRuns> runs;
       for (const vectorize::Step& step : planned.version.steps) {
@@ -130,6 +131,7 @@ class RegionSearches {
         if (calls > 0) runs.push_back({step.runs * calls, step.sizes});
       }
       schedule::split_reductions(function, runs, context_.machine, context_.threads);
+      schedule::share_rows(function, std::move(runs), context_.machine, context_.threads);
     }
   }
 

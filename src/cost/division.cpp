@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cost/leaf_cost.h"
+#include "cost/row_units.h"
 #include "ir/contraction.h"
 
 namespace strata::cost {
@@ -193,6 +194,13 @@ double copy_pieces(const WorkCounter& counter) {
   return std::ceil(elements_of(counter.result()) / static_cast<double>(counter.machine().core.grain_elements));
 }
 
+// Whether a plan may divide even one group of panels.
+bool may_share_rows(const WorkCounter& counter, const Leaf& leaf) {
+  if (leaf.domain != Leaf::Domain::kContraction || !leaf.takes_blocks || !shares_rows(counter.machine())) return false;
+  const TiledProduct product = counter.tiled();
+  return product.rows > product.row_tile;
+}
+
 // Of a leaf that is not the op's own loops.
 double leaf_pieces(const WorkCounter& counter, const Leaf& leaf) {
   if (leaf.domain == Leaf::Domain::kContraction) return contraction_pieces(counter, leaf);
@@ -207,7 +215,7 @@ Division division(const WorkCounter& counter, const Leaf& leaf) {
   const auto nest = is_own ? counter.loops() : nullptr;
   if (nest) return OwnLoops(counter, *nest).division();
   const double count = is_own ? copy_pieces(counter) : leaf_pieces(counter, leaf);
-  const bool is_of_tiles = leaf.domain == Leaf::Domain::kAttention;
+  const bool is_of_tiles = leaf.domain == Leaf::Domain::kAttention || may_share_rows(counter, leaf);
   const Share share{.kind = count <= 1 && !is_of_tiles ? Share::Kind::kFirst : Share::Kind::kAny};
   return {count, share, std::vector<Share>(counter.types().size(), share)};
 }

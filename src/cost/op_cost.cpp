@@ -34,14 +34,14 @@ OpCost split_cost(const Leaf& leaf, const ir::Op& op, std::span<const Operand> o
 OpCost shared_cost(const Leaf& leaf, const ir::Op& op, std::span<const Operand> operands,
                    const ir::Attributes& attributes, const ir::TensorType& result, const machine::Machine& machine,
                    Run run) {
-  const WorkCounter widest(op, operands, attributes, result, machine, {.threads = run.threads});
-  const TiledProduct product = widest.tiled();
-  run.tiles = widest.tiles();
+  const WorkCounter counter(op, operands, attributes, result, machine, run);
+  const TiledProduct product = counter.tiled();
+  run.tiles = counter.tiles();
   OpCost best = leaf_cost(leaf, op, operands, attributes, result, machine, run);
   const auto rows = static_cast<std::int64_t>(product.rows), tile = static_cast<std::int64_t>(product.row_tile);
   double least = (1 - kLeastRowGain) * best.seconds;
   for (const std::int64_t unit :
-       row_units(rows, tile, leaf.few_tiles * tile, pieces(widest, leaf), std::clamp(run.threads, 1, machine.cores))) {
+       row_units(rows, tile, leaf.few_tiles * tile, pieces(counter, leaf), std::clamp(run.threads, 1, machine.cores))) {
     run.tiles->unit_rows = unit;
     OpCost cost = leaf_cost(leaf, op, operands, attributes, result, machine, run);
     if (cost.seconds >= least) continue;

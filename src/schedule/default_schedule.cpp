@@ -144,7 +144,7 @@ std::vector<ScheduledFunction> default_schedule(const ir::Module& module, const 
       scheduled.ops.push_back(schedule_op(*value, views, around, machine));
       ScheduledOp& op = scheduled.ops.back();
       op.runs_once = !calls.contains(function.get()) || calls.at(function.get()) == 1;
-      share_rows(op, machine, {}, threads);
+      share_rows(op, machine, {}, {}, threads);
     }
     functions.push_back(std::move(scheduled));
   }

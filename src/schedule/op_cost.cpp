@@ -14,15 +14,6 @@ namespace {
 
 using Kind = TileNode::Kind;
 
-double extent_at(const ir::Dim& dim, const cost::Sizes& sizes) {
-  auto extent = static_cast<double>(dim.factor());
-  for (const auto& symbol : dim.symbols()) {
-    const auto value = sizes.find(symbol->name);
-    extent *= static_cast<double>(value == sizes.end() ? symbol->max : value->second);
-  }
-  return extent;
-}
-
 const TileNode* first_division(const std::vector<TileNode>& nodes) {
   for (const TileNode& node : nodes) {
     if (node.kind == Kind::kParallel || node.kind == Kind::kOnce || node.kind == Kind::kEach) return &node;
@@ -161,6 +152,15 @@ cost::OpCost region_cost(const ScheduledOp& region, const machine::Machine& mach
 }
 
 }  // namespace
+
+double extent_at(const ir::Dim& dim, const cost::Sizes& sizes) {
+  auto extent = static_cast<double>(dim.factor());
+  for (const auto& symbol : dim.symbols()) {
+    const auto value = sizes.find(symbol->name);
+    extent *= static_cast<double>(value == sizes.end() ? symbol->max : value->second);
+  }
+  return extent;
+}
 
 cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, const cost::Sizes& sizes, int threads) {
   if (!op.has_code()) return {};

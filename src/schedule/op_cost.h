@@ -13,6 +13,9 @@ cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, con
 // What it does there.
 cost::OpWork op_work(const ScheduledOp& op, const cost::Sizes& sizes);
 
+// A size at run-time sizes; of symbols that are not among them the largest value.
+double extent_at(const ir::Dim& dim, const cost::Sizes& sizes);
+
 // Units of the loops that a tree begins to divide its work with, one inside the other, at run-time sizes; 1: it
 // doesn't.
 double units(const TileTree& tree, const cost::Sizes& sizes);

@@ -7,12 +7,6 @@
 
 namespace strata::schedule {
 
-// So many runs of a function at run-time sizes.
-struct SizedRuns {
-  double runs = 1;
-  cost::Sizes sizes = {};
-};
-
 // Gives the attentions of a function, whose trees are the default ones, the number of parts of the context
 // (cost::split_candidates) with which these runs take the least time by prediction, barriers included: more than one
 // where a team of `threads` has more threads than there are tiles of queries and heads of keys. Nothing changes where

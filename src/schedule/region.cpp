@@ -140,7 +140,7 @@ class Builder {
     }
     region.tree = default_tree(region, machine_, leaving);
     if (std::string why = fault(region, machine_); !why.empty()) return NoRegion{std::move(why)};
-    if (!region.products.empty()) share_rows(region, machine_, leaving, threads_);
+    if (!region.products.empty()) share_rows(region, machine_, leaving, function_.runs, threads_);
     return region;
   }
 

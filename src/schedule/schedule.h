@@ -56,11 +56,18 @@ struct ScheduledOp {
   bool makes(const ir::Expr* of) const;
 };
 
+// So many runs of a function at run-time sizes.
+struct SizedRuns {
+  double runs = 1;
+  cost::Sizes sizes = {};
+};
+
 // A function's ops in the order in which they run; constants (ir/constants.h) are stored, not run.
 struct ScheduledFunction {
   const ir::Function* function = nullptr;
   std::vector<ScheduledOp> ops = {};
-  TileTree end = {};  // behind the last op
+  TileTree end = {};                 // behind the last op
+  std::vector<SizedRuns> runs = {};  // of the workload; none are known: its trees are for the largest sizes
 
   // Predicted seconds, calls included.
   double predicted_s = 0;

@@ -82,8 +82,8 @@ class SharedRowPlans : public testing::Test {
     machine_.barrier_s = 2e-6;
   }
 
-  // The rows of its units in the plan, and its predicted time.
-  std::int64_t unit(int threads, std::int64_t rows, int columns = 1024) {
+  // The rows of its units in the plan for runs of `run` rows, and its predicted time.
+  std::int64_t unit(int threads, std::int64_t rows, int columns = 1024, std::int64_t run = 0) {
     const std::string n = std::to_string(columns);
     const ir::Module module = ir::parse_module(
         "module test {\n  symbol seq in 1..512\n  func @main(%a: f32[seq, 2048], %r: f32[seq, " + n +
@@ -92,7 +92,7 @@ class SharedRowPlans : public testing::Test {
         "test");
     vectorize::Version version{"test", nullptr, {"main"}};
     version.symbols = {{"seq", ir::Symbol{"seq", std::min<std::int64_t>(rows, 2), rows, 1}}};
-    version.steps = {{1, {{"seq", rows}}}};
+    version.steps = {{1, {{"seq", run == 0 ? rows : run}}}};
     PassContext context{machine_, {}, {}};
     context.threads = threads;
     const auto planned = std::move(plan_versions(module, {version}, context)[0]);
@@ -120,6 +120,13 @@ TEST_F(SharedRowPlans, MoreCoresThanGroupsOfColumnsShareRows) {
   machine_.has_whole_rows = true;
   EXPECT_EQ(unit(64, 512), 0);
   EXPECT_LT(shared, 0.4 * seconds_);
+}
+
+// Of 128 rows in a version for 512.
+TEST_F(SharedRowPlans, RowsAreThoseOfTheWorkload) {
+  const std::int64_t rows = unit(64, 512, 1024, 128);
+  EXPECT_GT(rows, 0);
+  EXPECT_LE(rows, 128 / 3);
 }
 
 TEST_F(SharedRowPlans, FewRowsStayWhole) {

@@ -179,6 +179,36 @@ TEST(OpCost, LanesDivideTheWorkOfAnElementwiseOp) {
   EXPECT_GT(scalar / vector, 8);
 }
 
+// So many rows times 16 groups of columns, by 64 threads that share them in units of `unit_rows`; none: as a plan does.
+double product_seconds(std::optional<std::int64_t> unit_rows, std::int64_t rows, const machine::Machine& machine) {
+  const OneOp one("%a: bf16[seq, 2048]<6@0, 2@1>, %b: bf16[1024, 2048]<16@0, 2@1>",
+                  "matmul_nt(%a, %b) : f32[seq, 1024]");
+  Run run{.sizes = {{"seq", rows}}, .threads = 64};
+  if (unit_rows) run.tiles = {4, 78, 2048, 1, 0, *unit_rows};
+  return op_cost(*one.value->op, one.operands, one.value->attributes, one.value->type(), machine, run).seconds;
+}
+
+TEST(OpCost, UnitsOfRowsKeepMoreThreadsBusy) {
+  machine::Machine machine = zen4();
+  machine.cores = 64;
+  machine.memory[2].shared_by = 8;
+  machine.memory.back().shared_by = 64;
+  machine.memory.back().read_bytes_per_s = {{1, 30e9}, {8, 200e9}, {64, 400e9}};
+  const double whole = product_seconds(0, 512, machine);
+  const double shared = product_seconds(132, 512, machine);
+  EXPECT_LT(shared, 0.35 * whole);
+  EXPECT_GT(shared, 0.25 * whole);
+  EXPECT_LE(product_seconds(std::nullopt, 512, machine), shared);
+  EXPECT_GT(product_seconds(132, 132, machine), 0.9 * product_seconds(0, 132, machine)) << "all rows are one unit";
+  // Several threads that wait for one group get it no sooner than one.
+  machine::Machine slow = machine;
+  for (auto& [threads, rate] : slow.memory.back().read_bytes_per_s) rate *= 0.01;
+  EXPECT_GT(product_seconds(6, 24, slow), 0.99 * product_seconds(0, 24, slow));
+  EXPECT_NEAR(product_seconds(std::nullopt, 24, slow) / product_seconds(0, 24, slow), 1, 0.01);
+  machine.has_whole_rows = true;
+  EXPECT_GT(product_seconds(std::nullopt, 512, machine), 0.9 * whole);
+}
+
 // Of a token behind `past` others, its eight heads of keys divided into so many parts; none: the fastest number.
 double attention_seconds(std::optional<std::int64_t> parts, std::int64_t past, int threads,
                          const machine::Machine& machine) {

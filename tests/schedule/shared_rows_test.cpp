@@ -42,10 +42,11 @@ constexpr const char* kGate =
     "    %7 = unpack(%6) : f32[seq, 1024]\n    %8 = pack(%7) {layout = <4@0>} : f32[seq, 1024]<4@0>\n    return %8\n";
 
 // The tree of the only op with code; the text is read back to the same, and holds.
-std::string shared(const std::string& body, int threads = kTeam, const machine::Machine& machine = many_cores()) {
+std::string shared(const std::string& body, int threads = kTeam, const machine::Machine& machine = many_cores(),
+                   const std::vector<SizedRuns>& runs = {}) {
   Region made(kParameters, body);
   EXPECT_EQ(made.why_not.empty(), made.ops.size() > 1) << made.why_not;
-  share_rows(made.op(), machine, {}, threads);
+  share_rows(made.op(), machine, {}, runs, threads);
   const std::string text = to_text(made.op().tree, zen5());
   EXPECT_EQ(made.verdict(text), "");
   EXPECT_EQ(to_text(made.op().tree, zen5()), text);
@@ -94,12 +95,20 @@ TEST(SharedRows, ColumnsAreEnoughForFewThreads) {
   EXPECT_EQ(shared(kProduct, kTeam, whole), one_line(to_text(alone.op().tree, zen5())));
 }
 
+// Of 128 rows, 22 tiles, a unit of 132 would be all.
+TEST(SharedRows, RowsAreThoseOfTheWorkload) {
+  EXPECT_NE(shared(kProduct, kTeam, many_cores(), {{1, {{"seq", 128}}}}).find("parallel i0 by 36 "), std::string::npos);
+  EXPECT_EQ(shared(kProduct, kTeam, many_cores(), {{1, {{"seq", 512}}}}), shared(kProduct));
+  const std::vector<SizedRuns> mostly_few = {{1000, {{"seq", 6}}}, {1, {{"seq", 12}}}};
+  EXPECT_EQ(shared(kProduct, kTeam, many_cores(), mostly_few), shared(kProduct, 1));
+}
+
 TEST(SharedRows, NoMachineWithCopiesSharesThem) {
   machine::Machine copies = machine::load("scratchpad-generic");
   copies.cores = kTeam;
   Region made(kParameters, kProduct);
   const std::string before = to_text(made.op().tree, zen5());
-  share_rows(made.op(), copies, {}, kTeam);
+  share_rows(made.op(), copies, {}, {}, kTeam);
   EXPECT_EQ(to_text(made.op().tree, zen5()), before);
 }
 
@@ -107,7 +116,7 @@ TEST(SharedRows, NoMachineWithCopiesSharesThem) {
 TEST(SharedRows, OtherTilesKeepTheUnits) {
   for (const char* const body : {kProduct, kSum}) {
     Region made(kParameters, body);
-    share_rows(made.op(), many_cores(), {}, kTeam);
+    share_rows(made.op(), many_cores(), {}, {}, kTeam);
     const std::int64_t rows = unit_rows(made.op());
     ASSERT_GT(rows, 0);
     const TileChoice choice = predicted_choice(made.op(), many_cores());
@@ -125,7 +134,7 @@ TEST(SharedRows, ARegionIsMadeOfProductsThatShareTheirRows) {
   const std::string text = to_text(made.op().tree, zen5());
   dissolve(made.function(), made.ops.back());
   ScheduledOp& product = made.function().ops[made.ops[0]];
-  share_rows(product, many_cores(), {}, kTeam);
+  share_rows(product, many_cores(), {}, {}, kTeam);
   ASSERT_GT(unit_rows(product), 0);
   const auto again = region_of(made.function(), made.ops, zen5());
   ASSERT_TRUE(std::holds_alternative<ScheduledOp>(again));
@@ -137,7 +146,7 @@ TEST(SharedRows, AreCostedByTheirUnits) {
   for (const char* const body : {kProduct, kSum}) {
     Region made(kParameters, body);
     const double whole = op_cost(made.op(), many_cores(), {}, kTeam).seconds;
-    share_rows(made.op(), many_cores(), {}, kTeam);
+    share_rows(made.op(), many_cores(), {}, {}, kTeam);
     const double shared = op_cost(made.op(), many_cores(), {}, kTeam).seconds;
     EXPECT_LT(shared, 0.4 * whole) << "a quarter";
     EXPECT_GT(shared, 0.25 * whole) << "and more: panels are read by several threads";
