@@ -81,6 +81,7 @@ class Toucher {
   std::vector<Touch> run() {
     if (op_.nest) {
       for (const schedule::StridedAccess& access : op_.nest->accesses) {
+        if (access.stage >= 0) continue;
         const bool is_strided = access.symbolic_offsets.empty() && access.divided.empty();
         const auto address = is_strided ? std::optional(Address{access.strides, access.offset}) : std::nullopt;
         add(op_.inputs[static_cast<std::size_t>(access.operand)], 0, false, share_of(address));

@@ -195,6 +195,11 @@ std::string LeafCode::key_property(std::string_view property, const LeafPlace& p
   return range(op_.attention->key, place);
 }
 
+std::string LeafCode::column(const std::string& index) const {
+  const std::string first = first_column_ == 0 ? "" : number(first_column_) + " + ";
+  return first + (column_unit_ == 1 ? index : "(" + index + ") * " + number(column_unit_));
+}
+
 std::string LeafCode::range_property(const std::string& name, std::string_view property, const LeafPlace& place) const {
   using Class = ir::IteratorClass;
   const int iterator = *op_.contraction->only(name == "m" ? Class::kM : name == "n" ? Class::kN : Class::kK);
@@ -209,8 +214,7 @@ std::string LeafCode::range_property(const std::string& name, std::string_view p
     const RangeCode& range = place.ranges[static_cast<std::size_t>(iterator)];
     const std::string lanes = number(type("right").layout.packs.at(0).lanes);
     // An empty share begins at the end, which the last panel may reach beyond.
-    const std::string first = first_column_ == 0 ? "" : number(first_column_) + " + ";
-    return "tensor::div_up(" + first + range.begin + ", " + lanes + "), tensor::div_up(" + first + range.end + ", " +
+    return "tensor::div_up(" + column(range.begin) + ", " + lanes + "), tensor::div_up(" + column(range.end) + ", " +
            lanes + ")";
   }
   STRATA_CHECK(false, "a leaf asks for " + name + "." + std::string(property));

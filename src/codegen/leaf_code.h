@@ -85,8 +85,14 @@ class LeafCode {
   const std::map<int, Placed>& placed() const { return placed_; }
   void set_placed(std::map<int, Placed> placed) { placed_ = std::move(placed); }
 
-  // Of a product whose columns from this one on the region's iterator counts.
-  void set_first_column(std::int64_t column) { first_column_ = column; }
+  // Of a product whose columns from this one on the region's iterator counts, so many in a step.
+  void set_columns(std::int64_t first, std::int64_t unit) {
+    first_column_ = first;
+    column_unit_ = unit;
+  }
+
+  // The product's column where such an index stands.
+  std::string column(const std::string& index) const;
 
   // Every name in braces replaced.
   std::string expand(std::string_view text, const LeafPlace& place) const;
@@ -114,7 +120,7 @@ class LeafCode {
   std::string destination_;
   const machine::Machine& machine_;
   std::string row_;  // empty: as the result's type says
-  std::int64_t first_column_ = 0;
+  std::int64_t first_column_ = 0, column_unit_ = 1;
   std::pair<std::string, std::int64_t> tile_;  // pointer to rows of the first operand and their distance; empty: none
 };
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/ranges.h"
 #include "ir/op.h"
 
 namespace strata::codegen {
@@ -61,13 +62,15 @@ StageCode::Elements StageCode::row_major(int stage, const std::string& pointer) 
   return elements;
 }
 
-std::string StageCode::address(int stage) const {
+std::string StageCode::address(int stage) const { return address(stage, {}); }
+
+std::string StageCode::address(int stage, const std::vector<int>& first) const {
   const Elements& elements = elements_[static_cast<std::size_t>(stage)];
   STRATA_CHECK(!elements.pointer.empty(), "a stage that is kept nowhere is read");
   std::string index;
   for (std::size_t i = 0; i < elements.strides.size(); ++i) {
     const ir::Dim& stride = elements.strides[i];
-    if (stride == ir::Dim(0)) continue;
+    if (stride == ir::Dim(0) || contains(first, static_cast<int>(i))) continue;
     std::string name = variable(static_cast<int>(i));
     const bool is_moved = !elements.begins.empty() && elements.begins[i] != "0";
     if (is_moved) name = "(" + name + " - " + elements.begins[i] + ")";
@@ -150,7 +153,9 @@ StageCode::Code StageCode::emit_access(int number, int vector_iterator) const {
   const schedule::StridedAccess& access = nest().accesses[static_cast<std::size_t>(number)];
   const auto tile = tiles_.find(number);
   if (tile != tiles_.end()) return emit_in_tile(tile->second, vector_iterator);
-  const OperandCode& operand = operands_[static_cast<std::size_t>(access.operand)];
+  const bool is_of_stage = access.stage >= 0;
+  const OperandCode operand = is_of_stage ? OperandCode{address(access.stage, access.inside), ""}
+                                          : operands_[static_cast<std::size_t>(access.operand)];
   if (!operand.scalar.empty()) return {operand.scalar};
   std::string index;
   for (std::size_t i = 0; i < access.strides.size(); ++i) {

@@ -72,8 +72,9 @@ class StageCode {
   void set_tile(int access, Tile tile) { tiles_[access] = std::move(tile); }
   void set_tiles(std::map<int, Tile> tiles) { tiles_ = std::move(tiles); }
 
-  // The address of a stage's element where its loops stand.
+  // The address of a stage's element where its loops stand; at the first index of some of its iterators.
   std::string address(int stage) const;
+  std::string address(int stage, const std::vector<int>& first) const;
 
   // A float as an element of the value that a stage makes.
   std::string stored(int stage, const std::string& value) const;

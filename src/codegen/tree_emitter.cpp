@@ -54,7 +54,7 @@ class TreeEmitter {
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const auto memory = code.values.find(op.products[i].stage);
       products_.emplace_back(parts_[i], code.products[i], memory == code.values.end() ? "" : memory->second, machine);
-      products_.back().set_first_column(op.products[i].column);
+      products_.back().set_columns(op.products[i].column, op.products[i].unit);
     }
   }
 
@@ -328,14 +328,13 @@ class TreeEmitter {
   std::int64_t unit(const TileNode& node) const {
     const TileNode* const compute = find_compute(node);
     for (std::size_t i = 0; compute != nullptr && i < parts_.size(); ++i) {
-      if (op_.products[i].stage == compute->stage) return product_unit(parts_[i], node.iterator, compute->panels);
+      const schedule::ProductStage& product = op_.products[i];
+      if (product.stage != compute->stage) continue;
+      const bool is_column = *product.of.only(ir::IteratorClass::kN) == node.iterator;
+      return is_column ? product.steps(compute->panels * panel_lanes(parts_[i]))
+                       : schedule::block_unit(parts_[i], node.iterator);
     }
     return schedule::part_unit(op_, node);
-  }
-
-  static std::int64_t product_unit(const schedule::ScheduledOp& product, int iterator, std::int64_t panels) {
-    if (*product.contraction->only(ir::IteratorClass::kN) == iterator) return panels * panel_lanes(product);
-    return schedule::block_unit(product, iterator);
   }
 
   void emit_when(const TileNode& node) {
@@ -372,13 +371,9 @@ class TreeEmitter {
   }
 
   bool is_read(int number) const {
-    return std::ranges::any_of(stages_.nest().stages,
-                               [&](const ir::Stage& other) { return reads(other.body, number); });
-  }
-
-  static bool reads(const ir::ScalarExpr& body, int number) {
-    if (body.kind == ir::ScalarExpr::Kind::kStage && body.number == number) return true;
-    return std::ranges::any_of(body.arguments, [&](const ir::ScalarExpr& a) { return reads(a, number); });
+    return std::ranges::any_of(stages_.nest().stages, [&](const ir::Stage& other) {
+      return schedule::reads_stage(stages_.nest(), other.body, number);
+    });
   }
 
   // Whether a stage's elements go to memory.
@@ -483,9 +478,8 @@ class TreeEmitter {
       const RangeCode& rows = place_.ranges[static_cast<std::size_t>(target[0])];
       const RangeCode& columns = place_.ranges[static_cast<std::size_t>(target[1])];
       const std::string row = cpp_size(stages_.row_of(node.stage, target[0]));
-      const std::string first = product->column == 0 ? "" : std::to_string(product->column) + " + ";
       products_[i].set_result("tensor::tile_as_whole(" + buffer_name(node.buffer) + ", " + row + ", " + rows.begin +
-                                  ", " + first + columns.begin + ")",
+                                  ", " + products_[i].column(columns.begin) + ")",
                               row);
     }
     place_.node = &node;

@@ -2,6 +2,7 @@
 #include "schedule/joined_loops.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "base/ranges.h"
@@ -37,15 +38,38 @@ int as_iterator(const IndexMap& index) {
   return iterator;
 }
 
-// Distinct iterators, one per axis; empty: the access is no such one.
+// Distinct iterators, one for each of the first axes, as far as the access is by such ones.
 std::vector<int> iterators_of(const ScalarExpr& access) {
   std::vector<int> iterators;
   for (const IndexMap& index : access.index) {
     const int iterator = as_iterator(index);
-    if (iterator < 0 || contains(iterators, iterator)) return {};
+    if (iterator < 0 || contains(iterators, iterator)) break;
     iterators.push_back(iterator);
   }
   return iterators;
+}
+
+bool are_constant(const ir::Shape& shape, std::size_t first_axis) {
+  return std::all_of(shape.begin() + static_cast<std::ptrdiff_t>(first_axis), shape.end(),
+                     [](const ir::Dim& dim) { return dim.is_constant(); });
+}
+
+// The number of an element among those of the axes from this one on, whose sizes are constants.
+IndexMap number_inside(const std::vector<IndexMap>& index, const ir::Shape& shape, std::size_t first_axis) {
+  IndexMap number{std::vector<std::int64_t>(index[0].coefficients.size(), 0), 0, {}};
+  std::int64_t stride = 1;
+  for (std::size_t axis = shape.size(); axis-- > first_axis;) {
+    number.constant += stride * index[axis].constant;
+    for (std::size_t i = 0; i < number.coefficients.size(); ++i) {
+      number.coefficients[i] += stride * index[axis].coefficients[i];
+    }
+    for (ir::IndexTerm term : index[axis].terms) {
+      term.coefficient *= stride;
+      number.terms.push_back(std::move(term));
+    }
+    stride *= shape[axis].factor();
+  }
+  return number;
 }
 
 // Operand numbers by value, each value once.
@@ -79,26 +103,54 @@ class Joiner {
            contains(read_as_, joined_.inputs[static_cast<std::size_t>(node.number)]);
   }
 
-  // All accesses name the value's axes by the same iterators, which run over all of each.
+  const ir::Shape& shape(const ScalarExpr& read) const {
+    return joined_.inputs[static_cast<std::size_t>(read.number)]->type().shape;
+  }
+
+  // The first axes that all accesses name by the same iterators, which run over all of each, are shared.
   bool find_iterators() {
+    const std::vector<int>& target = producer_.nest.result().target;
     std::vector<int> axes;
-    bool fits = true;
+    bool is_first = true, is_same_shape = true;
     for_each_node(joined_.nest, [&](const ScalarExpr& node) {
       if (!is_read(node)) return;
-      const std::vector<int> here = iterators_of(node);
-      fits = fits && !here.empty() && (axes.empty() || axes == here);
-      axes = here;
+      std::vector<int> here = iterators_of(node);
+      if (std::exchange(is_first, false)) axes = here;
+      here.resize(std::min({here.size(), axes.size(), target.size()}));
+      axes.resize(here.size());
+      axes.erase(std::ranges::mismatch(axes, here).in1, axes.end());
+      std::size_t shared = 0;
+      while (shared < axes.size() && covers(node, axes[shared], shared)) ++shared;
+      axes.resize(shared);
+      is_same_shape = is_same_shape && shape(node).size() == target.size();
     });
-    const ir::LoopNest& from = producer_.nest;
-    if (!fits || axes.empty() || axes.size() != from.result().target.size()) return false;
-    iterators_.assign(from.iterators.size(), -1);
+    if (axes.empty()) return false;
+    shared_axes_ = axes.size();
+    is_apart_ = !is_same_shape || shared_axes_ != target.size();
+    if (is_apart_ && !may_be_apart()) return false;
+    iterators_.assign(producer_.nest.iterators.size(), -1);
     for (std::size_t axis = 0; axis < axes.size(); ++axis) {
-      const auto own = static_cast<std::size_t>(from.result().target[axis]);
-      const auto shared = static_cast<std::size_t>(axes[axis]);
-      if (!(from.iterators[own].extent == joined_.nest.iterators[shared].extent)) return false;
-      iterators_[own] = axes[axis];
+      iterators_[static_cast<std::size_t>(target[axis])] = axes[axis];
     }
     return true;
+  }
+
+  // The iterator runs over all of the value's axis, as it was made and as it is read.
+  bool covers(const ScalarExpr& read, int iterator, std::size_t axis) const {
+    const ir::Dim& extent = joined_.nest.iterators[static_cast<std::size_t>(iterator)].extent;
+    const auto own = static_cast<std::size_t>(producer_.nest.result().target[axis]);
+    return producer_.nest.iterators[own].extent == extent && shape(read)[axis] == extent;
+  }
+
+  // What is read in another order is kept until then: it is no single number, nor one that waits for a reduction.
+  bool may_be_apart() {
+    bool fits = shared_axes_ < producer_.nest.result().target.size() &&
+                producer_.nest.result().combiner == ir::Combiner::kNone && producer_.made.back() != nullptr &&
+                are_constant(producer_.made.back()->type().shape, shared_axes_);
+    for_each_node(joined_.nest, [&](const ScalarExpr& node) {
+      if (is_read(node)) fits = fits && are_constant(shape(node), shared_axes_);
+    });
+    return fits;
   }
 
   // What the producer reduces has iterators of its own.
@@ -124,9 +176,11 @@ class Joiner {
     for_each_node(joined_.nest, [&](ScalarExpr& node) {
       if (node.kind == ScalarKind::kStage) node.number += stages;
       if (!is_read(node)) return;
+      std::vector<IndexMap> index;
+      if (is_apart_) index.push_back(number_inside(node.index, shape(node), shared_axes_));
       node.kind = ScalarKind::kStage;
       node.number = stages - 1;
-      node.index.clear();
+      node.index = std::move(index);
     });
   }
 
@@ -169,7 +223,9 @@ class Joiner {
   JoinedLoops joined_;
   const JoinedLoops& producer_;
   const std::vector<const Expr*>& read_as_;
-  std::vector<int> iterators_;  // of the producer: their numbers in the nest
+  std::size_t shared_axes_ = 0;  // of the producer's value
+  bool is_apart_ = false;        // its elements inside of these are read in another order than they are made
+  std::vector<int> iterators_;   // of the producer: their numbers in the nest
 };
 
 }  // namespace

@@ -9,7 +9,8 @@
 
 namespace strata::schedule {
 
-// The loops of one op or of several as one nest.
+// The loops of one op or of several as one nest. In its bodies a stage is read at the loops' own indices, or, where it
+// has an index, at that number of the elements that it makes at those of its iterators which the reader has too.
 struct JoinedLoops {
   ir::LoopNest nest;                    // attributes are constants in it
   std::vector<const ir::Expr*> inputs;  // by operand number; each value is there once
@@ -26,8 +27,10 @@ JoinedLoops loops_reading(const ir::Expr& value);
 JoinedLoops loops_of_leaf(const ir::Expr& value);
 
 // `consumer` with the stages of `producer` before its own, which read them in place of the value that the producer
-// makes. They share the iterators of that value. Nothing where the value is read any other way than element by element,
-// each by the iterators that index it. `read_as`: the producer's value and the views that are the same tensor.
+// makes. They share the iterators of that value where it is read element by element, each by the iterators that index
+// it. Else they share those of its first axes that all reads name alike, such as rows and heads: the elements inside of
+// them, whose number is known, are read in any order, where they are kept. Nothing where no axis is read so.
+// `read_as`: the producer's value and the views that are the same tensor, whose axes may be others.
 std::optional<JoinedLoops> joined(const JoinedLoops& consumer, const JoinedLoops& producer,
                                   const std::vector<const ir::Expr*>& read_as);
 

@@ -22,15 +22,16 @@ const TileNode* first_division(const std::vector<TileNode>& nodes) {
   return nullptr;
 }
 
-// The leaf of a contraction in register tiles, for this stage of a region, and the blocks around it; false: there is
-// none below.
-bool find_tiles(const ScheduledOp& op, int stage, const std::vector<TileNode>& nodes, cost::ProductTiles& tiles) {
+// The leaf of a contraction in register tiles, for this stage of a region, and the blocks around it, with `unit`
+// columns for each step of n; false: there is none below.
+bool find_tiles(const ScheduledOp& op, int stage, std::int64_t unit, const std::vector<TileNode>& nodes,
+                cost::ProductTiles& tiles) {
   for (const TileNode& node : nodes) {
     if (node.kind == Kind::kCompute && node.leaf == op.leaf && node.stage == stage) {
       tiles.panels = node.panels;
       return true;
     }
-    if (find_tiles(op, stage, node.body, tiles) || find_tiles(op, stage, node.otherwise, tiles)) {
+    if (find_tiles(op, stage, unit, node.body, tiles) || find_tiles(op, stage, unit, node.otherwise, tiles)) {
       if (node.kind != Kind::kSerial && node.kind != Kind::kParallel) return true;
       const ir::IteratorClass of = op.contraction->classes[static_cast<std::size_t>(node.iterator)];
       if (node.kind == Kind::kParallel) {
@@ -39,7 +40,7 @@ bool find_tiles(const ScheduledOp& op, int stage, const std::vector<TileNode>& n
       }
       if (of == ir::IteratorClass::kM) tiles.rows = node.step;
       if (of == ir::IteratorClass::kK) tiles.depth = node.step;
-      if (of == ir::IteratorClass::kN) tiles.columns = node.step;
+      if (of == ir::IteratorClass::kN) tiles.columns = node.step * unit;
       return true;
     }
   }
@@ -47,12 +48,12 @@ bool find_tiles(const ScheduledOp& op, int stage, const std::vector<TileNode>& n
 }
 
 // What no loop cuts is one block. Of a region: those of the product of that stage.
-std::optional<cost::ProductTiles> tiles_of(const ScheduledOp& op, int stage = -1) {
+std::optional<cost::ProductTiles> tiles_of(const ScheduledOp& op, int stage = -1, std::int64_t unit = 1) {
   if (!op.contraction || !op.leaf->takes_blocks) return std::nullopt;
   const ir::TensorType& left = op.value->arguments[static_cast<std::size_t>(op.contraction->left)]->type();
   cost::ProductTiles tiles{1, left.shape[0].max(), left.shape[1].max(), 0};
   if (has_copies(op.tree.body)) tiles.columns = op.value->type().shape.back().max();
-  return find_tiles(op, stage, op.tree.body, tiles) ? std::optional(tiles) : std::nullopt;
+  return find_tiles(op, stage, unit, op.tree.body, tiles) ? std::optional(tiles) : std::nullopt;
 }
 
 // Of a part of a region, if it is a product.
@@ -61,7 +62,7 @@ std::optional<cost::ProductTiles> tiles_in(const ScheduledOp& region, std::size_
   if (product == region.products.end()) return std::nullopt;
   ScheduledOp op = product_part(region, *product);
   op.tree = region.tree;
-  return tiles_of(op, product->stage);
+  return tiles_of(op, product->stage, product->unit);
 }
 
 // Into which a tree divides a reduction.

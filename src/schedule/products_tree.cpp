@@ -7,6 +7,7 @@
 #include "machine/cost.h"
 #include "schedule/contraction_tree.h"
 #include "schedule/op_cost.h"
+#include "schedule/own_loops.h"
 
 namespace strata::schedule {
 namespace {
@@ -25,18 +26,35 @@ Inside inside(const Nodes& share, int m) {
   return is_cut ? Inside{share[0].step, share[0].body} : Inside{0, share};
 }
 
-// What a share of the columns is a multiple of.
+// The columns of a product's own tree that a share is a multiple of.
+std::int64_t columns_of(const ScheduledOp& region, const ProductStage& product) {
+  return region.parts[product.part].tree.body[0].step;
+}
+
+// In steps of the columns' iterator.
 std::int64_t group_of(const ScheduledOp& region) {
   std::int64_t group = 1;
-  for (const ProductStage& product : region.products)
-    group = std::max(group, region.parts[product.part].tree.body[0].step);
+  for (const ProductStage& product : region.products) {
+    group = std::max(group, product.steps(columns_of(region, product)));
+  }
   return group;
+}
+
+// In columns.
+std::int64_t panels_of(const ScheduledOp& region) {
+  std::int64_t columns = 1;
+  for (const ProductStage& product : region.products) columns = std::max(columns, columns_of(region, product));
+  return columns;
 }
 
 // A product's own tree, of which threads share the columns alone.
 TileTree tree_of(const ScheduledOp& product, const machine::Machine& machine) {
   if (unit_rows(product) == 0) return product.tree;
   return contraction_tree(product, machine, predicted_tiles(product, machine));
+}
+
+bool is_product(const ScheduledOp& region, int stage) {
+  return std::ranges::count(region.products, stage, &ProductStage::stage) > 0;
 }
 
 class ProductsTree {
@@ -109,7 +127,7 @@ class ProductsTree {
     const int level = tile_level(all, block_rows);
     Nodes nodes;
     for (const ProductStage& product : region_.products) {
-      if (is_inside(product)) nodes.push_back(tile(product.stage, block_rows * columns_, level));
+      if (is_inside(product)) nodes.push_back(tile(product.stage, block_rows * columns_ * product.unit, level));
     }
     for (std::size_t i = 0; i < all.size(); ++i) add_product(region_.products[i], std::move(all[i].nodes), nodes);
     nodes.push_back(behind());
@@ -140,8 +158,8 @@ class ProductsTree {
       const bool is_cut = own[0].kind == Kind::kSerial && own[0].iterator == *of.only(ir::IteratorClass::kK);
       const std::int64_t depth = is_cut ? std::min(own[0].step, left.shape.back().max()) : 0;
       const auto element = static_cast<std::int64_t>(dtype_size(left.dtype));
-      bytes += rows * columns_ * static_cast<std::int64_t>(sizeof(float));
-      if (i == 0) bytes += (rows + 2 * group_of(region_)) * depth * element;
+      bytes += rows * columns_ * region_.products[i].unit * static_cast<std::int64_t>(sizeof(float));
+      if (i == 0) bytes += (rows + 2 * panels_of(region_)) * depth * element;
     }
     return machine::level_holding(machine_, static_cast<double>(bytes));
   }
@@ -174,6 +192,7 @@ class ProductsTree {
 
   // What follows the products of a tile: the maps, and tiles of rows of what they make for a leaf.
   TileNode behind() const {
+    if (!are_maps()) return loops_of_units();
     if (!takes_rows()) return maps();
     const int last = static_cast<int>(nest_.stages.size()) - 1;
     const std::int64_t rows = region_.value->type().layout.lanes(0);
@@ -191,12 +210,25 @@ class ProductsTree {
 
   bool takes_rows() const { return region_.leaf->domain == cost::Leaf::Domain::kLoop; }
 
+  bool are_maps() const {
+    return std::ranges::all_of(nest_.stages, [&](const ir::Stage& stage) {
+      return stage.combiner == ir::Combiner::kNone && stage.target == std::vector{m_, n_};
+    });
+  }
+
+  // All other stages, for each row and unit of the columns in loops of their own.
+  TileNode loops_of_units() const {
+    Nodes nodes = own_loops_inside(region_, own_lanes(), machine_, leaving_, {m_, n_});
+    if (columns_ > 1) nodes = {loop_node(Kind::kSerial, n_, 1, std::move(nodes))};
+    return loop_node(Kind::kSerial, m_, 1, std::move(nodes));
+  }
+
   // All other stages, together in lanes.
   TileNode maps() const {
     Nodes nodes;
     std::int64_t lanes = own_lanes();
     for (int stage = 0; stage < std::ssize(nest_.stages); ++stage) {
-      if (std::ranges::count(region_.products, stage, &ProductStage::stage) > 0) continue;
+      if (is_product(region_, stage)) continue;
       TileNode node;
       node.leaf = &cost::leaf("loops");
       node.stage = stage;

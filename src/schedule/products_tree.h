@@ -28,9 +28,24 @@ namespace strata::schedule {
 //     }
 //   }
 //
-// `columns`: of a part, in whole groups of panels. With `unit_rows` threads share units of so many rows and one group
-// of panels (contraction_tree.h), whose columns are one part. `leaving`: values that others read, which are kept in
-// memory. A tree that no region can have, where the products' own trees don't go together, is for the verifier to
+// Maps of single elements run so through the columns. Other loops, which need all columns of a head, run through each
+// unit of the columns by itself, in loops of their own (schedule/own_loops.h); then the first columns' iterator counts
+// such units:
+//
+//         serial m by 1 {
+//           serial h by 1 {
+//             buffer tile2: f32[128] in L1
+//             vector k by 16 {
+//               stage 1
+//             }
+//             vector k by 16 {
+//               stage 2 into tile2
+//             }
+//             ...
+//
+// `columns`: steps of a part, in whole groups of panels. With `unit_rows` threads share units of so many rows and one
+// group of panels (contraction_tree.h), whose columns are one part. `leaving`: values that others read, which are kept
+// in memory. A tree that no region can have, where the products' own trees don't go together, is for the verifier to
 // refuse.
 TileTree products_tree(const ScheduledOp& region, const machine::Machine& machine,
                        const std::vector<const ir::Expr*>& leaving, std::int64_t columns, std::int64_t unit_rows = 0);

@@ -128,8 +128,14 @@ class Builder {
         return NoRegion{"what " + part.op->name() + " makes is not read element by element"};
       }
     }
-    if (has_products() && !are_maps(loops.nest)) return NoRegion{"beside a product stand only maps of its elements"};
+    if (has_products() && (!run_along_products(loops.nest) || (!has_loops && !are_maps(loops.nest)))) {
+      return NoRegion{"beside a product stand only loops inside of its rows and columns"};
+    }
     if (!place(region, std::move(loops), has_loops)) return NoRegion{"their operands have no strides together"};
+    const bool is_copied = machine::managed_level(machine_) != nullptr;
+    if (is_copied && std::ranges::any_of(region.nest->accesses, [](const auto& access) { return access.stage >= 0; })) {
+      return NoRegion{"what is read in another order has no copies"};
+    }
     for (const std::size_t op : ops_) region.parts.push_back(alone(function_, op));
     const std::vector<const Expr*> leaving = members_.leaving();
     add_products(region);
@@ -169,7 +175,8 @@ class Builder {
       const Expr& value = **read;
       std::vector<const Expr*> same;
       for (const Expr* input : loops.inputs) {
-        const bool is_same = column(part, *input) == column(part, value) && input->type().shape == value.type().shape;
+        const bool is_same = column(part, *input) == column(part, value) &&
+                             columns_from(input->type().shape, 1) == columns_from(value.type().shape, 1);
         if (is_same) same.push_back(input);
       }
       auto more = joined(loops, loops_of_leaf(value), same);
@@ -178,35 +185,52 @@ class Builder {
     }
   }
 
-  // The first column that a value is of a product's: all of them, or a stretch of whole panels. Nothing: another value.
+  // The first column that a value is of a product's: all of them, or a stretch, in whole panels. Its axes behind the
+  // rows may cut them into units, of whole panels too. Nothing: another value.
   std::optional<std::int64_t> column(const Expr& product, const Expr& value) const {
-    const std::vector<const Expr*> all = same_tensors(product);
-    if (contains(all, &value)) return 0;
+    if (&value == &product) return 0;
     const ir::Shape& whole = product.type().shape;
-    const ir::Shape& part = value.type().shape;
     std::int64_t begin = 0;
-    for (const Expr* of = &value; !contains(all, of); of = of->arguments[0]) {
+    for (const Expr* of = &value; of != &product; of = of->arguments[0]) {
       const std::size_t op = number_of(function_, of);
       const bool is_view = op < function_.ops.size() && !function_.ops[op].is_call() && function_.ops[op].is_view();
-      if (!is_view || !has_rows_of(whole, function_.ops[op].view.strides)) return std::nullopt;
+      if (!is_view || !has_rows_of(whole, of->type().shape, function_.ops[op].view.strides)) return std::nullopt;
       begin += function_.ops[op].view.offset;
     }
-    const bool is_stretch = part.size() == 2 && part[0] == whole[0] && part[1].is_constant() && whole[1].is_constant();
-    if (!is_stretch || begin + part[1].max() > whole[1].max()) return std::nullopt;
-    const std::int64_t end = begin + part[1].max();
+    const std::int64_t all = columns_from(whole, 1), end = begin + columns_from(value.type().shape, 1);
+    const std::int64_t unit = columns_from(value.type().shape, 2);
     const std::int64_t lanes = panel_lanes(alone(function_, number_of(function_, &product)));
-    const bool are_panels = begin % lanes == 0 && (end % lanes == 0 || end == whole[1].max());
-    return are_panels ? std::optional(begin) : std::nullopt;
+    const bool are_panels = begin % lanes == 0 && (end % lanes == 0 || end == all) && (unit == 1 || unit % lanes == 0);
+    return end <= all && are_panels ? std::optional(begin) : std::nullopt;
   }
 
-  // Of a single row the distance to the next one is of no matter.
-  static bool has_rows_of(const ir::Shape& matrix, const Strides& strides) {
-    return strides.size() == 2 && strides[1] == ir::Dim(1) && (strides[0] == matrix[1] || matrix[0] == ir::Dim(1));
+  // A matrix's columns, in one axis or several. Of a single row the distance to the next one is of no matter.
+  static bool has_rows_of(const ir::Shape& matrix, const ir::Shape& shape, const Strides& strides) {
+    if (shape.size() < 2 || strides.size() != shape.size() || !(shape[0] == matrix[0])) return false;
+    const Strides dense = row_major_strides(shape);
+    const bool are_dense = std::equal(strides.begin() + 1, strides.end(), dense.begin() + 1);
+    const bool are_constant =
+        std::all_of(shape.begin() + 1, shape.end(), [](const ir::Dim& dim) { return dim.is_constant(); });
+    return are_dense && are_constant && (strides[0] == matrix[1] || matrix[0] == ir::Dim(1));
+  }
+
+  static std::int64_t columns_from(const ir::Shape& shape, std::size_t first_axis) {
+    std::int64_t columns = 1;
+    for (std::size_t axis = first_axis; axis < shape.size(); ++axis) columns *= shape[axis].max();
+    return columns;
   }
 
   static bool are_maps(const ir::LoopNest& nest) {
     return nest.iterators.size() == 2 && std::ranges::all_of(nest.stages, [&](const ir::Stage& stage) {
              return stage.combiner == ir::Combiner::kNone && stage.target == nest.result().target;
+           });
+  }
+
+  // Every stage is computed for each row and each unit of the columns by itself.
+  static bool run_along_products(const ir::LoopNest& nest) {
+    const std::vector<int>& target = nest.result().target;
+    return target.size() >= 2 && std::ranges::all_of(nest.stages, [&](const ir::Stage& stage) {
+             return stage.target.size() >= 2 && stage.target[0] == target[0] && stage.target[1] == target[1];
            });
   }
 
@@ -220,7 +244,7 @@ class Builder {
         const Expr* const value = region.made[stage];
         if (value == nullptr || region.makes(value) != (value == made.value)) continue;
         if (const auto first = column(*made.value, *value))
-          region.products.push_back({static_cast<int>(stage), part, of, *first});
+          region.products.push_back({static_cast<int>(stage), part, of, *first, columns_from(value->type().shape, 2)});
       }
     }
     for (ProductStage& product : region.products) {
@@ -230,7 +254,7 @@ class Builder {
 
   static bool is_stretch(const ScheduledOp& region, const ProductStage& product) {
     const Expr& value = *region.made[static_cast<std::size_t>(product.stage)];
-    return !(value.type().shape == region.parts[product.part].value->type().shape);
+    return columns_from(value.type().shape, 1) != columns_from(region.parts[product.part].value->type().shape, 1);
   }
 
   static ir::Contraction in_region(ScheduledOp& region, const ScheduledOp& product) {
@@ -262,13 +286,14 @@ class Builder {
     return std::ranges::any_of(loops.inputs, [&](const Expr* input) { return contains(values, input); });
   }
 
-  // The op's value, and the views that are the same tensor.
+  // The op's value, and the views that are the same tensor, in any shape.
   std::vector<const Expr*> same_tensors(const Expr& value) const {
     std::vector<const Expr*> same = {&value};
+    if (!ir::is_row_major_in_memory(value.type())) return same;
     for (const ScheduledOp& op : function_.ops) {
       if (op.is_call() || !op.is_view() || !op.view.whole) continue;
-      const Expr* const of = op.value->arguments[0];
-      if (contains(same, of) && of->type().shape == op.value->type().shape) same.push_back(op.value);
+      const bool has_strides = op.view.strides.size() == op.value->type().shape.size();
+      if (has_strides && contains(same, op.value->arguments[0])) same.push_back(op.value);
     }
     return same;
   }
@@ -314,7 +339,7 @@ class Builder {
   bool place(ScheduledOp& region, JoinedLoops loops, bool has_loops) const {
     constexpr int kRows = 0;
     const std::string rows = loops.nest.iterators[kRows].name;
-    const int apart = has_products() ? loops.nest.result().target.back() : has_loops ? -1 : kRows;
+    const int apart = has_products() ? loops.nest.result().target[1] : has_loops ? -1 : kRows;
     std::vector<Strides> strides;
     for (const Expr* input : loops.inputs) strides.push_back(view_of_value(*input).strides);
     if (!has_loops) {

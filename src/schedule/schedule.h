@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +23,10 @@ struct ProductStage {
   std::size_t part = 0;     // of ScheduledOp::parts
   ir::Contraction of;       // the part's, with the iterators of the region's nest
   std::int64_t column = 0;  // of the product, where the stage's first one is
+  std::int64_t unit = 1;    // columns for each step of the iterator that cuts them, such as those of a head
+
+  // The least steps of that iterator that are whole groups of so many columns.
+  std::int64_t steps(std::int64_t columns) const { return std::lcm(columns, unit) / unit; }
 };
 
 // An op, or a region of several ops that one tile tree computes: the last one of them, with the others as its parts.

@@ -2,8 +2,10 @@
 #include "schedule/strided_nest.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
+#include "base/ranges.h"
 
 namespace strata::schedule {
 namespace {
@@ -23,17 +25,28 @@ Dim scaled(const Dim& dim, std::int64_t factor) {
   return factor == 0 ? Dim(0) : Dim(dim.factor() * factor, dim.symbols());
 }
 
-// Replaces the operand accesses of a body by numbers of strided ones, which are appended to the nest.
-bool convert_accesses(ScalarExpr& body, const std::vector<Strides>& operands, StridedNest& nest) {
-  if (body.kind == ScalarExpr::Kind::kOperand) {
-    if (operands[body.number].size() != body.index.size()) return false;
-    auto access = strided_access(body, operands[body.number], nest.iterators.size());
+// Replaces the accesses of a body, but for those of a stage's own element, by numbers of strided ones, which are
+// appended to the nest.
+bool convert_accesses(ScalarExpr& body, const ir::Stage& reader, const std::vector<Strides>& operands,
+                      StridedNest& nest) {
+  const bool is_apart = body.kind == ScalarExpr::Kind::kStage && !body.index.empty();
+  if (body.kind == ScalarExpr::Kind::kOperand || is_apart) {
+    const Strides strides = is_apart ? Strides{Dim(1)} : operands[body.number];
+    if (strides.size() != body.index.size()) return false;
+    auto access = strided_access(body, strides, nest.iterators.size());
     if (!access) return false;
+    if (is_apart) {
+      access->stage = std::exchange(access->operand, -1);
+      access->inside = nest.stages[static_cast<std::size_t>(access->stage)].target;
+      std::erase_if(access->inside, [&](int i) { return contains(reader.target, i) || contains(reader.reduced, i); });
+    }
+    body.kind = ScalarExpr::Kind::kOperand;
     body.number = static_cast<int>(nest.accesses.size());
     body.index.clear();
     nest.accesses.push_back(std::move(*access));
   }
-  return std::ranges::all_of(body.arguments, [&](ScalarExpr& a) { return convert_accesses(a, operands, nest); });
+  return std::ranges::all_of(body.arguments,
+                             [&](ScalarExpr& a) { return convert_accesses(a, reader, operands, nest); });
 }
 
 bool mentions_iterator(const ScalarExpr& body, int iterator) {
@@ -52,6 +65,7 @@ bool keeps_together(const std::vector<int>& list, int outer, int inner) {
 bool can_merge(const StridedNest& nest, int outer, int inner) {
   for (const StridedAccess& access : nest.accesses) {
     if (divides(access, outer) || divides(access, inner)) return false;
+    if (contains(access.inside, outer) || contains(access.inside, inner)) return false;
   }
   for (const ir::Stage& stage : nest.stages) {
     if (!keeps_together(stage.target, outer, inner) || !keeps_together(stage.reduced, outer, inner)) return false;
@@ -83,6 +97,7 @@ void merge(StridedNest& nest, int outer, int inner) {
   for (StridedAccess& access : nest.accesses) {
     access.strides.erase(access.strides.begin() + outer);
     for (DividedStride& divided : access.divided) divided.iterator -= divided.iterator > outer;
+    renumber(access.inside, outer);
   }
   for (ir::Stage& stage : nest.stages) {
     renumber(stage.target, outer);
@@ -120,6 +135,8 @@ bool reads_index(const ScalarExpr& body, int iterator) {
 bool reads_in_lanes(const StridedNest& nest, const ScalarExpr& body, int iterator, std::int64_t lanes) {
   if (body.kind == ScalarExpr::Kind::kOperand) {
     const StridedAccess& access = nest.accesses[static_cast<std::size_t>(body.number)];
+    const bool is_of_stage = access.stage >= 0;
+    if (is_of_stage && contains(nest.stages[static_cast<std::size_t>(access.stage)].target, iterator)) return false;
     return stride_in_lanes(access, iterator) && std::ranges::all_of(access.divided, [&](const DividedStride& divided) {
              return divided.iterator != iterator || divided.divisor % lanes == 0;
            });
@@ -165,12 +182,24 @@ std::optional<StridedNest> strided_nest(const ir::LoopNest& nest, const std::vec
   if (!std::ranges::all_of(nest.stages, is_rectangular)) return std::nullopt;
   StridedNest result{nest.iterators, nest.stages, {}};
   for (ir::Stage& stage : result.stages) {
-    if (!convert_accesses(stage.body, operands, result)) return std::nullopt;
+    if (!convert_accesses(stage.body, stage, operands, result)) return std::nullopt;
   }
   const std::string name = apart < 0 ? "" : nest.iterators[static_cast<std::size_t>(apart)].name;
   while (merge_one(result, name)) {
   }
   return result;
+}
+
+bool reads_apart(const StridedNest& nest, const ScalarExpr& body, int stage) {
+  const bool is_access = body.kind == ScalarExpr::Kind::kOperand;
+  if (is_access && nest.accesses[static_cast<std::size_t>(body.number)].stage == stage) return true;
+  return std::ranges::any_of(body.arguments, [&](const ScalarExpr& a) { return reads_apart(nest, a, stage); });
+}
+
+bool reads_stage(const StridedNest& nest, const ScalarExpr& body, int stage) {
+  if (body.kind == ScalarExpr::Kind::kStage && body.number == stage) return true;
+  return reads_apart(nest, body, stage) ||
+         std::ranges::any_of(body.arguments, [&](const ScalarExpr& a) { return reads_stage(nest, a, stage); });
 }
 
 bool divides(const StridedAccess& access, int iterator) {

@@ -24,13 +24,17 @@ struct DividedStride {
   bool operator==(const DividedStride&) const = default;
 };
 
-// An operand access as an address: sum of stride x iterator, plus offsets; in elements.
+// An access as an address: sum of stride x iterator, plus offsets; in elements. One of another element of a stage
+// counts from the first of those that the stage makes at the loops' own indices: its strides are those of the iterators
+// that the stage doesn't have.
 struct StridedAccess {
-  int operand = 0;
+  int operand = 0;                          // -1: it is of a stage
   std::vector<ir::Dim> strides;             // by iterator; 0 where the iterator doesn't move the address
   std::vector<DividedStride> divided = {};  // added to it
   std::int64_t offset = 0;
   std::vector<ir::Dim> symbolic_offsets;  // added to it
+  int stage = -1;                         // of the nest; -1: it is of an operand
+  std::vector<int> inside = {};           // of a stage: its iterators that the reader doesn't have
   bool operator==(const StridedAccess&) const = default;
 };
 
@@ -47,6 +51,12 @@ struct StridedNest {
 // Nothing when an iterator moves the address by strides of which the sum is no product: seq + ctx.
 std::optional<StridedAccess> strided_access(const ir::ScalarExpr& access, const Strides& operand,
                                             std::size_t iterators);
+
+// Whether a body reads other elements of a stage than the loops stand at.
+bool reads_apart(const StridedNest& nest, const ir::ScalarExpr& body, int stage);
+
+// Whether it reads the stage at all.
+bool reads_stage(const StridedNest& nest, const ir::ScalarExpr& body, int stage);
 
 // The operands' strides, by operand; those of a packed operand are empty. Nothing when an operand with axes has none,
 // or the nest has an address that is no strided access. The iterator `apart` is not merged with others; -1: all may be.

@@ -163,8 +163,9 @@ class Verifier {
   // Each behind the one before it, for the same rows and keys and in the same memory.
   void check_part(const TileNode& node);
 
-  // A leaf that takes no blocks gets all of m and k; units are whole row tiles, panels, and groups along k.
-  void check_blocks(const ScheduledOp& op, const cost::Leaf& leaf) const;
+  // A leaf that takes no blocks gets all of m and k; units are whole row tiles, panels, and groups along k. `columns`:
+  // for each step of n.
+  void check_blocks(const ScheduledOp& op, const cost::Leaf& leaf, std::int64_t columns = 1) const;
 
   // Of a contraction the block of the left operand is what stays, of an attention that of the keys.
   void check_level(const TileNode& node) const;

@@ -322,7 +322,7 @@ void Verifier::visit_product(const TileNode& node) {
   const ScheduledOp part = product_part(op_, *product);
   if (node.leaf != part.leaf && node.leaf->name != part.leaf->few)
     fail(leaf + " does not make stage " + std::to_string(node.stage));
-  check_blocks(part, *node.leaf);
+  check_blocks(part, *node.leaf, product->unit);
   check_scratch(part, node);
   check_keeping(node);
   check_product_tile(node, *product);
@@ -336,7 +336,8 @@ void Verifier::check_product_tile(const TileNode& node, const ProductStage& prod
   for (std::size_t i = 0; i < cuts_.size(); ++i) {
     const ir::IteratorClass of = product.of.classes[i];
     const std::string iterator = name(static_cast<int>(i));
-    if (of == ir::IteratorClass::kBatch && cuts_[i].step != 0) fail(what + " is computed again for every " + iterator);
+    const bool is_cut = cuts_[i].step != 0 || cuts_[i].is_divided;
+    if (of == ir::IteratorClass::kBatch && is_cut) fail(what + " is computed again for every " + iterator);
     if (buffer == nullptr) continue;
     const bool is_summed = of == ir::IteratorClass::kK;
     if (is_summed && buffer->cuts[i].step != 0) fail(what + " has its sums in a buffer of one block of " + iterator);
@@ -375,6 +376,10 @@ std::int64_t Verifier::tile_elements(const ir::Stage& of, const std::vector<Cut>
 
 void Verifier::check_read_stages(const ir::ScalarExpr& body) const {
   if (body.kind == ir::ScalarExpr::Kind::kStage) check_read(static_cast<std::size_t>(body.number));
+  // Other elements of it are all there: the reader stands in no loop over them.
+  const bool is_access = body.kind == ir::ScalarExpr::Kind::kOperand;
+  const int apart = is_access ? op_.nest->accesses[static_cast<std::size_t>(body.number)].stage : -1;
+  if (apart >= 0) check_read(static_cast<std::size_t>(apart));
   for (const ir::ScalarExpr& argument : body.arguments) check_read_stages(argument);
 }
 
@@ -386,6 +391,7 @@ void Verifier::check_read(std::size_t number) const {
   if (!is_kept(*writer.node)) fail(what + " is read outside of the loops that compute it");
   if (!writer.node->buffer.empty()) {
     if (find_buffer(writer.node->buffer) == nullptr) fail(what + " is read where its buffer is gone");
+    if (writer.owner != owner_) fail(what + " is read by threads that have not made what their buffer holds");
   } else if (writer.owner != owner_ && writer.barriers == barriers_) {
     fail(what + " is read by threads that have not waited for those that compute it");
   }

@@ -138,7 +138,7 @@ void Verifier::check_part(const TileNode& node) {
   }
 }
 
-void Verifier::check_blocks(const ScheduledOp& op, const cost::Leaf& leaf) const {
+void Verifier::check_blocks(const ScheduledOp& op, const cost::Leaf& leaf, std::int64_t columns) const {
   const ir::Contraction& of = *op.contraction;
   for (std::size_t i = 0; i < cuts_.size(); ++i) {
     const Cut& cut = cuts_[i];
@@ -148,7 +148,7 @@ void Verifier::check_blocks(const ScheduledOp& op, const cost::Leaf& leaf) const
     const bool is_n = of.classes[i] == ir::IteratorClass::kN;
     if (!is_n && !leaf.takes_blocks) fail("leaf " + std::string(leaf.name) + " takes no blocks of " + name(iterator));
     const std::int64_t unit = is_n ? panel_lanes(op) : block_unit(op, iterator);
-    check_multiple(iterator, cuts_[i].step, unit);
+    check_multiple(iterator, cuts_[i].step * (is_n ? columns : 1), unit);
   }
 }
 

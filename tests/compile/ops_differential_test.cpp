@@ -291,6 +291,31 @@ const std::vector<OpCase>& region_cases() {
        "    %6 = weight \"d\" : bf16[40, 96]\n    %7 = matmul_nt(%5, %6) : f32[seq, 40]\n"
        "    %8 = exp(%7) : f32[seq, 40]\n",
        "%8"},
+      // The halves of a head are read in another order than they are made, in memory and behind a product.
+      {"halves", "%x: f32[seq, 3, 20], %w: f32[20], %c: f32[seq, 10], %s: f32[seq, 10]",
+       "    %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[seq, 3, 20]\n"
+       "    %1 = reshape(%0) {shape = [-1, 3, 2, 10]} : f32[seq, 3, 2, 10]\n"
+       "    %2 = rope(%1, %c, %s) : f32[seq, 3, 2, 10]\n    %3 = neg(%2) : f32[seq, 3, 2, 10]\n",
+       "%3, %0"},
+      {"behind_heads", "%a: f32[seq, 33], %w: f32[32], %c: f32[seq, 16], %s: f32[seq, 16]",
+       "    %0 = weight \"q\" : f32[96, 33]\n    %1 = matmul_nt(%a, %0) : f32[seq, 96]\n"
+       "    %2 = reshape(%1) {shape = [-1, 3, 32]} : f32[seq, 3, 32]\n"
+       "    %3 = rms_norm(%2, %w) {eps = 1e-06} : f32[seq, 3, 32]\n"
+       "    %4 = reshape(%3) {shape = [-1, 3, 2, 16]} : f32[seq, 3, 2, 16]\n"
+       "    %5 = rope(%4, %c, %s) : f32[seq, 3, 2, 16]\n    %6 = neg(%5) : f32[seq, 3, 2, 16]\n",
+       "%6"},
+      {"behind_halves_of_heads", "%a: f32[seq, 33], %c: f32[seq, 16], %s: f32[seq, 16]",
+       "    %0 = weight \"q\" : bf16[96, 33]\n    %1 = matmul_nt(%a, %0) : f32[seq, 96]\n"
+       "    %2 = reshape(%1) {shape = [-1, 3, 2, 16]} : f32[seq, 3, 2, 16]\n"
+       "    %3 = rope(%2, %c, %s) : f32[seq, 3, 2, 16]\n    %4 = neg(%3) : f32[seq, 3, 2, 16]\n",
+       "%4, %3"},
+      {"behind_heads_of_a_row", "%a: f32[1, 100], %w: f32[16], %c: f32[1, 8], %s: f32[1, 8]",
+       "    %0 = weight \"q\" : bf16[80, 100]\n    %1 = matmul_nt(%a, %0) : f32[1, 80]\n"
+       "    %2 = reshape(%1) {shape = [-1, 5, 16]} : f32[1, 5, 16]\n"
+       "    %3 = rms_norm(%2, %w) {eps = 1e-06} : f32[1, 5, 16]\n"
+       "    %4 = reshape(%3) {shape = [-1, 5, 2, 8]} : f32[1, 5, 2, 8]\n"
+       "    %5 = rope(%4, %c, %s) : f32[1, 5, 2, 8]\n    %6 = neg(%5) : f32[1, 5, 2, 8]\n",
+       "%6, %3"},
       // Each value is rounded, in registers, in a tile and in memory.
       {"of_bf16", "%a: bf16[seq, 33], %b: bf16[seq, 33]",
        "    %0 = mul(%a, %b) : bf16[seq, 33]\n    %1 = add(%0, %b) : bf16[seq, 33]\n    %2 = softmax(%1) : bf16[seq, "

@@ -98,12 +98,48 @@ TEST(Products, AProductThatOthersReadIsKeptInMemory) {
             "ahead 4096 locality 2 for stage 0 } serial i0 by 1 { vector i1 by 16 { stage 1 } } } } }");
 }
 
+// A norm of each head, and then its halves beside one another: in loops of their own, for the rows and heads of a part.
+constexpr const char* kHeadParameters =
+    "%a: f32[seq, 1024]<6@0>, %b: f32[512, 1024]<16@0>, %w: f32[128]<16@0>, %c: f32[seq, 64]<16@1>, %s: f32[seq, "
+    "64]<16@1>";
+constexpr const char* kHeads =
+    "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n    %1 = reshape(%0) {shape = [-1, 4, 128]} : f32[seq, 4, 128]\n"
+    "    %2 = pack(%1) {layout = <16@2>} : f32[seq, 4, 128]<16@2>\n"
+    "    %3 = rms_norm(%2, %w) {eps = 1e-06} : f32[seq, 4, 128]<16@2>\n"
+    "    %4 = reshape(%3) {shape = [-1, 4, 2, 64]} : f32[seq, 4, 2, 64]<16@3>\n"
+    "    %5 = rope(%4, %c, %s) : f32[seq, 4, 2, 64]<16@3>\n    return %5\n";
+
+TEST(Products, WhatReadsWholeHeadsRunsThroughEach) {
+  EXPECT_EQ(region(kHeadParameters, kHeads),
+            "parallel h by 1 { serial s by 78 { serial h by 4 { buffer tile0: f32[39936] in L2 serial k_ by 1024 in L2 "
+            "{ leaf tile panels 4 ahead 4096 locality 2 for stage 0 into tile0 } serial s by 1 { serial h by 1 { "
+            "buffer tile2: f32[128] in L1 vector k by 16 { stage 1 } vector k by 16 { stage 2 into tile2 } serial p by "
+            "1 { vector i by 16 { stage 3 } } } } } } }");
+}
+
+// Its halves are read right from the product's tile.
+TEST(Products, HeadsAreReadInAnotherOrder) {
+  EXPECT_EQ(region(kHeadParameters,
+                   "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n"
+                   "    %1 = reshape(%0) {shape = [-1, 4, 2, 64]} : f32[seq, 4, 2, 64]\n"
+                   "    %2 = pack(%1) {layout = <16@3>} : f32[seq, 4, 2, 64]<16@3>\n"
+                   "    %3 = rope(%2, %c, %s) : f32[seq, 4, 2, 64]<16@3>\n    return %3\n"),
+            "parallel h by 1 { serial s by 78 { serial h by 4 { buffer tile0: f32[39936] in L2 serial k by 1024 in L2 "
+            "{ leaf tile panels 4 ahead 4096 locality 2 for stage 0 into tile0 } serial s by 1 { serial h by 1 { "
+            "serial p by 1 { vector i by 16 { stage 1 } } } } } } }");
+}
+
 TEST(Products, AreInNoRegionWith) {
   const auto expect = [](const std::string& body, const std::string& why) { EXPECT_EQ(with_products(body), why); };
   const std::string product =
       "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n    %1 = pack(%0) {layout = <16@1>} : f32[seq, 512]<16@1>\n";
   expect(product + "    %2 = softmax(%1) : f32[seq, 512]<16@1>\n    return %2\n",
-         "beside a product stand only maps of its elements");
+         "beside a product stand only loops inside of its rows and columns");
+  // Heads that are no whole panels.
+  const std::string heads =
+      "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n    %1 = reshape(%0) {shape = [-1, 64, 8]} : f32[seq, 64, 8]\n";
+  expect(heads + "    %2 = softmax(%1) : f32[seq, 64, 8]\n    return %2\n",
+         "what matmul_nt makes is not read element by element");
   // No whole panels.
   const auto halves = [](int at) {
     const std::string middle = std::to_string(at), rest = "[seq, " + std::to_string(512 - at) + "]";
@@ -158,6 +194,35 @@ TEST(ProductsVerifier, FindsWhatAProductDoesNotGet) {
   expect("parallel i1 by 64 { serial i0 by 144 { serial i1 by 64 { " + tile + leaf +
              "} } serial i0 by 1 { vector i1 by 16 { stage 1 } } }",
          "stage 0 is read where its buffer is gone");
+}
+
+TEST(ProductsVerifier, FindsHeadsThatALoopDoesNotGet) {
+  Region made(kHeadParameters, kHeads);
+  const auto verdict = [&](const std::string& behind, const std::string& n = "serial h by 2",
+                           const std::string& tile = "buffer t: f32[36864] ") {
+    return made.verdict("parallel h by 1 { serial s by 144 { " + n + " { " + tile +
+                        "leaf tile panels 4 for stage 0 into t serial s by 1 { " + behind + " } } } }");
+  };
+  const auto expect = [&](const std::string& found, const std::string& part) {
+    EXPECT_NE(found.find(part), std::string::npos) << found;
+  };
+  const std::string sums = "vector k by 16 { stage 1 } ", norm = "vector k by 16 { stage 2 into b } ",
+                    halves = "serial p by 1 { vector i by 16 { stage 3 } } ", b = "buffer b: f32[128] ";
+  EXPECT_EQ(verdict("serial h by 1 { " + b + sums + norm + halves + "}"), "");
+  EXPECT_EQ(verdict(b + sums + norm + halves, "serial h by 1", "buffer t: f32[18432] "), "");
+  expect(verdict("serial h by 1 { " + b + sums + norm + halves + "}", "serial h by 2", "buffer t: f32[36863] "),
+         "does not hold the f32[36864]");
+  expect(verdict("serial h by 1 { buffer b: f32[127] " + sums + norm + halves + "}"), "does not hold the f32[128]");
+  expect(verdict("serial h by 1 { " + b + sums + halves + norm + "}"), "stage 2 is read before it is computed");
+  expect(verdict("serial h by 1 { " + b + norm + sums + halves + "}"), "stage 1 is read before it is computed");
+  expect(verdict("serial h by 1 { " + sums + b + "vector k by 16 { stage 2 in lanes } " + halves + "}"),
+         "stage 2 is read outside of the loops that compute it");
+  expect(verdict("serial h by 1 { " + sums + b + "serial k by 1 { stage 2 into b " + halves + "} }"),
+         "is computed again for every k");
+  expect(verdict(b + sums + norm + halves), "meets tiles of h");
+  expect(made.verdict("parallel h by 1 { serial s by 144 { serial h by 2 { buffer t: f32[36864] serial k by 32 { leaf "
+                      "tile panels 4 for stage 0 into t } } } }"),
+         "the product of stage 0 is computed again for every k");
 }
 
 TEST(ProductsVerifier, FindsColumnsThatALeafDoesNotGet) {

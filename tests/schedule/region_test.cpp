@@ -69,6 +69,19 @@ TEST(Region, ATileMayBeOneRow) {
       "stage 1 in lanes stage 2 into tile2 } leaf pack-pairs } }");
 }
 
+// Its elements are read in another order than they are made.
+constexpr const char* kHalvesParameters = "%x: f32[seq, 4, 32]<16@2>, %w: f32[32]<16@0>, %c: f32[seq, 16]<16@1>";
+constexpr const char* kHalves =
+    "    %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[seq, 4, 32]<16@2>\n"
+    "    %1 = reshape(%0) {shape = [-1, 4, 2, 16]} : f32[seq, 4, 2, 16]<16@3>\n"
+    "    %2 = rope(%1, %c, %c) : f32[seq, 4, 2, 16]<16@3>\n    return %2\n";
+
+TEST(Region, HalvesAreReadWhereBothAreMade) {
+  EXPECT_EQ(region(kHalvesParameters, kHalves),
+            "parallel s by 1 { serial s by 1 { serial h by 1 { buffer tile1: f32[32] in L1 vector k by 16 { stage 0 } "
+            "vector k by 16 { stage 1 into tile1 } serial p by 1 { vector i by 16 { stage 2 } } } } }");
+}
+
 // In the type that they have.
 TEST(Region, KeepsRoundedValues) {
   EXPECT_EQ(
@@ -198,6 +211,27 @@ TEST(RegionVerifier, FindsWhatIsReadWhereItIsNot) {
   };
   for (const std::string& both : {in_b, in_memory}) EXPECT_EQ(made.verdict(either(both, both)), "");
   expect(either(in_b, in_memory), "when i0: the two cases keep stage 0 in different places");
+}
+
+TEST(RegionVerifier, FindsOtherElementsThatAreNotThere) {
+  Region made(kHalvesParameters, kHalves);
+  const auto expect = [&](const std::string& tree, const std::string& part) {
+    const std::string verdict = made.verdict(tree);
+    EXPECT_NE(verdict.find(part), std::string::npos) << tree << "\n" << verdict;
+  };
+  const std::string row = "serial s by 1 { serial h by 1 { ", rows = "parallel s by 1 { " + row;
+  const std::string sums = "vector k by 16 { stage 0 } ", halves = "serial p by 1 { vector i by 16 { stage 2 } } ";
+  const std::string norm = "vector k by 16 { stage 1 into b } ", b = "buffer b: f32[32] ";
+  EXPECT_EQ(made.verdict(rows + b + sums + norm + halves + "} } }"), "");
+  EXPECT_EQ(made.verdict("parallel s by 1 { serial s by 1 { buffer b: f32[128] serial h by 1 { " + sums + norm +
+                         "} serial h by 1 { " + halves + "} } }"),
+            "");
+  expect(rows + b + sums + halves + norm + "} } }", "stage 1 is read before it is computed");
+  expect(rows + sums + "vector k by 16 { stage 1 in lanes } " + halves + "} } }", "outside of the loops");
+  expect(rows + b + sums + "serial k by 1 { stage 1 into b " + halves + "} } } }", "is computed again for every k");
+  expect(rows + sums + b + "} } }", "stage 1 is not computed");
+  expect("buffer b: f32[65536] parallel s by 1 { " + row + sums + norm + "} } } once { " + row + halves + "} } }",
+         "by threads that have not made what their buffer holds");
 }
 
 TEST(RegionVerifier, FindsWhatIsComputedAgain) {
