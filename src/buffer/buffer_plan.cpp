@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "buffer/barriers.h"
-#include "ir/constants.h"
 #include "ir/op.h"
 #include "schedule/region.h"
 
@@ -23,10 +22,10 @@ class Planner {
       : scheduled_(scheduled),
         callees_(callees),
         effort_(effort),
-        constants_(ir::constants(*scheduled.function)),
         memory_([this](const Expr& value) { return views_.contains(&value); }, summaries) {
     plan_.function = scheduled.function;
     for (const schedule::ScheduledOp& op : scheduled.ops) {
+      run_.insert(op.value);
       if (op.is_view()) views_[op.value] = &op.view;
     }
   }
@@ -105,7 +104,7 @@ class Planner {
         plan_.results.push_back({known->second.number, -1});
         continue;
       }
-      STRATA_CHECK(known == plan_.places.end() && !constants_.contains(memory.first),
+      STRATA_CHECK(known == plan_.places.end() && !is_constant(*memory.first),
                    "@" + scheduled_.function->name + " returns one tensor twice, or a constant");
       plan_.places[memory] = {Place::Kind::kResult, destinations, 0, ir::max_bytes(result->type())};
       plan_.results.push_back({std::nullopt, destinations++});
@@ -220,12 +219,17 @@ class Planner {
     }
   }
 
+  bool is_constant(const Expr& value) const {
+    const bool is_leaf = value.kind == Expr::Kind::kWeight || value.kind == Expr::Kind::kScalar;
+    return is_leaf || (value.kind == Expr::Kind::kOp && !run_.contains(&value));
+  }
+
   // Owners come before the values that lie in their memory.
   void place_alias(const Tensor& tensor) {
     const Expr* const value = tensor.first;
     if (value->kind == Expr::Kind::kScalar) {
       plan_.places[tensor] = {Place::Kind::kScalar, 0, 0, 0};
-    } else if (constants_.contains(value)) {
+    } else if (is_constant(*value)) {
       const auto number = static_cast<std::int64_t>(plan_.constants.size());
       plan_.constants.push_back(value);
       plan_.places[tensor] = {Place::Kind::kWeight, number, 0, ir::max_bytes(value->type())};
@@ -246,7 +250,7 @@ class Planner {
   const schedule::ScheduledFunction& scheduled_;
   const std::map<const ir::Function*, FunctionPlan>& callees_;
   const ArenaEffort effort_;
-  const std::unordered_set<const Expr*> constants_;
+  std::unordered_set<const Expr*> run_;  // all ops; a constant (ir/constants.h) is none of them
   FunctionPlan plan_;
   std::map<const Expr*, const schedule::View*> views_;
   const ir::Memory memory_;

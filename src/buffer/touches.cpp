@@ -184,6 +184,12 @@ class Toucher {
       address.strides[i] = stride;
       stride = stride * op_.nest->iterators[i].extent;
     }
+    // Of some of a product's columns.
+    const auto number = &stage - op_.nest->stages.data();
+    const auto product = std::ranges::find(op_.products, number, &schedule::ProductStage::stage);
+    if (product != op_.products.end()) {
+      address.strides[static_cast<std::size_t>(target[0])] = op_.parts[product->part].value->type().shape.back();
+    }
     return address;
   }
 

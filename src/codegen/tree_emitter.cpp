@@ -53,7 +53,11 @@ class TreeEmitter {
     for (const schedule::ProductStage& product : op.products) parts_.push_back(product_part(op, product));
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const auto memory = code.values.find(op.products[i].stage);
-      products_.emplace_back(parts_[i], code.products[i], memory == code.values.end() ? "" : memory->second, machine);
+      std::string columns = memory == code.values.end() ? "" : memory->second;
+      // Where the product's first one would be.
+      const std::int64_t first = op.products[i].column;
+      if (first != 0 && !columns.empty()) columns = "(" + columns + " - " + std::to_string(first) + ")";
+      products_.emplace_back(parts_[i], code.products[i], columns, machine);
       products_.back().set_columns(op.products[i].column, op.products[i].unit);
     }
   }

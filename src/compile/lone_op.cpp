@@ -41,7 +41,9 @@ class Copier {
     }
     ir::Function function{kName, {}, {}};
     const Expr* const result = copy(*op_.value);
-    for (const Expr* value : leaving) function.results.push_back(copy(*value));
+    for (const Expr* value : leaving) {
+      if (op_.makes(value)) function.results.push_back(copy(*value));
+    }
     function.results.push_back(result);
     function.parameters = parameters_;
     return function;
@@ -127,7 +129,9 @@ std::optional<LoneOp> lone_op(const codegen::PlannedVersion& planned, const Sche
   Copier copier(function, op, lone.planned.module);
   lone.planned.module.add(copier.run(leaving));
   lone.is_streamed = copier.is_streamed();
-  for (const Expr* value : leaving) lone.leaving.push_back(copier.at(value));
+  for (const Expr* value : leaving) {
+    if (op.makes(value)) lone.leaving.push_back(copier.at(value));
+  }
   lone.planned.version.entries = {kName};
   lone.planned.schedule = schedule::default_schedule(lone.planned.module, machine);
   if (!schedule_alone(op, copier, machine, lone)) return std::nullopt;

@@ -255,6 +255,19 @@ JoinedLoops loops_of_leaf(const Expr& value) {
   return loops;
 }
 
+JoinedLoops with_unread(JoinedLoops loops, const Expr& value, int like) {
+  ir::Stage stage = loops.nest.stages[static_cast<std::size_t>(like)];
+  const std::string name = stage.name;
+  for (int i = 0; std::ranges::find(loops.nest.stages, stage.name, &ir::Stage::name) != loops.nest.stages.end(); ++i) {
+    stage.name = name + std::to_string(i);
+  }
+  stage.body = {};
+  for_each_node(loops.nest, [](ScalarExpr& node) { node.number += node.kind == ScalarKind::kStage ? 1 : 0; });
+  loops.nest.stages.insert(loops.nest.stages.begin(), std::move(stage));
+  loops.made.insert(loops.made.begin(), &value);
+  return loops;
+}
+
 std::optional<JoinedLoops> joined(const JoinedLoops& consumer, const JoinedLoops& producer,
                                   const std::vector<const Expr*>& read_as) {
   return Joiner(consumer, producer, read_as).run();

@@ -26,6 +26,10 @@ JoinedLoops loops_reading(const ir::Expr& value);
 // What stands for a value that a leaf makes, a matrix: its one stage is not computed by loops.
 JoinedLoops loops_of_leaf(const ir::Expr& value);
 
+// With a stage more, which a leaf makes and none of the others reads: of a value of the same shape as that of a stage
+// there.
+JoinedLoops with_unread(JoinedLoops loops, const ir::Expr& value, int like);
+
 // `consumer` with the stages of `producer` before its own, which read them in place of the value that the producer
 // makes. They share the iterators of that value where it is read element by element, each by the iterators that index
 // it. Else they share those of its first axes that all reads name alike, such as rows and heads: the elements inside of

@@ -137,7 +137,12 @@ class ProductsTree {
   }
 
   bool is_inside(const ir::Expr* value) const { return value == nullptr || !contains(leaving_, value); }
-  bool is_inside(const ProductStage& product) const { return is_inside(part(product).value); }
+  bool is_inside(const ProductStage& product) const {
+    const ir::Expr& all = *part(product).value;
+    const ir::Dim& steps = nest_.iterators[static_cast<std::size_t>(n_)].extent;
+    const bool is_whole = steps.max() * product.unit == all.type().shape.back().max();
+    return is_inside(is_whole ? &all : region_.made[static_cast<std::size_t>(product.stage)]);
+  }
 
   static std::string name(int stage) { return "tile" + std::to_string(stage); }
 

@@ -50,14 +50,30 @@ class Members {
  public:
   Members(const ScheduledFunction& function, const std::vector<std::size_t>& ops) : function_(function), ops_(ops) {}
 
-  // Values that others read, beside the last op's.
+  // Values that others read, beside the last op's, and the views by which they do.
   std::vector<const Expr*> leaving() const {
     std::vector<const Expr*> values;
     for (std::size_t i = 0; i + 1 < ops_.size(); ++i) {
       const Expr& value = *function_.ops[ops_[i]].value;
-      if (is_returned(value) || !readers(value).empty()) values.push_back(&value);
+      const std::vector<const Expr*> read = read_elsewhere(value);
+      if (read.empty()) continue;
+      values.push_back(&value);
+      for (const Expr* of : read) {
+        if (of != &value) values.push_back(of);
+      }
     }
     return values;
+  }
+
+  // What others read of a value: itself, or views of it.
+  std::vector<const Expr*> read_elsewhere(const Expr& value) const {
+    std::vector<const Expr*> found;
+    for (const Expr* of : family(value)) {
+      const bool is_read = std::ranges::any_of(
+          readers(value), [&](std::size_t op) { return contains(function_.ops[op].value->arguments, of); });
+      if (is_read || contains(function_.function->results, of)) found.push_back(of);
+    }
+    return found;
   }
 
   bool is_read_before_last(std::size_t op) const {
@@ -128,6 +144,11 @@ class Builder {
         return NoRegion{"what " + part.op->name() + " makes is not read element by element"};
       }
     }
+    for (const std::size_t op : ops_) {
+      if (is_product(op) && !add_unread(loops, *function_.ops[op].value)) {
+        return NoRegion{"other columns of a product are read elsewhere"};
+      }
+    }
     if (has_products() && (!run_along_products(loops.nest) || (!has_loops && !are_maps(loops.nest)))) {
       return NoRegion{"beside a product stand only loops inside of its rows and columns"};
     }
@@ -139,11 +160,6 @@ class Builder {
     for (const std::size_t op : ops_) region.parts.push_back(alone(function_, op));
     const std::vector<const Expr*> leaving = members_.leaving();
     add_products(region);
-    if (std::ranges::any_of(region.products, [&](const ProductStage& product) {
-          return contains(leaving, region.parts[product.part].value) && is_stretch(region, product);
-        })) {
-      return NoRegion{"other columns of a product are read elsewhere"};
-    }
     region.tree = default_tree(region, machine_, leaving);
     if (std::string why = fault(region, machine_); !why.empty()) return NoRegion{std::move(why)};
     if (!region.products.empty()) share_rows(region, machine_, leaving, function_.runs, threads_);
@@ -183,6 +199,34 @@ class Builder {
       if (!more) return false;
       loops = std::move(*more);
     }
+  }
+
+  static std::int64_t width(const Expr& value) { return columns_from(value.type().shape, 1); }
+
+  // Columns of a product that others read beside those that the loops read become stages, as long as these, and are
+  // kept in memory. False: they are no such ones.
+  bool add_unread(JoinedLoops& loops, const Expr& part) const {
+    const std::vector<const Expr*> others = members_.read_elsewhere(part);
+    const auto stretch = std::ranges::find_if(loops.made, [&](const Expr* made) {
+      return made != nullptr && column(part, *made) && width(*made) != width(part);
+    });
+    if (stretch == loops.made.end()) return true;
+    const Expr& like = **stretch;
+    const std::vector<const Expr*> made = loops.made;
+    for (const Expr* other : others) {
+      const auto first = column(part, *other);
+      if (!first || other->type().shape != like.type().shape) return false;
+      const auto meets = [&](const Expr* value) {
+        const auto begin = value == nullptr ? std::nullopt : column(part, *value);
+        return begin && *begin < *first + width(*other) && *first < *begin + width(*value);
+      };
+      if (std::ranges::any_of(made, meets)) return false;
+      const auto is_known = [&](const Expr* value) { return value != nullptr && column(part, *value) == first; };
+      if (std::ranges::any_of(loops.made, is_known)) continue;
+      const auto at = std::ranges::find(loops.made, &like) - loops.made.begin();
+      loops = with_unread(std::move(loops), *other, static_cast<int>(at));
+    }
+    return true;
   }
 
   // The first column that a value is of a product's: all of them, or a stretch, in whole panels. Its axes behind the
@@ -250,11 +294,6 @@ class Builder {
     for (ProductStage& product : region.products) {
       product.of.classes.resize(region.nest->iterators.size(), ir::IteratorClass::kBatch);
     }
-  }
-
-  static bool is_stretch(const ScheduledOp& region, const ProductStage& product) {
-    const Expr& value = *region.made[static_cast<std::size_t>(product.stage)];
-    return columns_from(value.type().shape, 1) != columns_from(region.parts[product.part].value->type().shape, 1);
   }
 
   static ir::Contraction in_region(ScheduledOp& region, const ScheduledOp& product) {
@@ -394,9 +433,14 @@ bool is_copied_to_memory(const std::vector<TileNode>& nodes, int stage) {
 }  // namespace
 
 bool is_in_memory(const ScheduledOp& region, const Expr* value) {
-  const TileNode* const node = find_stage(region.tree.body, stage_of(region, value));
-  return node == nullptr || (!node->in_lanes && node->buffer.empty()) ||
-         is_copied_to_memory(region.tree.body, node->stage);
+  const auto is_there = [&](int stage) {
+    const TileNode* const node = find_stage(region.tree.body, stage);
+    return node == nullptr || (!node->in_lanes && node->buffer.empty()) ||
+           is_copied_to_memory(region.tree.body, node->stage);
+  };
+  return is_there(stage_of(region, value)) || std::ranges::any_of(region.products, [&](const ProductStage& product) {
+           return region.parts[product.part].value == value && is_there(product.stage);
+         });
 }
 
 std::vector<std::size_t> members(const ScheduledFunction& function, std::size_t op) {

@@ -24,13 +24,13 @@ struct NoRegion {
 std::variant<ScheduledOp, NoRegion> region_of(const ScheduledFunction& function, const std::vector<std::size_t>& ops,
                                               const machine::Machine& machine, int threads = 1);
 
-// The values of a region's parts that something outside of it reads.
+// The values of a region's parts that something outside of it reads, and the views of them that it reads.
 std::vector<const ir::Expr*> leaving(const ScheduledFunction& function, const ScheduledOp& region);
 
 // The last stage of a value that the region makes, or of columns of it.
 int stage_of(const ScheduledOp& region, const ir::Expr* value);
 
-// Whether a region keeps a part's value in memory that others can read.
+// Whether a region keeps a part's value, or columns of it, in memory that others can read.
 bool is_in_memory(const ScheduledOp& region, const ir::Expr* value);
 
 // Ops that belong to the region of this one, by number: itself alone, or all parts.

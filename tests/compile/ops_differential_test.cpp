@@ -309,6 +309,16 @@ const std::vector<OpCase>& region_cases() {
        "    %2 = reshape(%1) {shape = [-1, 3, 2, 16]} : f32[seq, 3, 2, 16]\n"
        "    %3 = rope(%2, %c, %s) : f32[seq, 3, 2, 16]\n    %4 = neg(%3) : f32[seq, 3, 2, 16]\n",
        "%4, %3"},
+      // The values are another op's.
+      {"behind_keys", "%a: f32[seq, 33], %w: f32[32]",
+       "    %0 = weight \"kv\" : f32[192, 33]\n    %1 = matmul_nt(%a, %0) : f32[seq, 192]\n"
+       "    %2 = slice(%1) {axis = 1, begin = 0, end = 96} : f32[seq, 96]\n"
+       "    %3 = reshape(%2) {shape = [-1, 3, 32]} : f32[seq, 3, 32]\n"
+       "    %4 = rms_norm(%3, %w) {eps = 1e-06} : f32[seq, 3, 32]\n    %5 = neg(%4) : f32[seq, 3, 32]\n"
+       "    %6 = slice(%1) {axis = 1, begin = 96, end = 192} : f32[seq, 96]\n"
+       "    %7 = reshape(%6) {shape = [-1, 3, 32]} : f32[seq, 3, 32]\n"
+       "    %8 = reduce_sum(%7) : f32[seq, 3]\n    %9 = exp(%8) : f32[seq, 3]\n",
+       "%5, %9"},
       {"behind_heads_of_a_row", "%a: f32[1, 100], %w: f32[16], %c: f32[1, 8], %s: f32[1, 8]",
        "    %0 = weight \"q\" : bf16[80, 100]\n    %1 = matmul_nt(%a, %0) : f32[1, 80]\n"
        "    %2 = reshape(%1) {shape = [-1, 5, 16]} : f32[1, 5, 16]\n"

@@ -117,6 +117,61 @@ TEST(Products, WhatReadsWholeHeadsRunsThroughEach) {
             "1 { vector i by 16 { stage 3 } } } } } } }");
 }
 
+// A norm of the keys; the values are another op's.
+std::string keys(const std::string& values, const std::string& result = "%4, %7") {
+  return "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n"
+         "    %1 = slice(%0) {axis = 1, begin = 0, end = 256} : f32[seq, 256]\n"
+         "    %2 = reshape(%1) {shape = [-1, 2, 128]} : f32[seq, 2, 128]\n"
+         "    %3 = pack(%2) {layout = <16@2>} : f32[seq, 2, 128]<16@2>\n"
+         "    %4 = rms_norm(%3, %w) {eps = 1e-06} : f32[seq, 2, 128]<16@2>\n" +
+         values + "    return " + result + "\n";
+}
+
+// The product and the norm.
+struct Keys : Region {
+  explicit Keys(const std::string& values) : Region(kHeadParameters, keys(values)) {
+    ops = {0, 4};
+    auto made = region_of(function(), ops, zen5());
+    why_not = std::holds_alternative<NoRegion>(made) ? std::get<NoRegion>(made).why : "";
+    if (why_not.empty()) enter(function(), std::get<ScheduledOp>(std::move(made)));
+  }
+};
+
+TEST(Products, OtherColumnsAreAStageInMemory) {
+  Keys made(
+      "    %5 = slice(%0) {axis = 1, begin = 256, end = 512} : f32[seq, 256]\n"
+      "    %6 = reshape(%5) {shape = [-1, 2, 128]} : f32[seq, 2, 128]\n    %7 = exp(%6) : f32[seq, 2, 128]\n");
+  EXPECT_EQ(made.text(),
+            "parallel i1 by 1 { serial i0 by 78 { serial i1 by 2 { buffer tile1: f32[19968] in L2 serial k_ by 1024 in "
+            "L2 { leaf tile panels 4 ahead 4096 locality 2 for stage 0 } serial k_ by 1024 in L2 { leaf tile panels 4 "
+            "ahead 4096 locality 2 for stage 1 into tile1 } serial i0 by 1 { serial i1 by 1 { vector k by 16 { stage 2 "
+            "} vector k by 16 { stage 3 } } } } } }");
+  EXPECT_EQ(made.verdict(), "");
+  const auto verdict = [&](const std::string& into) {
+    return made.verdict(
+        "parallel i1 by 1 { serial i0 by 144 { serial i1 by 2 { buffer t: f32[36864] buffer u: f32[36864] leaf tile "
+        "panels 4 for stage 0 " +
+        into +
+        "leaf tile panels 4 for stage 1 into t serial i0 by 1 { serial i1 by 1 { vector k by 16 { stage 2 } vector k "
+        "by 16 { stage 3 } } } } } }");
+  };
+  EXPECT_EQ(verdict(""), "");
+  EXPECT_EQ(verdict("into u "), "tile tree of rms_norm: stage 0 is kept nowhere, and other ops read it");
+}
+
+TEST(Products, OtherColumnsAreApartAndInTheSameUnits) {
+  const std::string why = "other columns of a product are read elsewhere";
+  EXPECT_EQ(Keys("    %5 = slice(%0) {axis = 1, begin = 256, end = 512} : f32[seq, 256]\n"
+                 "    %7 = exp(%5) : f32[seq, 256]\n")
+                .why_not,
+            why);
+  EXPECT_EQ(
+      Keys("    %5 = slice(%0) {axis = 1, begin = 128, end = 384} : f32[seq, 256]\n"
+           "    %6 = reshape(%5) {shape = [-1, 2, 128]} : f32[seq, 2, 128]\n    %7 = exp(%6) : f32[seq, 2, 128]\n")
+          .why_not,
+      why);
+}
+
 // Its halves are read right from the product's tile.
 TEST(Products, HeadsAreReadInAnotherOrder) {
   EXPECT_EQ(region(kHeadParameters,
@@ -223,6 +278,15 @@ TEST(ProductsVerifier, FindsHeadsThatALoopDoesNotGet) {
   expect(made.verdict("parallel h by 1 { serial s by 144 { serial h by 2 { buffer t: f32[36864] serial k by 32 { leaf "
                       "tile panels 4 for stage 0 into t } } } }"),
          "the product of stage 0 is computed again for every k");
+  Region maps(
+      kHeadParameters,
+      "    %0 = matmul_nt(%a, %b) : f32[seq, 512]\n    %1 = reshape(%0) {shape = [-1, 4, 128]} : f32[seq, 4, 128]\n"
+      "    %2 = pack(%1) {layout = <16@2>} : f32[seq, 4, 128]<16@2>\n    %3 = neg(%2) : f32[seq, 4, "
+      "128]<16@2>\n    return %3\n");
+  expect(
+      maps.verdict("parallel i2 by 16 { buffer t: f32[262144] leaf tile panels 4 for stage 0 into t serial i0 by 1 { "
+                   "serial i1 by 1 { vector i2 by 16 { stage 1 } } } }"),
+      "the product of stage 0 is computed again for every i2");
 }
 
 TEST(ProductsVerifier, FindsColumnsThatALeafDoesNotGet) {
