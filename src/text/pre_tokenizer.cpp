@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/pre_tokenizer.h"
 
+#include "base/split_regex.h"
 #include "base/unicode.h"
 #include "base/utf8.h"
 
@@ -14,11 +15,9 @@ struct KnownPattern {
 };
 
 constexpr KnownPattern kKnownPatterns[] = {
-    {SplitPattern::kQwen2, "Qwen2/Qwen3",
-     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
-    {SplitPattern::kLlama3, "Llama 3",
-     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
-    {SplitPattern::kGpt2, "GPT-2", R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"},
+    {SplitPattern::kQwen2, "Qwen2/Qwen3", kQwen2SplitRegex},
+    {SplitPattern::kLlama3, "Llama 3", kLlama3SplitRegex},
+    {SplitPattern::kGpt2, "GPT-2", kGpt2SplitRegex},
 };
 
 constexpr int kUnbounded = -1;
