@@ -25,7 +25,7 @@ constexpr FileKind kWebPage = {"a web page", "download the file again"};
 constexpr FileKind kArchive = {"a compressed file", "unpack it first"};
 
 constexpr std::array<Row, 11> kKinds = {{
-    {"GGUF"sv, {"a GGUF file, which is not supported yet", "give the Hugging Face folder that it was made from"}},
+    {"GGUF"sv, {"a GGUF file", "give the file itself as the model"}},
     {kLfsVersion, {"a git-LFS pointer instead of the file itself", "run git lfs pull in its folder"}},
     {"PK\x03\x04"sv, kPickle},
     {"\x80\x02\x8a\x0al\xfc\x9c"sv, kPickle},

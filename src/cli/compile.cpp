@@ -87,7 +87,7 @@ void compile_model(CompileCommandOptions& options, Console& console) {
   if (options.nodes != 1) throw usage_error("only --nodes 1 is supported");
   if (options.is_plan_only) check_format(options.output);
   if (package::Package::is_package(options.model)) {
-    throw model_error("this is compiled already", options.model, "give the folder that it was made from");
+    throw model_error("this is compiled already", options.model, "give the model that it was made from");
   }
   options.compile.dump = options.dump;
   options.compile.team = options.compile.threads;
@@ -104,7 +104,7 @@ void compile_model(CompileCommandOptions& options, Console& console) {
 Action declare_compile(CLI::App& app, Console& console) {
   auto options = std::make_shared<CompileCommandOptions>();
   auto& compile = options->compile;
-  add_model(app, options->model)->description("Hugging Face folder");
+  add_model(app, options->model)->description("Hugging Face folder or .gguf file");
   CLI::Option* const output =
       writes(app.add_option("-o,--output", options->output, "The package to write; with --plan-only: json, md or text"))
           ->required();
@@ -116,7 +116,8 @@ Action declare_compile(CLI::App& app, Console& console) {
       },
       "Print what would be decided, without code or package; MODEL may be a folder with config.json alone");
   reads(app.add_option("--machine", compile.machine, "Machine to compile for: a name, a file, or native"));
-  app.add_option("--dtype", compile.dtype, "Type of the weights; keep: as in the model")
+  app.add_option("--dtype", compile.dtype,
+                 "Type of the weights; keep: as in the model, of quantised blocks f16 or bf16")
       ->check(one_of({"f32", "f16", "bf16", "keep"}));
   add_threads(app, compile.threads);
   add_workload(app, compile.workload);

@@ -12,6 +12,7 @@
 #include "encoding/encoding.h"
 #include "import/checkpoint.h"
 #include "import/families.h"
+#include "import/gguf.h"
 #include "import/wrong_model.h"
 #include "package/format.h"
 #include "package/package.h"
@@ -82,31 +83,33 @@ std::string form_of(const package::Weight& weight) {
 
 void add_text(Table& table, const std::vector<std::string>& names) { table.row("text files", joined_or_none(names)); }
 
-void describe_folder(const fs::path& folder, Console& console) {
-  auto checkpoint = importer::Checkpoint::open(folder);
+void describe_checkpoint(const fs::path& model, Console& console) {
+  auto checkpoint = importer::Checkpoint::open(model);
   const auto& config = checkpoint.config();
-  std::map<std::string, std::int64_t> dtypes;
+  std::map<std::string, std::int64_t> forms;
   std::int64_t bytes = 0;
   for (const auto& spec : importer::tensor_specs(config)) {
     const auto& tensor = checkpoint.at(spec.name);
-    ++dtypes[std::string(dtype_name(tensor.dtype))];
+    ++forms[tensor.form()];
     bytes += std::ssize(tensor.bytes);
   }
-  std::vector<std::string> texts;
-  for (const auto& [name, text] : checkpoint.text_files()) texts.push_back(name);
+  const importer::ModelTexts texts = checkpoint.texts();
+  std::vector<std::string> names;
+  for (const auto& [name, text] : texts.files) names.push_back(name);
   Table table;
-  table.row("model", folder.string());
-  table.row("format", "Hugging Face folder");
+  table.row("model", model.string());
+  table.row("format", checkpoint.is_gguf() ? "GGUF" : "Hugging Face folder");
   table.row("architecture", config.architecture);
   table.row("parameters", checkpoint.parameters());
-  table.row("weights", format_bytes(bytes) + " (" + counts_text(dtypes) + ")");
+  table.row("weights", format_bytes(bytes) + " (" + counts_text(forms) + ")");
   add_geometry(table, {config.layers, config.hidden_size, config.heads, config.kv_heads, config.head_dim,
                        config.intermediate_size, config.vocab_size, config.max_positions});
   table.row("output head", config.tied_head ? "the embedding table" : "own weights");
   if (const std::string unused = importer::unused_warning(checkpoint.unused_tensors()); !unused.empty()) {
     table.row("warning", unused);
   }
-  add_text(table, texts);
+  if (!texts.problem.empty()) table.row("warning", "no tokenizer: " + texts.problem);
+  add_text(table, names);
   console.out(table.text());
 }
 
@@ -156,8 +159,8 @@ void describe_package(const InfoOptions& options, Console& console) {
 
 void info(const InfoOptions& options, Console& console) {
   std::error_code ignored;
-  if (fs::is_directory(options.model, ignored)) {
-    describe_folder(options.model, console);
+  if (fs::is_directory(options.model, ignored) || importer::is_gguf(options.model)) {
+    describe_checkpoint(options.model, console);
   } else if (package::Package::is_package(options.model)) {
     describe_package(options, console);
   } else {

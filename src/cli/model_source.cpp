@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/model_source.h"
 
+#include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text_file.h"
 #include "cli/format.h"
 #include "cli/progress.h"
+#include "import/gguf.h"
+#include "import/gguf_tokenizer.h"
 #include "import/model_folder.h"
 #include "import/wrong_model.h"
 #include "machine/cpu.h"
@@ -26,7 +30,7 @@ text::TextModel load(const ReadText& read, const std::string& origin) {
   text::TextFiles files;
   files.tokenizer = read("tokenizer.json");
   if (files.tokenizer.empty()) {
-    throw model_error("the model has no tokenizer.json", origin,
+    throw model_error("the model has no tokenizer (tokenizer.json)", origin,
                       "add the file, or use a command that needs no text: compile, logits, bench, info");
   }
   files.tokenizer_config = read("tokenizer_config.json");
@@ -51,6 +55,15 @@ text::TextModel load_model_text(const fs::path& model, bool verify) {
     // The text side needs no config.json.
     if (!fs::exists(folder / "tokenizer.json", ignored)) importer::require_model_folder(folder);
     return load([&](const std::string& name) { return read_if_exists(folder / name); }, folder.string());
+  }
+  if (importer::is_gguf(model)) {
+    const auto files = importer::read_gguf_texts(model);
+    return load(
+        [&](const std::string& name) {
+          const auto file = std::ranges::find(files, name, &std::pair<std::string, std::string>::first);
+          return file == files.end() ? std::string() : file->second;
+        },
+        model.string());
   }
   if (!package::Package::is_package(model)) throw importer::wrong_model(model, "tokenizer.json");
   auto package = package::Package::open(model, verify);

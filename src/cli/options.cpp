@@ -76,7 +76,7 @@ CLI::Validator one_of(std::vector<std::string> names) {
 }
 
 CLI::Option* add_model(CLI::App& app, std::string& model) {
-  return reads(app.add_option("MODEL", model, "Hugging Face folder or .strata package"))->required();
+  return reads(app.add_option("MODEL", model, "Hugging Face folder, .gguf file or .strata package"))->required();
 }
 
 CLI::Option* add_verify(CLI::App& app, bool& verify) {

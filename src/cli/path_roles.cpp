@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file_descriptor.h"
+#include "import/gguf_model.h"
 #include "import/wrong_model.h"
 
 namespace strata::cli {
@@ -50,7 +51,12 @@ bool is_standard_input(FileId file) {
 // The name by which `input`, a file or a model's folder, has the file; empty: it doesn't.
 fs::path name_in(const fs::path& input, FileId file) {
   std::error_code error;
-  if (!fs::is_directory(input, error)) return file_id(input) == file ? input : fs::path();
+  if (!fs::is_directory(input, error)) {
+    for (const fs::path& part : importer::gguf_parts(input)) {
+      if (file_id(part) == file) return part;
+    }
+    return {};
+  }
   fs::recursive_directory_iterator entry(input, fs::directory_options::skip_permission_denied, error), end;
   for (; !error && entry != end; entry.increment(error)) {
     if (entry.depth() == kMaxFolderDepth) entry.disable_recursion_pending();

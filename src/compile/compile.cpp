@@ -138,6 +138,7 @@ class Compilation {
     contents_ = contents;
     package::PackageWriter writer(output);
     plan();
+    if (contents_ == Contents::kAll) read_texts();
     const std::string source = generate();
     const std::string code = build();
     pack(writer, code, source);
@@ -206,6 +207,13 @@ class Compilation {
     machine_.has_whole_rows = contains(options_.without, "grid");
     machine_.has_fixed_tiles = contains(options_.without, "tiles");
     report_.import_s = seconds_since(start);
+  }
+
+  void read_texts() {
+    texts_ = checkpoint_->texts();
+    if (texts_.problem.empty()) return;
+    if (!report_.warning.empty()) report_.warning += "; ";
+    report_.warning += "the package has no tokenizer: " + texts_.problem;
   }
 
   void find_toolchain() {
@@ -321,7 +329,7 @@ class Compilation {
     writer.add(package::kSourceSection, source);
     writer.add(package::kPlanSection, plan::to_json(plan_report()));
     if (contents_ == Contents::kAll) {
-      for (const auto& [name, content] : checkpoint_->text_files()) writer.add(name, content);
+      for (const auto& [name, content] : texts_.files) writer.add(name, content);
     }
     writer.reserve(package::kWeightsSection, static_cast<std::uint64_t>(weights_.total_bytes()));
     pack_weights(writer, weights_, tensors(), thread_count(options_), [&](double done) { progress("packing", done); });
@@ -378,6 +386,7 @@ class Compilation {
   Contents contents_ = Contents::kAll;
   CompileReport report_;
   std::optional<importer::Checkpoint> checkpoint_;
+  importer::ModelTexts texts_;
   machine::Machine machine_;
   std::optional<Toolchain> toolchain_;
   std::optional<importer::Decoder> decoder_;

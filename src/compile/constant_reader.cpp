@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "compile/convert.h"
+#include "compile/tensor_elements.h"
 #include "ir/op.h"
 #include "ir/scalar.h"
 #include "schedule/strided_nest.h"
@@ -22,26 +23,6 @@ using Source = std::unique_ptr<ElementSource>;
 std::byte* as_bytes(float* p) { return reinterpret_cast<std::byte*>(p); }
 
 std::int64_t elements_of(const Expr& value) { return ir::max_element_count(value.type().shape); }
-
-// A tensor where it lies in the checkpoint.
-class TensorElements : public ElementSource {
- public:
-  TensorElements(const Expr& weight, importer::TensorView view) : view_(std::move(view)) {
-    const auto found = static_cast<std::int64_t>(view_.bytes.size()) / dtype_size(view_.dtype);
-    if (found != elements_of(weight)) {
-      throw model_error("the tensor has " + std::to_string(found) + " elements, not those of " + weight.type().text(),
-                        weight.name, "check the checkpoint");
-    }
-  }
-
-  void read(std::int64_t first, std::int64_t count, DType to, std::byte* out) const override {
-    convert(view_.dtype, view_.bytes.data() + first * dtype_size(view_.dtype), count, to, out);
-  }
-  bool needs_memory() const override { return false; }
-
- private:
-  importer::TensorView view_;
-};
 
 class ScalarElement : public ElementSource {
  public:
@@ -302,7 +283,7 @@ class Builder {
   explicit Builder(const TensorSource& tensors) : tensors_(tensors) {}
 
   Source build(const Expr& value) const {
-    if (value.kind == Expr::Kind::kWeight) return std::make_unique<TensorElements>(value, tensors_(value.name));
+    if (value.kind == Expr::Kind::kWeight) return read_tensor(value, tensors_(value.name));
     if (value.kind == Expr::Kind::kScalar) return std::make_unique<ScalarElement>(value.value);
     STRATA_CHECK(value.kind == Expr::Kind::kOp, "a constant is made of weights and ops");
     const bool is_reshaped = value.op->aliased_operand() && !value.op->writes_alias();

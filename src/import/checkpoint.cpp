@@ -13,7 +13,11 @@
 #include "base/json.h"
 #include "base/text_file.h"
 #include "import/families.h"
+#include "import/gguf_config.h"
+#include "import/gguf_model.h"
+#include "import/gguf_tokenizer.h"
 #include "import/model_folder.h"
+#include "import/safetensors.h"
 #include "import/wrong_model.h"
 
 namespace strata::importer {
@@ -49,10 +53,10 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
-std::int64_t element_count(const std::vector<std::int64_t>& shape) {
-  std::int64_t count = 1;
-  for (const std::int64_t size : shape) count *= size;
-  return count;
+// Of a tensor whose rows are heads that are rotated.
+std::int64_t paired_heads(std::string_view role, const ModelConfig& config) {
+  if (role.starts_with("q_proj.")) return config.heads;
+  return role.starts_with("k_proj.") ? config.kv_heads : 0;
 }
 
 bool is_weight_dtype(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16; }
@@ -109,6 +113,7 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path) { return open(pat
 Checkpoint Checkpoint::open_shapes(const std::filesystem::path& path) { return open(path, false); }
 
 Checkpoint Checkpoint::open(const std::filesystem::path& path, bool needs_weights) {
+  if (importer::is_gguf(path)) return open_gguf_file(path);
   const std::filesystem::path folder = resolve_model_folder(path);
   require_model_folder(folder);
   Checkpoint result;
@@ -120,10 +125,71 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path, bool needs_weight
   } else {
     result.add_shapes();
   }
-  ModelConfig needed = result.config_;
-  if (result.holds(kHead)) needed.tied_head = false;
-  check_tensors(result, needed);
+  result.check();
   return result;
+}
+
+Checkpoint Checkpoint::open_gguf_file(const std::filesystem::path& path) {
+  GgufModel model = open_gguf(path);
+  Checkpoint result;
+  result.folder_ = path;
+  result.texts_ = {{kConfig, gguf_config(model)}};
+  result.config_ = parse_model_config(result.texts_.front().second, path.string());
+  result.config_.rope.divisors = gguf_rope_divisors(model, result.config_.head_dim / 2);
+  result.add_tensors(model);
+  result.files_ = std::move(model.files);
+  result.gguf_metadata_ = std::move(model.metadata);
+  result.check();
+  return result;
+}
+
+// The tensors that are needed get the names and rows that they have in a folder; the others keep the file's.
+void Checkpoint::add_tensors(const GgufModel& model) {
+  const bool pairs_rows = gguf_family(model.metadata).pairs_rows;
+  ModelConfig all = config_;
+  all.tied_head = false;
+  std::unordered_map<std::string, const TensorSpec*> specs;
+  const std::vector<TensorSpec> needed = tensor_specs(all);
+  for (const TensorSpec& spec : needed) {
+    const std::string name = gguf_tensor_name(spec.role, spec.layer);
+    specs.emplace(name, &spec);
+    gguf_names_.emplace(spec.name, name);
+  }
+  for (const GgufTensor& tensor : model.tensors) {
+    const auto spec = specs.find(tensor.name);
+    const std::string& name = spec == specs.end() ? tensor.name : spec->second->name;
+    if (!tensor.type->is_supported()) {
+      unsupported_.emplace(name, tensor.type->name);
+      continue;
+    }
+    TensorView view{tensor.name, DType::kF32, tensor.shape, tensor.bytes, tensor.type->format};
+    view.dtype = view.format != nullptr ? view.format->dtype : *tensor.type->dtype;
+    if (pairs_rows && spec != specs.end()) view.paired_heads = paired_heads(spec->second->role, config_);
+    tensors_.emplace(name, std::move(view));
+  }
+}
+
+void Checkpoint::check() const {
+  ModelConfig needed = config_;
+  if (holds(kHead)) needed.tied_head = false;
+  check_tensors(*this, needed);
+}
+
+ModelTexts Checkpoint::texts() const {
+  ModelTexts texts{texts_, {}};
+  if (!gguf_metadata_) return texts;
+  try {
+    for (auto& file : gguf_texts(*gguf_metadata_)) texts.files.push_back(std::move(file));
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kModel) throw;
+    texts.problem = error.what();
+  }
+  return texts;
+}
+
+std::string Checkpoint::name_in_file(std::string_view name) const {
+  const auto at = gguf_names_.find(std::string(name));
+  return at == gguf_names_.end() ? std::string(name) : at->second;
 }
 
 bool Checkpoint::has_weights() const {
@@ -140,17 +206,16 @@ void Checkpoint::add_shapes() {
 
 void Checkpoint::open_weights() {
   std::error_code ignored;
-  if (std::filesystem::exists(folder_ / kWeights, ignored)) {
-    add_file(kWeights);
-    for (const SafetensorsEntry& entry : files_[0].entries()) add_tensor(files_[0], entry);
-    add_prefix();
-    return;
-  }
-  const std::filesystem::path index = folder_ / kIndex;
-  if (!std::filesystem::exists(index, ignored)) {
+  const std::filesystem::path weights = folder_ / kWeights, index = folder_ / kIndex;
+  if (std::filesystem::exists(weights, ignored)) {
+    SafetensorsFile file = SafetensorsFile::open(weights);
+    for (const SafetensorsEntry& entry : file.entries()) add_tensor(file, entry);
+    files_.push_back(std::move(file).release());
+  } else if (std::filesystem::exists(index, ignored)) {
+    open_shards(index);
+  } else {
     throw wrong_model(folder_, std::string(kWeights) + " and no " + kIndex);
   }
-  open_shards(index);
   add_prefix();
 }
 
@@ -159,24 +224,20 @@ void Checkpoint::open_shards(const std::filesystem::path& index) {
   std::set<std::string> names;
   for (const auto& [tensor, file] : weight_map) names.insert(file);
   if (names.size() > kMaxShards) throw model_error("more than 10000 shards", index.string());
-  std::map<std::string, std::size_t> file_index;
-  for (const std::string& name : names) {
-    file_index.emplace(name, files_.size());
-    add_file(name);
-  }
+  std::map<std::string, SafetensorsFile> shards;
+  for (const std::string& name : names) shards.emplace(name, SafetensorsFile::open(folder_ / name));
   for (const auto& [tensor, file] : weight_map) {
-    const SafetensorsFile& shard = files_[file_index.at(file)];
+    const SafetensorsFile& shard = shards.at(file);
     const SafetensorsEntry* entry = shard.find(tensor);
     if (entry != nullptr) add_tensor(shard, *entry);
     if (entry == nullptr) misplaced_.emplace(tensor, shard.file().path().string());
   }
   // What a shard holds counts, also where the index doesn't name it.
-  for (const SafetensorsFile& shard : files_) {
+  for (auto& [name, shard] : shards) {
     for (const SafetensorsEntry& entry : shard.entries()) add_tensor(shard, entry);
+    files_.push_back(std::move(shard).release());
   }
 }
-
-void Checkpoint::add_file(const std::string& name) { files_.push_back(SafetensorsFile::open(folder_ / name)); }
 
 void Checkpoint::add_tensor(const SafetensorsFile& file, const SafetensorsEntry& entry) {
   if (holds(entry.name)) return;
@@ -209,7 +270,8 @@ const ModelConfig& Checkpoint::config() const {
   if (head_is_settled_) return config_;
   if (config_.tied_head && holds(kHead)) {
     const TensorView &head = at(kHead), &embedding = at(kPrefix + kEmbedding);
-    config_.tied_head = head.dtype == embedding.dtype && head.bytes.size() == embedding.bytes.size() &&
+    config_.tied_head = head.dtype == embedding.dtype && head.format == embedding.format &&
+                        head.bytes.size() == embedding.bytes.size() &&
                         std::memcmp(head.bytes.data(), embedding.bytes.data(), head.bytes.size()) == 0;
   }
   head_is_settled_ = true;
@@ -221,10 +283,11 @@ std::vector<std::string> Checkpoint::unused_tensors() const {
   for (const TensorSpec& spec : tensor_specs(config())) used.insert(spec.name);
   std::vector<std::string> unused;
   for (const auto& [name, view] : tensors_) {
+    if (is_gguf() && name == kGgufRopeDivisors) continue;
     if (!used.contains(name) && !is_known_buffer(name)) unused.push_back(view.name);
   }
   for (const auto& [name, dtype] : unsupported_) {
-    if (!used.contains(name) && !is_known_buffer(name)) unused.push_back(name);
+    if (!used.contains(name) && !is_known_buffer(name)) unused.push_back(name_in_file(name));
   }
   std::ranges::sort(unused);
   return unused;
@@ -244,8 +307,8 @@ std::string unused_warning(const std::vector<std::string>& tensors) {
 const TensorView* Checkpoint::find(std::string_view name) const {
   const std::string key(name);
   if (const auto at = unsupported_.find(key); at != unsupported_.end()) {
-    throw model_error("the tensor \"" + key + "\" has the unsupported dtype " + at->second, folder_.string(),
-                      kSupportedDTypes);
+    throw model_error("the tensor " + in_quotes(name_in_file(key)) + " has the unsupported dtype " + at->second,
+                      folder_.string(), is_gguf() ? "supported: " + supported_gguf_types() : kSupportedDTypes);
   }
   const auto at = tensors_.find(key);
   return at == tensors_.end() ? nullptr : &at->second;
@@ -258,7 +321,7 @@ const TensorView& Checkpoint::at(std::string_view name) const {
     throw model_error("the index places the tensor \"" + std::string(name) + "\" in a file that lacks it",
                       shard->second, "download the model again");
   }
-  throw model_error("the tensor \"" + std::string(name) + "\" is missing", folder_.string(),
+  throw model_error("the tensor " + in_quotes(name_in_file(name)) + " is missing", folder_.string(),
                     "check that all files of the model are there");
 }
 
@@ -267,9 +330,11 @@ void check_tensors(const Checkpoint& checkpoint, const ModelConfig& config) {
   for (const TensorSpec& spec : tensor_specs(config)) {
     const TensorView& view = checkpoint.at(spec.name);
     if (view.shape != spec.shape) {
-      throw model_error("the tensor \"" + spec.name + "\" has the shape " + shape_text(view.shape) +
-                            ", config.json wants " + shape_text(spec.shape),
-                        origin, "check that config.json belongs to these weights");
+      const bool is_gguf = checkpoint.is_gguf();
+      throw model_error(
+          "the tensor " + in_quotes(view.name) + " has the shape " + shape_text(view.shape) + ", " +
+              (is_gguf ? "the metadata want " : "config.json wants ") + shape_text(spec.shape),
+          origin, is_gguf ? "download or convert the file again" : "check that config.json belongs to these weights");
     }
     if (!is_weight_dtype(view.dtype)) {
       throw model_error(
@@ -283,7 +348,7 @@ DType Checkpoint::weight_dtype() const {
   std::map<DType, std::int64_t> elements;
   for (const TensorSpec& spec : tensor_specs(config())) {
     const TensorView& view = at(spec.name);
-    elements[view.dtype] += element_count(view.shape);
+    elements[view.dtype] += view.elements();
   }
   const auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
   return std::max_element(elements.begin(), elements.end(), fewer)->first;
@@ -292,7 +357,7 @@ DType Checkpoint::weight_dtype() const {
 std::int64_t Checkpoint::parameters() const {
   std::int64_t total = 0;
   for (const TensorSpec& spec : tensor_specs(config())) {
-    total += element_count(at(spec.name).shape);
+    total += at(spec.name).elements();
   }
   return total;
 }

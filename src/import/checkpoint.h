@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <span>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,26 +12,33 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "base/mapped_file.h"
+#include "import/gguf_metadata.h"
 #include "import/model_config.h"
-#include "import/safetensors.h"
+#include "import/tensor_view.h"
 
 namespace strata::importer {
 
-// A weight where it lies in the mapped file. Its address may be unaligned: read elements with memcpy.
-struct TensorView {
-  std::string name;
-  DType dtype = DType::kF32;
-  std::vector<std::int64_t> shape;
-  std::span<const std::byte> bytes;
+class SafetensorsFile;
+struct GgufModel;
+struct SafetensorsEntry;
+struct TensorSpec;
+
+// The texts that go along with a model: (name without folder, content).
+struct ModelTexts {
+  std::vector<std::pair<std::string, std::string>> files;
+  std::string problem;  // why there is no tokenizer, where the model has one that can't be taken; else empty
 };
 
-// A Hugging Face folder: config.json and model.safetensors, or shards with model.safetensors.index.json. The files are
-// mapped, never copied; views stay valid while the checkpoint lives, also when it moves.
+// A model as it is published. A Hugging Face folder: config.json and model.safetensors, or shards with
+// model.safetensors.index.json. Or a GGUF file, or the parts of a split one: its metadata then stands for config.json
+// and the texts, and its tensors have the names and the order of rows that the folder's have. The files are mapped,
+// never copied; views stay valid while the checkpoint lives, also when it moves.
 class Checkpoint {
  public:
   // Reads and checks everything but the weights' values: afterwards every tensor that the configuration needs is there
-  // with the right shape and a dtype of f32, f16 or bf16. `path` may be a repository in the Hub's cache. Throws
-  // model_error.
+  // with the right shape and a dtype of f32, f16 or bf16, or in blocks. `path` may be a repository in the Hub's cache,
+  // or any part of a split GGUF model. Throws model_error.
   static Checkpoint open(const std::filesystem::path& path);
 
   // The same of a folder that may have config.json alone: what is known of the weights is then their shapes, of
@@ -42,7 +49,9 @@ class Checkpoint {
   // Whether the weights are there, with their values.
   bool has_values() const { return !files_.empty(); }
 
+  // The folder, or the GGUF file.
   const std::filesystem::path& folder() const { return folder_; }
+  bool is_gguf() const { return gguf_metadata_.has_value(); }
 
   // As config.json has it, but that a head of its own in the weights is used, whatever the file says, when it differs
   // from the embedding table. The first call may read both; it is not for several threads at once.
@@ -69,17 +78,22 @@ class Checkpoint {
   // redundant: a head equal to the embedding table it is tied to, buffers that are computed anew.
   std::vector<std::string> unused_tensors() const;
 
-  // The texts that go along with the model, those that exist: (name without folder, content).
-  const std::vector<std::pair<std::string, std::string>>& text_files() const { return texts_; }
+  // Those that exist.
+  ModelTexts texts() const;
+
+  // A tensor's name in the file: as it is in a folder, "blk.3.attn_q.weight" in GGUF.
+  std::string name_in_file(std::string_view name) const;
 
  private:
   Checkpoint() = default;
   static Checkpoint open(const std::filesystem::path& path, bool needs_weights);
+  static Checkpoint open_gguf_file(const std::filesystem::path& path);
+  void check() const;
   bool has_weights() const;
   void open_weights();
   void add_shapes();
-  void add_file(const std::string& name);
   void open_shards(const std::filesystem::path& index);
+  void add_tensors(const GgufModel& model);
   void add_tensor(const SafetensorsFile& file, const SafetensorsEntry& entry);
   void add_prefix();
   bool holds(std::string_view name) const;
@@ -88,7 +102,9 @@ class Checkpoint {
   mutable ModelConfig config_;
   mutable bool head_is_settled_ = false;  // whether config_ says what config() does
   std::vector<std::pair<std::string, std::string>> texts_;
-  std::vector<SafetensorsFile> files_;
+  std::vector<MappedFile> files_;
+  std::optional<GgufMetadata> gguf_metadata_;                // in files_
+  std::unordered_map<std::string, std::string> gguf_names_;  // of the tensors that the model needs, by their names
   std::unordered_map<std::string, TensorView> tensors_;
   std::unordered_map<std::string, std::string> unsupported_;  // tensor name -> dtype name
   std::unordered_map<std::string, std::string> misplaced_;    // tensor name -> the file that should have it

@@ -37,14 +37,14 @@ std::string Checkpoint::identity(bool read_again) const {
   Hasher hasher;
   hasher.field(code_config(texts_.front().second));
   const FileMemory memory = FileMemory::in_cache();
-  for (const SafetensorsFile& file : files_) hasher.field(content_hash(file.file(), memory, read_again));
+  for (const MappedFile& file : files_) hasher.field(content_hash(file, memory, read_again));
   // Which tensor is taken from which file is the index's word.
   std::map<std::string_view, const TensorView*> tensors;
   for (const auto& [name, view] : tensors_) tensors.emplace(name, &view);
   for (const auto& [name, tensor] : tensors) {
     const std::byte* const data = tensor->bytes.data();
-    const auto holds = [data](const SafetensorsFile& file) {
-      const std::span<const std::byte> bytes = file.file().bytes();
+    const auto holds = [data](const MappedFile& file) {
+      const std::span<const std::byte> bytes = file.bytes();
       return data >= bytes.data() && data <= bytes.data() + bytes.size();
     };
     const auto file = std::ranges::find_if(files_, holds);
@@ -54,9 +54,9 @@ std::string Checkpoint::identity(bool read_again) const {
 }
 
 void Checkpoint::require_unchanged() const {
-  for (const SafetensorsFile& file : files_) {
-    if (!file.file().was_changed()) continue;
-    throw Error(ExitCode::kRuntime, "the file was changed while it was read", file.file().path().string(),
+  for (const MappedFile& file : files_) {
+    if (!file.was_changed()) continue;
+    throw Error(ExitCode::kRuntime, "the file was changed while it was read", file.path().string(),
                 "run again when it is complete");
   }
 }

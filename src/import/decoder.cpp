@@ -234,6 +234,7 @@ std::vector<float> rope_frequencies(const ModelConfig& config) {
     const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim);
     double frequency = std::pow(config.rope.theta, exponent);
     if (config.rope.kind == Rope::Kind::kLlama3) frequency = llama3_frequency(frequency, config.rope);
+    if (!config.rope.divisors.empty()) frequency /= config.rope.divisors[static_cast<std::size_t>(i)];
     frequencies.push_back(static_cast<float>(frequency));
   }
   return frequencies;

@@ -33,7 +33,7 @@ struct Decoder {
 Decoder import_decoder(const Checkpoint& checkpoint, const DecoderOptions& options);
 
 // Rotations per token of each pair of a head's dimensions, theta^(-2i/dim), with Llama 3's stretching of long waves
-// where the model asks for it. Computed in f64, rounded to f32 at the end.
+// where the model asks for it, or divided by the model's own numbers. Computed in f64, rounded to f32 at the end.
 std::vector<float> rope_frequencies(const ModelConfig& config);
 
 }  // namespace strata::importer

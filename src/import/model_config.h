@@ -19,6 +19,7 @@ struct Rope {
   double low_freq_factor = 1.0;
   double high_freq_factor = 1.0;
   std::int64_t original_max_positions = 0;
+  std::vector<float> divisors;  // of each pair's frequency, where the model has such a tensor
 };
 
 // The geometry and the features of a decoder, as config.json tells them. Every figure is within limits that let all

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text_file.h"
+#include "import/gguf_model.h"
 
 namespace strata::importer {
 namespace {
@@ -45,7 +46,7 @@ std::string model_name(const fs::path& folder) {
   if (!whole.has_filename()) whole = whole.parent_path();  // "folder/"
   const std::string repository = whole.parent_path().parent_path().filename().string();
   if (whole.parent_path().filename() != "snapshots" || !repository.starts_with(kRepositoryPrefix)) {
-    return whole.filename().string();
+    return gguf_model_name(whole.filename().string());
   }
   const std::size_t at = repository.rfind("--");
   return repository.substr(at + 2);

@@ -10,7 +10,7 @@ namespace strata::importer {
 // ("models--Org--Name"), the snapshot that its main branch names. Throws model_error when a repository has none.
 std::filesystem::path resolve_model_folder(const std::filesystem::path& path);
 
-// The model's name for people: the folder's own, or "Name" of a snapshot in the Hub's cache.
-std::string model_name(const std::filesystem::path& folder);
+// The model's name for people: the folder's own, "Name" of a snapshot in the Hub's cache, "Name" of Name.gguf.
+std::string model_name(const std::filesystem::path& model);
 
 }  // namespace strata::importer

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/dtype.h"
@@ -47,6 +48,9 @@ class SafetensorsFile {
   // The tensor's bytes in the mapping; they may lie at any address, so elements are to be read with memcpy.
   std::span<const std::byte> bytes(const SafetensorsEntry& entry) const;
   const MappedFile& file() const { return file_; }
+
+  // The mapping alone; bytes() of before stay valid while it lives.
+  MappedFile release() && { return std::move(file_); }
 
  private:
   SafetensorsFile() = default;

@@ -37,8 +37,7 @@ constexpr std::array<FolderKind, 8> kFolderKinds = {{
     {"*.pth", "a model in PyTorch's own format", kSaveAsSafetensors},
     {"tf_model.h5", "a model in TensorFlow's format", kSaveAsSafetensors},
     {"params.json", "a model in its publisher's own format", "download the version for transformers"},
-    {"*.gguf", "a folder of GGUF files, which are not supported yet",
-     "give the Hugging Face folder they were made from"},
+    {"*.gguf", "a folder of GGUF files", "give one of the files"},
 }};
 
 bool matches(std::string_view pattern, std::string_view name) {
@@ -70,7 +69,7 @@ Error wrong_folder(const fs::path& folder, const std::string& missing) {
 }  // namespace
 
 Error wrong_model(const fs::path& path, const std::string& missing) {
-  constexpr const char* kWanted = "give a Hugging Face folder or a .strata package";
+  constexpr const char* kWanted = "give a Hugging Face folder, a .gguf file or a .strata package";
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) return model_error("there is no such model", path.string(), kWanted);

@@ -8,8 +8,8 @@
 
 namespace strata::importer {
 
-// The error for a MODEL that isn't there, or isn't a Hugging Face folder: it says what the path is instead (a GGUF
-// file, a LoRA adapter, an empty folder, ...), and what to do. `missing` names what a folder that is nothing known
+// The error for a MODEL that isn't there, or isn't a Hugging Face folder: it says what the path is instead (a web
+// page, a LoRA adapter, an empty folder, ...), and what to do. `missing` names what a folder that is nothing known
 // lacks: "config.json".
 Error wrong_model(const std::filesystem::path& path, const std::string& missing);
 

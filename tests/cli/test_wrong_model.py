@@ -29,7 +29,8 @@ class WrongModelTest(StrataTest):
         return path
 
     def test_gguf_file(self):
-        self.refuse(self.file("m.gguf", b"GGUF\3\0\0\0" + bytes(4000)), "GGUF", "not supported yet", "m.gguf")
+        self.refuse(self.file("m.gguf", b"GGUF\3\0\0\0" + bytes(4000)), "general.architecture", "m.gguf",
+                    commands=[command for command in COMMANDS if command[0] not in ("run", "chat", "tokenize")])
 
     def test_one_file_of_a_model(self):
         self.refuse(DEMO / "model.safetensors", "one file of a model", "folder")
@@ -50,7 +51,7 @@ class WrongModelTest(StrataTest):
         self.refuse(self.folder("lora", "adapter_config.json", "adapter_model.safetensors"), "LoRA adapter", "merge")
 
     def test_folder_of_gguf_files(self):
-        self.refuse(self.folder("quantised", "README.md", "q4.gguf"), "GGUF", "not supported yet")
+        self.refuse(self.folder("quantised", "README.md", "q4.gguf"), "GGUF", "one of the files")
 
     def test_folder_in_pytorchs_format(self):
         self.refuse(self.folder("old", "pytorch_model.bin"), "PyTorch", "safetensors")

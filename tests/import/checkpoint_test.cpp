@@ -321,7 +321,7 @@ TEST_F(CheckpointTest, TextsGoAlong) {
                                                                      {"tokenizer.json", "{}"},
                                                                      {"chat_template.jinja", "{{ x }}"},
                                                                      {"tool_use.jinja", "{{ tools }}"}};
-  EXPECT_EQ(checkpoint.text_files(), expected);
+  EXPECT_EQ(checkpoint.texts().files, expected);
 }
 
 TEST_F(CheckpointTest, IdentityIsTheContentWhereverItLies) {

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "import/families.h"
+#include "import/gguf_model.h"
+
+namespace strata::importer {
+
+// A family as GGUF files have it.
+struct GgufFamily {
+  std::string_view architecture;  // "general.architecture"
+  std::string_view model_type;    // config.json's
+  bool pairs_rows;                // q's and k's rows lie so that the two that are turned together are neighbours
+};
+
+// Throws model_error for an architecture that is not supported.
+const GgufFamily& gguf_family(const GgufMetadata& metadata);
+
+// What config.json would say: the geometry from the metadata, the features from what tensors there are. Throws
+// model_error for what is missing or not supported; ranges are parse_model_config's affair.
+std::string gguf_config(const GgufModel& model);
+
+// By how much each pair's frequency is divided (Llama 3's scaling), of the tensor "rope_freqs.weight"; none where there
+// is none. Throws model_error where it isn't a positive number for each of `pairs`.
+std::vector<float> gguf_rope_divisors(const GgufModel& model, std::int64_t pairs);
+inline constexpr std::string_view kGgufRopeDivisors = "rope_freqs.weight";
+
+// "blk.3.attn_q.weight", of a role's tensor (families.h) of layer 3.
+std::string gguf_tensor_name(std::string_view role, std::int64_t layer);
+
+}  // namespace strata::importer
