@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "codegen/tree_emitter.h"
 #include "ir/op.h"
+#include "schedule/region.h"
 
 namespace strata::codegen {
 namespace {
@@ -234,9 +235,9 @@ RegionCode FunctionEmitter::region(const schedule::ScheduledOp& op) {
   }
   for (int stage = 0; stage < static_cast<int>(op.made.size()); ++stage) {
     const Expr* const value = op.made[static_cast<std::size_t>(stage)];
-    const schedule::TileNode* const node = schedule::find_stage(op.tree.body, stage);
-    const bool is_in_buffer = node != nullptr && !node->buffer.empty();
-    if (value == nullptr || value == op.value || is_in_buffer || !plan().has_place(value)) continue;
+    if (value == nullptr || value == op.value || !plan().has_place(value)) continue;
+    // A stretch of a product may be in a buffer alone, and others in memory.
+    if (!schedule::is_in_memory(op, value)) continue;
     const std::string name = "o" + std::to_string(stage);
     out_.line("auto* const " + name + " = " + pointer(value, 0, true) + ";");
     code.values[stage] = name;
