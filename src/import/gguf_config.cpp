@@ -193,8 +193,8 @@ std::vector<float> gguf_rope_divisors(const GgufModel& model, std::int64_t pairs
   const GgufTensor* tensor = model.find(kGgufRopeDivisors);
   if (tensor == nullptr) return {};
   const bool fits = tensor->type->dtype == DType::kF32 && tensor->shape == std::vector<std::int64_t>{pairs};
-  std::vector<float> divisors(fits ? static_cast<std::size_t>(pairs) : 0);
-  std::memcpy(divisors.data(), tensor->bytes.data(), divisors.size() * sizeof(float));
+  std::vector<float> divisors(static_cast<std::size_t>(pairs));
+  if (fits) std::memcpy(divisors.data(), tensor->bytes.data(), tensor->bytes.size());
   const auto divides = [](float divisor) { return std::isfinite(divisor) && divisor > 0; };
   if (!fits || !std::ranges::all_of(divisors, divides)) {
     throw model_error("the tensor " + in_quotes(kGgufRopeDivisors) + " is not a positive F32 for each of " +
