@@ -39,7 +39,7 @@ class BlockElements : public ElementSource {
     while (count > 0) {
       const std::int64_t block = first / format_.elements, inside = first % format_.elements;
       const std::int64_t blocks = std::min(most, (inside + count + format_.elements - 1) / format_.elements);
-      blocks::decode(format_, view_.bytes.data() + block * format_.bytes, blocks, values.data());
+      decode(block, blocks, values.data());
       const std::int64_t here = std::min(count, blocks * format_.elements - inside);
       convert(DType::kF32, reinterpret_cast<const std::byte*>(values.data() + inside), here, to, out);
       first += here, count -= here, out += here * dtype_size(to);
@@ -49,6 +49,12 @@ class BlockElements : public ElementSource {
 
  private:
   static constexpr std::int64_t kElements = 4 * blocks::kMaxElements;
+
+  void decode(std::int64_t first, std::int64_t count, float* out) const {
+    blocks::decode(format_, view_.bytes.data() + first * format_.bytes, count, out);
+    if (view_.scale == 1) return;
+    for (std::int64_t i = 0; i < count * format_.elements; ++i) out[i] *= view_.scale;
+  }
 
   TensorView view_;
   const blocks::Format& format_;

@@ -157,14 +157,21 @@ void Checkpoint::add_tensors(const GgufModel& model) {
   }
   for (const GgufTensor& tensor : model.tensors) {
     const auto spec = specs.find(tensor.name);
-    const std::string& name = spec == specs.end() ? tensor.name : spec->second->name;
+    const bool is_needed = spec != specs.end();
+    if (!is_needed && (gguf_names_.contains(tensor.name) || is_gguf_scale(model, tensor.name))) continue;
+    const std::string& name = is_needed ? spec->second->name : tensor.name;
     if (!tensor.type->is_supported()) {
       unsupported_.emplace(name, tensor.type->name);
       continue;
     }
     TensorView view{tensor.name, DType::kF32, tensor.shape, tensor.bytes, tensor.type->format};
     view.dtype = view.format != nullptr ? view.format->dtype : *tensor.type->dtype;
-    if (pairs_rows && spec != specs.end()) view.paired_heads = paired_heads(spec->second->role, config_);
+    if (is_needed) view.scale = gguf_weight_scale(model, tensor.name);
+    if (view.scale != 1 && view.format == nullptr) {
+      throw model_error("the tensor " + in_quotes(tensor.name) + " has a scale, but no blocks", folder_.string(),
+                        "supported: scales of quantised blocks");
+    }
+    if (is_needed && pairs_rows) view.paired_heads = paired_heads(spec->second->role, config_);
     tensors_.emplace(name, std::move(view));
   }
 }
@@ -271,7 +278,7 @@ const ModelConfig& Checkpoint::config() const {
   if (config_.tied_head && holds(kHead)) {
     const TensorView &head = at(kHead), &embedding = at(kPrefix + kEmbedding);
     config_.tied_head = head.dtype == embedding.dtype && head.format == embedding.format &&
-                        head.bytes.size() == embedding.bytes.size() &&
+                        head.scale == embedding.scale && head.bytes.size() == embedding.bytes.size() &&
                         std::memcmp(head.bytes.data(), embedding.bytes.data(), head.bytes.size()) == 0;
   }
   head_is_settled_ = true;

@@ -54,6 +54,8 @@ constexpr std::array<ForeignKey, 9> kForeignKeys = {{{"expert_count", 0},
                                                      {"attention.clamp_kqv", 0},
                                                      {"rope.scale_linear", 1}}};
 
+constexpr std::string_view kWeight = ".weight", kScale = ".scale", kInputScale = ".input_scale";
+
 // The end of a role's name is kept: ".weight", ".bias".
 struct TensorName {
   std::string_view role;
@@ -202,6 +204,29 @@ std::vector<float> gguf_rope_divisors(const GgufModel& model, std::int64_t pairs
                       model.metadata.origin(), "download or convert the file again");
   }
   return divisors;
+}
+
+float gguf_weight_scale(const GgufModel& model, std::string_view weight) {
+  if (!weight.ends_with(kWeight)) return 1;
+  const std::string name = std::string(weight.substr(0, weight.size() - kWeight.size())) + std::string(kScale);
+  const GgufTensor* tensor = model.find(name);
+  if (tensor == nullptr) return 1;
+  float scale = 0;
+  const bool fits = tensor->type->dtype == DType::kF32 && tensor->bytes.size() == sizeof(scale);
+  if (fits) std::memcpy(&scale, tensor->bytes.data(), sizeof(scale));
+  if (!fits || !std::isfinite(scale)) {
+    throw model_error("the tensor " + in_quotes(name) + " is not one number of F32", model.metadata.origin(),
+                      "download or convert the file again");
+  }
+  return scale;
+}
+
+bool is_gguf_scale(const GgufModel& model, std::string_view name) {
+  for (const std::string_view ending : {kScale, kInputScale}) {
+    if (!name.ends_with(ending)) continue;
+    return model.find(std::string(name.substr(0, name.size() - ending.size())) + std::string(kWeight)) != nullptr;
+  }
+  return false;
 }
 
 std::string gguf_tensor_name(std::string_view role, std::int64_t layer) {

@@ -31,6 +31,14 @@ std::string gguf_config(const GgufModel& model);
 std::vector<float> gguf_rope_divisors(const GgufModel& model, std::int64_t pairs);
 inline constexpr std::string_view kGgufRopeDivisors = "rope_freqs.weight";
 
+// What the values of a weight are multiplied by: the tensor "blk.3.attn_q.scale" of "blk.3.attn_q.weight" says it, as
+// NVFP4's do; 1 where there is none. Throws model_error where it isn't one number of F32.
+float gguf_weight_scale(const GgufModel& model, std::string_view weight);
+
+// Whether a tensor is such a scale of a weight of the model, or one for its operand, which the weight's values don't
+// need.
+bool is_gguf_scale(const GgufModel& model, std::string_view name);
+
 // "blk.3.attn_q.weight", of a role's tensor (families.h) of layer 3.
 std::string gguf_tensor_name(std::string_view role, std::int64_t layer);
 

@@ -19,6 +19,7 @@ struct TensorView {
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
   const blocks::Format* format = nullptr;  // of elements in quantised blocks
+  float scale = 1;                         // of blocks: what their values are multiplied by, in f32
   // Above 0: the rows are those of so many heads, and the file has each head's rows i and i + rows/2 side by side
   // (2i and 2i + 1).
   std::int64_t paired_heads = 0;

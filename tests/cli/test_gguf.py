@@ -77,6 +77,10 @@ class GgufTest(StrataTest):
         kinds = dict(zip((f"{name}.weight" for name in names), [*gguf.BLOCKS, "BF16"]))
         self.assertEqual(len(kinds), len(gguf.BLOCKS) + 1)
         metadata, tensors, values = gguf.make(WIDE, weights, kinds.get, reference)
+        scaled = next(name for name, kind in kinds.items() if kind == "NVFP4")
+        values[scaled] = values[scaled] * np.float32(0.7)
+        scale_name = gguf.tensor_name(scaled).replace(".weight", ".scale")
+        tensors[scale_name] = (gguf.F32, (1,), np.float32(0.7).tobytes())
         return self.write("types.gguf", metadata, tensors), reference.logits(WIDE, values, TOKENS)
 
     def test_every_type(self):

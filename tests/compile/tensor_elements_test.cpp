@@ -75,6 +75,13 @@ TEST(TensorElements, BlocksAreReadInAnyPieces) {
   EXPECT_EQ(elements->element(77), blocks.values()[77]);
 }
 
+TEST(TensorElements, BlocksAreMultipliedByTheirTensorsScale) {
+  const Blocks blocks;
+  TensorView view = blocks.view();
+  view.scale = 0.3F;
+  EXPECT_EQ(read(*read_tensor(weight(), view), 100, 1)[0], blocks.values()[100] * 0.3F);
+}
+
 // Of 4 rows of a head, 0 1 2 3, the file has 0 2 1 3.
 TEST(TensorElements, PairedRowsComeInTheirOrder) {
   const Blocks blocks;

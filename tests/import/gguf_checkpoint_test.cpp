@@ -140,8 +140,41 @@ TEST_F(GgufCheckpoint, RopeFrequenciesAreDivided) {
   EXPECT_TRUE(checkpoint.unused_tensors().empty());
   const std::vector<float> divided = rope_frequencies(checkpoint.config());
   for (std::size_t i = 0; i < 8; ++i) EXPECT_FLOAT_EQ(divided[i], whole[i] / static_cast<float>(i + 1));
+  text.replace(text.size() - 4, 4, raw(-1.0F));
+  std::ofstream(dir_.path() / "negative.gguf", std::ios::binary) << text;
+  expect_error(ExitCode::kModel, {"rope_freqs.weight", "a positive F32"},
+               [&] { Checkpoint::open(dir_.path() / "negative.gguf"); });
   add_tensor(file, "rope_freqs.weight", {4});
   refused(file, {"rope_freqs.weight", "each of 8 pairs"});
+}
+
+TEST_F(GgufCheckpoint, AWeightsScaleGoesWithIt) {
+  GgufBytes file = small_gguf();
+  GgufBytes::Tensor& down = file.tensor("blk.0.ffn_down.weight");
+  down.type = 40;  // NVFP4
+  down.bytes = 64 * 192 / 64 * 36;
+  add_tensor(file, "blk.0.ffn_down.input_scale", {1});
+  add_tensor(file, "blk.0.ffn_down.scale", {1});
+  std::string text = file.text();
+  text.replace(text.size() - 4, 4, raw(0.25F));
+  std::ofstream(dir_.path() / "scaled.gguf", std::ios::binary) << text;
+  const Checkpoint checkpoint = Checkpoint::open(dir_.path() / "scaled.gguf");
+  EXPECT_EQ(checkpoint.at("model.layers.0.mlp.down_proj.weight").scale, 0.25F);
+  EXPECT_EQ(checkpoint.at("model.layers.1.mlp.down_proj.weight").scale, 1.0F);
+  EXPECT_TRUE(checkpoint.unused_tensors().empty());
+  add_tensor(file, "blk.0.ffn_down.scale", {2});
+  refused(file, {"\"blk.0.ffn_down.scale\" is not one number"});
+  file = small_gguf();
+  add_tensor(file, "blk.0.ffn_down.scale", {1});
+  refused(file, {"\"blk.0.ffn_down.weight\" has a scale, but no blocks"});
+}
+
+// A name that a folder's tensor would have says nothing.
+TEST_F(GgufCheckpoint, NamesOfFoldersAreNotTaken) {
+  GgufBytes file = small_gguf();
+  remove_tensor(file, "output_norm.weight");
+  add_tensor(file, "model.norm.weight", {64});
+  refused(file, {"\"output_norm.weight\" is missing"});
 }
 
 TEST_F(GgufCheckpoint, TensorsThatNothingUsesAreNamed) {
