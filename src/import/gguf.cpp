@@ -17,7 +17,7 @@ constexpr std::string_view kMagic = "GGUF";
 constexpr const char* kAlignmentKey = "general.alignment";
 constexpr std::uint64_t kDefaultAlignment = 32;
 constexpr std::uint64_t kMaxAlignment = std::uint64_t{1} << 30;
-constexpr std::uint32_t kMaxRank = 4;
+constexpr std::uint32_t kMostDimensions = 4;
 constexpr std::uint64_t kMaxKeyBytes = 65535;
 
 // Reads a file from its beginning; every read is checked against its end.
@@ -123,8 +123,8 @@ struct Placed {
 // Innermost axis first. Their product, and each, fits in an int64.
 std::vector<std::int64_t> read_shape(Reader& reader, const std::string& where) {
   const auto rank = reader.number<std::uint32_t>(where);
-  if (rank == 0 || rank > kMaxRank) {
-    reader.fail(where + " has " + std::to_string(rank) + " dimensions, not 1 to " + std::to_string(kMaxRank));
+  if (rank == 0 || rank > kMostDimensions) {
+    reader.fail(where + " has " + std::to_string(rank) + " dimensions, not 1 to " + std::to_string(kMostDimensions));
   }
   std::vector<std::int64_t> shape;
   std::int64_t elements = 1;

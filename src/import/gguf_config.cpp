@@ -12,22 +12,22 @@
 namespace strata::importer {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::array<GgufFamily, 3> kFamilies = {
+constexpr std::array<GgufFamily, 3> kGgufFamilies = {
     {{"llama", "llama", true}, {"qwen2", "qwen2", false}, {"qwen3", "qwen3", false}}};
 
 enum class Value { kInteger, kNumber };
 
 // A key of the metadata, behind "ARCHITECTURE.", and the field of config.json that says the same.
-struct Row {
+struct GgufKey {
   const char* key;
   const char* field;
   Value value;
   bool is_needed;
 };
 
-constexpr std::array<Row, 8> kRows = {{
+constexpr std::array<GgufKey, 8> kGgufKeys = {{
     {"embedding_length", "hidden_size", Value::kInteger, true},
     {"block_count", "num_hidden_layers", Value::kInteger, true},
     {"attention.head_count", "num_attention_heads", Value::kInteger, true},
@@ -86,7 +86,7 @@ class ConfigBuilder {
   std::string build() {
     refuse_other_kinds();
     config_["model_type"] = family_.model_type;
-    for (const Row& row : kRows) add(row);
+    for (const GgufKey& row : kGgufKeys) add(row);
     config_["vocab_size"] = vocabulary();
     config_["head_dim"] = head_dim();
     refuse_other_features();
@@ -108,7 +108,7 @@ class ConfigBuilder {
                       "download or convert the file again");
   }
 
-  void add(const Row& row) {
+  void add(const GgufKey& row) {
     const std::string name = key(row.key);
     if (!metadata_.has(name)) {
       if (row.is_needed) missing(name);
@@ -169,7 +169,7 @@ class ConfigBuilder {
   const GgufModel& model_;
   const GgufMetadata& metadata_;
   const GgufFamily& family_;
-  Json config_;
+  OrderedJson config_;
 };
 
 }  // namespace
@@ -180,10 +180,10 @@ const GgufFamily& gguf_family(const GgufMetadata& metadata) {
     throw model_error("the key \"general.architecture\" is missing", metadata.origin(),
                       "download or convert the file again");
   }
-  const auto* family = std::ranges::find(kFamilies, std::string_view(*name), &GgufFamily::architecture);
-  if (family != kFamilies.end()) return *family;
+  const auto* family = std::ranges::find(kGgufFamilies, std::string_view(*name), &GgufFamily::architecture);
+  if (family != kGgufFamilies.end()) return *family;
   std::string supported;
-  for (const GgufFamily& known : kFamilies) {
+  for (const GgufFamily& known : kGgufFamilies) {
     supported += (supported.empty() ? "" : ", ") + std::string(known.architecture);
   }
   throw model_error("unsupported architecture " + in_quotes(*name), metadata.origin(), "supported: " + supported);

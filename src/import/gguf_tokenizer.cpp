@@ -17,9 +17,9 @@
 namespace strata::importer {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-const std::string kPrefix = "tokenizer.ggml.";
+const std::string kKeyPrefix = "tokenizer.ggml.";
 constexpr const char* kTemplate = "tokenizer.chat_template";
 constexpr const char* kTemplateNames = "tokenizer.chat_templates";
 constexpr std::string_view kBytePairs = "gpt2";
@@ -87,9 +87,9 @@ class TokenizerBuilder {
   }
 
   std::string tokenizer_config() const {
-    Json config = {{"bos_token", bos_ ? Json(tokens_[*bos_]) : Json()},
-                   {"eos_token", eos_ ? Json(tokens_[*eos_]) : Json()}};
-    if (Json templates = chat_templates(); !templates.is_null()) config["chat_template"] = std::move(templates);
+    OrderedJson config = {{"bos_token", bos_ ? OrderedJson(tokens_[*bos_]) : OrderedJson()},
+                          {"eos_token", eos_ ? OrderedJson(tokens_[*eos_]) : OrderedJson()}};
+    if (OrderedJson templates = chat_templates(); !templates.is_null()) config["chat_template"] = std::move(templates);
     return config.dump();
   }
 
@@ -101,7 +101,7 @@ class TokenizerBuilder {
     for (std::size_t id = 0; id < tokens_.size(); ++id) {
       if (type(id) == TokenType::kControl && std::ranges::count(kEnds, tokens_[id]) > 0) ends.insert(id);
     }
-    return Json{{"eos_token_id", ends}}.dump();
+    return OrderedJson{{"eos_token_id", ends}}.dump();
   }
 
  private:
@@ -115,12 +115,12 @@ class TokenizerBuilder {
   }
 
   const PreTokenizer& find_pre_tokenizer() const {
-    const std::string model = metadata_.text(kPrefix + "model").value_or("");
+    const std::string model = metadata_.text(kKeyPrefix + "model").value_or("");
     if (model != kBytePairs) {
       const std::string sentence_piece = model == "llama" ? " (SentencePiece)" : "";
       unsupported("tokenizer " + in_quotes(model) + sentence_piece, "gpt2 (byte-level BPE)");
     }
-    const std::string name = metadata_.text(kPrefix + "pre").value_or("");
+    const std::string name = metadata_.text(kKeyPrefix + "pre").value_or("");
     const auto* found = std::ranges::find(kPreTokenizers, std::string_view(name), &PreTokenizer::name);
     if (found != kPreTokenizers.end()) return *found;
     std::string names;
@@ -129,10 +129,10 @@ class TokenizerBuilder {
   }
 
   void read_tokens() {
-    const auto tokens = metadata_.texts(kPrefix + "tokens");
+    const auto tokens = metadata_.texts(kKeyPrefix + "tokens");
     if (!tokens) fail("the key \"tokenizer.ggml.tokens\" is missing");
     tokens_ = *tokens;
-    types_ = metadata_.integers(kPrefix + "token_type").value_or(std::vector<std::int64_t>(tokens_.size(), 1));
+    types_ = metadata_.integers(kKeyPrefix + "token_type").value_or(std::vector<std::int64_t>(tokens_.size(), 1));
     if (types_.size() != tokens_.size()) {
       fail("there are " + std::to_string(tokens_.size()) + " tokens and the types of " + std::to_string(types_.size()));
     }
@@ -152,20 +152,20 @@ class TokenizerBuilder {
   bool is_token(std::size_t id) const { return type(id) != TokenType::kUnused && !tokens_[id].empty(); }
 
   std::optional<std::size_t> special_id(const std::string& key) const {
-    const auto id = metadata_.integer(kPrefix + key);
+    const auto id = metadata_.integer(kKeyPrefix + key);
     if (!id) return std::nullopt;
     if (*id < 0 || *id >= static_cast<std::int64_t>(tokens_.size()) || !is_token(static_cast<std::size_t>(*id))) {
-      fail("the value of " + in_quotes(kPrefix + key) + ", " + std::to_string(*id) + ", is no token's id");
+      fail("the value of " + in_quotes(kKeyPrefix + key) + ", " + std::to_string(*id) + ", is no token's id");
     }
     return static_cast<std::size_t>(*id);
   }
 
   bool flag(const std::string& key, bool otherwise) const {
-    return metadata_.boolean(kPrefix + key).value_or(otherwise);
+    return metadata_.boolean(kKeyPrefix + key).value_or(otherwise);
   }
 
-  Json added_tokens() const {
-    Json added = Json::array();
+  OrderedJson added_tokens() const {
+    OrderedJson added = OrderedJson::array();
     for (std::size_t id = 0; id < tokens_.size(); ++id) {
       const bool is_control = type(id) == TokenType::kControl;
       if (!is_token(id) || (!is_control && type(id) != TokenType::kUserDefined)) continue;
@@ -174,10 +174,10 @@ class TokenizerBuilder {
     return added;
   }
 
-  Json normalizer() const { return pre_.normalizes ? Json{{"type", "NFC"}} : Json(); }
+  OrderedJson normalizer() const { return pre_.normalizes ? OrderedJson{{"type", "NFC"}} : OrderedJson(); }
 
-  Json pre_tokenizer() const {
-    Json steps = Json::array();
+  OrderedJson pre_tokenizer() const {
+    OrderedJson steps = OrderedJson::array();
     if (pre_.cuts_digits) steps.push_back({{"type", "Digits"}, {"individual_digits", true}});
     if (!pre_.regex.empty()) {
       steps.push_back({{"type", "Split"}, {"pattern", {{"Regex", pre_.regex}}}, {"behavior", "Isolated"}});
@@ -187,8 +187,8 @@ class TokenizerBuilder {
   }
 
   // What is put around a text.
-  Json post_processor() const {
-    Json single = Json::array(), tokens = Json::object();
+  OrderedJson post_processor() const {
+    OrderedJson single = OrderedJson::array(), tokens = OrderedJson::object();
     const auto add = [&](std::optional<std::size_t> id) {
       if (!id) return;
       single.push_back({{"SpecialToken", {{"id", tokens_[*id]}, {"type_id", 0}}}});
@@ -214,7 +214,7 @@ class TokenizerBuilder {
   }
 
   void append_merges(std::string& json) const {
-    const auto merges = metadata_.texts(kPrefix + "merges");
+    const auto merges = metadata_.texts(kKeyPrefix + "merges");
     if (!merges) fail("the key \"tokenizer.ggml.merges\" is missing");
     json += ", \"merges\": [";
     for (std::size_t i = 0; i < merges->size(); ++i) {
@@ -232,11 +232,11 @@ class TokenizerBuilder {
   }
 
   // One, or a list of them with names; null: none.
-  Json chat_templates() const {
+  OrderedJson chat_templates() const {
     const std::string one = text_of(kTemplate);
     const auto names = metadata_.texts(kTemplateNames);
-    if (!names) return one.empty() ? Json() : Json(one);
-    Json list = Json::array();
+    if (!names) return one.empty() ? OrderedJson() : OrderedJson(one);
+    OrderedJson list = OrderedJson::array();
     if (!one.empty()) list.push_back({{"name", "default"}, {"template", one}});
     for (const std::string_view name : *names) {
       if (!is_valid_utf8(name)) fail("the value of " + in_quotes(kTemplateNames) + " is not UTF-8");
@@ -255,7 +255,7 @@ class TokenizerBuilder {
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> gguf_texts(const GgufMetadata& metadata) {
-  if (!metadata.has(kPrefix + "model")) return {};
+  if (!metadata.has(kKeyPrefix + "model")) return {};
   const TokenizerBuilder builder(metadata);
   return {{"tokenizer.json", builder.tokenizer()},
           {"tokenizer_config.json", builder.tokenizer_config()},

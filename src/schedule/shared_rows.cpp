@@ -42,7 +42,7 @@ RowUnit row_unit(const ScheduledOp& op) {
   return unit;
 }
 
-bool is_in_blocks(const ScheduledOp& op) {
+bool are_in_blocks(const ScheduledOp& op) {
   if (op.products.empty()) return op.contraction && op.leaf->takes_blocks;
   return std::ranges::all_of(op.products,
                              [&](const ProductStage& product) { return op.parts[product.part].leaf->takes_blocks; });
@@ -103,7 +103,7 @@ class SharedRows {
 void share_rows(ScheduledOp& op, const machine::Machine& machine, const std::vector<const ir::Expr*>& leaving,
                 std::span<const SizedRuns> runs, int threads) {
   const int team = std::clamp(threads, 1, machine.cores);
-  if (team == 1 || op.is_call() || !is_in_blocks(op) || !cost::shares_rows(machine)) return;
+  if (team == 1 || op.is_call() || !are_in_blocks(op) || !cost::shares_rows(machine)) return;
   const SizedRuns largest;
   SharedRows(machine, leaving, runs.empty() ? std::span(&largest, 1) : runs, team).run(op);
 }

@@ -266,12 +266,12 @@ std::pair<GgufBytes, GgufBytes> in_parts() {
   return {first, second};
 }
 
-constexpr const char* kFirst = "m-00001-of-00002.gguf";
-constexpr const char* kSecond = "m-00002-of-00002.gguf";
+constexpr const char* kFirstPart = "m-00001-of-00002.gguf";
+constexpr const char* kSecondPart = "m-00002-of-00002.gguf";
 
 TEST_F(GgufCheckpoint, PartsAreOneModel) {
   const auto [first, second] = in_parts();
-  const auto first_path = write(first, kFirst), second_path = write(second, kSecond);
+  const auto first_path = write(first, kFirstPart), second_path = write(second, kSecondPart);
   EXPECT_EQ(Checkpoint::open(first_path).parameters(), open(small_gguf()).parameters());
   EXPECT_EQ(Checkpoint::open(second_path).identity(), Checkpoint::open(first_path).identity());
   EXPECT_EQ(gguf_parts(second_path), (std::vector{first_path, second_path}));
@@ -280,20 +280,20 @@ TEST_F(GgufCheckpoint, PartsAreOneModel) {
 
 TEST_F(GgufCheckpoint, PartsThatDontBelongTogetherAreRefused) {
   auto [first, second] = in_parts();
-  const auto path = write(first, kFirst);
+  const auto path = write(first, kFirstPart);
   const auto open_refused = [&](const std::filesystem::path& file, std::vector<std::string> parts) {
     expect_error(ExitCode::kModel, parts, [&] { Checkpoint::open(file); });
   };
-  open_refused(path, {"a part of the model is missing", kSecond});
+  open_refused(path, {"a part of the model is missing", kSecondPart});
   open_refused(write(first, "renamed.gguf"), {"split in 2 files", "renamed.gguf"});
   open_refused(write(first, "m-00001-of-00003.gguf"), {"split in 2 files", "m-00001-of-00003.gguf"});
-  write(first, kSecond);
-  open_refused(path, {"part 1 of 2", "2 of 2", kSecond});
-  write(small_gguf(), kSecond);
-  open_refused(path, {"part 1 of 1", kSecond});
+  write(first, kSecondPart);
+  open_refused(path, {"part 1 of 2", "2 of 2", kSecondPart});
+  write(small_gguf(), kSecondPart);
+  open_refused(path, {"part 1 of 1", kSecondPart});
   second.tensors.push_back(first.tensor("output_norm.weight"));
   second.place();
-  write(second, kSecond);
+  write(second, kSecondPart);
   open_refused(path, {"\"output_norm.weight\" is in two parts"});
 }
 

@@ -22,15 +22,15 @@ using fixtures::value;
 constexpr std::uint64_t kHuge = std::uint64_t{1} << 60;
 constexpr const char* kTensor = "blk.0.attn_q.weight";
 
-GgufContents parse(const std::string& file) { return parse_gguf(std::as_bytes(std::span(file)), "file.gguf"); }
+GgufContents gguf_of(const std::string& file) { return parse_gguf(std::as_bytes(std::span(file)), "file.gguf"); }
 
-struct BadFile {
+struct BadGgufFile {
   std::string name;
   std::string message;
   std::function<std::string()> make;
 };
 
-void PrintTo(const BadFile& file, std::ostream* out) { *out << file.name; }
+void PrintTo(const BadGgufFile& file, std::ostream* out) { *out << file.name; }
 
 // small_gguf() with a change.
 std::function<std::string()> edited(const std::function<void(GgufBytes&)>& edit) {
@@ -63,8 +63,8 @@ std::function<std::string()> with_dims(const std::vector<std::uint64_t>& dims) {
   return with_tensor([=](GgufBytes::Tensor& tensor) { tensor.dims = dims; });
 }
 
-std::vector<BadFile> bad_files() {
-  std::vector<BadFile> files = {
+std::vector<BadGgufFile> bad_ggufs() {
+  std::vector<BadGgufFile> files = {
       {"Empty", "not a GGUF file", [] { return std::string(); }},
       {"OneByte", "not a GGUF file", [] { return std::string("G"); }},
       {"OtherMagic", "not a GGUF file", edited([](GgufBytes& file) { file.magic = "GGML"; })},
@@ -175,20 +175,20 @@ std::vector<BadFile> bad_files() {
   return files;
 }
 
-class BadGguf : public ::testing::TestWithParam<BadFile> {};
-INSTANTIATE_TEST_SUITE_P(Files, BadGguf, ::testing::ValuesIn(bad_files()),
+class BadGguf : public ::testing::TestWithParam<BadGgufFile> {};
+INSTANTIATE_TEST_SUITE_P(Files, BadGguf, ::testing::ValuesIn(bad_ggufs()),
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(BadGguf, IsRefused) {
   const std::string text = GetParam().make();
-  expect_error(ExitCode::kModel, {GetParam().message, "file.gguf"}, [&] { parse(text); });
+  expect_error(ExitCode::kModel, {GetParam().message, "file.gguf"}, [&] { gguf_of(text); });
 }
 
 // The tensors' last bytes are needed, so every shorter file is refused.
 TEST(Gguf, EveryTruncationIsRefused) {
   const std::string text = small_gguf().text(), head = small_gguf().head();
   for (std::size_t size = 0; size < text.size(); size += size < head.size() ? 1 : 997) {
-    expect_error(ExitCode::kModel, {"file.gguf"}, [&] { parse(text.substr(0, size)); });
+    expect_error(ExitCode::kModel, {"file.gguf"}, [&] { gguf_of(text.substr(0, size)); });
   }
 }
 
@@ -200,7 +200,7 @@ TEST(Gguf, ChangedBytesAreRefusedOrHarmless) {
       std::string changed = text;
       changed[at] = static_cast<char>(changed[at] ^ change);
       try {
-        const GgufContents contents = parse(changed);
+        const GgufContents contents = gguf_of(changed);
         for (const GgufTensor& tensor : contents.tensors) {
           const auto* begin = reinterpret_cast<const char*>(tensor.bytes.data());
           EXPECT_GE(begin, changed.data());
@@ -217,7 +217,7 @@ TEST(Gguf, TensorsAreReadInTheOrderOfTheirBytes) {
   GgufBytes file;
   file.tensors = {{"b", {3, 2}, 1, 32, 12}, {"a", {4}, 0, 0, 16}, {"q", {256, 2}, 12, 64, 288}};
   const std::string text = file.text();
-  const GgufContents contents = parse(text);
+  const GgufContents contents = gguf_of(text);
   ASSERT_EQ(contents.tensors.size(), 3U);
   EXPECT_EQ(contents.tensors[0].name, "a");
   EXPECT_EQ(contents.tensors[1].name, "b");
@@ -232,7 +232,7 @@ TEST(Gguf, TensorsAreReadInTheOrderOfTheirBytes) {
 TEST(Gguf, Version2IsReadAlike) {
   GgufBytes file = small_gguf();
   file.version = 2;
-  EXPECT_EQ(parse(file.text()).tensors.size(), file.tensors.size());
+  EXPECT_EQ(gguf_of(file.text()).tensors.size(), file.tensors.size());
 }
 
 TEST(Gguf, AnotherAlignmentCounts) {
@@ -240,16 +240,16 @@ TEST(Gguf, AnotherAlignmentCounts) {
   file.alignment = 4096;
   file.set("general.alignment", value(4096U));
   file.place();
-  EXPECT_EQ(parse(file.text()).tensors.back().bytes.size(), file.tensors.back().bytes);
+  EXPECT_EQ(gguf_of(file.text()).tensors.back().bytes.size(), file.tensors.back().bytes);
 }
 
-TEST(Gguf, AFileWithoutTensorsNeedsNoData) { EXPECT_TRUE(parse(GgufBytes().head()).tensors.empty()); }
+TEST(Gguf, AFileWithoutTensorsNeedsNoData) { EXPECT_TRUE(gguf_of(GgufBytes().head()).tensors.empty()); }
 
 TEST(Gguf, TypesThatStrataHasNoUseForAreRead) {
   GgufBytes file;
   file.tensors = {{"x", {256}, 16, 0, 66}};
   const std::string text = file.text();
-  EXPECT_FALSE(parse(text).tensors[0].type->is_supported());
+  EXPECT_FALSE(gguf_of(text).tensors[0].type->is_supported());
 }
 
 TEST(GgufMetadata, AnswersByKind) {
@@ -269,7 +269,7 @@ TEST(GgufMetadata, AnswersByKind) {
   file.set("texts", array({"a", "", "bc"}));
   file.set("numbers", array({1, -2}));
   const std::string text = file.head();
-  const GgufMetadata metadata = parse(text).metadata;
+  const GgufMetadata metadata = gguf_of(text).metadata;
   EXPECT_EQ(metadata.integer("u8"), 200);
   EXPECT_EQ(metadata.integer("i8"), -3);
   EXPECT_EQ(metadata.integer("u16"), 60000);

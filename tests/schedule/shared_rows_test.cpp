@@ -23,16 +23,16 @@ machine::Machine many_cores() {
   return machine;
 }
 
-constexpr const char* kParameters =
+constexpr const char* kSharedParameters =
     "%a: f32[seq, 2048]<6@0>, %b: f32[1024, 2048]<16@0>, %h: f16[1024, 2048]<16@0>, %x: f32[seq, 1024]<16@1>, "
     "%e: f32[2048, 2048]<16@0>";
 
-constexpr const char* kProduct = "    %0 = matmul_nt(%a, %b) : f32[seq, 1024]\n    return %0\n";
-constexpr const char* kWidened = "    %0 = matmul_nt(%a, %h) : f32[seq, 1024]\n    return %0\n";
-constexpr const char* kSum =
+constexpr const char* kSharedProduct = "    %0 = matmul_nt(%a, %b) : f32[seq, 1024]\n    return %0\n";
+constexpr const char* kSharedWidened = "    %0 = matmul_nt(%a, %h) : f32[seq, 1024]\n    return %0\n";
+constexpr const char* kSharedSum =
     "    %0 = matmul_nt(%a, %b) : f32[seq, 1024]\n    %1 = pack(%0) {layout = <16@1>} : f32[seq, 1024]<16@1>\n"
     "    %2 = add(%x, %1) : f32[seq, 1024]<16@1>\n    return %2\n";
-constexpr const char* kGate =
+constexpr const char* kSharedGate =
     "    %0 = matmul_nt(%a, %e) : f32[seq, 2048]\n"
     "    %1 = slice(%0) {axis = 1, begin = 0, end = 1024} : f32[seq, 1024]\n"
     "    %2 = pack(%1) {layout = <16@1>} : f32[seq, 1024]<16@1>\n"
@@ -44,7 +44,7 @@ constexpr const char* kGate =
 // The tree of the only op with code; the text is read back to the same, and holds.
 std::string shared(const std::string& body, int threads = kTeam, const machine::Machine& machine = many_cores(),
                    const std::vector<SizedRuns>& runs = {}) {
-  Region made(kParameters, body);
+  Region made(kSharedParameters, body);
   EXPECT_EQ(made.why_not.empty(), made.ops.size() > 1) << made.why_not;
   share_rows(made.op(), machine, {}, runs, threads);
   const std::string text = to_text(made.op().tree, zen5());
@@ -56,19 +56,19 @@ std::string shared(const std::string& body, int threads = kTeam, const machine::
 // 1,024 columns are 16 groups of 4 panels, 64 units with 4 parts of the rows.
 TEST(SharedRows, UnitsKeepAsManyThreadsBusyAsThereAre) {
   EXPECT_EQ(
-      shared(kProduct),
+      shared(kSharedProduct),
       "parallel n by 64 { parallel i0 by 132 { serial k by 704 in L2 { leaf tile panels 4 ahead 4096 locality 2 } } }");
 }
 
 TEST(SharedRows, FewRowsAreOneUnit) {
-  EXPECT_EQ(shared(kWidened),
+  EXPECT_EQ(shared(kSharedWidened),
             "parallel n by 64 { parallel i0 by 132 { when i0 <= 24 { serial k by 704 in L2 { leaf tile panels 4 ahead "
             "4096 locality 2 } } else { serial k by 704 in L2 { buffer widened: f32[45056] in L2 leaf tile-widened "
             "panels 4 with widened } } } }");
 }
 
 TEST(SharedRows, MapsReadTheTileOfTheirUnit) {
-  EXPECT_EQ(shared(kSum),
+  EXPECT_EQ(shared(kSharedSum),
             "parallel i1 by 64 { parallel i0 by 132 { buffer tile0: f32[8448] in L2 serial k by 704 in L2 { leaf tile "
             "panels 4 "
             "ahead 4096 locality 2 for stage 0 into tile0 } serial i0 by 1 { vector i1 by 16 { stage 1 } } } }");
@@ -77,7 +77,7 @@ TEST(SharedRows, MapsReadTheTileOfTheirUnit) {
 // Units are whole tiles of the rows that are read, 6, and of those that are packed, 4.
 TEST(SharedRows, RowsArePackedInWholeTiles) {
   EXPECT_EQ(
-      shared(kGate),
+      shared(kSharedGate),
       "parallel i1 by 64 { parallel i0 by 132 { buffer tile0: f32[8448] in L2 buffer tile1: f32[8448] in L2 serial k "
       "by 704 in L2 { leaf tile panels 4 ahead 4096 locality 2 for stage 0 into tile0 } serial k by 704 in L2 { leaf "
       "tile panels 4 ahead 4096 locality 2 for stage 1 into tile1 } serial i0 by 4 { buffer tile3: f32[256] in L1 "
@@ -85,28 +85,29 @@ TEST(SharedRows, RowsArePackedInWholeTiles) {
 }
 
 TEST(SharedRows, ColumnsAreEnoughForFewThreads) {
-  Region alone(kParameters, kProduct), sum(kParameters, kSum);
+  Region alone(kSharedParameters, kSharedProduct), sum(kSharedParameters, kSharedSum);
   for (const int threads : {1, 2, 4, 8, 16}) {
-    EXPECT_EQ(shared(kProduct, threads), one_line(to_text(alone.op().tree, zen5()))) << threads;
-    EXPECT_EQ(shared(kSum, threads), one_line(to_text(sum.op().tree, zen5()))) << threads;
+    EXPECT_EQ(shared(kSharedProduct, threads), one_line(to_text(alone.op().tree, zen5()))) << threads;
+    EXPECT_EQ(shared(kSharedSum, threads), one_line(to_text(sum.op().tree, zen5()))) << threads;
   }
   machine::Machine whole = many_cores();
   whole.has_whole_rows = true;
-  EXPECT_EQ(shared(kProduct, kTeam, whole), one_line(to_text(alone.op().tree, zen5())));
+  EXPECT_EQ(shared(kSharedProduct, kTeam, whole), one_line(to_text(alone.op().tree, zen5())));
 }
 
 // Of 128 rows, 22 tiles, a unit of 132 would be all.
 TEST(SharedRows, RowsAreThoseOfTheWorkload) {
-  EXPECT_NE(shared(kProduct, kTeam, many_cores(), {{1, {{"seq", 128}}}}).find("parallel i0 by 36 "), std::string::npos);
-  EXPECT_EQ(shared(kProduct, kTeam, many_cores(), {{1, {{"seq", 512}}}}), shared(kProduct));
+  EXPECT_NE(shared(kSharedProduct, kTeam, many_cores(), {{1, {{"seq", 128}}}}).find("parallel i0 by 36 "),
+            std::string::npos);
+  EXPECT_EQ(shared(kSharedProduct, kTeam, many_cores(), {{1, {{"seq", 512}}}}), shared(kSharedProduct));
   const std::vector<SizedRuns> mostly_few = {{1000, {{"seq", 6}}}, {1, {{"seq", 12}}}};
-  EXPECT_EQ(shared(kProduct, kTeam, many_cores(), mostly_few), shared(kProduct, 1));
+  EXPECT_EQ(shared(kSharedProduct, kTeam, many_cores(), mostly_few), shared(kSharedProduct, 1));
 }
 
 TEST(SharedRows, NoMachineWithCopiesSharesThem) {
   machine::Machine copies = machine::load("scratchpad-generic");
   copies.cores = kTeam;
-  Region made(kParameters, kProduct);
+  Region made(kSharedParameters, kSharedProduct);
   const std::string before = to_text(made.op().tree, zen5());
   share_rows(made.op(), copies, {}, {}, kTeam);
   EXPECT_EQ(to_text(made.op().tree, zen5()), before);
@@ -114,8 +115,8 @@ TEST(SharedRows, NoMachineWithCopiesSharesThem) {
 
 // A region of such products has trees of its own parts' tiles; tiles that are tuned keep the units.
 TEST(SharedRows, OtherTilesKeepTheUnits) {
-  for (const char* const body : {kProduct, kSum}) {
-    Region made(kParameters, body);
+  for (const char* const body : {kSharedProduct, kSharedSum}) {
+    Region made(kSharedParameters, body);
     share_rows(made.op(), many_cores(), {}, {}, kTeam);
     const std::int64_t rows = unit_rows(made.op());
     ASSERT_GT(rows, 0);
@@ -130,7 +131,7 @@ TEST(SharedRows, OtherTilesKeepTheUnits) {
 }
 
 TEST(SharedRows, ARegionIsMadeOfProductsThatShareTheirRows) {
-  Region made(kParameters, kSum);
+  Region made(kSharedParameters, kSharedSum);
   const std::string text = to_text(made.op().tree, zen5());
   dissolve(made.function(), made.ops.back());
   ScheduledOp& product = made.function().ops[made.ops[0]];
@@ -143,8 +144,8 @@ TEST(SharedRows, ARegionIsMadeOfProductsThatShareTheirRows) {
 
 // Of 512 rows 4 parts: threads have a unit each, whose last one is shorter.
 TEST(SharedRows, AreCostedByTheirUnits) {
-  for (const char* const body : {kProduct, kSum}) {
-    Region made(kParameters, body);
+  for (const char* const body : {kSharedProduct, kSharedSum}) {
+    Region made(kSharedParameters, body);
     const double whole = op_cost(made.op(), many_cores(), {}, kTeam).seconds;
     share_rows(made.op(), many_cores(), {}, {}, kTeam);
     const double shared = op_cost(made.op(), many_cores(), {}, kTeam).seconds;
@@ -152,14 +153,14 @@ TEST(SharedRows, AreCostedByTheirUnits) {
     EXPECT_GT(shared, 0.25 * whole) << "and more: panels are read by several threads";
     // Of no more rows than a unit has the threads of one part are busy.
     const cost::Sizes few = {{"seq", 60}};
-    Region columns(kParameters, body);
+    Region columns(kSharedParameters, body);
     const double by_columns = op_cost(columns.op(), many_cores(), few, kTeam).seconds;
     EXPECT_NEAR(op_cost(made.op(), many_cores(), few, kTeam).seconds, by_columns, 0.1 * by_columns);
   }
 }
 
 TEST(SharedRowsVerifier, FindsUnitsThatThreadsCanNotHave) {
-  Region made(kParameters, kProduct);
+  Region made(kSharedParameters, kSharedProduct);
   const auto expect = [&](const std::string& tree, const std::string& part) {
     const std::string verdict = made.verdict(tree);
     if (part.empty()) EXPECT_EQ(verdict, "") << tree;
@@ -197,7 +198,7 @@ TEST(SharedRowsVerifier, FindsLeavesOfFewRowsInUnits) {
 }
 
 TEST(SharedRowsVerifier, FindsTilesOfOtherRows) {
-  Region made(kParameters, kSum);
+  Region made(kSharedParameters, kSharedSum);
   const auto expect = [&](const std::string& inside, const std::string& part) {
     const std::string verdict = made.verdict("parallel i1 by 64 { parallel i0 by 132 { " + inside + " } }");
     if (part.empty()) EXPECT_EQ(verdict, "") << inside;
