@@ -224,7 +224,8 @@ class ProductsTree {
   // All other stages, for each row and unit of the columns in loops of their own.
   TileNode loops_of_units() const {
     Nodes nodes = own_loops_inside(region_, own_lanes(), machine_, leaving_, {m_, n_});
-    if (columns_ > 1) nodes = {loop_node(Kind::kSerial, n_, 1, std::move(nodes))};
+    const bool is_one = columns_ == 1 && unit_rows_ == 0;  // then the loop around the parts counts single ones
+    if (!is_one) nodes = {loop_node(Kind::kSerial, n_, 1, std::move(nodes))};
     return loop_node(Kind::kSerial, m_, 1, std::move(nodes));
   }
 
