@@ -23,7 +23,7 @@ TITLES = ["figure", "times", "decisions that it moves", "objective"]
 # What a machine file's `core` means where it is silent (docs/machines.md).
 CORE = {"fma_latency_slots": 8.0, "reduction_step_slots": 4.0, "tile_store_slots": 16.0, "misses_in_flight": 40.0,
         "cold_lines": 2.0, "page_walks_in_flight": 2.0, "reused_share": 0.125, "reused_of_shared": 0.125,
-        "block_share": 0.8125, "pages_walked": 64.0, "grain_elements": 4096}
+        "block_share": 0.8125, "near_share": 0.25, "pages_walked": 64.0, "grain_elements": 4096}
 SECTION = "Figures of the machine and decisions of the plan"
 
 

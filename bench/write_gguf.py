@@ -17,25 +17,14 @@ from pathlib import Path
 import gguf
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/tools"))
+import gguf_file
+
 STORED = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 QUANTIZATION = {"f32": gguf.GGMLQuantizationType.F32, "f16": gguf.GGMLQuantizationType.F16,
                 "bf16": gguf.GGMLQuantizationType.BF16}
 FILE_TYPE = {"f32": gguf.LlamaFileType.ALL_F32, "f16": gguf.LlamaFileType.MOSTLY_F16,
              "bf16": gguf.LlamaFileType.MOSTLY_BF16}
-LAYER = {  # Hugging Face's name inside a layer: GGUF's
-    "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm",
-    "self_attn.k_norm": "attn_k_norm", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
-TOP = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
-
-
-def gguf_name(name):
-    stem, kind = name.rsplit(".", 1)
-    if stem in TOP:
-        return f"{TOP[stem]}.{kind}"
-    index, inner = stem.removeprefix("model.layers.").split(".", 1)
-    return f"blk.{index}.{LAYER[inner]}.{kind}"
 
 
 def stored_tensors(folder):
@@ -103,7 +92,7 @@ def write_gguf(folder, out, dtype):
         data, kept = converted(tag, values, dtype)
         if kept == "bf16":  # the package takes bf16 as bytes
             data = data.view(np.uint8)
-        writer.add_tensor(gguf_name(name), data, raw_dtype=QUANTIZATION[kept])
+        writer.add_tensor(gguf_file.tensor_name(name), data, raw_dtype=QUANTIZATION[kept])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

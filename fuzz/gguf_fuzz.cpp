@@ -45,10 +45,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       decode(tensor);
     }
     if (end > file.data() + size) std::abort();
-    const GgufModel model{{}, std::move(contents.metadata), std::move(contents.tensors)};
+    GgufModel model{{}, std::move(contents.metadata)};
+    for (const GgufTensor& tensor : contents.tensors) model.tensors.emplace(tensor.name, tensor);
     allow_model_error([&] {
       const ModelConfig config = parse_model_config(gguf_config(model), "fuzz.gguf");
       gguf_rope_divisors(model, config.head_dim / 2);
+      for (const auto& [name, tensor] : model.tensors) {
+        if (!is_gguf_scale(model, name)) gguf_weight_scale(model, name);
+      }
     });
     for (const auto& [name, text] : gguf_texts(model.metadata)) {
       if (name == "tokenizer.json") strata::text::Tokenizer::from_json(text, name);

@@ -47,7 +47,7 @@ struct NextBlock {
   STRATA_INLINE NextBlock(const void* from, bool is_first, bool is_last)
       : data(static_cast<const char*>(from) + (is_first && !is_last ? How.ahead : 0)) {}
 
-  // The lines that begin in the step's share, of so many bytes.
+  // The lines of the step's share, of so many bytes.
   template <int Bytes>
   STRATA_INLINE void fetch(std::int64_t step) const {
     STRATA_UNROLL

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <concepts>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,19 @@ std::optional<T> number_of(std::string_view word) {
   T value{};
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
   return error == std::errc() && end == word.data() + word.size() ? std::optional(value) : std::nullopt;
+}
+
+// The parts one after another, with `between` between them.
+template <std::ranges::input_range Parts>
+std::string joined(Parts&& parts, std::string_view between = ", ") {
+  std::string text;
+  bool is_first = true;
+  for (const std::string_view part : parts) {
+    if (!is_first) text += between;
+    is_first = false;
+    text += part;
+  }
+  return text;
 }
 
 // With up to six digits, as "%g" writes it: "0.25", "1e-06".

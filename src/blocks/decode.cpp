@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
+
+#include "tensor/vec.h"
 
 namespace strata::blocks {
 namespace {
@@ -37,16 +38,6 @@ void add_bits(const std::byte* block, const BitField& field, int shift, std::uin
   }
 }
 
-// Exact: every f16 is an f32.
-float from_f16(std::uint16_t bits) {
-  const std::uint32_t sign = std::uint32_t{bits & 0x8000U} << 16;
-  const std::uint32_t exponent = (bits >> 10) & 0x1FU, fraction = bits & 0x3FFU;
-  if (exponent == 0x1F) return std::bit_cast<float>(sign | 0x7F800000U | (fraction << 13));
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
-  const float value = std::ldexp(static_cast<float>(fraction), -24);
-  return sign == 0 ? value : -value;
-}
-
 float from_e4m3(unsigned bits) {
   if (bits == 0x7F) return 0;
   const int exponent = static_cast<int>((bits >> 3) & 0xF), fraction = static_cast<int>(bits & 7);
@@ -58,9 +49,9 @@ float read_number(NumberFormat format, const std::byte* at) {
   const auto byte = static_cast<unsigned>(at[0]);
   switch (format) {
     case NumberFormat::kF16: {
-      std::uint16_t bits = 0;
-      std::memcpy(&bits, at, sizeof(bits));
-      return from_f16(bits);
+      tensor::f16 value{};
+      std::memcpy(&value, at, sizeof(value));
+      return static_cast<float>(value);
     }
     case NumberFormat::kE8M0:
       return std::ldexp(1.0F, static_cast<int>(byte) - 128);

@@ -62,8 +62,9 @@ enum class Offset { kNone, kAdded, kSubtracted };
 //
 // in f32, in this order, as the format's definition has it.
 struct Format {
-  std::string_view name;  // "Q4_K"
-  int elements = 0;       // of a block
+  std::string_view name;        // "Q4_K"
+  std::uint32_t gguf_type = 0;  // the number that GGUF files have for it
+  int elements = 0;             // of a block
   int bytes = 0;
   int group = 0;  // elements that share a scale
   Integers codes;

@@ -30,8 +30,9 @@ text::TextModel load(const ReadText& read, const std::string& origin) {
   text::TextFiles files;
   files.tokenizer = read("tokenizer.json");
   if (files.tokenizer.empty()) {
-    throw model_error("the model has no tokenizer (tokenizer.json)", origin,
-                      "add the file, or use a command that needs no text: compile, logits, bench, info");
+    throw model_error(
+        "the model has no tokenizer (tokenizer.json)", origin,
+        "give a model with a tokenizer, or use a command that needs no text: compile, logits, bench, info");
   }
   files.tokenizer_config = read("tokenizer_config.json");
   files.generation_config = read("generation_config.json");

@@ -56,7 +56,8 @@ class TreeEmitter {
       std::string columns = memory == code.values.end() ? "" : memory->second;
       // Where the product's first one would be.
       const std::int64_t first = op.products[i].column;
-      if (first != 0 && !columns.empty()) columns = "(" + columns + " - " + std::to_string(first) + ")";
+      if (first != 0 && !columns.empty())
+        columns = "tensor::tile_as_whole(" + columns + ", 0, 0, " + std::to_string(first) + ")";
       products_.emplace_back(parts_[i], code.products[i], columns, machine);
       products_.back().set_columns(op.products[i].column, op.products[i].unit);
     }

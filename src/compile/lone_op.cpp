@@ -135,9 +135,13 @@ std::optional<LoneOp> lone_op(const codegen::PlannedVersion& planned, const Sche
   lone.planned.version.entries = {kName};
   lone.planned.schedule = schedule::default_schedule(lone.planned.module, machine);
   if (!schedule_alone(op, copier, machine, lone)) return std::nullopt;
+  const ScheduledOp& own = lone.planned.schedule.front().ops[lone.op];
   schedule::TileChoice predicted = schedule::predicted_choice(op, machine);
-  predicted.rows = 0;  // by itself it is scheduled for one thread
-  const std::string alone = tree_text(lone.planned.schedule.front().ops[lone.op], machine);
+  if (predicted.rows != 0) {  // by itself it is scheduled for one thread, which shares no rows
+    predicted.rows = 0;
+    predicted.columns = schedule::predicted_choice(own, machine).columns;
+  }
+  const std::string alone = tree_text(own, machine);
   const std::string in_place = tree_text(schedule::with_tiles(op, machine, leaving, predicted), machine);
   return alone == in_place ? std::optional(std::move(lone)) : std::nullopt;
 }

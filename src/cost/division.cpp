@@ -181,7 +181,7 @@ double contraction_pieces(const WorkCounter& counter, const Leaf& leaf) {
       leaf.takes_blocks ? counter.tiles().panels : machine::stream(counter.machine(), ir::stored_bits(panels)).panels;
   const double groups = std::ceil(size_of(panels.shape[0]) / static_cast<double>(group * panels.layout.packs[0].lanes));
   const std::int64_t unit = leaf.takes_blocks ? counter.tiles().unit_rows : 0;
-  return unit == 0 ? groups : groups * std::max(counter.tiled().rows / static_cast<double>(unit), 1.0);
+  return unit == 0 ? groups : row_unit_pieces(groups, counter.tiled().rows, unit);
 }
 
 double loop_pieces(const WorkCounter& counter, const LeafLoop& loop) {

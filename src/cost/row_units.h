@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -18,6 +19,11 @@ bool shares_rows(const machine::Machine& machine);
 // all.
 std::vector<std::int64_t> row_units(std::int64_t rows, std::int64_t tile, std::int64_t least, double groups,
                                     int threads);
+
+// Units of `unit` rows and one group, the last one, of fewer rows, in parts of the others.
+inline double row_unit_pieces(double groups, double rows, std::int64_t unit) {
+  return groups * std::max(rows / static_cast<double>(unit), 1.0);
+}
 
 // What a division by rows must be faster by, in parts.
 inline constexpr double kLeastRowGain = 0.01;

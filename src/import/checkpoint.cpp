@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <ranges>
 #include <set>
 #include <type_traits>
 
@@ -155,7 +156,7 @@ void Checkpoint::add_tensors(const GgufModel& model) {
     specs.emplace(name, &spec);
     gguf_names_.emplace(spec.name, name);
   }
-  for (const GgufTensor& tensor : model.tensors) {
+  for (const GgufTensor& tensor : std::views::values(model.tensors)) {
     const auto spec = specs.find(tensor.name);
     const bool is_needed = spec != specs.end();
     if (!is_needed && (gguf_names_.contains(tensor.name) || is_gguf_scale(model, tensor.name))) continue;

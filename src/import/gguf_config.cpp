@@ -6,8 +6,10 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <ranges>
 
 #include "base/error.h"
+#include "base/words.h"
 
 namespace strata::importer {
 namespace {
@@ -33,7 +35,7 @@ constexpr std::array<GgufKey, 8> kGgufKeys = {{
     {"attention.head_count", "num_attention_heads", Value::kInteger, true},
     {"attention.head_count_kv", "num_key_value_heads", Value::kInteger, false},
     {"feed_forward_length", "intermediate_size", Value::kInteger, true},
-    {"context_length", "max_position_embeddings", Value::kInteger, false},
+    {"context_length", "max_position_embeddings", Value::kInteger, true},
     {"attention.layer_norm_rms_epsilon", "rms_norm_eps", Value::kNumber, true},
     {"rope.freq_base", "rope_theta", Value::kNumber, false},
 }};
@@ -103,15 +105,10 @@ class ConfigBuilder {
     throw model_error("unsupported " + what, metadata_.origin(), "supported: " + supported);
   }
 
-  [[noreturn]] void missing(const std::string& name) const {
-    throw model_error("the key " + in_quotes(name) + " is missing", metadata_.origin(),
-                      "download or convert the file again");
-  }
-
   void add(const GgufKey& row) {
     const std::string name = key(row.key);
     if (!metadata_.has(name)) {
-      if (row.is_needed) missing(name);
+      if (row.is_needed) metadata_.missing(name);
       return;
     }
     if (row.value == Value::kInteger) {
@@ -126,7 +123,7 @@ class ConfigBuilder {
     const GgufTensor* table = model_.find(gguf_tensor_name("embed_tokens.weight", -1));
     if (table != nullptr && table->shape.size() == 2) return table->shape[0];
     const auto size = metadata_.integer(key("vocab_size"));
-    if (!size) missing(key("vocab_size"));
+    if (!size) metadata_.missing(key("vocab_size"));
     return *size;
   }
 
@@ -134,7 +131,7 @@ class ConfigBuilder {
     const std::int64_t hidden = config_["hidden_size"], heads = config_["num_attention_heads"];
     const bool divides = heads > 0 && hidden % heads == 0;
     const auto own = metadata_.integer(key("attention.key_length"));
-    if (!own && !divides) missing(key("attention.key_length"));
+    if (!own && !divides) metadata_.missing(key("attention.key_length"));
     const std::int64_t dim = own ? *own : hidden / heads;
     for (const char* other : {"attention.value_length", "rope.dimension_count"}) {
       const std::int64_t size = metadata_.integer(key(other)).value_or(dim);
@@ -158,7 +155,8 @@ class ConfigBuilder {
       if (value != off) unsupported(in_quotes(key(name)), std::string(family_.architecture) + " models without it");
     }
     const std::string scaling = metadata_.text(key("rope.scaling.type")).value_or("none");
-    if (scaling != "none") unsupported("rope scaling " + in_quotes(scaling), "none, llama3");
+    if (scaling != "none")
+      unsupported("rope scaling " + in_quotes(scaling), "none, and the tensor " + in_quotes(kGgufRopeDivisors));
     const auto window = metadata_.integer(key("attention.sliding_window"));
     const auto context = metadata_.integer(key("context_length"));
     if (window && *window > 0 && (!context || *window < *context)) {
@@ -176,17 +174,11 @@ class ConfigBuilder {
 
 const GgufFamily& gguf_family(const GgufMetadata& metadata) {
   const auto name = metadata.text("general.architecture");
-  if (!name) {
-    throw model_error("the key \"general.architecture\" is missing", metadata.origin(),
-                      "download or convert the file again");
-  }
+  if (!name) metadata.missing("general.architecture");
   const auto* family = std::ranges::find(kGgufFamilies, std::string_view(*name), &GgufFamily::architecture);
   if (family != kGgufFamilies.end()) return *family;
-  std::string supported;
-  for (const GgufFamily& known : kGgufFamilies) {
-    supported += (supported.empty() ? "" : ", ") + std::string(known.architecture);
-  }
-  throw model_error("unsupported architecture " + in_quotes(*name), metadata.origin(), "supported: " + supported);
+  throw model_error("unsupported architecture " + in_quotes(*name), metadata.origin(),
+                    "supported: " + joined(kGgufFamilies | std::views::transform(&GgufFamily::architecture)));
 }
 
 std::string gguf_config(const GgufModel& model) { return ConfigBuilder(model).build(); }
@@ -199,9 +191,8 @@ std::vector<float> gguf_rope_divisors(const GgufModel& model, std::int64_t pairs
   if (fits) std::memcpy(divisors.data(), tensor->bytes.data(), tensor->bytes.size());
   const auto divides = [](float divisor) { return std::isfinite(divisor) && divisor > 0; };
   if (!fits || !std::ranges::all_of(divisors, divides)) {
-    throw model_error("the tensor " + in_quotes(kGgufRopeDivisors) + " is not a positive F32 for each of " +
-                          std::to_string(pairs) + " pairs",
-                      model.metadata.origin(), "download or convert the file again");
+    model.metadata.fail("the tensor " + in_quotes(kGgufRopeDivisors) + " is not a positive F32 for each of " +
+                        std::to_string(pairs) + " pairs");
   }
   return divisors;
 }
@@ -214,10 +205,8 @@ float gguf_weight_scale(const GgufModel& model, std::string_view weight) {
   float scale = 0;
   const bool fits = tensor->type->dtype == DType::kF32 && tensor->bytes.size() == sizeof(scale);
   if (fits) std::memcpy(&scale, tensor->bytes.data(), sizeof(scale));
-  if (!fits || !std::isfinite(scale)) {
-    throw model_error("the tensor " + in_quotes(name) + " is not one number of F32", model.metadata.origin(),
-                      "download or convert the file again");
-  }
+  if (!fits || !std::isfinite(scale))
+    model.metadata.fail("the tensor " + in_quotes(name) + " is not one number of F32");
   return scale;
 }
 

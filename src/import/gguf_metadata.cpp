@@ -95,9 +95,14 @@ std::size_t kind_size(GgufKind kind) {
   return 0;
 }
 
+void GgufMetadata::fail(const std::string& what) const {
+  throw model_error(what, origin_, "download or convert the file again");
+}
+
+void GgufMetadata::missing(const std::string& key) const { fail("the key " + in_quotes(key) + " is missing"); }
+
 void GgufMetadata::refuse(const std::string& key, const std::string& expected) const {
-  throw model_error("the value of " + in_quotes(key) + " is not " + expected, origin_,
-                    "download or convert the file again");
+  fail("the value of " + in_quotes(key) + " is not " + expected);
 }
 
 const GgufValue* GgufMetadata::find(const std::string& key, bool is_array, const char* expected) const {

@@ -64,7 +64,10 @@ class GgufMetadata {
 
   const std::string& origin() const { return origin_; }
 
-  // Throws the model_error of a key whose value isn't what is `expected`.
+  // Throw a model_error of the file: for anything that is wrong with it, a key that it lacks, a value that isn't what
+  // is `expected`.
+  [[noreturn]] void fail(const std::string& what) const;
+  [[noreturn]] void missing(const std::string& key) const;
   [[noreturn]] void refuse(const std::string& key, const std::string& expected) const;
 
  private:

@@ -2,12 +2,11 @@
 #include "import/gguf_model.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <optional>
-#include <unordered_set>
 
 #include "base/error.h"
+#include "base/words.h"
 
 namespace strata::importer {
 namespace {
@@ -33,11 +32,9 @@ struct PartName {
   }
 };
 
-std::optional<int> five_digits(std::string_view text) {
-  int value = 0;
-  const auto end = std::from_chars(text.data(), text.data() + kDigits, value).ptr;
-  if (end != text.data() + kDigits || value <= 0) return std::nullopt;
-  return value;
+std::optional<int> part_number(std::string_view text) {
+  const auto value = number_of<int>(text.substr(0, kDigits));
+  return value && *value > 0 ? value : std::nullopt;
 }
 
 std::optional<PartName> parse_part_name(std::string_view name) {
@@ -46,7 +43,7 @@ std::optional<PartName> parse_part_name(std::string_view name) {
   if (ending[0] != '-' || ending.substr(1 + kDigits, kOf.size()) != kOf || !ending.ends_with(kExtension)) {
     return std::nullopt;
   }
-  const auto number = five_digits(ending.substr(1)), count = five_digits(ending.substr(1 + kDigits + kOf.size()));
+  const auto number = part_number(ending.substr(1)), count = part_number(ending.substr(1 + kDigits + kOf.size()));
   if (!number || !count || *number > *count || *count > kMaxParts) return std::nullopt;
   return PartName{std::string(name.substr(0, name.size() - kPartBytes)), *number, *count};
 }
@@ -58,25 +55,20 @@ std::int64_t part_count(const GgufMetadata& metadata) {
 void require_part(const GgufMetadata& metadata, std::int64_t number, std::int64_t count) {
   const std::int64_t own = metadata.integer("split.no").value_or(0);
   if (part_count(metadata) == count && own == number) return;
-  throw model_error("the file says that it is part " + std::to_string(own + 1) + " of " +
+  throw model_error("the file says that it is part " + std::to_string(static_cast<std::uint64_t>(own) + 1) + " of " +
                         std::to_string(part_count(metadata)) + " of a model, its name says " +
                         std::to_string(number + 1) + " of " + std::to_string(count),
                     metadata.origin(), "keep the parts' names as they were");
 }
 
 void add_part(GgufModel& model, MappedFile file, GgufContents contents) {
-  std::ranges::move(contents.tensors, std::back_inserter(model.tensors));
-  if (model.files.empty()) model.metadata = std::move(contents.metadata);
-  model.files.push_back(std::move(file));
-}
-
-void refuse_tensors_in_two_parts(const GgufModel& model) {
-  std::unordered_set<std::string_view> names;
-  for (const GgufTensor& tensor : model.tensors) {
-    if (names.insert(tensor.name).second) continue;
-    throw model_error("the tensor " + in_quotes(tensor.name) + " is in two parts of the model", model.metadata.origin(),
+  for (const GgufTensor& tensor : contents.tensors) {
+    if (model.tensors.emplace(tensor.name, tensor).second) continue;
+    throw model_error("the tensor " + in_quotes(tensor.name) + " is in two parts of the model", file.path().string(),
                       "download the model again");
   }
+  if (model.files.empty()) model.metadata = std::move(contents.metadata);
+  model.files.push_back(std::move(file));
 }
 
 GgufContents parse_file(const MappedFile& file) { return parse_gguf(file.bytes(), file.path().string()); }
@@ -99,15 +91,14 @@ GgufModel open_parts(const fs::path& path, std::int64_t count) {
     require_part(contents.metadata, part - 1, count);
     add_part(model, std::move(file), std::move(contents));
   }
-  refuse_tensors_in_two_parts(model);
   return model;
 }
 
 }  // namespace
 
 const GgufTensor* GgufModel::find(std::string_view name) const {
-  const auto found = std::ranges::find(tensors, name, &GgufTensor::name);
-  return found == tensors.end() ? nullptr : &*found;
+  const auto found = tensors.find(name);
+  return found == tensors.end() ? nullptr : &found->second;
 }
 
 GgufModel open_gguf(const fs::path& path) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +17,8 @@ namespace strata::importer {
 // mapped, never copied.
 struct GgufModel {
   std::vector<MappedFile> files;
-  GgufMetadata metadata;            // of the first part
-  std::vector<GgufTensor> tensors;  // of all parts; none twice
+  GgufMetadata metadata;                                        // of the first part
+  std::map<std::string, GgufTensor, std::less<>> tensors = {};  // of all parts, by their names
 
   // nullptr: there is none.
   const GgufTensor* find(std::string_view name) const;

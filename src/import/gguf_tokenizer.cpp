@@ -5,13 +5,16 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <string_view>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/ranges.h"
 #include "base/split_regex.h"
 #include "base/utf8.h"
+#include "base/words.h"
 #include "import/gguf_model.h"
 
 namespace strata::importer {
@@ -50,21 +53,7 @@ enum class TokenType : std::int64_t { kNormal = 1, kControl = 3, kUserDefined = 
 constexpr std::array<std::string_view, 5> kEnds = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>",
                                                    "<|end_of_text|>"};
 
-void append_json(std::string& out, std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20) {
-      out += "\\u00";
-      out += {kHex[byte >> 4], kHex[byte & 15]};
-    } else {
-      if (c == '"' || c == '\\') out += '\\';
-      out += c;
-    }
-  }
-  out += '"';
-}
+void append_json(std::string& out, std::string_view text) { out += OrderedJson(text).dump(); }
 
 // Builds the texts from one file's metadata.
 class TokenizerBuilder {
@@ -99,16 +88,12 @@ class TokenizerBuilder {
       if (const auto id = special_id(key)) ends.insert(*id);
     }
     for (std::size_t id = 0; id < tokens_.size(); ++id) {
-      if (type(id) == TokenType::kControl && std::ranges::count(kEnds, tokens_[id]) > 0) ends.insert(id);
+      if (type(id) == TokenType::kControl && contains(kEnds, tokens_[id])) ends.insert(id);
     }
     return OrderedJson{{"eos_token_id", ends}}.dump();
   }
 
  private:
-  [[noreturn]] void fail(const std::string& what) const {
-    throw model_error(what, metadata_.origin(), "download or convert the file again");
-  }
-
   [[noreturn]] void unsupported(const std::string& what, const std::string& supported) const {
     throw model_error("unsupported " + what, metadata_.origin(),
                       "supported: " + supported + "; compile, logits, bench and info need no text");
@@ -123,26 +108,26 @@ class TokenizerBuilder {
     const std::string name = metadata_.text(kKeyPrefix + "pre").value_or("");
     const auto* found = std::ranges::find(kPreTokenizers, std::string_view(name), &PreTokenizer::name);
     if (found != kPreTokenizers.end()) return *found;
-    std::string names;
-    for (const PreTokenizer& known : kPreTokenizers) names += (names.empty() ? "" : ", ") + std::string(known.name);
-    unsupported("pre-tokenizer " + in_quotes(name) + " (tokenizer.ggml.pre)", names);
+    unsupported("pre-tokenizer " + in_quotes(name) + " (tokenizer.ggml.pre)",
+                joined(kPreTokenizers | std::views::transform(&PreTokenizer::name)));
   }
 
   void read_tokens() {
     const auto tokens = metadata_.texts(kKeyPrefix + "tokens");
-    if (!tokens) fail("the key \"tokenizer.ggml.tokens\" is missing");
+    if (!tokens) metadata_.missing(kKeyPrefix + "tokens");
     tokens_ = *tokens;
     types_ = metadata_.integers(kKeyPrefix + "token_type").value_or(std::vector<std::int64_t>(tokens_.size(), 1));
     if (types_.size() != tokens_.size()) {
-      fail("there are " + std::to_string(tokens_.size()) + " tokens and the types of " + std::to_string(types_.size()));
+      metadata_.fail("there are " + std::to_string(tokens_.size()) + " tokens and the types of " +
+                     std::to_string(types_.size()));
     }
     std::unordered_map<std::string_view, std::size_t> ids;
     for (std::size_t id = 0; id < tokens_.size(); ++id) {
-      if (!is_valid_utf8(tokens_[id])) fail("token " + std::to_string(id) + " is not UTF-8");
+      if (!is_valid_utf8(tokens_[id])) metadata_.fail("token " + std::to_string(id) + " is not UTF-8");
       if (!is_token(id)) continue;
       const auto [other, is_first] = ids.emplace(tokens_[id], id);
       if (!is_first)
-        fail("the tokens " + std::to_string(other->second) + " and " + std::to_string(id) + " are the same");
+        metadata_.fail("the tokens " + std::to_string(other->second) + " and " + std::to_string(id) + " are the same");
     }
   }
 
@@ -155,7 +140,7 @@ class TokenizerBuilder {
     const auto id = metadata_.integer(kKeyPrefix + key);
     if (!id) return std::nullopt;
     if (*id < 0 || *id >= static_cast<std::int64_t>(tokens_.size()) || !is_token(static_cast<std::size_t>(*id))) {
-      fail("the value of " + in_quotes(kKeyPrefix + key) + ", " + std::to_string(*id) + ", is no token's id");
+      metadata_.fail("the value of " + in_quotes(kKeyPrefix + key) + ", " + std::to_string(*id) + ", is no token's id");
     }
     return static_cast<std::size_t>(*id);
   }
@@ -215,10 +200,10 @@ class TokenizerBuilder {
 
   void append_merges(std::string& json) const {
     const auto merges = metadata_.texts(kKeyPrefix + "merges");
-    if (!merges) fail("the key \"tokenizer.ggml.merges\" is missing");
+    if (!merges) metadata_.missing(kKeyPrefix + "merges");
     json += ", \"merges\": [";
     for (std::size_t i = 0; i < merges->size(); ++i) {
-      if (!is_valid_utf8((*merges)[i])) fail("merge " + std::to_string(i) + " is not UTF-8");
+      if (!is_valid_utf8((*merges)[i])) metadata_.fail("merge " + std::to_string(i) + " is not UTF-8");
       if (i > 0) json += ',';
       append_json(json, (*merges)[i]);
     }
@@ -227,7 +212,7 @@ class TokenizerBuilder {
 
   std::string text_of(const std::string& key) const {
     std::string text = metadata_.text(key).value_or("");
-    if (!is_valid_utf8(text)) fail("the value of " + in_quotes(key) + " is not UTF-8");
+    if (!is_valid_utf8(text)) metadata_.fail("the value of " + in_quotes(key) + " is not UTF-8");
     return text;
   }
 
@@ -239,7 +224,7 @@ class TokenizerBuilder {
     OrderedJson list = OrderedJson::array();
     if (!one.empty()) list.push_back({{"name", "default"}, {"template", one}});
     for (const std::string_view name : *names) {
-      if (!is_valid_utf8(name)) fail("the value of " + in_quotes(kTemplateNames) + " is not UTF-8");
+      if (!is_valid_utf8(name)) metadata_.fail("the value of " + in_quotes(kTemplateNames) + " is not UTF-8");
       list.push_back({{"name", name}, {"template", text_of(std::string(kTemplate) + "." + std::string(name))}});
     }
     return list;

@@ -3,35 +3,15 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 #include <vector>
 
-#include "base/error.h"
+#include "base/words.h"
 
 namespace strata::importer {
 namespace {
 
-struct Numbered {
-  std::uint32_t id;
-  std::string_view format;  // of src/blocks/format.cpp
-};
-
-constexpr std::array<Numbered, 15> kBlocks = {{{2, "Q4_0"},
-                                               {3, "Q4_1"},
-                                               {6, "Q5_0"},
-                                               {7, "Q5_1"},
-                                               {8, "Q8_0"},
-                                               {10, "Q2_K"},
-                                               {11, "Q3_K"},
-                                               {12, "Q4_K"},
-                                               {13, "Q5_K"},
-                                               {14, "Q6_K"},
-                                               {20, "IQ4_NL"},
-                                               {23, "IQ4_XS"},
-                                               {35, "TQ2_0"},
-                                               {39, "MXFP4"},
-                                               {40, "NVFP4"}}};
-
-// The others: plain elements, and blocks that Strata doesn't decode.
+// Plain elements, and blocks that Strata doesn't decode. The others are src/blocks/format.cpp's.
 constexpr std::array<GgufType, 19> kOthers = {{{0, "F32", 1, 4, DType::kF32},
                                                {1, "F16", 1, 2, DType::kF16},
                                                {30, "BF16", 1, 2, DType::kBF16},
@@ -52,18 +32,10 @@ constexpr std::array<GgufType, 19> kOthers = {{{0, "F32", 1, 4, DType::kF32},
                                                {34, "TQ1_0", 256, 54, {}},
                                                {41, "Q1_0", 128, 18, {}}}};
 
-const blocks::Format& format_named(std::string_view name) {
-  const auto formats = blocks::all_formats();
-  const auto found = std::ranges::find(formats, name, &blocks::Format::name);
-  STRATA_CHECK(found != formats.end(), "no format " + std::string(name));
-  return *found;
-}
-
 std::vector<GgufType> make_types() {
   std::vector<GgufType> types(kOthers.begin(), kOthers.end());
-  for (const auto& [id, name] : kBlocks) {
-    const blocks::Format& format = format_named(name);
-    types.push_back({id, name, format.elements, format.bytes, std::nullopt, &format});
+  for (const blocks::Format& format : blocks::all_formats()) {
+    types.push_back({format.gguf_type, format.name, format.elements, format.bytes, std::nullopt, &format});
   }
   return types;
 }
@@ -81,11 +53,7 @@ const GgufType* find_gguf_type(std::uint32_t id) {
 }
 
 std::string supported_gguf_types() {
-  std::string names;
-  for (const GgufType& type : all_types()) {
-    if (type.is_supported()) names += (names.empty() ? "" : ", ") + std::string(type.name);
-  }
-  return names;
+  return joined(all_types() | std::views::filter(&GgufType::is_supported) | std::views::transform(&GgufType::name));
 }
 
 }  // namespace strata::importer

@@ -5,11 +5,13 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <ranges>
 #include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/python_json.h"
+#include "base/words.h"
 #include "import/families.h"
 
 namespace strata::importer {
@@ -33,11 +35,7 @@ static_assert(kMaxVocab * kMaxHidden < (std::int64_t{1} << 50));
   throw model_error("unsupported " + what, origin, "supported: " + supported);
 }
 
-std::string supported_architectures() {
-  std::string list;
-  for (const Family& family : families()) list += (list.empty() ? "" : ", ") + std::string(family.architecture);
-  return list;
-}
+std::string supported_architectures() { return joined(families() | std::views::transform(&Family::architecture)); }
 
 const Family* find_family_by_type(const std::string& model_type) {
   for (const Family& family : families()) {

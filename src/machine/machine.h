@@ -81,7 +81,8 @@ struct CoreCosts {
   double reused_share = 0.125;      // of a core's own cache, what keeps what another op wrote: a guess
   double reused_of_shared = 0.125;  // the same of its share of a cache that other cores use: a guess
   double block_share = 0.8125;      // of a cache, what a block of operands that a product keeps there may fill
-  double pages_walked = 64;         // of rows far apart, those that are looked up anew; more of them follow a pattern
+  double near_share = 0.25;  // of the innermost cache, what a block of keys and values takes while the next comes
+  double pages_walked = 64;  // of rows far apart, those that are looked up anew; more of them follow a pattern
   std::int64_t grain_elements = 4096;  // an elementwise op is divided among threads in pieces of so many: a guess
   bool operator==(const CoreCosts&) const = default;
 };

@@ -114,6 +114,7 @@ CoreCosts read_core(FileReader reader) {
   core.reused_share = reader.real_or("reused_share", core.reused_share, 1e-6, 1);
   core.reused_of_shared = reader.real_or("reused_of_shared", core.reused_of_shared, 1e-6, 1);
   core.block_share = reader.real_or("block_share", core.block_share, 1e-6, 1);
+  core.near_share = reader.real_or("near_share", core.near_share, 1e-6, 1);
   core.pages_walked = reader.real_or("pages_walked", core.pages_walked, 0, 1e9);
   core.grain_elements = reader.integer_or("grain_elements", core.grain_elements, 1, std::int64_t{1} << 30);
   reader.finish();
@@ -250,6 +251,7 @@ std::string to_json(const Machine& machine) {
                   {"reused_share", core.reused_share},
                   {"reused_of_shared", core.reused_of_shared},
                   {"block_share", core.block_share},
+                  {"near_share", core.near_share},
                   {"pages_walked", core.pages_walked},
                   {"grain_elements", core.grain_elements}};
   json["barrier_s"] = machine.barrier_s;

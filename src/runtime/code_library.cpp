@@ -10,10 +10,12 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "base/error.h"
 #include "base/temp_dir.h"
+#include "base/words.h"
 #include "machine/cpu.h"
 #include "package/code_check.h"
 
@@ -66,10 +68,9 @@ void keep_open(FileDescriptor file) {
   files.push_back(std::move(file));
 }
 
-std::string join(const std::vector<std::string>& words) {
+std::string joined_first(const std::vector<std::string>& words) {
   constexpr std::size_t kShown = 8;
-  std::string result;
-  for (std::size_t i = 0; i < std::min(words.size(), kShown); ++i) result += (i == 0 ? "" : ", ") + words[i];
+  const std::string result = joined(std::span(words).first(std::min(words.size(), kShown)));
   return words.size() > kShown ? result + " and " + std::to_string(words.size() - kShown) + " more" : result;
 }
 
@@ -83,7 +84,8 @@ void require_processor(const package::Manifest& manifest, const std::string& ori
   }
   const auto missing = machine::missing_features(manifest.features);
   if (!missing.empty()) {
-    throw model_error("the package needs " + join(missing) + ", which this processor lacks", origin, kRecompile);
+    throw model_error("the package needs " + joined_first(missing) + ", which this processor lacks", origin,
+                      kRecompile);
   }
 }
 

@@ -107,11 +107,12 @@ class AttentionTree {
     return lanes() > 1 && (rows < of_.group || value_panels(rows) * lanes() < extent(of_.column));
   }
 
-  // Blocks that, with the next ones, which are fetched meanwhile, take half of the innermost cache, but of no fewer
-  // keys than a register tile takes.
+  // Blocks that take the machine's share of the innermost cache, so that the next ones, which are fetched meanwhile,
+  // lie there too, but of no fewer keys than a register tile takes.
   void take_near_blocks() {
     const std::int64_t bytes = key_bytes(of_.keys, of_.inner) + key_bytes(of_.values, of_.column);
-    const auto keys = static_cast<std::uint64_t>(machine_.memory.front().capacity_bytes / 4 / bytes);
+    const auto keys = static_cast<std::uint64_t>(machine_.core.near_share *
+                                                 static_cast<double>(machine_.memory.front().capacity_bytes / bytes));
     const std::int64_t least = machine::attention_tile(machine_).panels * lanes();
     key_step_ = std::min(key_step_, std::max(static_cast<std::int64_t>(std::bit_floor(keys)), least));
     fetches_next_ = true;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "cost/row_units.h"
 #include "schedule/contraction_tree.h"
 #include "schedule/region.h"
 #include "schedule/view_plan.h"
@@ -114,7 +115,7 @@ const ir::Expr* made_in(const ScheduledOp& region, const ir::Expr* value) {
   return value;
 }
 
-// Units of its tree: of a last one of fewer rows as many as have the rows of the others.
+// Units of its tree.
 double pieces(const ScheduledOp& region, const cost::Sizes& sizes) {
   const std::int64_t unit = unit_rows(region);
   if (unit == 0) return units(region.tree, sizes);
@@ -122,8 +123,8 @@ double pieces(const ScheduledOp& region, const cost::Sizes& sizes) {
   const auto extent = [&](const TileNode& loop) {
     return extent_at(region.tree.iterators[static_cast<std::size_t>(loop.iterator)].extent, sizes);
   };
-  return std::ceil(extent(*columns) / static_cast<double>(columns->step)) *
-         std::max(extent(*divided_inside(*columns)) / static_cast<double>(unit), 1.0);
+  return cost::row_unit_pieces(std::ceil(extent(*columns) / static_cast<double>(columns->step)),
+                               extent(*divided_inside(*columns)), unit);
 }
 
 // One part of a region after another, without what they no longer move.
@@ -173,6 +174,13 @@ cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, con
                       .parts = parts_of(op.tree),
                       .pieces = is_in_each_thread(op.tree) ? std::optional(1.0) : std::nullopt};
   return op.parts.empty() ? cost_alone(op, op.sources, machine, run) : region_cost(op, machine, run);
+}
+
+double op_seconds(const ScheduledOp& op, const machine::Machine& machine, std::span<const SizedRuns> runs,
+                  int threads) {
+  double sum = 0;
+  for (const auto& [count, sizes] : runs) sum += count * op_cost(op, machine, sizes, threads).seconds;
+  return sum;
 }
 
 cost::OpWork op_work(const ScheduledOp& op, const cost::Sizes& sizes) {

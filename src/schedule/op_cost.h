@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
+
 #include "schedule/schedule.h"
 
 namespace strata::schedule {
@@ -9,6 +11,9 @@ namespace strata::schedule {
 // what the search took them to cost.
 cost::OpCost op_cost(const ScheduledOp& op, const machine::Machine& machine, const cost::Sizes& sizes = {},
                      int threads = 1);
+
+// The seconds of all its runs.
+double op_seconds(const ScheduledOp& op, const machine::Machine& machine, std::span<const SizedRuns> runs, int threads);
 
 // What it does there.
 cost::OpWork op_work(const ScheduledOp& op, const cost::Sizes& sizes);

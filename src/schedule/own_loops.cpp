@@ -19,8 +19,6 @@ using Nodes = std::vector<TileNode>;
 // vector lanes.
 class OwnLoops {
  public:
-  // Elementwise ops are divided in pieces of `grain` elements, so that small ones stay on one thread. `leaving`: values
-  // that something else reads, so that they are kept in memory of their own.
   OwnLoops(const ScheduledOp& op, std::int64_t lanes, const machine::Machine& machine,
            const std::vector<const ir::Expr*>& leaving)
       : OwnLoops(op, lanes, machine, leaving, {}) {
@@ -130,7 +128,7 @@ class OwnLoops {
     }
   }
 
-  // The last stage that reads this one's elements in a group behind its own; -1: there is none.
+  // Whether a group behind its own reads this stage.
   bool is_read_later(int number) const {
     bool is_own = false;
     for (const Group& group : groups_) {

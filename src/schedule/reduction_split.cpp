@@ -38,11 +38,7 @@ class Split {
     return all;
   }
 
-  double seconds(const ScheduledOp& op) const {
-    double sum = 0;
-    for (const auto& [runs, sizes] : runs_) sum += runs * op_cost(op, machine_, sizes, threads_).seconds;
-    return sum;
-  }
+  double seconds(const ScheduledOp& op) const { return op_seconds(op, machine_, runs_, threads_); }
 
   const std::span<const SizedRuns> runs_;
   const machine::Machine& machine_;

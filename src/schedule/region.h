@@ -18,9 +18,9 @@ struct NoRegion {
 };
 
 // The region of these ops of a function, by their numbers, rising, with the default tree: the last op of all, which has
-// loops of its own or takes tiles of rows, and others with loops of their own, each of which a later one reads element
-// by element. Products may be among them where all else are maps of their rows and columns: a team of `threads` may
-// share their rows too (share_rows).
+// loops of its own or takes tiles of rows, and others with loops of their own, each of which a later one reads, maybe
+// in another order. Products may be among them where all else are maps of their rows and columns, or loops inside of
+// units of their columns: a team of `threads` may share their rows too (share_rows).
 std::variant<ScheduledOp, NoRegion> region_of(const ScheduledFunction& function, const std::vector<std::size_t>& ops,
                                               const machine::Machine& machine, int threads = 1);
 

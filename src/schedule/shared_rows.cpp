@@ -57,9 +57,11 @@ class SharedRows {
   void run(ScheduledOp& op) const {
     TileChoice choice = predicted_choice(op, machine_);
     if (choice.rows != 0) op = of_rows(op, choice, 0);
+    const auto all = candidates(op);
+    if (all.empty()) return;
     double least = (1 - cost::kLeastRowGain) * seconds(op);
     ScheduledOp best = op;
-    for (const std::int64_t rows : candidates(op)) {
+    for (const std::int64_t rows : all) {
       ScheduledOp tried = of_rows(op, choice, rows);
       const double time = seconds(tried);
       if (time >= least || !fault(tried, machine_).empty()) continue;
@@ -86,11 +88,7 @@ class SharedRows {
     return all;
   }
 
-  double seconds(const ScheduledOp& op) const {
-    double sum = 0;
-    for (const auto& [runs, sizes] : runs_) sum += runs * op_cost(op, machine_, sizes, threads_).seconds;
-    return sum;
-  }
+  double seconds(const ScheduledOp& op) const { return op_seconds(op, machine_, runs_, threads_); }
 
   const machine::Machine& machine_;
   const std::vector<const ir::Expr*>& leaving_;

@@ -198,7 +198,9 @@ bool Verifier::is_reduced(int iterator) const {
 
 void Verifier::visit_loop(const TileNode& node) {
   Cut& cut = cuts_[static_cast<std::size_t>(node.iterator)];
-  if (cut.is_vector || (cut.step != 0 && node.step >= cut.step)) {
+  // What threads share in single steps, a loop may count.
+  const bool counts = node.step == 1 && cut.step == 1 && cut.loop->kind == Kind::kParallel;
+  if (cut.is_vector || (cut.step != 0 && node.step >= cut.step && !counts)) {
     fail("the loop over " + name(node.iterator) + " is no finer than the one around it");
   }
   if (node.kind == Kind::kVector) check_vector(node, cut.grain);

@@ -137,7 +137,6 @@ TEST(Formats, HaveNamesOfTheirOwn) {
   for (const Format& format : all_formats()) EXPECT_EQ(&format_named(format.name), &format);
 }
 
-// What an element type of 16 bits loses: nothing of numbers of few bits, else half of its last bit.
 TEST(Formats, KeepTheirValuesInTheirType) {
   for (const Format& format : all_formats()) {
     if (format.dtype != DType::kBF16) continue;

@@ -107,21 +107,23 @@ class GgufTest(StrataTest):
         self.assertEqual(want.code, 0, want)
         self.assertEqual(self.strata("run", path, "-p", PROMPT, "-n", 24, "--temp", 0).out, want.out)
         text = "<|im_start|>user\nDon't count 1234 é<|im_end|>"
-        for command in (["tokenize", "--text", text], ["info"]):
-            self.assertEqual(self.strata(command[0], path, *command[1:]).code, 0)
-        self.assertEqual(self.strata("tokenize", path, "--text", text).out,
-                         self.strata("tokenize", folder, "--text", text).out)
+        self.assertEqual(self.strata("info", path).code, 0)
+        ids = self.strata("tokenize", folder, "--text", text)
+        self.assertEqual(ids.code, 0, ids)
+        self.assertEqual(self.strata("tokenize", path, "--text", text).out, ids.out)
         messages = json.dumps({"messages": [{"role": "user", "content": "Hi"}]}).encode()
-        self.assertEqual(self.strata("template", path, stdin=messages).out,
-                         self.strata("template", folder, stdin=messages).out)
+        rendered = self.strata("template", folder, stdin=messages)
+        self.assertEqual(rendered.code, 0, rendered)
+        self.assertEqual(self.strata("template", path, stdin=messages).out, rendered.out)
 
     @like_another
     def test_package_talks_too(self):
         _, metadata, tensors = self.talking()
         path, package = self.write("packed.gguf", metadata, tensors), self.work / "packed.strata"
         self.assertEqual(self.strata("compile", path, "-o", package).code, 0)
-        self.assertEqual(self.strata("run", package, "-p", PROMPT, "-n", 24, "--temp", 0).out,
-                         self.strata("run", path, "-p", PROMPT, "-n", 24, "--temp", 0).out)
+        want = self.strata("run", path, "-p", PROMPT, "-n", 24, "--temp", 0)
+        self.assertEqual(want.code, 0, want)
+        self.assertEqual(self.strata("run", package, "-p", PROMPT, "-n", 24, "--temp", 0).out, want.out)
         info = self.strata("info", package).text
         self.assertIn("packed (qwen3", info)
         again = self.work / "again.strata"

@@ -31,6 +31,22 @@ const std::vector<OpCase>& product_cases() {
        "    %6 = weight \"d\" : bf16[40, 96]\n    %7 = matmul_nt(%5, %6) : f32[seq, 40]\n"
        "    %8 = silu(%7) : f32[seq, 40]\n",
        "%8", 2e-2},
+      // A group of panels is two heads, one, a part of one.
+      {"with_heads_behind", "%a: f32[seq, 33], %w: f32[16]",
+       "    %0 = weight \"q\" : f32[96, 33]\n    %1 = matmul_nt(%a, %0) : f32[seq, 96]\n"
+       "    %2 = reshape(%1) {shape = [-1, 6, 16]} : f32[seq, 6, 16]\n"
+       "    %3 = rms_norm(%2, %w) {eps = 1e-06} : f32[seq, 6, 16]\n    %4 = neg(%3) : f32[seq, 6, 16]\n",
+       "%4", 1e-5},
+      {"with_a_head_behind", "%a: f32[seq, 33], %w: f32[32]",
+       "    %0 = weight \"q\" : f32[96, 33]\n    %1 = matmul_nt(%a, %0) : f32[seq, 96]\n"
+       "    %2 = reshape(%1) {shape = [-1, 3, 32]} : f32[seq, 3, 32]\n"
+       "    %3 = rms_norm(%2, %w) {eps = 1e-06} : f32[seq, 3, 32]\n    %4 = neg(%3) : f32[seq, 3, 32]\n",
+       "%4", 1e-5},
+      {"with_large_heads_behind", "%a: f32[seq, 33], %c: f32[seq, 64], %s: f32[seq, 64]",
+       "    %0 = weight \"q\" : f32[384, 33]\n    %1 = matmul_nt(%a, %0) : f32[seq, 384]\n"
+       "    %2 = reshape(%1) {shape = [-1, 3, 2, 64]} : f32[seq, 3, 2, 64]\n"
+       "    %3 = rope(%2, %c, %s) : f32[seq, 3, 2, 64]\n    %4 = neg(%3) : f32[seq, 3, 2, 64]\n",
+       "%4, %3", 1e-5},
   };
   return kCases;
 }

@@ -186,7 +186,7 @@ TEST_F(GgufCheckpoint, TensorsThatNothingUsesAreNamed) {
 TEST_F(GgufCheckpoint, WhatIsMissingIsNamed) {
   for (const char* key :
        {"general.architecture", "qwen3.block_count", "qwen3.embedding_length", "qwen3.feed_forward_length",
-        "qwen3.attention.head_count", "qwen3.attention.layer_norm_rms_epsilon"}) {
+        "qwen3.attention.head_count", "qwen3.attention.layer_norm_rms_epsilon", "qwen3.context_length"}) {
     GgufBytes file = small_gguf();
     file.erase(key);
     refused(file, {"the key \"" + std::string(key) + "\" is missing"});

@@ -123,7 +123,7 @@ TEST(MachineFile, CostsOfACoreAreReadAndWritten) {
   EXPECT_EQ(machine_from_json(kSmall, "here.json").core, CoreCosts()) << "older files have none";
   const std::string text = replaced("\"cores\": 2", R"("cores": 2, "core": {
       "scalar_slots": {"exp": 11.5}, "decode_slots": {"bf16_12": 4.5}, "reduction_step_slots": 3, "misses_in_flight": 20,
-      "fma_latency_slots": 5, "tile_store_slots": 12, "block_share": 0.75, "cold_lines": 1, "page_walks_in_flight": 4,
+      "fma_latency_slots": 5, "tile_store_slots": 12, "block_share": 0.75, "near_share": 0.5, "cold_lines": 1, "page_walks_in_flight": 4,
       "pages_walked": 128, "reused_share": 0.5, "reused_of_shared": 0.25, "grain_elements": 1024})");
   const Machine machine = machine_from_json(to_json(machine_from_json(text, "here.json")), "again");
   EXPECT_EQ(machine.core.scalar_slots.at("exp"), 11.5);
@@ -138,6 +138,7 @@ TEST(MachineFile, CostsOfACoreAreReadAndWritten) {
   EXPECT_EQ(machine.core.reused_share, 0.5);
   EXPECT_EQ(machine.core.tile_store_slots, 12);
   EXPECT_EQ(machine.core.block_share, 0.75);
+  EXPECT_EQ(machine.core.near_share, 0.5);
   EXPECT_EQ(machine.core.reused_of_shared, 0.25);
   EXPECT_EQ(machine.core.grain_elements, 1024);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "blocked_gemm.h"
+#include "reference.h"
 
 namespace strata::tensor {
 namespace {

@@ -18,6 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
+import make_checkpoint
+
 ALIGNMENT = 32
 F32, F16, BF16 = 0, 1, 30
 # name: (type's number, elements of a block, its bytes, bytes at which an f16 begins)
@@ -217,20 +220,11 @@ def unpaired(values, heads):
     return values.reshape(heads, -1, 2, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
 
 
-def to_bf16(values):
-    bits = np.ascontiguousarray(values, "<f4").view("<u4")
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2")
-
-
 def encoded(name, kind, values, rng):
     """(bytes, values as stored) of a matrix in a type."""
-    if kind == "F32":
-        return values.astype("<f4").tobytes(), values.astype("<f4")
-    if kind == "F16":
-        return values.astype("<f2").tobytes(), values.astype("<f2").astype("<f4")
-    if kind == "BF16":
-        bits = to_bf16(values)
-        return bits.tobytes(), (bits.astype("<u4") << 16).view("<f4")
+    if kind in PLAIN:
+        dtype = kind.lower()
+        return make_checkpoint.encode(values, dtype), make_checkpoint.rounded(values, dtype).reshape(values.shape)
     _, elements, size, f16s = BLOCKS[kind]
     raw = rng.integers(0, 256, (values.size // elements, size), dtype=np.uint8)
     for at in f16s:
