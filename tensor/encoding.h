@@ -9,12 +9,14 @@
 //
 // Each encoding is a type E in a file of its own (tensor/encoding):
 //
-//   using Number             what the words that it decodes to are: bf16 or f16
+//   using Number             what the words that it decodes to are: bf16 or f16; or int8_t, codes of quantised weights
 //   kPairs                   how two values of k lie in a vector of 2 L words: side by side as in B<L@n,2@k>, or one
 //                            half each as in B<L@n>
+//   kQuads                   the vectors are of L quads of bytes, four values of k as in B<L@n,4@k>, instead of words
 //   kDepth, bytes(lanes)     a panel is made of groups: values of k of one, and its bytes
 //   Decoder<L>(header)       each(group, f): f(Lanes<v>, words) for the vectors v = 0, 1, ... of a group
-//                            element(group, i, lane): the bits of one element, value i of the group's k
+//                            element(group, i, lane): the bits of one element (a code itself), value i of the
+//                            group's k
 #pragma once
 
 #include <utility>
@@ -70,6 +72,14 @@ template <int N>
 STRATA_INLINE Bytes<N> look_up(Bytes<N> table, Bytes<N> indices) {
   if constexpr (arch::kHasByteLookup<N>) {
     return arch::look_up<N>(table, indices);
+  } else if constexpr (arch::kHasByteLookup<N / 2>) {
+    Bytes<N / 2> tables[2], parts[2];
+    __builtin_memcpy(tables, &table, sizeof(table));
+    __builtin_memcpy(parts, &indices, sizeof(indices));
+    for (int i = 0; i < 2; ++i) parts[i] = arch::look_up<N / 2>(tables[i], parts[i]);
+    Bytes<N> found;
+    __builtin_memcpy(&found, parts, sizeof(found));
+    return found;
   } else {
     Bytes<N> found;
     for (int i = 0; i < N; ++i) found[i] = table[indices[i]];

@@ -34,6 +34,13 @@ STRATA_INLINE V abs(V x) {
   return bit_cast<V>(bit_cast<IntsOf<V>>(x) & 0x7fffffff);
 }
 
+// The nearest integer, even where two are, of |x| < 2^22.
+template <class V>
+STRATA_INLINE V rint(V x) {
+  constexpr float kRound = 0x1.8p23f;  // adding it leaves an integer
+  return settled(x + kRound) - kRound;
+}
+
 template <class V>
 STRATA_INLINE V sqrt(V x) {
 #if defined(__clang__)

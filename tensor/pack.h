@@ -68,8 +68,8 @@ STRATA_INLINE Words<N> load_words(const T* x) {
   return words;
 }
 
-// `words` words of each of the first `rows` of MR rows, one word being an element or a pair of bf16; the other rows are
-// zeros. `out` is [words][MR]. As fast as a copy on Zen 5 (0.06 ns per element from the L2 cache).
+// `words` words of each of the first `rows` of MR rows, one word being an element, a pair of bf16 or a quad of i8; the
+// other rows are zeros. `out` is [words][MR]. As fast as a copy on Zen 5 (0.06 ns per element from the L2 cache).
 template <int L, int MR, class T>
 STRATA_INLINE void pack_tile(const T* x, std::int64_t ldx, std::int64_t rows, std::int64_t words, T* out) {
   constexpr int kPerWord = sizeof(float) / sizeof(T);

@@ -140,13 +140,21 @@ STRATA_NOINLINE void bf16_pairs(float* state, std::int64_t steps, std::uint32_t 
   run_chains<float, Chains, L>(state, steps, [&](auto acc) { return dot_pairs<L>(acc, left, right); });
 }
 
-// acc += the dot product of two quads of int8, given as 32-bit words; see arch::i8_dot for a's range.
+// acc += the dot product of two quads of int8, given as 32-bit words; no byte of a is negative. Instructions for
+// pairs of bytes don't read the accumulator: `left` is a new value for each of them, as in a tile of rows and panels.
 template <int Chains, int L>
 STRATA_NOINLINE void i8_quads(std::int32_t* state, std::int64_t steps, std::int32_t a, std::int32_t b) {
   using Words = Vec<std::int32_t, L>;
-  const Words left = Words{} + a;
+  Words left = Words{} + a;
   const Words right = Words{} + b;
-  run_chains<std::int32_t, Chains, L>(state, steps, [&](auto acc) { return arch::i8_dot<L>(acc, left, right); });
+  run_chains<std::int32_t, Chains, L>(state, steps, [&](auto acc) {
+    if constexpr (arch::kHasUnsignedDot<L> || arch::kHasSignedDot<L>) {
+      return arch::i8_dot<L>(acc, left, right);
+    } else {
+      left = settled(left);
+      return arch::i8_dot_signed<L>(acc, left, right);
+    }
+  });
 }
 
 // y = x + 1: an op as generated code has it, a function that finds its share of the work and loops over it.

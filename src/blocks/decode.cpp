@@ -90,12 +90,18 @@ void unpack(const Integers& integers, const std::byte* block, std::span<std::int
   }
 }
 
-void unpack(const GroupNumbers& numbers, const std::byte* block, std::span<float> out) {
+void read_numbers(const GroupNumbers& numbers, const std::byte* block, std::span<float> out) {
   for (std::size_t g = 0; g < out.size(); ++g) {
-    const bool is_shared = numbers.stride == 0 && g > 0;
-    out[g] = is_shared
-                 ? out[0]
-                 : read_number(numbers.number, block + numbers.first + static_cast<std::ptrdiff_t>(g) * numbers.stride);
+    out[g] = read_number(numbers.number, block + numbers.first + static_cast<std::ptrdiff_t>(g) * numbers.stride);
+  }
+}
+
+void unpack(const GroupNumbers& numbers, const std::byte* block, std::span<float> out) {
+  if (numbers.stride == 0) {
+    read_numbers(numbers, block, out.first(1));
+    std::ranges::fill(out.subspan(1), out[0]);
+  } else {
+    read_numbers(numbers, block, out);
   }
   if (!numbers.integers) return;
   std::array<std::int8_t, kMaxGroups> integers;

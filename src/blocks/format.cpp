@@ -154,6 +154,8 @@ constexpr std::array<Format, 15> kFormats = {{
 
 }  // namespace
 
+DType dtype_of(NumberFormat format) { return format == NumberFormat::kE8M0 ? DType::kBF16 : DType::kF16; }
+
 std::span<const Format> all_formats() { return kFormats; }
 
 }  // namespace strata::blocks

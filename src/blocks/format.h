@@ -45,6 +45,9 @@ enum class NumberFormat {
   kE4M3,  // half of a number of four bits of exponent and three of fraction, without a sign; 0x7f: zero
 };
 
+// The element type of 16 bits that has all of them.
+DType dtype_of(NumberFormat format);
+
 // Numbers with a point, one for each group of elements: `number`, times an integer of the group where it has integers.
 struct GroupNumbers {
   NumberFormat number = NumberFormat::kF16;

@@ -104,6 +104,7 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   if (first == "parts") return number(schedule::find_split(op_.tree.body)->parts);
   if (first == "slot") return number(schedule::find_buffer(op_.tree.body, place.node->with.at(0))->holds.elements);
   if (first == "score") return score_property(rest);
+  if (first == "block") return block_property(rest);
   if (first == "m" || first == "n" || first == "k") return range_property(std::string(first), rest, place);
   const int named = ir::find_operand(op_.form, first);
   const int operand = named < 0 ? integer(first) : named;
@@ -159,6 +160,20 @@ std::string LeafCode::score_property(std::string_view property) const {
   if (property == "map") return score.map();
   STRATA_CHECK(property == "seen", "a leaf asks for score." + std::string(property));
   return score.seen();
+}
+
+std::string LeafCode::block_property(std::string_view property) const {
+  const std::vector<ir::BlockFactor>& factors = op_.contraction->factors;
+  if (property.empty()) return number(factors.at(0).block);
+  STRATA_CHECK(property == "scales", "a leaf asks for block." + std::string(property));
+  const ir::BlockFactor* scales = nullptr;
+  const ir::BlockFactor* outer = nullptr;
+  for (const ir::BlockFactor& factor : factors) {
+    if (!factor.is_left) (scales == nullptr ? scales : outer) = &factor;
+  }
+  if (outer == nullptr) return "tensor::BlockScales{" + pointer(scales->operand) + "}";
+  return "tensor::NestedScales<" + cpp_type(type("scales").dtype) + ", " + cpp_type(type("outer").dtype) + ", " +
+         number(outer->block / scales->block) + ">{" + pointer(scales->operand) + ", " + pointer(outer->operand) + "}";
 }
 
 // Of a row in pairs, which has no strides: its elements.

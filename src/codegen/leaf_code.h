@@ -47,6 +47,8 @@ std::string buffer_name(const std::string& buffer);
 //   {stream}               how one row reads the right operand: a tensor::Stream
 //   {m} {n} {k}            extents of a contraction's iterators; {m.range}: their tensor::Range here, {n.panels}: the
 //                          first panel and the one behind the last
+//   {block} {block.scales} of a contraction with factors: the steps of k that share one of the smallest blocks, and the
+//                          right operand's factors
 //   {begin} {end} {count}  range of the leaf's own loop
 //   {columns.begin} {columns.count}  the columns of its tile of rows
 //   {key.range} {key.most} of an attention: the block of keys, a tensor::Range, and how many these are at most
@@ -104,6 +106,7 @@ class LeafCode {
                               std::string_view property) const;
   std::string range_property(const std::string& iterator, std::string_view property, const LeafPlace& place) const;
   std::string score_property(std::string_view property) const;
+  std::string block_property(std::string_view property) const;
   std::string range(int iterator, const LeafPlace& place) const;
   std::string key_property(std::string_view property, const LeafPlace& place) const;
   std::string stride(const ir::TensorType& type, int operand) const;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "compile/constant_reader.h"
 #include "compile/parallel_for.h"
+#include "import/block_parts.h"
 
 namespace strata::compile {
 namespace {
@@ -227,7 +228,10 @@ void StoredConstant::read(std::int64_t begin, std::int64_t end, std::byte* out) 
 
 importer::TensorView WeightSource::at(const std::string& name) const {
   const auto computed = computed_.find(name);
-  if (computed == computed_.end()) return checkpoint_.at(name);
+  if (computed == computed_.end()) {
+    const auto part = importer::parse_part_name(name);
+    return part ? importer::part_of(checkpoint_.at(part->weight), part->part) : checkpoint_.at(name);
+  }
   const auto& values = computed->second;
   return {name, DType::kF32, {static_cast<std::int64_t>(values.size())}, std::as_bytes(std::span(values))};
 }

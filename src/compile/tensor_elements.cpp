@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <span>
 #include <utility>
 
 #include "base/error.h"
@@ -60,6 +62,54 @@ class BlockElements : public ElementSource {
   const blocks::Format& format_;
 };
 
+// A part of elements in blocks: codes, or numbers of groups or blocks.
+class PartElements : public ElementSource {
+ public:
+  explicit PartElements(TensorView view) : view_(std::move(view)), format_(*view_.format) {
+    using Part = importer::BlockPart;
+    const bool is_scale = view_.part == Part::kScales || view_.part == Part::kScaleCodes;
+    numbers_ = is_scale ? &format_.scale : &format_.offset;
+    if (view_.part == Part::kCodes) integers_ = &format_.codes;
+    if (view_.part == Part::kScaleCodes || view_.part == Part::kShiftCodes) integers_ = &*numbers_->integers;
+    is_negative_ = view_.part == Part::kShifts && format_.has_offset == blocks::Offset::kSubtracted;
+    if (integers_ != nullptr) {
+      size_ = integers_->count();
+    } else {
+      size_ = numbers_->integers ? 1 : format_.groups();
+    }
+  }
+
+  void read(std::int64_t first, std::int64_t count, DType to, std::byte* out) const override {
+    while (count > 0) {
+      const std::int64_t block = first / size_, inside = first % size_, here = std::min(count, size_ - inside);
+      read_block(view_.bytes.data() + block * format_.bytes, inside, here, to, out);
+      first += here, count -= here, out += here * dtype_size(to);
+    }
+  }
+  bool needs_memory() const override { return false; }
+
+ private:
+  void read_block(const std::byte* block, std::int64_t first, std::int64_t count, DType to, std::byte* out) const {
+    if (integers_ != nullptr) {
+      std::array<std::int8_t, blocks::kMaxElements> codes;
+      blocks::unpack(*integers_, block, codes);
+      return convert(DType::kI8, reinterpret_cast<const std::byte*>(codes.data() + first), count, to, out);
+    }
+    std::array<float, blocks::kMaxGroups> values;
+    const std::span<float> all(values.data(), static_cast<std::size_t>(size_));
+    blocks::read_numbers(*numbers_, block, all);
+    if (is_negative_) std::ranges::transform(all, all.begin(), std::negate());
+    convert(DType::kF32, reinterpret_cast<const std::byte*>(values.data() + first), count, to, out);
+  }
+
+  TensorView view_;
+  const blocks::Format& format_;
+  const blocks::GroupNumbers* numbers_ = nullptr;
+  const blocks::Integers* integers_ = nullptr;  // null: numbers are read
+  bool is_negative_ = false;
+  std::int64_t size_ = 1;  // of a block
+};
+
 // Rows that the file has in another order.
 class OrderedRows : public ElementSource {
  public:
@@ -83,6 +133,7 @@ class OrderedRows : public ElementSource {
 };
 
 std::int64_t stored_elements(const TensorView& view) {
+  if (view.part != importer::BlockPart::kValues) return view.elements();
   const auto bytes = static_cast<std::int64_t>(view.bytes.size());
   return view.format != nullptr ? bytes / view.format->bytes * view.format->elements : bytes / dtype_size(view.dtype);
 }
@@ -96,7 +147,9 @@ std::unique_ptr<ElementSource> read_tensor(const ir::Expr& weight, TensorView vi
                       weight.name, "check the checkpoint");
   }
   std::unique_ptr<ElementSource> elements;
-  if (view.format != nullptr) {
+  if (view.part != importer::BlockPart::kValues) {
+    elements = std::make_unique<PartElements>(view);
+  } else if (view.format != nullptr) {
     elements = std::make_unique<BlockElements>(view);
   } else {
     elements = std::make_unique<PlainElements>(view);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "base/error.h"
 #include "cost/leaf.h"
@@ -23,11 +24,13 @@ using ir::TensorType;
 double round_up(double value, double unit) { return std::ceil(value / unit) * unit; }
 
 // Instructions that turn one vector of elements to f32.
-double conversions(DType dtype) { return dtype == DType::kF32 ? 0 : 1; }
+// Bytes lie in words of four, from which each is shifted first.
+double conversions(DType dtype) { return dtype == DType::kF32 ? 0 : dtype == DType::kI8 ? 3 : 1; }
 
 // A product with panels, by its iterators.
 struct Product {
   std::size_t left, right;
+  std::vector<ir::BlockFactor> factors;
   double columns, depth;  // columns with the padding of the last panel
   double lanes;           // of a panel
 
@@ -38,17 +41,20 @@ struct Product {
     const auto extent = [&](IteratorClass of) { return size_of(nest.iterators[*found->only(of)].extent); };
     left = static_cast<std::size_t>(found->left);
     right = static_cast<std::size_t>(found->right);
+    factors = found->factors;
     lanes = static_cast<double>(counter.type(right).layout.packs[0].lanes);
     columns = round_up(extent(IteratorClass::kN), lanes);
     depth = extent(IteratorClass::kK);
   }
 };
 
-// Products of pairs: of the dot-product unit, or two multiply-adds and the splitting of both operands.
-void add_pairs(WorkCounter& counter, const Product& product, double products) {
+// Products of pairs, or of quads: of the dot-product unit, or multiply-adds and the splitting of both operands.
+void add_groups(WorkCounter& counter, const Product& product, double products) {
   const machine::Unit* const unit = machine::dot_unit(counter.machine(), counter.type(product.left).dtype);
   if (unit == nullptr) return counter.add_instructions(products, 2.0 * 3, product.lanes);
-  counter.use_unit(*unit, 2 * products * counter.lanes() / product.lanes);
+  const std::int64_t block = product.factors.empty() ? 0 : product.factors[0].block;
+  counter.use_unit(*unit,
+                   2 * products * block_slots(counter.machine(), *unit, block) * counter.lanes() / product.lanes);
 }
 
 void add_decoding(WorkCounter& counter, const Product& product) {
@@ -63,6 +69,10 @@ void add_decoding(WorkCounter& counter, const Product& product) {
 void move_product(WorkCounter& counter, const Product& product) {
   for (const std::size_t operand : {product.left, product.right})
     counter.read(operand, bytes_of(counter.type(operand)));
+  for (const ir::BlockFactor& factor : product.factors) {
+    const auto operand = static_cast<std::size_t>(factor.operand);
+    counter.read(operand, bytes_of(counter.type(operand)));
+  }
   counter.write(bytes_of(counter.result()));
 }
 
@@ -117,11 +127,12 @@ void add_cache_products(WorkCounter& counter, const TensorType& cache, double pr
 void count_stream(WorkCounter& counter) {
   const Product product(counter);
   const double products = product.columns * product.depth;
-  if (counter.type(product.left).layout.is_row_major()) {
+  const TensorType& left = counter.type(product.left);
+  if (left.layout.is_row_major() && left.dtype != DType::kI8) {
     const double widening = conversions(ir::stored_dtype(counter.type(product.right)));
     counter.add_instructions(products, 2 * (1 + widening), product.lanes);
   } else {
-    add_pairs(counter, product, products);
+    add_groups(counter, product, products);
   }
   add_decoding(counter, product);
   move_product(counter, product);
@@ -135,7 +146,7 @@ void count_tile(WorkCounter& counter) {
   const TiledProduct tiled = counter.tiled();
   const TiledWork work(counter.machine(), tiled, counter.tiles());
   if (counter.type(product.left).layout.group() > 1) {
-    add_pairs(counter, product, work.products());
+    add_groups(counter, product, work.products());
   } else {
     counter.add_instructions(work.products(), 2.0, product.lanes);
   }

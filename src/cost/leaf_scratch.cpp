@@ -6,6 +6,7 @@
 #include "tensor/attention.h"
 #include "tensor/encoded.h"
 #include "tensor/matmul.h"
+#include "tensor/scaled_quads.h"
 
 namespace strata::cost {
 namespace {
@@ -35,6 +36,18 @@ Scratch decoded_scratch(const LeafTile& tile) {
   const ir::Layout& panels = right(tile);
   return {left(tile).dtype,
           tensor::decoded_elements(panels.packs.at(0).lanes, tile.panels, panels.encoding->panels.depth, depth(tile))};
+}
+
+Scratch multiplied_scratch(const LeafTile& tile) {
+  return {DType::kF32, tile.panels * right(tile).packs.at(0).lanes * depth(tile)};
+}
+
+Scratch quads_scratch(const LeafTile& tile) {
+  const ir::Contraction& of = *tile.contraction;
+  const std::int64_t height = left(tile).layout.lanes(0);
+  const std::int64_t rows = tensor::div_up(tile.extent(*of.only(ir::IteratorClass::kM)), height) * height;
+  return {DType::kI32, tensor::scaled_quads_scratch(right(tile).packs.at(0).lanes, tile.panels, of.factors.at(0).block,
+                                                    rows, depth(tile))};
 }
 
 Scratch queries_scratch(const LeafTile& tile) {

@@ -5,9 +5,13 @@
 
 namespace strata::cost {
 
-// A group of panels as f32, or decoded as the left operand's type.
+// A group of panels as f32, decoded as the left operand's type, or times its scales.
 Scratch widened_scratch(const LeafTile& tile);
 Scratch decoded_scratch(const LeafTile& tile);
+Scratch multiplied_scratch(const LeafTile& tile);
+
+// Sums of quantised rows, and a group of panels of codes as bytes.
+Scratch quads_scratch(const LeafTile& tile);
 
 // Of a tile of an attention's queries: the queries times the factor, as their keys meet them; the scores of a block of
 // keys; the softmax so far.

@@ -44,13 +44,16 @@ bool takes_own_loops(const Signature& s) {
   return s.has_plain_loops && s.is_in_memory_order && std::ranges::all_of(s.operands, is_in_vector_lanes);
 }
 
+// What the smallest blocks that share a scale are multiples of: kernels take the codes in words, two at a time.
+constexpr std::int64_t kLeastBlock = 8;
+
 // A product with weights in panels: the right operand has n outside and k inside, and so has the left one m and k.
 struct PanelProduct {
   const TensorType* rows = nullptr;
   const TensorType* panels = nullptr;
 
-  explicit PanelProduct(const Signature& s) {
-    if (!s.contraction) return;
+  explicit PanelProduct(const Signature& s, bool has_scales = false) {
+    if (!s.contraction || s.contraction->factors.empty() == has_scales) return;
     const auto& c = *s.contraction;
     const auto m = c.only(IteratorClass::kM);
     const auto n = c.only(IteratorClass::kN);
@@ -80,7 +83,7 @@ struct PanelProduct {
   }
   bool are_rows_in_quads() const {
     const bool are_bytes = rows != nullptr && rows->dtype == DType::kI8 && panels->dtype == DType::kI8;
-    return are_bytes && has_lanes_and_groups(*rows, 0, 1) && group() == 4;
+    return are_bytes && has_lanes_and_groups(*rows, 0, 1) && group() == 4 && !is_encoded();
   }
   bool are_rows_in_pairs() const { return rows != nullptr && is_packed_in_pairs(*rows, 0, 1) && multiplies_pairs(); }
 };
@@ -111,6 +114,52 @@ bool takes_widened_lanes(const Signature& s) {
 bool takes_widened_pairs(const Signature& s) {
   const PanelProduct product(s);
   return product.are_rows_in_f32() && !product.is_encoded() && product.are_pairs();
+}
+
+// The right operand's elements are bytes in blocks that share a scale, in panels of the same rows.
+bool are_scaled_panels(const Signature& s) {
+  const TensorType* const right = s.find("right");
+  const TensorType* const scales = s.find("scales");
+  const TensorType* const outer = s.find("outer");
+  const auto are_beside = [&](const TensorType& factor) {
+    return is_packed_along(factor.layout, 0) && factor.layout.packs[0].lanes == right->layout.packs[0].lanes;
+  };
+  if (scales == nullptr || right == nullptr || right->dtype != DType::kI8 || right->layout.group() != 4) return false;
+  if (right->layout.packs[0].is_ragged || s.contraction->block() % kLeastBlock != 0 || !are_beside(*scales))
+    return false;
+  if (outer == nullptr) return is_floating(scales->dtype);
+  return scales->dtype == DType::kI8 && is_floating(outer->dtype) && are_beside(*outer);
+}
+// Rows in codes, of which the same blocks have scales.
+bool are_scaled_rows(const Signature& s) {
+  const TensorType* const scales = s.find("row_scales");
+  if (scales == nullptr || scales->dtype != DType::kF32) return false;
+  const auto& factors = s.contraction->factors;
+  const auto of_rows = std::ranges::find(factors, true, &ir::BlockFactor::is_left);
+  return of_rows->block == std::ranges::find(factors, false, &ir::BlockFactor::is_left)->block;
+}
+bool takes_scaled_quads_stream(const Signature& s) {
+  const PanelProduct product(s, true);
+  return product.rows != nullptr && product.rows->dtype == DType::kI8 && product.rows->shape[0].max() == 1 &&
+         is_row_major(*product.rows) && are_scaled_rows(s) && is_row_major(*s.find("row_scales")) &&
+         are_scaled_panels(s);
+}
+bool takes_scaled_quads_tile(const Signature& s) {
+  const PanelProduct product(s, true);
+  if (product.rows == nullptr || product.rows->dtype != DType::kI8 || !has_lanes_and_groups(*product.rows, 0, 1))
+    return false;
+  if (!are_scaled_rows(s) || !are_scaled_panels(s)) return false;
+  const ir::Layout& scales = s.find("row_scales")->layout;
+  return is_packed_along(scales, 0) && scales.packs[0].lanes == product.rows->layout.packs[0].lanes;
+}
+bool takes_scaled_stream(const Signature& s) {
+  const PanelProduct product(s, true);
+  return product.rows != nullptr && are_scaled_panels(s) && s.find("row_scales") == nullptr &&
+         product.rows->shape[0].max() == 1 && is_row_major(*product.rows) && product.rows->dtype == DType::kF32;
+}
+bool takes_scaled_tile(const Signature& s) {
+  const PanelProduct product(s, true);
+  return product.are_rows_in_f32() && are_scaled_panels(s) && s.find("row_scales") == nullptr;
 }
 
 bool is_packing_rows(const Signature& s, DType dtype) {
@@ -254,6 +303,61 @@ const std::vector<Leaf>& table() {
        .takes_copies = false,
        .code = "tensor::gemm_few_encoded<{right.lanes}, {rows}, {stream}>({left}, {right}, {{out}, "
                "{out.row}, {m}, {n}}, {k}, {n.panels});"},
+
+      // Weights in blocks that share a scale, which meets the sum of its block, or is multiplied first.
+      {.name = "stream-scaled",
+       .domain = Domain::kContraction,
+       .takes = takes_scaled_stream,
+       .count = count_stream,
+       .is_streamed = true,
+       .takes_copies = false,
+       .header = "tensor/scaled.h",
+       .code =
+           "tensor::gemv_scaled<{right.lanes}, {block}, {stream}>({left}, {right}, {block.scales}, {k}, {n}, {out}, "
+           "{n.panels});"},
+      {.name = "tile-scaled",
+       .domain = Domain::kContraction,
+       .takes = takes_scaled_tile,
+       .count = count_tile,
+       .takes_blocks = true,
+       .buffers = {{"multiplied", multiplied_scratch}},
+       .takes_copies = false,
+       .header = "tensor/scaled.h",
+       .code = "tensor::gemm_block_scaled<{right.lanes}, {rows}, {panels}, {block}>({left}, {right}, {block.scales}, "
+               "{{out}, {out.row}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {with.0});"},
+
+      // The same with rows in codes.
+      {.name = "stream-scaled-quads",
+       .domain = Domain::kContraction,
+       .takes = takes_scaled_quads_stream,
+       .count = count_stream,
+       .is_streamed = true,
+       .takes_copies = false,
+       .header = "tensor/scaled_quads.h",
+       .code = "tensor::gemv_scaled_quads<{right.lanes}, {block}, {stream}>({left}, {row_scales}, {right}, "
+               "{block.scales}, {k}, {n}, {out}, {n.panels});"},
+      {.name = "tile-scaled-quads",
+       .domain = Domain::kContraction,
+       .takes = takes_scaled_quads_tile,
+       .count = count_tile,
+       .takes_blocks = true,
+       // A single tile of rows reads the codes once, and takes them out of their words in registers.
+       .few = "stream-tile-scaled-quads",
+       .few_tiles = 1,
+       .buffers = {{"sums", quads_scratch}},
+       .takes_copies = false,
+       .header = "tensor/scaled_quads.h",
+       .code =
+           "tensor::gemm_block_scaled_quads<{right.lanes}, {rows}, {panels}, {block}>({left}, {row_scales}, {right}, "
+           "{block.scales}, {{out}, {out.row}, {m}, {n}}, {k}, {m.range}, {k.range}, {n.panels}, {with.0});"},
+      {.name = "stream-tile-scaled-quads",
+       .domain = Domain::kContraction,
+       .is_streamed = true,
+       .takes_copies = false,
+       .header = "tensor/scaled_quads.h",
+       .code =
+           "tensor::gemm_few_scaled_quads<{right.lanes}, {rows}, {panels}, {block}, {stream}>({left}, {row_scales}, "
+           "{right}, {block.scales}, {{out}, {out.row}, {m}, {n}}, {k}, {n.panels});"},
 
       // Activations into row tiles, of elements or of pairs.
       {.name = "pack-rows",

@@ -26,7 +26,7 @@ class ProgramBuilder {
     std::iota(panels.begin(), panels.end(), 1);
     program_.variables = {{"panels", std::move(panels)},
                           {"rows", tiles::tile_candidates(whole(product.rows), whole(product.row_tile))},
-                          {"depth", tiles::tile_candidates(whole(product.depth), machine::kDepthUnit)}};
+                          {"depth", tiles::tile_candidates(whole(product.depth), whole(product.depth_unit))}};
     if (is_copied_) {
       program_.variables.push_back({"columns", tiles::tile_candidates(whole(product.columns), whole(product.lanes))});
     }
@@ -52,7 +52,7 @@ class ProgramBuilder {
   template <class F>
   tiles::Term term(const Scope& scope, const F& f) const {
     return tiles::term(program_.variables, scope, [&](std::span<const std::int64_t> sizes) {
-      std::array<std::int64_t, 4> all = {1, whole(product_.row_tile), machine::kDepthUnit,
+      std::array<std::int64_t, 4> all = {1, whole(product_.row_tile), whole(product_.depth_unit),
                                          is_copied_ ? whole(product_.lanes) : 0};
       for (std::size_t i = 0; i < scope.size(); ++i) all[static_cast<std::size_t>(scope[i])] = sizes[i];
       return f(TiledWork(machine_, product_, {all[kPanels], all[kRows], all[kDepth], 0, all[kColumns]}), all);
@@ -171,8 +171,9 @@ bool differ_much(const ProductTiles& a, const ProductTiles& b) {
 // All that the program depends on.
 std::vector<double> key_of(const machine::Machine& machine, const TiledProduct& p) {
   std::vector<double> key = {
-      p.rows,  p.columns, p.depth,    p.lanes,       p.row_tile,     p.element_bytes,          p.right_bytes,
-      p.slots, p.chain,   p.products, p.slots_per_s, p.decode_slots, p.is_widened ? 1.0 : 0.0, p.widened_apart};
+      p.rows,         p.columns, p.depth, p.lanes,    p.row_tile,    p.depth_unit,   p.element_bytes,
+      p.right_bytes,  p.slots,   p.chain, p.products, p.slots_per_s, p.decode_slots, p.is_widened ? p.widening : 0.0,
+      p.widened_apart};
   key.insert(key.end(),
              {static_cast<double>(machine.vector_registers.count), static_cast<double>(machine.vector_registers.bytes),
               machine::fma_unit(machine, DType::kF32)->ops_per_s, machine.contention, machine.core.fma_latency_slots,

@@ -31,9 +31,17 @@ void set_instruction(const machine::Machine& machine, const ir::TensorType& left
   }
 }
 
+void set_blocks(const machine::Machine& machine, const ir::TensorType& left, const ir::Contraction& of,
+                TiledProduct& product) {
+  const machine::Unit* const unit = left.layout.group() > 1 ? machine::dot_unit(machine, left.dtype) : nullptr;
+  if (unit != nullptr && !of.factors.empty()) product.slots = block_slots(machine, *unit, of.factors[0].block);
+}
+
 void set_panels(const machine::Machine& machine, const ir::TensorType& left, const ir::TensorType& right,
                 TiledProduct& product) {
   product.is_widened = left.layout.group() == 1 && ir::stored_dtype(right) != DType::kF32;
+  // Bytes are shifted out of words of four, and multiplied by their scales.
+  if (ir::stored_dtype(right) == DType::kI8) product.widening = 4;
   if (const encoding::Encoding* const encoding = right.layout.encoding)
     product.decode_slots = machine::decode_slots(machine, std::string(encoding->name), encoding->decode_instructions);
   const bool in_lanes = right.layout.group() == 1 && right.layout.encoding == nullptr;
@@ -41,6 +49,14 @@ void set_panels(const machine::Machine& machine, const ir::TensorType& left, con
 }
 
 }  // namespace
+
+double block_slots(const machine::Machine& machine, const machine::Unit& unit, std::int64_t block) {
+  if (block == 0) return 1;
+  constexpr double kInstructions = 3;
+  const machine::Unit& fma = *machine::fma_unit(machine, DType::kF32);
+  const double slot = fma.lanes / fma.ops_per_s, own_slot = static_cast<double>(unit.lanes) * unit.k / unit.ops_per_s;
+  return 1 + kInstructions * slot / own_slot * unit.k / static_cast<double>(block);
+}
 
 TiledProduct tiled_product(const machine::Machine& machine, std::span<const ir::TensorType> types,
                            const ir::Contraction& contraction) {
@@ -52,9 +68,11 @@ TiledProduct tiled_product(const machine::Machine& machine, std::span<const ir::
   product.rows = most(left.shape[0]);
   product.columns = std::ceil(most(right.shape[0]) / product.lanes) * product.lanes;
   product.depth = most(left.shape[1]);
+  product.depth_unit = static_cast<double>(std::lcm(machine::kDepthUnit, contraction.block()));
   product.element_bytes = static_cast<double>(dtype_size(left.dtype));
   product.right_bytes = static_cast<double>(ir::max_bytes(right));
   set_instruction(machine, left, product);
+  set_blocks(machine, left, contraction, product);
   set_panels(machine, left, right, product);
   return product;
 }
@@ -136,7 +154,7 @@ double TiledWork::operations_beside() const {
   const double lanes = machine::vector_lanes(machine_, DType::kF32);
   const double decoding = row_blocks() * product_.decode_slots * lanes / product_.lanes;
   const double widenings = row_tiles() <= product_.widened_apart ? row_tiles() : row_blocks();
-  return product_.columns * product_.depth * (decoding + (product_.is_widened ? 2 * widenings : 0));
+  return product_.columns * product_.depth * (decoding + (product_.is_widened ? 2 * product_.widening * widenings : 0));
 }
 
 double TiledWork::load_bytes() const {

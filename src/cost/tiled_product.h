@@ -28,6 +28,7 @@ struct TiledProduct {
   double rows = 1, columns = 1, depth = 1;  // m, n with the padding of the last panel, k
   double lanes = 1;                         // of a panel
   double row_tile = 1;
+  double depth_unit = 1;     // what blocks of k are multiples of
   double element_bytes = 4;  // of the left operand, and of the panels that are multiplied
   double right_bytes = 0;    // of the right operand as it is stored
   double slots = 1;          // of an instruction's vector that adds to one accumulator
@@ -36,8 +37,13 @@ struct TiledProduct {
   double slots_per_s = 1;    // of the unit, on one core
   double decode_slots = 0;   // of a vector of the right operand's words, beside the multiply-adds
   bool is_widened = false;   // the right operand's elements are turned to f32
+  double widening = 1;       // instructions of a vector of these
   double widened_apart = 0;  // by each row tile itself, of up to so many
 };
+
+// Slots of the unit for each of its instructions where blocks of k have scales: a block's sum is converted, multiplied
+// by two scales and added, on ports that both units share. A block of 0: there are none.
+double block_slots(const machine::Machine& machine, const machine::Unit& unit, std::int64_t block);
 
 // Of operands with these types, symbols counting with their largest value. The contraction is one of a leaf that takes
 // blocks (cost/leaf.h).

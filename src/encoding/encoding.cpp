@@ -56,8 +56,9 @@ std::string form_text(DType matrix, const Encoding* encoding) {
 }
 
 std::string layout_text(const Encoding& encoding, std::int64_t lanes) {
-  return "<" + std::to_string(lanes) + "@0, " + (encoding.panels.pairs ? "2@1, " : "") + std::string(encoding.name) +
-         ">";
+  const int together = encoding.panels.together;
+  return "<" + std::to_string(lanes) + "@0, " + (together > 1 ? std::to_string(together) + "@1, " : "") +
+         std::string(encoding.name) + ">";
 }
 
 bool names_encoding(std::string_view layout) {

@@ -33,7 +33,7 @@ struct PanelWords {
 struct PanelFormat {
   std::string_view cpp_type;  // "Bf16In12", of the tensor library
   DType number;               // what kernels decode to
-  bool pairs;                 // two values of k lie side by side, as in <16@0, 2@1>; else as in <16@0>
+  int together;               // values of k that lie side by side, as in <16@0, 2@1>; 1: none, as in <16@0>
   std::int64_t depth;         // values of k of a group
   std::int64_t (*group_bytes)(std::int64_t lanes);
 
@@ -43,7 +43,7 @@ struct PanelFormat {
 // That of tensor::E.
 template <class E>
 constexpr PanelFormat panel_format(std::string_view cpp_type, DType number) {
-  return {cpp_type, number, E::kPairs, E::kDepth, E::bytes};
+  return {cpp_type, number, E::kQuads ? 4 : E::kPairs ? 2 : 1, E::kDepth, E::bytes};
 }
 
 // A way of holding the elements of a constant matrix in fewer bits, named in its layout: `<16@0, 2@1, bf16_12>`. It

@@ -48,6 +48,8 @@ void each(std::span<const std::byte> elements, std::span<Out> out, F&& convert) 
 }  // namespace
 
 void exact_words(DType from, std::span<const std::byte> elements, DType to, std::span<std::uint32_t> words) {
+  if (from == DType::kI8 && to == DType::kI8)
+    return each<std::uint8_t>(elements, words, [](std::uint32_t bits) { return bits; });
   const bool to_bf16 = to == DType::kBF16;
   STRATA_CHECK(to_bf16 || to == DType::kF16, "words are of bf16 or of f16");
   if (from == to) return each<std::uint16_t>(elements, words, [](std::uint32_t bits) { return bits; });

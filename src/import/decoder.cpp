@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "import/decoder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
+#include "import/block_parts.h"
 #include "import/families.h"
 #include "import/wanted_rows.h"
 #include "ir/op.h"
@@ -61,7 +63,36 @@ class DecoderBuilder {
     return type;
   }
 
-  const Expr* weight(const std::string& name) { return pool_.weight(name, weight_type(name)); }
+  // The leaves that a weight is made of: itself, or where it is kept in its blocks the parts of these.
+  std::vector<WeightLeaf> leaves(const std::string& name) const {
+    const TensorView& tensor = checkpoint_.at(name);
+    if (options_.dtype == "keep" && is_kept_in_blocks(tensor)) return block_leaves(name, tensor);
+    return {{name, weight_type(name), BlockPart::kValues}};
+  }
+
+  // The weight of its leaves' values.
+  const Expr* assembled(const std::vector<WeightLeaf>& leaves, const std::vector<const Expr*>& values) {
+    const auto find = [&](BlockPart part) -> const Expr* {
+      const auto found = std::ranges::find(leaves, part, &WeightLeaf::part);
+      return found == leaves.end() ? nullptr : values[static_cast<std::size_t>(found - leaves.begin())];
+    };
+    const auto nested = [&](const Expr* codes, const Expr* numbers) {
+      return codes == nullptr ? numbers : op("scale_blocks", {codes, numbers});
+    };
+    if (const Expr* const whole = find(BlockPart::kValues)) return whole;
+    const Expr* const scales = nested(find(BlockPart::kScaleCodes), find(BlockPart::kScales));
+    const Expr* const codes = find(BlockPart::kCodes);
+    const Expr* const shifts = find(BlockPart::kShifts);
+    if (shifts == nullptr) return op("scale_blocks", {codes, scales});
+    return op("affine_blocks", {codes, scales, nested(find(BlockPart::kShiftCodes), shifts)});
+  }
+
+  const Expr* weight(const std::string& name) {
+    const std::vector<WeightLeaf> parts = leaves(name);
+    std::vector<const Expr*> values;
+    for (const WeightLeaf& leaf : parts) values.push_back(pool_.weight(leaf.name, leaf.type));
+    return assembled(parts, values);
+  }
 
   TensorType hidden_type() const { return {DType::kF32, {seq_, config_.hidden_size}}; }
   TensorType positions_type() const { return {DType::kI32, {seq_}}; }
@@ -140,7 +171,8 @@ class DecoderBuilder {
   const ir::Function* layer_function(std::int64_t layer) {
     std::string signature = std::to_string(window(layer)) + cache_type(layer).text();
     for (const std::string_view role : layer_roles(config_)) {
-      signature += weight_type(tensor_name(config_, role, layer)).text();
+      for (const WeightLeaf& leaf : leaves(tensor_name(config_, role, layer)))
+        signature += std::to_string(static_cast<int>(leaf.part)) + leaf.type.text();
     }
     const ir::Function*& function = layer_functions_[signature];
     if (function != nullptr) return function;
@@ -156,7 +188,13 @@ class DecoderBuilder {
                             parameter("k_cache", cache_type(layer)), parameter("v_cache", cache_type(layer))};
     Tensors tensors;
     for (const std::string_view role : layer_roles(config_)) {
-      tensors[std::string(role)] = parameter(std::string(role), weight_type(tensor_name(config_, role, layer)));
+      const std::vector<WeightLeaf> parts = leaves(tensor_name(config_, role, layer));
+      std::vector<const Expr*> values;
+      for (const WeightLeaf& leaf : parts) {
+        const std::string_view suffix = block_part_suffix(leaf.part);
+        values.push_back(parameter(std::string(role) + std::string(suffix), leaf.type));
+      }
+      tensors[std::string(role)] = assembled(parts, values);
     }
     body.results = layer_body(in, tensors, window(layer));
     return function = module_.add(std::move(body));
@@ -184,7 +222,8 @@ class DecoderBuilder {
       body.parameters.insert(body.parameters.end(), {k_cache, v_cache});
       std::vector<const Expr*> arguments = {x, cos, sin, positions, k_cache, v_cache};
       for (const std::string_view role : layer_roles(config_)) {
-        arguments.push_back(weight(tensor_name(config_, role, layer)));
+        for (const WeightLeaf& leaf : leaves(tensor_name(config_, role, layer)))
+          arguments.push_back(pool_.weight(leaf.name, leaf.type));
       }
       const Expr* call = pool_.call(*layers[layer], std::move(arguments));
       x = pool_.get(call, 0);

@@ -12,6 +12,17 @@
 
 namespace strata::importer {
 
+// What a reader wants of a tensor in quantised blocks (blocks::Format): its values, or what they are made of, which are
+// tensors by themselves, of a number per element, or per group or block.
+enum class BlockPart {
+  kValues,
+  kCodes,       // [n, k]: i8
+  kScales,      // [n, groups]; of a format whose scales have integers too, [n, blocks]
+  kScaleCodes,  // [n, groups]: i8
+  kShifts,      // as kScales: what is added, negative where the format subtracts it
+  kShiftCodes,
+};
+
 // A weight where it lies in the mapped file. Its address may be unaligned: read elements with memcpy.
 struct TensorView {
   std::string name;           // in the file
@@ -19,6 +30,7 @@ struct TensorView {
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
   const blocks::Format* format = nullptr;  // of elements in quantised blocks
+  BlockPart part = BlockPart::kValues;     // of blocks
   float scale = 1;                         // of blocks: what their values are multiplied by, in f32
   // Above 0: the rows are those of so many heads, and the file has each head's rows i and i + rows/2 side by side
   // (2i and 2i + 1).

@@ -6,10 +6,22 @@
 #include "ir/movement_form.h"
 
 namespace strata::ir {
+namespace {
+
+FormOperands contraction_operands(const Contraction& of) {
+  FormOperands operands = {{"left", of.left}, {"right", of.right}};
+  for (const BlockFactor& factor : of.factors) {
+    const bool is_first = find_operand(operands, "scales") < 0;
+    operands.push_back({factor.is_left ? "row_scales" : is_first ? "scales" : "outer", factor.operand});
+  }
+  return operands;
+}
+
+}  // namespace
 
 FormOperands form_operands(const LoopNest& nest, const std::optional<Contraction>& contraction,
                            const std::optional<AttentionForm>& attention) {
-  if (contraction) return {{"left", contraction->left}, {"right", contraction->right}};
+  if (contraction) return contraction_operands(*contraction);
   if (attention) return {{"query", attention->queries}, {"keys", attention->keys}, {"values", attention->values}};
   if (is_plain(nest)) return {};
   if (const auto of = row_lookup(nest)) return {{"table", of->table}, {"numbers", of->numbers}};

@@ -74,6 +74,10 @@ class Op {
   // much as one rounding of its elements.
   virtual bool permits_rounding() const { return false; }
 
+  // The largest error of an element that it is said to be, by those that it shares a scale with; 0: it is exact but for
+  // the rounding to its element type.
+  virtual double roundoff() const { return 0; }
+
   // Whether it is there because the op that reads it permits it: rules leave it where it stands.
   virtual bool is_permitted_by_reader() const { return false; }
 

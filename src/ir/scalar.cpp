@@ -15,9 +15,9 @@ struct Row {
 };
 
 // In the order of ScalarFunction.
-constexpr Row kTable[] = {{"add", 2},  {"sub", 2},   {"mul", 2}, {"div", 2},    {"neg", 1},  {"exp", 1},     {"log", 1},
-                          {"sqrt", 1}, {"rsqrt", 1}, {"sin", 1}, {"cos", 1},    {"tanh", 1}, {"sigmoid", 1}, {"erf", 1},
-                          {"abs", 1},  {"max", 2},   {"min", 2}, {"select", 3}, {"lt", 2}};
+constexpr Row kTable[] = {{"add", 2},  {"sub", 2},   {"mul", 2}, {"div", 2}, {"neg", 1},    {"exp", 1},     {"log", 1},
+                          {"sqrt", 1}, {"rsqrt", 1}, {"sin", 1}, {"cos", 1}, {"tanh", 1},   {"sigmoid", 1}, {"erf", 1},
+                          {"abs", 1},  {"rint", 1},  {"max", 2}, {"min", 2}, {"select", 3}, {"lt", 2}};
 
 }  // namespace
 
@@ -64,6 +64,8 @@ double evaluate_scalar(ScalarFunction function, double a, double b, double c) {
       return std::erf(a);
     case ScalarFunction::kAbs:
       return std::abs(a);
+    case ScalarFunction::kRint:
+      return std::nearbyint(a);
     case ScalarFunction::kMax:
       return a < b ? b : a;
     case ScalarFunction::kMin:

@@ -23,6 +23,7 @@ enum class ScalarFunction {
   kSigmoid,
   kErf,
   kAbs,
+  kRint,  // the nearest integer, even where two are
   kMax,
   kMin,
   kSelect,

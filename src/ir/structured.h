@@ -97,7 +97,7 @@ struct Bound {
   bool operator==(const Bound&) const = default;
 };
 
-// Scalar functions: add sub mul div neg exp log sqrt rsqrt sin cos tanh sigmoid erf abs max min select lt
+// Scalar functions: add sub mul div neg exp log sqrt rsqrt sin cos tanh sigmoid erf abs rint max min select lt
 // (ir/scalar.h).
 int scalar_arity(const std::string& function);  // -1: no such function
 

@@ -135,7 +135,7 @@ bool is_row_major_in_memory(const TensorType& type) {
 
 Layout encoded_layout(const encoding::Encoding& encoding, std::int64_t lanes) {
   Layout layout{{{lanes, 0}}, &encoding};
-  if (encoding.panels.pairs) layout.packs.push_back({2, 1});
+  if (encoding.panels.together > 1) layout.packs.push_back({encoding.panels.together, 1});
   return layout;
 }
 

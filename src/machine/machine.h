@@ -67,9 +67,9 @@ struct CoreCosts {
   // processors divide up to three times slower. kSoftmaxStep: of a vector of scores of an attention, in rows of eight
   // vectors.
   std::map<std::string, double> scalar_slots = {
-      {"add", 1},   {"sub", 1},  {"mul", 1},    {"neg", 1},    {"abs", 1},    {"max", 1},        {"min", 1},
-      {"lt", 1},    {"div", 5},  {"select", 1}, {"sqrt", 9},   {"rsqrt", 15}, {"exp", 18},       {"sigmoid", 17},
-      {"tanh", 17}, {"log", 13}, {"sin", 14.5}, {"cos", 14.5}, {"erf", 50},   {kSoftmaxStep, 20}};
+      {"add", 1},      {"sub", 1},   {"mul", 1},  {"neg", 1},    {"abs", 1},    {"rint", 2},   {"max", 1},
+      {"min", 1},      {"lt", 1},    {"div", 5},  {"select", 1}, {"sqrt", 9},   {"rsqrt", 15}, {"exp", 18},
+      {"sigmoid", 17}, {"tanh", 17}, {"log", 13}, {"sin", 14.5}, {"cos", 14.5}, {"erf", 50},   {kSoftmaxStep, 20}};
   // The same of decoding a vector of an encoding's words; others take as many as the decoder has instructions.
   std::map<std::string, double> decode_slots = {};
   double fma_latency_slots = 8;     // multiply-adds that a core starts until the first one's sum can be added to

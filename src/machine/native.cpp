@@ -133,7 +133,7 @@ struct InstructionSet {
   VectorRegisters registers;
   bool fused = true;
   bool bf16_pairs = false;
-  bool i8_quads = false;
+  double i8_quads = 0;  // sums of four products of bytes that begin in a cycle; 0: the machine has none
   std::vector<std::string> flags;
 };
 
@@ -149,11 +149,11 @@ InstructionSet x86_instruction_set(const std::vector<std::string>& features) {
     const bool has_bytes = contains(features, "avx512bw");
     set.registers = {32, 64, has_bytes && contains(features, "avx512vl"), has_bytes};
     set.bf16_pairs = contains(features, "avx512bf16");
-    set.i8_quads = contains(features, "avx512vnni");
+    set.i8_quads = contains(features, "avx512vnni") ? 2 : 0;
   } else if (contains(features, "avx2") && contains(features, "fma")) {
     set.name = "avx2";
     set.registers = {16, 32, false, true};
-    set.i8_quads = contains(features, "avxvnni");
+    set.i8_quads = contains(features, "avxvnni") ? 2 : 1;  // else three instructions each
   } else {
     set.name = "sse2";
     set.registers = {16, 16, false, contains(features, "ssse3")};
@@ -165,12 +165,15 @@ InstructionSet x86_instruction_set(const std::vector<std::string>& features) {
 InstructionSet instruction_set(const std::vector<std::string>& features) {
   if (host_arch() == "x86_64") return x86_instruction_set(features);
   if (host_arch() == "aarch64") {
-    return {"neon",          {32, 16, false, true}, true, contains(features, "bf16"), contains(features, "dotprod"),
+    return {"neon",
+            {32, 16, false, true},
+            true,
+            contains(features, "bf16"),
+            contains(features, "dotprod") ? 2.0 : 0.0,
             {"-mcpu=native"}};
   }
-  if (host_arch() == "riscv64" && contains(features, "v"))
-    return {"rvv", {32, 16}, true, false, false, {"-march=rv64gcv"}};
-  return {"scalar", {16, 16}, false, false, false, {}};
+  if (host_arch() == "riscv64" && contains(features, "v")) return {"rvv", {32, 16}, true, false, 0, {"-march=rv64gcv"}};
+  return {"scalar", {16, 16}, false, false, 0, {}};
 }
 
 std::vector<Unit> units_of(const InstructionSet& set, double hertz) {
@@ -179,7 +182,7 @@ std::vector<Unit> units_of(const InstructionSet& set, double hertz) {
   std::vector<Unit> units = {
       make_unit(set.fused ? "f32-fma" : "f32-mul-add", DType::kF32, DType::kF32, lanes, 1, set.fused ? 2 : 1, hertz)};
   if (set.bf16_pairs) units.push_back(make_unit("bf16-dot2", DType::kBF16, DType::kF32, lanes, 2, 2, hertz));
-  if (set.i8_quads) units.push_back(make_unit("i8-dot4", DType::kI8, DType::kI32, lanes, 4, 2, hertz));
+  if (set.i8_quads > 0) units.push_back(make_unit("i8-dot4", DType::kI8, DType::kI32, lanes, 4, set.i8_quads, hertz));
   return units;
 }
 

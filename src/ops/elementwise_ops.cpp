@@ -24,6 +24,18 @@ class RoundOp : public StructuredOp {
   }
 };
 
+// Codes of numbers whose neighbours share a scale, as code_scales makes them: whole numbers, at most 127 in magnitude.
+// No program asks for it, as for a rounding: an op permits it. An element is off by half of its scale at most.
+class QuantiseOp : public StructuredOp {
+ public:
+  QuantiseOp()
+      : StructuredOp("quantise", {"x", "scales"}, "q[..., k] = rint(x[..., k] / max(scales[..., k / block], 1e-37))",
+                     ResultDType::kI8) {}
+
+  bool is_permitted_by_reader() const override { return true; }
+  double roundoff() const override { return 1.0 / (2 * 127); }
+};
+
 }  // namespace
 
 // Binary ones broadcast as in NumPy.
@@ -37,6 +49,12 @@ void register_elementwise_ops() {
       {"minimum", {"a", "b"}, "y[...] = min(a[...], b[...])"},
       // Neighbours share a scale, as in quantised weights.
       {"scale_blocks", {"x", "scales"}, "y[..., k] = x[..., k] * scales[..., k / block]", ResultDType::kF32},
+      // What affine_blocks adds its shifts to: rows that meet it are rounded where they meet the shifts too, or not.
+      {"scale_unshifted", {"x", "scales"}, "y[..., k] = x[..., k] * scales[..., k / block]", ResultDType::kF32},
+      {"affine_blocks",
+       {"x", "scales", "shifts"},
+       "y[..., k] = x[..., k] * scales[..., k / block] + shifts[..., k / block]",
+       ResultDType::kF32},
       {"neg", {"x"}, "y[...] = -x[...]"},
       {"abs", {"x"}, "y[...] = abs(x[...])"},
       {"exp", {"x"}, "y[...] = exp(x[...])"},
@@ -58,6 +76,7 @@ void register_elementwise_ops() {
       {"cast", {"x"}, "y[...] = x[...]", ResultDType::kAttribute},
   });
   register_op<RoundOp>();
+  register_op<QuantiseOp>();
 }
 
 }  // namespace strata::ops

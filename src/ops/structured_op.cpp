@@ -113,6 +113,7 @@ ir::TensorType LoopNestOp::infer_unplaced(std::span<const ir::TensorType> operan
     if (!dtype) throw usage_error(name() + ": the attribute dtype is missing", "give it as {dtype = bf16}");
     result.dtype = *dtype;
   }
+  if (result_dtype_ == ResultDType::kI8) result.dtype = DType::kI8;
   if (result_dtype_ == ResultDType::kAttributeOrF32) {
     result.dtype = ir::dtype_attribute(attributes, "dtype").value_or(DType::kF32);
   }

@@ -18,6 +18,7 @@ enum class ResultDType {
   kF32,
   kAttribute,       // the attribute "dtype"
   kAttributeOrF32,  // the same, where it is given
+  kI8,
 };
 
 // How a result lies in memory.

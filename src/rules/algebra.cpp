@@ -8,7 +8,7 @@ namespace strata::rules {
 
 Table algebra_table() {
   Table all = movement_table();
-  for (const Table& table : {elementwise_table(), contraction_table(), attention_table()})
+  for (const Table& table : {elementwise_table(), contraction_table(), blocks_table(), attention_table()})
     all.insert(all.end(), table.begin(), table.end());
   return all;
 }

@@ -17,6 +17,7 @@ Table movement_table();
 Table elementwise_table();
 Table contraction_table();
 Table attention_table();
+Table blocks_table();
 
 // All of them.
 Table algebra_table();

@@ -64,6 +64,8 @@ class ContractionTree {
     if (!leaf.takes_blocks) return with_scratch(op_, machine_, compute(leaf), extents);
     std::int64_t& k = extents[static_cast<std::size_t>(k_)];
     k = std::min(k, tiles_.depth);
+    std::int64_t& m = extents[static_cast<std::size_t>(m_)];
+    m = std::min(m, tiles_.rows);
     TileNode depth = loop_node(Kind::kSerial, k_, tiles_.depth, with_scratch(op_, machine_, compute(leaf), extents));
     depth.level = tiles_.level;
     if (unit_rows_ != 0 && unit_rows_ <= tiles_.rows) return {std::move(depth)};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/ranges.h"
@@ -53,7 +54,7 @@ std::int64_t block_unit(const ScheduledOp& op, int iterator) {
   const ir::Contraction& of = *op.contraction;
   const auto& left = op.value->arguments[static_cast<std::size_t>(of.left)]->type().layout;
   const bool is_row = of.classes[static_cast<std::size_t>(iterator)] == ir::IteratorClass::kM;
-  return is_row ? left.lanes(0) : machine::kDepthUnit;
+  return is_row ? left.lanes(0) : std::lcm(machine::kDepthUnit, of.block());
 }
 
 std::vector<cost::Scratch> scratch_of(const ScheduledOp& op, const TileNode& compute,

@@ -310,6 +310,10 @@ class Builder {
     for (std::size_t i = 0; i < numbers.size(); ++i) of.classes[static_cast<std::size_t>(numbers[i])] = own.classes[i];
     for (const int axis : own.left_axes) of.left_axes.push_back(numbers[static_cast<std::size_t>(axis)]);
     for (const int axis : own.right_axes) of.right_axes.push_back(numbers[static_cast<std::size_t>(axis)]);
+    of.factors = own.factors;
+    for (ir::BlockFactor& factor : of.factors) {
+      for (int& axis : factor.axes) axis = numbers[static_cast<std::size_t>(axis)];
+    }
     return of;
   }
 

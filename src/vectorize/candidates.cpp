@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cost/leaf.h"
+#include "cost/operand_layouts.h"
 #include "cost/product_tiles.h"
 #include "ir/contraction.h"
 #include "machine/cost.h"
@@ -75,7 +76,9 @@ class Generator {
       const auto axes = axes_of(nest, iterator, unit.lanes, operands_.size());
       if (!axes) continue;
       if (unit.k == 1) {
-        if (unit.dtype == DType::kF32) along(nest, unit, *axes, row_major());
+        if (unit.dtype != DType::kF32) continue;
+        along(nest, unit, *axes, row_major());
+        for (const int reduced : nest.result().reduced) along_words(nest, unit, *axes, iterator, reduced);
         continue;
       }
       for (const int reduced : nest.result().reduced) {
@@ -93,6 +96,25 @@ class Generator {
     if (nest.result().combiner != ir::Combiner::kNone) with_row_tiles(nest, axes, candidate);
   }
 
+  // As along(), with bytes in the words that their kernels take, whatever the unit.
+  void along_words(const ir::LoopNest& nest, const machine::Unit& unit, const Axes& axes, int iterator, int reduced) {
+    const int word = cost::dot_products(DType::kI8);
+    const auto inner = axes_of(nest, reduced, word, operands_.size());
+    if (!inner || reduced == iterator) return;
+    Candidate candidate = row_major();
+    bool has_words = false;
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      if (axes[i] < 0) continue;
+      candidate.operands[i].layout = packed(operands_[i], axes[i], unit.lanes);
+      if (operands_[i].dtype != DType::kI8 || (*inner)[i] < 0) continue;
+      candidate.operands[i].layout.packs.push_back({word, (*inner)[i]});
+      has_words = true;
+    }
+    if (!has_words) return;
+    add(candidate);
+    if (nest.result().combiner != ir::Combiner::kNone) with_row_tiles(nest, axes, candidate);
+  }
+
   // A dot-product unit: `k` neighbours along the reduced iterator stay together. Operands that lanes don't run along
   // stay as they are, or become what the unit multiplies where the op permits it, in row tiles or, where there is one
   // row, as it lies.
@@ -100,7 +122,12 @@ class Generator {
     Candidate candidate = row_major();
     for (std::size_t i = 0; i < axes.size(); ++i) {
       if (axes[i] < 0) continue;
-      if (operands_[i].dtype != unit.dtype || inner[i] < 0) return;
+      // What groups of neighbours share lies in lanes.
+      if (inner[i] < 0) {
+        candidate.operands[i].layout = packed(operands_[i], axes[i], unit.lanes);
+        continue;
+      }
+      if (operands_[i].dtype != unit.dtype) return;
       candidate.operands[i].layout = {{{unit.lanes, axes[i]}, {unit.k, inner[i]}}};
     }
     add(candidate);
@@ -154,10 +181,14 @@ class Generator {
     std::vector<OperandForm> result;
     for (const machine::Unit& unit : machine_.units) {
       for (int axis = 0; axis < type.rank(); ++axis) {
-        if (unit.k == 1 && unit.dtype == DType::kF32) result.push_back({{{{unit.lanes, axis}}}, type.dtype});
-        if (unit.k == 1 || type.dtype != unit.dtype) continue;
+        const bool is_plain = unit.k == 1 && unit.dtype == DType::kF32;
+        if (is_plain) result.push_back({{{{unit.lanes, axis}}}, type.dtype});
+        // Bytes lie in words whatever the unit.
+        const bool are_words = is_plain && type.dtype == DType::kI8;
+        const std::int64_t together = are_words ? cost::dot_products(DType::kI8) : unit.k;
+        if (together == 1 || (!are_words && type.dtype != unit.dtype)) continue;
         for (int inner = 0; inner < type.rank(); ++inner) {
-          if (inner != axis) result.push_back({{{{unit.lanes, axis}, {unit.k, inner}}}, type.dtype});
+          if (inner != axis) result.push_back({{{{unit.lanes, axis}, {together, inner}}}, type.dtype});
         }
       }
     }

@@ -2,10 +2,12 @@
 #include "vectorize/layout_rules.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <set>
 
 #include "base/error.h"
+#include "machine/cost.h"
 #include "vectorize/candidates.h"
 
 namespace strata::vectorize {
@@ -123,6 +125,71 @@ Rewrite candidates_rule(TensorGraph& tensors, const machine::Machine& machine, c
   return rule;
 }
 
+// Rows that meet codes in blocks become codes themselves, which their blocks' scales turn back to numbers: the rule
+// that is not exact. An element is off by a 254th of the largest in its block at most. Sums of rows that shifts meet
+// are sums of the rounded ones then, else errors that would cancel would not.
+struct RoundedRows {
+  const char* name;
+  const char* weights;
+};
+
+constexpr std::array<RoundedRows, 2> kRoundedRows = {{{"round-rows-of-scale_blocks", "scale_blocks(?q, ?s)"},
+                                                      {"round-rows-of-affine_blocks", "affine_blocks(?q, ?s, ?m)"}}};
+
+// Binds ?b to the shape of ?x in blocks, where the machine has a unit for bytes.
+egraph::Guard rounds_rows(TensorGraph& tensors, const machine::Machine& machine) {
+  const bool has_unit = machine::dot_unit(machine, DType::kI8) != nullptr;
+  return [&tensors, has_unit](EGraph& graph, Match& match) {
+    const ClassId rows = match.class_of("?x");
+    const ir::TensorType& x = tensors.type(rows);
+    const ir::TensorType& codes = tensors.type(match.class_of("?q"));
+    const ir::TensorType& scales = tensors.type(match.class_of("?s"));
+    const bool is_plain = x.layout.is_row_major() && codes.layout.is_row_major() && scales.layout.is_row_major();
+    if (!has_unit || !is_plain || x.rank() != 2 || scales.rank() != 2) return false;
+    if (x.dtype != DType::kF32 || codes.dtype != DType::kI8 || tensors.facts(rows).is_constant) return false;
+    for (const egraph::ENode& node : graph.nodes(rows)) {
+      if (tensors.op_of(node) == &ir::get_op("scale_blocks")) return false;
+    }
+    const std::int64_t blocks = scales.shape[1].factor(), depth = x.shape[1].factor();
+    match.bind_payload("?b", tensors.payload({{"shape", std::vector<std::int64_t>{-1, blocks, depth / blocks}}}));
+    return true;
+  };
+}
+
+Rewrite rounded_rows_rule(TensorGraph& tensors, const machine::Machine& machine, const RoundedRows& of) {
+  const std::string scales = "code_scales(reshape{?b}(?x))", weights = ", " + std::string(of.weights) + ")";
+  return egraph::make_rewrite(tensors.symbols(), of.name, "matmul_nt(?x" + weights,
+                              "matmul_nt(scale_blocks(quantise(?x, " + scales + "), " + scales + ")" + weights,
+                              rounds_rows(tensors, machine));
+}
+
+// The operand ?w of an op that may lie in an encoding.
+struct EncodedOperand {
+  std::string_view op;
+  int operand;
+  int arity;
+  bool takes_bytes, takes_floats;
+
+  bool takes(const encoding::Encoding& encoding) const {
+    return is_floating(encoding.panels.number) ? takes_floats : takes_bytes;
+  }
+
+  // "matmul_nt{?p}(?a0, pack{?q}(?w))".
+  std::string pattern(const std::string& payload) const {
+    std::string text = std::string(op) + "{?p}(";
+    for (int i = 0; i < arity; ++i)
+      text += (i == 0 ? "" : ", ") + (i == operand ? applied("pack", payload, "?w") : number("?a", i));
+    return text + ")";
+  }
+};
+
+constexpr std::array<EncodedOperand, 6> kEncodedOperands = {{{"matmul_nt", 1, 2, false, true},
+                                                             {"scaled_matmul_nt", 1, 3, true, false},
+                                                             {"nested_matmul_nt", 1, 4, true, false},
+                                                             {"scaled_rows_matmul_nt", 2, 4, true, false},
+                                                             {"nested_rows_matmul_nt", 2, 5, true, false},
+                                                             {"gather", 0, 2, true, true}}};
+
 // Binds ?e to the payload of ?q with the layout of the same lanes in the encoding, where the constant ?w may lie so and
 // the machine can decode it.
 egraph::Guard encodes(TensorGraph& tensors, const machine::Machine& machine, const encoding::Encoding& encoding) {
@@ -189,6 +256,7 @@ std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& 
     if (!is_movement_of_memory(*op)) rules.push_back(candidates_rule(tensors, machine, *op, false));
     if (op->permits_rounding()) rules.push_back(candidates_rule(tensors, machine, *op, true));
   }
+  for (const RoundedRows& of : kRoundedRows) rules.push_back(rounded_rows_rule(tensors, machine, of));
   const auto add = [&](const char* name, const char* lhs, const char* rhs, egraph::Guard guard) {
     rules.push_back(egraph::make_rewrite(tensors.symbols(), name, lhs, rhs, std::move(guard)));
   };
@@ -203,11 +271,11 @@ std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& 
   add("transpose-of-unpack", "transpose{?p}(unpack(?x))", "unpack(transpose{?p}(?x))", fits(tensors, "transpose"));
   add("slice-of-unpack", "slice{?p}(unpack(?x))", "unpack(slice{?p}(?x))", fits(tensors, "slice"));
   for (const encoding::Encoding* encoding : encoding::all_encodings()) {
-    const std::string name = "-" + std::string(encoding->name);
-    add(("encode-matmul_nt" + name).c_str(), "matmul_nt{?p}(?a, pack{?q}(?w))", "matmul_nt{?p}(?a, pack{?e}(?w))",
-        encodes(tensors, machine, *encoding));
-    add(("encode-gather" + name).c_str(), "gather{?p}(pack{?q}(?w), ?a)", "gather{?p}(pack{?e}(?w), ?a)",
-        encodes(tensors, machine, *encoding));
+    for (const EncodedOperand& of : kEncodedOperands) {
+      if (!of.takes(*encoding)) continue;
+      const std::string name = "encode-" + std::string(of.op) + "-" + std::string(encoding->name);
+      add(name.c_str(), of.pattern("?q").c_str(), of.pattern("?e").c_str(), encodes(tensors, machine, *encoding));
+    }
   }
   return rules;
 }

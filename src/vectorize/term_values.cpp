@@ -82,7 +82,7 @@ TermValues::Held TermValues::evaluate(const ENode& node, const std::vector<Held>
     made.roundoff = std::max(made.roundoff, operand->roundoff);
   }
   made.value.type = op->infer(types, record.attributes);
-  made.roundoff = std::max(made.roundoff, unit_roundoff(made.value.type.dtype));
+  made.roundoff = std::max({made.roundoff, op->roundoff(), unit_roundoff(made.value.type.dtype)});
   made.value.data = op->evaluate(values, record.attributes, made.value.type);
   for (double& element : made.value.data) element = ir::round_to(made.value.type.dtype, element);
   return std::make_shared<TermValue>(std::move(made));

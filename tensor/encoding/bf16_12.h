@@ -12,6 +12,7 @@ namespace strata::tensor {
 struct Bf16In12 {
   using Number = bf16;
   static constexpr bool kPairs = true;
+  static constexpr bool kQuads = false;
   static constexpr std::int64_t kDepth = 4;
   static constexpr std::int64_t bytes(std::int64_t lanes) { return 6 * lanes; }
 

@@ -11,6 +11,7 @@ namespace strata::tensor {
 struct F16In15 {
   using Number = f16;
   static constexpr bool kPairs = false;
+  static constexpr bool kQuads = false;
   static constexpr std::int64_t kDepth = 32;
   static constexpr std::int64_t bytes(std::int64_t lanes) { return 60 * lanes; }
 

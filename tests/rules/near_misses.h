@@ -17,13 +17,19 @@ struct NearMiss {
 // What the statements may use: activations x, y, ..., and below constants.
 inline constexpr const char* kActivations =
     "%x: f32[4, 6], %y: f32[4, 6], %q: f32[6, 6], %p: f32[6, 6], %xt: f32[6, 4], %t: f32[2, 3, 3], %u: f32[2, 3, 3], "
-    "%h: f16[4, 6], %i: i32[4, 6], %j: i32[4, 6], %z: f32[6], %e: f32[1], %ids: i32[2], %at: i32[3], %b: f32[5], %l: "
+    "%h: f16[4, 6], %i: i32[4, 6], %j: i32[4, 6], %z: f32[6], %e: f32[1], %cx: i8[4, 6], %x2: f32[4, 2], %ids: i32[2], "
+    "%at: i32[3], %b: f32[5], %l: "
     "f32[8, 6]<4@0>";
 inline constexpr const char* kConstants =
     "    %m = weight \"m\" : f32[5, 6]\n"
     "    %n = weight \"n\" : f32[5, 6]\n"
     "    %hm = weight \"hm\" : f16[5, 6]\n"
     "    %bm = weight \"bm\" : bf16[5, 6]\n"
+    "    %cm = weight \"cm\" : i8[5, 6]\n"
+    "    %cs = weight \"cs\" : i8[5, 2]\n"
+    "    %s2 = weight \"s2\" : f32[5, 2]\n"
+    "    %s3 = weight \"s3\" : f32[5, 3]\n"
+    "    %s1 = weight \"s1\" : f32[5, 1]\n"
     "    %w = weight \"w\" : f32[6, 5]\n"
     "    %v = weight \"v\" : f32[6]\n"
     "    %v2 = weight \"v2\" : f32[2]\n"
@@ -229,6 +235,37 @@ inline const std::vector<NearMiss>& near_misses() {
       // Of these weights nobody knows the elements.
       {"encode-matmul_nt-bf16_12",
        "%0 = pack(%bm) {layout = <4@0, 2@1>} : bf16[5, 6]<4@0, 2@1>; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
+      {"scale-behind-matmul_nt", "%0 = scale_blocks(%m, %v2) : f32[5, 6]; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
+      {"scale-unshifted-behind-matmul_nt",
+       "%0 = scale_unshifted(%m, %v2) : f32[5, 6]; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
+      {"shift-behind-matmul_nt", "%0 = affine_blocks(%m, %s2, %s2) : f32[5, 6]; %1 = matmul_nt(%h, %0) : f32[4, 5]"},
+      {"scale-of-scales", "%0 = scale_blocks(%s2, %v2) : f32[5, 2]; %1 = scaled_matmul_nt(%x, %m, %0) : f32[4, 5]"},
+      {"scale-of-rows", "%0 = scale_blocks(%x, %v2) : f32[4, 6]; %1 = scaled_matmul_nt(%0, %m, %s3) : f32[4, 5]"},
+      {"scale-of-rows-nested",
+       "%0 = scale_blocks(%x, %v2) : f32[4, 6]; %1 = nested_matmul_nt(%0, %m, %s3, %s1) : f32[4, 5]"},
+      {"concat-of-scale_blocks",
+       "%0 = scale_blocks(%m, %s2) : f32[5, 6]; %1 = scale_blocks(%n, %s2) : f32[5, 6]; "
+       "%2 = concat(%0, %1) {axis = 1} : f32[5, 12]"},
+      {"gather-of-scale_blocks",
+       "%0 = scale_blocks(%m, %s2) : f32[5, 6]; %1 = gather(%0, %ids) {dtype = bf16} : bf16[2, 6]"},
+      {"gather-of-affine_blocks",
+       "%0 = affine_blocks(%m, %s2, %s2) : f32[5, 6]; %1 = gather(%0, %ids) {dtype = bf16} : bf16[2, 6]"},
+      {"round-rows-of-scale_blocks", "%0 = scale_blocks(%m, %s2) : f32[5, 6]; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
+      {"round-rows-of-affine_blocks",
+       "%0 = affine_blocks(%m, %s2, %s2) : f32[5, 6]; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
+      {"encode-scaled_matmul_nt-i8_4",
+       "%0 = pack(%cm) {layout = <4@0, 4@1>} : i8[5, 6]<4@0, 4@1>; %1 = scaled_matmul_nt(%x, %0, %s2) : f32[4, 5]"},
+      {"encode-nested_matmul_nt-i8_4",
+       "%0 = pack(%cm) {layout = <4@0, 4@1>} : i8[5, 6]<4@0, 4@1>; "
+       "%1 = nested_matmul_nt(%x, %0, %cs, %s1) : f32[4, 5]"},
+      {"encode-scaled_rows_matmul_nt-i8_4",
+       "%0 = pack(%cm) {layout = <4@0, 4@1>} : i8[5, 6]<4@0, 4@1>; "
+       "%1 = scaled_rows_matmul_nt(%cx, %x2, %0, %s2) : f32[4, 5]"},
+      {"encode-nested_rows_matmul_nt-i8_4",
+       "%0 = pack(%cm) {layout = <4@0, 4@1>} : i8[5, 6]<4@0, 4@1>; "
+       "%1 = nested_rows_matmul_nt(%cx, %x2, %0, %cs, %s1) : f32[4, 5]"},
+      {"encode-gather-i8_4",
+       "%0 = pack(%cm) {layout = <4@0, 4@1>} : i8[5, 6]<4@0, 4@1>; %1 = gather(%0, %ids) : f32[2, 6]"},
       {"encode-gather-bf16_12",
        "%0 = pack(%bm) {layout = <4@0, 2@1>} : bf16[5, 6]<4@0, 2@1>; %1 = gather(%0, %ids) : f32[2, 6]"},
       {"encode-matmul_nt-f16_15",

@@ -17,7 +17,10 @@ namespace strata::rules {
 using Random = std::mt19937_64;
 
 // The sizes that operands share, by letter: equal letters are equal sizes, '2' is two, and the leading axes of an
-// operand may be more than its letters. Integer operands are marked by '#' and the letter whose size bounds them.
+// operand may be more than its letters. Integer operands are marked by '#' and the letter whose size bounds them, bytes
+// by
+// '!', and by '?' what is bytes half of the times. Of a depth 'q' there are blocks 'r' of 8 or 16, and one outer block
+// 'o'.
 inline const std::map<std::string, std::vector<std::string>>& operand_letters() {
   static const std::map<std::string, std::vector<std::string>> kLetters = {
       {"matmul", {"mk", "kn"}},
@@ -25,7 +28,14 @@ inline const std::map<std::string, std::vector<std::string>>& operand_letters() 
       {"matmul_tn", {"km", "kn"}},
       {"batch_matmul", {"bmk", "bkn"}},
       {"batch_matmul_nt", {"bmk", "bnk"}},
-      {"scale_blocks", {"shc", "shb"}},
+      {"scale_blocks", {"hc?", "hb"}},
+      {"scale_unshifted", {"hc?", "hb"}},
+      {"affine_blocks", {"hc?", "hb", "hb"}},
+      {"quantise", {"mq", "mr"}},
+      {"scaled_matmul_nt", {"mq", "nq!", "nr"}},
+      {"nested_matmul_nt", {"mq", "nq!", "nr!", "no"}},
+      {"scaled_rows_matmul_nt", {"mq!", "mr", "nq!", "nr"}},
+      {"nested_rows_matmul_nt", {"mq!", "mr", "nq!", "nr!", "no"}},
       {"rms_norm", {"mk", "k"}},
       {"layer_norm", {"mk", "k", "k"}},
       {"rope", {"sh2i", "si", "si"}},
@@ -56,7 +66,8 @@ class InstanceWriter {
     classes_.assign(rule.variables.classes.size(), std::nullopt);
     payloads_.assign(rule.variables.payloads.size(), std::nullopt);
     sizes_ = {pick({1, 7, 17, 31, 33}), pick({1, 2, 3}), pick({2, 3, 4})};
-    dtype_ = pick({DType::kF32, DType::kF32, DType::kF32, DType::kF32, DType::kF16, DType::kBF16, DType::kI32});
+    dtype_ =
+        pick({DType::kF32, DType::kF32, DType::kF32, DType::kF32, DType::kF16, DType::kBF16, DType::kI32, DType::kI8});
     last_end_ = 0;
     last_type_.reset();
     std::vector<egraph::ClassId> roots;
@@ -149,7 +160,8 @@ class InstanceWriter {
     const std::string name = "x" + std::to_string(count_++);
     if (limit_ > 0) limits_[name] = limit_;
     limit_ = 0;
-    const bool is_encoded = kind == LeafKind::kConstant && is_floating(type.dtype) && type.rank() == 2;
+    const bool may_be_encoded = is_floating(type.dtype) || type.dtype == DType::kI8;
+    const bool is_encoded = kind == LeafKind::kConstant && may_be_encoded && type.rank() == 2;
     return tensors_.leaf(kind, name, type, nullptr, is_encoded ? std::make_shared<encoding::Statistics>() : nullptr);
   }
 
@@ -195,18 +207,23 @@ class InstanceWriter {
     std::map<char, ir::Dim> sizes = {{'2', 2}};
     for (std::size_t i = 0; i < known.size(); ++i) {
       if (!known[i]) continue;
-      const std::string axes = letters[i].substr(0, letters[i].find('#'));
+      const std::string axes = letters[i].substr(0, letters[i].find_first_of("#!?"));
       if (known[i]->rank() != static_cast<int>(axes.size())) return std::nullopt;
       for (std::size_t axis = 0; axis < axes.size(); ++axis) sizes.emplace(axes[axis], known[i]->shape[axis]);
     }
-    const std::size_t mark = letters[index].find('#');
-    const bool is_integer = mark != std::string::npos;
-    ir::TensorType type{is_integer ? DType::kI32 : dtype(), {}, {}, {}};
+    const std::size_t mark = letters[index].find_first_of("#!?");
+    const char marked = mark == std::string::npos ? ' ' : letters[index][mark];
+    const bool is_byte = marked == '!' || (marked == '?' && below(2) == 0), is_integer = marked == '#';
+    ir::TensorType type{is_byte ? DType::kI8 : is_integer ? DType::kI32 : dtype(), {}, {}, {}};
     for (const char letter : letters[index].substr(0, mark)) {
       const bool may_vary = (letter == 'm' || letter == 's') && below(4) == 0;
       // The context of a cache, or what is divided into blocks: half of them in whole groups of lanes.
       const bool is_whole = letter == 'c' && below(2) == 0;
-      const ir::Dim any = is_whole ? ir::Dim(pick({16, 32})) : may_vary ? symbolic() : size();
+      const ir::Dim any = is_whole || letter == 'q' ? ir::Dim(pick({16, 32}))
+                          : letter == 'r'           ? ir::Dim(pick({1, 2}))
+                          : letter == 'o'           ? ir::Dim(1)
+                          : may_vary                ? symbolic()
+                                                    : size();
       type.shape.push_back(sizes.emplace(letter, any).first->second);
     }
     if (is_integer) limit_ = sizes.at(letters[index][mark + 1]).min();
@@ -219,6 +236,7 @@ class InstanceWriter {
     type.layout = ir::vector_layout(type.shape, lanes);
     ir::Layout other = {{{lanes, static_cast<int>(below(type.rank()))}}};
     if (type.dtype == DType::kBF16 && type.rank() == 2 && below(2) == 0) other = {{{lanes, 0}, {2, 1}}};
+    if (type.dtype == DType::kI8 && type.rank() == 2 && below(2) == 0) other = {{{lanes, 0}, {4, 1}}};
     try {
       ir::TensorType changed = type;
       changed.layout = other;

@@ -54,6 +54,44 @@ void check_sizes() {
   check<L, 4, 2>(5, 3 * L, 33);
 }
 
+TEST(Quads, RowsArePaddedWithZeros) {
+  const std::vector<std::int8_t> x = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};  // [3][5]
+  std::vector<std::int8_t> out(32, -1);
+  pack_rows_quads<2>(x.data(), 5, 3, 5, 5, out.data());
+  EXPECT_EQ(out, (std::vector<std::int8_t>{1,  2,  3,  4,  6, 7, 8, 9, 5,  0, 0, 0, 10, 0, 0, 0,
+                                           11, 12, 13, 14, 0, 0, 0, 0, 15, 0, 0, 0, 0,  0, 0, 0}));
+}
+
+// Byte i of four that fit a quad.
+std::int32_t quad(const std::vector<int>& bytes) {
+  std::uint32_t word = 0;
+  for (std::size_t i = 0; i < 4; ++i) word |= static_cast<std::uint32_t>(bytes[i] & 0xff) << (8 * i);
+  return static_cast<std::int32_t>(word);
+}
+
+// Each pair of bytes beside the pair of extremes that adds most to it.
+template <int L>
+void check_dots() {
+  using Sums = Vec<std::int32_t, L>;
+  for (int a = -128; a < 256; ++a) {
+    for (int b = -128; b < 128; ++b) {
+      const int other = b < 0 ? -128 : 127;
+      if (a >= 0) {
+        const Sums sums = arch::i8_dot<L>(Sums{} + 7, Sums{} + quad({a, 255, 3, 1}), Sums{} + quad({b, other, -2, 5}));
+        if (!arch::kHasSignedDot<L>) ASSERT_EQ(sums[L - 1], 7 + a * b + 255 * other - 6 + 5) << a << " * " << b;
+      }
+      if (a == -128 || a > 127) continue;
+      const int most = (a < 0) == (b < 0) ? 127 : -127;
+      const Sums x = Sums{} + quad({a, b < 0 ? -most : most, 3, 1}), w = Sums{} + quad({b, other, -2, 5});
+      const int expected = 7 + a * b + (b < 0 ? -most : most) * other - 6 + 5;
+      ASSERT_EQ((arch::i8_dot_signed<L>(Sums{} + 7, x, w)[0]), expected) << a << " * " << b;
+    }
+  }
+}
+TEST(Quads, DotsOfEveryPairOfBytes) {
+  for_each_width([]<int L>(Lanes<L>) { check_dots<L>(); });
+}
+
 TEST(Quads, ProductsOfBytesAreExact) {
   for_each_width([]<int L>(Lanes<L>) { check_sizes<L>(); });
 }
