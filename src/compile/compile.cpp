@@ -119,13 +119,19 @@ std::string model_type_text(const std::string& family, std::int64_t parameters, 
   return family + " " + size + " " + upper;
 }
 
+CompileOptions with_switches(CompileOptions options) {
+  if (options.exact_activations)
+    std::ranges::move(vectorize::rounded_rows_rules(), std::back_inserter(options.without));
+  return options;
+}
+
 // One compilation, stage by stage; the whole compiler reads from top to bottom in run().
 class Compilation {
  public:
   Compilation(const fs::path& model, const CompileOptions& options, const Progress& progress)
-      : options_(options), progress_(progress), model_(model) {
+      : options_(with_switches(options)), progress_(progress), model_(model) {
     ops::register_all();
-    check_options(options);
+    check_options(options_);
   }
 
   // A package for the cache holds what its key is made of, and nothing else.
@@ -228,6 +234,7 @@ class Compilation {
     report_.warning = importer::unused_warning(checkpoint_->unused_tensors());
     importer::DecoderOptions decoder_options;
     decoder_options.dtype = options_.dtype;
+    decoder_options.exact_activations = options_.exact_activations;
     decoder_options.max_chunk = std::min(decoder_options.max_chunk, config.max_positions);
     decoder_options.wanted_rows = !contains(options_.without, "rows");
     decoder_ = importer::import_decoder(*checkpoint_, decoder_options);
@@ -380,7 +387,7 @@ class Compilation {
     return manifest;
   }
 
-  const CompileOptions& options_;
+  const CompileOptions options_;
   const Progress& progress_;
   const fs::path model_;
   Contents contents_ = Contents::kAll;

@@ -63,6 +63,8 @@ class DecoderBuilder {
     return type;
   }
 
+  bool is_plain(const std::string& name) const { return leaves(name).front().part == BlockPart::kValues; }
+
   // The leaves that a weight is made of: itself, or where it is kept in its blocks the parts of these.
   std::vector<WeightLeaf> leaves(const std::string& name) const {
     const TensorView& tensor = checkpoint_.at(name);
@@ -98,9 +100,11 @@ class DecoderBuilder {
   TensorType positions_type() const { return {DType::kI32, {seq_}}; }
   TensorType rotation_type() const { return {DType::kF32, {seq_, config_.head_dim / 2}}; }
 
-  // The cache has the matrices' element type: its rounding is of the size of theirs.
+  // The cache has the matrices' element type: its rounding is of the size of theirs. That of quantised ones is far
+  // larger, but where no row is to be rounded.
   TensorType cache_type(std::int64_t layer) const {
-    const DType dtype = weight_type(tensor_name(config_, "k_proj.weight", layer)).dtype;
+    const bool is_exact = options_.exact_activations && !is_plain(tensor_name(config_, "k_proj.weight", layer));
+    const DType dtype = is_exact ? DType::kF32 : weight_type(tensor_name(config_, "k_proj.weight", layer)).dtype;
     return {dtype, {config_.kv_heads, ctx_, config_.head_dim}};
   }
 

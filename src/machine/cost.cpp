@@ -99,7 +99,7 @@ int level_holding(const Machine& machine, double bytes, int threads) {
 }
 
 const MemoryLevel* managed_level(const Machine& machine) {
-  return machine.memory.front().managed ? &machine.memory.front() : nullptr;
+  return !machine.memory.empty() && machine.memory.front().managed ? &machine.memory.front() : nullptr;
 }
 
 int vector_lanes(const Machine& machine, DType dtype) {

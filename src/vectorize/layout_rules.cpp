@@ -95,16 +95,34 @@ void bind_candidate(TensorGraph& tensors, const ir::Op& op, std::vector<ir::Tens
   match.bind_payload("?u", is_packed ? tensors.payload({}) : egraph::kIdentity);
 }
 
+bool is_made_by(const TensorGraph& tensors, const EGraph& graph, ClassId id,
+                std::initializer_list<std::string_view> ops) {
+  return std::ranges::any_of(graph.nodes(id), [&](const egraph::ENode& node) {
+    const ir::Op* const op = tensors.op_of(node);
+    return op != nullptr && std::ranges::find(ops, op->name()) != ops.end();
+  });
+}
+
+// A constant that would take more memory as numbers than the codes that it is made of: what reads it has forms for
+// these.
+bool is_constant_of_codes(const TensorGraph& tensors, const EGraph& graph, ClassId id) {
+  return tensors.facts(id).is_constant &&
+         is_made_by(tensors, graph, id, {"scale_blocks", "affine_blocks", "scale_unshifted"});
+}
+
 // op(x, y) = unpack(op(pack(x), pack(y))), in each of the op's candidates. Of those an operand may stay as it lies, and
 // the result may lie in rows by itself. Of the candidates it takes those that round an operand,
 // unpack(op(pack(round(x)), pack(y))), or those that don't.
 Rewrite candidates_rule(TensorGraph& tensors, const machine::Machine& machine, const ir::Op& op, bool is_rounded) {
   // The right sides follow from the operands alone: a match whose root has merged has them already.
   auto done = std::make_shared<std::set<std::pair<std::vector<ClassId>, egraph::Payload>>>();
-  const auto is_running = [&tensors, &op, done](EGraph& graph, Match& match) {
+  const bool takes_codes = machine::managed_level(machine) == nullptr;  // no copies of codes are made there
+  const auto is_running = [&tensors, &op, done, takes_codes](EGraph& graph, Match& match) {
     if (tensors.facts(match.class_of("?r")).is_constant) return false;
     std::vector<ClassId> operands;
     for (int i = 0; i < op.arity(); ++i) operands.push_back(graph.find(match.class_of(number("?x", i))));
+    const auto is_of_codes = [&](ClassId id) { return is_constant_of_codes(tensors, graph, id); };
+    if (takes_codes && std::ranges::any_of(operands, is_of_codes)) return false;
     return done->emplace(std::move(operands), match.payload_of("?p")).second;
   };
   const Operand form = is_rounded ? Operand::kRoundedAndPacked : Operand::kPacked;
@@ -147,9 +165,7 @@ egraph::Guard rounds_rows(TensorGraph& tensors, const machine::Machine& machine)
     const bool is_plain = x.layout.is_row_major() && codes.layout.is_row_major() && scales.layout.is_row_major();
     if (!has_unit || !is_plain || x.rank() != 2 || scales.rank() != 2) return false;
     if (x.dtype != DType::kF32 || codes.dtype != DType::kI8 || tensors.facts(rows).is_constant) return false;
-    for (const egraph::ENode& node : graph.nodes(rows)) {
-      if (tensors.op_of(node) == &ir::get_op("scale_blocks")) return false;
-    }
+    if (is_made_by(tensors, graph, rows, {"scale_blocks", "reduce_sum"})) return false;
     const std::int64_t blocks = scales.shape[1].factor(), depth = x.shape[1].factor();
     match.bind_payload("?b", tensors.payload({{"shape", std::vector<std::int64_t>{-1, blocks, depth / blocks}}}));
     return true;
@@ -241,6 +257,12 @@ egraph::Guard gives(TensorGraph& tensors, const char* op) {
 }
 
 }  // namespace
+
+std::vector<std::string> rounded_rows_rules() {
+  std::vector<std::string> names;
+  for (const RoundedRows& of : kRoundedRows) names.emplace_back(of.name);
+  return names;
+}
 
 std::vector<const encoding::Encoding*> decodable(const machine::Machine& machine) {
   std::vector<const encoding::Encoding*> found;

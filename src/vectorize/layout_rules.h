@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "egraph/rewrite.h"
@@ -14,6 +15,9 @@ namespace strata::vectorize {
 // between `pack` and `unpack`, op(x) = unpack(op(pack(x))); the others fold what then stands side by side, so that a
 // chain of ops stays packed. The graph and the machine must outlive the rules.
 std::vector<egraph::Rewrite> layout_rules(rules::TensorGraph& graph, const machine::Machine& machine);
+
+// Of these the names of the rules that round rows to the codes that quantised weights meet.
+std::vector<std::string> rounded_rows_rules();
 
 // The encodings that kernels decode in the machine's registers.
 std::vector<const encoding::Encoding*> decodable(const machine::Machine& machine);
