@@ -181,6 +181,7 @@ class Compilation {
     hasher.field(machine::to_json(machine_)).field(tensor_library_hash());
     for (const std::string& name : options_.without) hasher.field(name);
     hasher.field(std::to_string(options_.work)).field(to_text(options_.workload));
+    if (options_.exact_activations) hasher.field("exact activations");
     if (options_.measure) hasher.field("tune");
     return hasher.digest128().hex();
   }
