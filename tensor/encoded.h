@@ -241,9 +241,8 @@ STRATA_NOINLINE void gather_encoded_rows(const Encoded<E>* table, const Id* ids,
     const std::int64_t row = static_cast<std::int64_t>(ids[i]);
     Out* const to = out + i * ldo;
     for (std::int64_t j = 0; j < dim; ++j) {
-      typename E::Number element;
-      element.bits = decoder.element(matrix.group(row / L, j), j % kDepth, row % L);
-      to[j] = Out(static_cast<float>(element));
+      const auto bits = decoder.element(matrix.group(row / L, j), j % kDepth, row % L);
+      to[j] = Out(static_cast<float>(bit_cast<typename E::Number>(bits)));
     }
     matrix.for_each_exception(row / L, 0, dim, [&](std::int64_t j, int lane, float element) {
       if (lane == row % L) to[j] = Out(element);

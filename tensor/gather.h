@@ -29,7 +29,7 @@ STRATA_NOINLINE void gather_packed_rows(const T* table, const Id* ids, std::int6
     Out* to = out + i * ldo;
     std::int64_t j = 0;
     for (; j + kStep <= dim; j += kStep) store(Lanes<kStep>{}, to + j, load(Lanes<kStep>{}, from + j * L));
-    if (j < dim) to[j] = Out(static_cast<float>(from[j * L]));
+    for (std::int64_t s = 0; j + s < dim; ++s) to[j + s] = Out(static_cast<float>(from[j * L + s]));
   }
 }
 
