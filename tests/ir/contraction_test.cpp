@@ -51,5 +51,82 @@ TEST(Contraction, OnlyOneOfAClassIsTheOnlyOne) {
   EXPECT_EQ(found->only(IteratorClass::kK), 3);
 }
 
+// "left 3/8 [0 3]; right 2/4 [2 3]": whose each factor is, its operand, its block and its axes' iterators; "none".
+std::string factors(const std::string& declaration, const std::vector<std::string>& operands,
+                    const std::vector<Shape>& shapes) {
+  const auto found = contraction(StructuredDeclaration(declaration, operands).apply("test", shapes));
+  if (!found) return "none";
+  std::string text;
+  for (const BlockFactor& factor : found->factors) {
+    text += std::string(text.empty() ? "" : "; ") + (factor.is_left ? "left " : "right ") +
+            std::to_string(factor.operand) + "/" + std::to_string(factor.block) + " [";
+    for (const int axis : factor.axes) text += (text.ends_with("[") ? "" : " ") + std::to_string(axis);
+    text += "]";
+  }
+  return text;
+}
+
+TEST(Contraction, FactorsOfBlocksBelongToAnOperand) {
+  const std::vector<std::string> names = {"a", "b", "s"};
+  EXPECT_EQ(factors("c[m, n] = sum(k) a[m, k] * b[n, k]", {"a", "b"}, {{2, 8}, {3, 8}}), "");
+  EXPECT_EQ(factors("c[m, n] = sum(k) a[m, k] * b[n, k] * s[n, k / 4]", names, {{2, 8}, {3, 8}, {3, 2}}),
+            "right 2/4 [1 2]");
+  EXPECT_EQ(factors("c[m, n] = sum(k) a[m, k] * b[n, k] * s[m, k / 4]", names, {{2, 8}, {3, 8}, {2, 2}}),
+            "left 2/4 [0 2]");
+  EXPECT_EQ(factors("c[m, n] = sum(k) s[n, k / 4] * b[n, k] * a[m, k]", names, {{2, 8}, {3, 8}, {3, 2}}),
+            "right 2/4 [1 2]");
+  EXPECT_EQ(factors("c[l, m, n] = sum(k) a[l, m, k] * b[n, k] * s[l, m, k / 4]", names, {{5, 2, 8}, {3, 8}, {5, 2, 2}}),
+            "left 2/4 [0 1 3]");
+  EXPECT_EQ(factors("c[n, m] = sum(k) a[m, k] * b[n, k] * s[m, k / 4]", names, {{2, 8}, {3, 8}, {2, 2}}),
+            "right 2/4 [1 2]")
+      << "the result's last axis is that of a";
+}
+
+// The smallest blocks first, in whatever order they are written.
+TEST(Contraction, FactorsAreInTheOrderOfTheirBlocks) {
+  const std::vector<std::string> names = {"a", "b", "t", "r", "s"};
+  const std::vector<Shape> shapes = {{2, 24}, {3, 24}, {3, 2}, {2, 6}, {3, 6}};
+  const char* const kInOrder = "left 3/4 [0 2]; right 4/4 [1 2]; right 2/12 [1 2]";
+  EXPECT_EQ(factors("c[m, n] = sum(k) a[m, k] * b[n, k] * r[m, k / 4] * s[n, k / 4] * t[n, k / 12]", names, shapes),
+            kInOrder);
+  EXPECT_EQ(factors("c[m, n] = sum(k) t[n, k / 12] * a[m, k] * (s[n, k / 4] * (r[m, k / 4] * b[n, k]))", names, shapes),
+            kInOrder);
+}
+
+TEST(Contraction, WhatIsCutAlongKIsMultipleOfAllBlocks) {
+  const auto block = [](const std::string& body, const std::vector<Shape>& shapes) {
+    const std::vector<std::string> names = {"a", "b", "s", "t"};
+    const std::vector<std::string> used(names.begin(), names.begin() + std::ssize(shapes));
+    return contraction(StructuredDeclaration("c[m, n] = sum(k) " + body, used).apply("test", shapes))->block();
+  };
+  EXPECT_EQ(block("a[m, k] * b[n, k]", {{2, 24}, {3, 24}}), 1);
+  EXPECT_EQ(block("a[m, k] * b[n, k] * s[n, k / 8]", {{2, 24}, {3, 24}, {3, 3}}), 8);
+  EXPECT_EQ(block("a[m, k] * b[n, k] * s[n, k / 8] * t[m, k / 12]", {{2, 24}, {3, 24}, {3, 3}, {2, 2}}), 24);
+}
+
+TEST(Contraction, OtherFactorsAreNone) {
+  const auto found = [](const std::string& factor, const Shape& shape, const std::string& more = "") {
+    return factors("c[m, n] = sum(k) a[m, k] * b[n, k] * " + factor + more, {"a", "b", "s"}, {{4, 8}, {6, 8}, shape});
+  };
+  EXPECT_EQ(found("s[n, k / 4]", {6, 2}), "right 2/4 [1 2]");
+  EXPECT_EQ(found("s[k / 4, n / 2]", {2, 3}), "none") << "a quotient of n";
+  EXPECT_EQ(found("s[m / 2, k / 4]", {2, 2}), "none");
+  EXPECT_EQ(found("s[k / 4, n]", {2, 6}), "none") << "blocks that aren't the last axis";
+  EXPECT_EQ(found("s[n, k % 4]", {6, 4}), "none") << "neighbours along k share nothing";
+  EXPECT_EQ(found("s[m, n, k / 4]", {4, 6, 2}), "none") << "of both operands";
+  EXPECT_EQ(found("s[k / 4]", {2}), "none") << "of none of them";
+  EXPECT_EQ(found("s[n, n, k / 4]", {6, 6, 2}), "none");
+  EXPECT_EQ(found("s[n, k]", {6, 8}), "none") << "three operands of all k";
+  EXPECT_EQ(found("s[m, n]", {4, 6}), "none");
+  EXPECT_EQ(found("s[n, k / 4]", {6, 2}, " * s[n, k / 4]"), "none") << "one operand twice";
+  EXPECT_EQ(found("s[n, k / 4]", {6, 2}, " + 1"), "none");
+  EXPECT_EQ(factors("c[m, n] = sum(k) a[m, k] * b[n, k] + s[n, k / 4]", {"a", "b", "s"}, {{4, 8}, {6, 8}, {6, 2}}),
+            "none");
+  EXPECT_EQ(factors("c[h, m, n] = sum(k) a[h, m, k] * b[h, n, k] * s[h, n, m / 2]", {"a", "b", "s"},
+                    {{5, 4, 8}, {5, 6, 8}, {5, 6, 2}}),
+            "none")
+      << "m is not summed";
+}
+
 }  // namespace
 }  // namespace strata::ir

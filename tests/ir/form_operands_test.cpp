@@ -28,6 +28,21 @@ TEST(FormOperands, AreFoundWhereverTheyStand) {
             "query 2, keys 3, values 1");
 }
 
+// The right operand's smaller blocks have the scales, the larger ones what these are multiplied by.
+TEST(FormOperands, OfBlocksAreNamedByTheirSize) {
+  const Shape rows = {3, 16}, columns = {5, 16};
+  EXPECT_EQ(form("y[m, n] = sum(k) s[n, k / 4] * w[n, k] * x[m, k]", {"s", "w", "x"}, {{5, 4}, columns, rows}),
+            "left 2, right 1, scales 0");
+  EXPECT_EQ(form("y[m, n] = sum(k) x[m, k] * w[n, k] * o[n, k / 8] * s[n, k / 4]", {"x", "w", "o", "s"},
+                 {rows, columns, {5, 2}, {5, 4}}),
+            "left 0, right 1, scales 3, outer 2");
+  EXPECT_EQ(form("y[m, n] = sum(k) x[m, k] * w[n, k] * r[m, k / 4]", {"x", "w", "r"}, {rows, columns, {3, 4}}),
+            "left 0, right 1, row_scales 2");
+  EXPECT_EQ(form("y[m, n] = sum(k) x[m, k] * r[m, k / 4] * w[n, k] * s[n, k / 4] * o[n, k / 8]",
+                 {"x", "r", "w", "s", "o"}, {rows, {3, 4}, columns, {5, 4}, {5, 2}}),
+            "left 0, right 2, row_scales 1, scales 3, outer 4");
+}
+
 TEST(FormOperands, AreNoneOfLoopsThatLookLikeIt) {
   EXPECT_EQ(form("y[s, j] = t[j, i[s]]", {"i", "t"}, {{3}, {5, 4}}), "");
   EXPECT_EQ(form("y[s, j] = t[i[j], s]", {"i", "t"}, {{4}, {5, 3}}), "");
