@@ -21,7 +21,7 @@ void count_bytes(std::span<const std::uint32_t> words, std::span<std::int64_t> b
 constexpr Statistic kStatistics[] = {{"i8 numbers", DType::kI8, kBytes, count_bytes}};
 
 // In the table are the matrix's numbers, the smallest first; the last stands in the places that are left. Kernels know
-// no exceptions: with one number more none has a form.
+// no exceptions: with one number more, or elements that nobody counted, none has a form.
 Fit fit(const Statistics& statistics) {
   const std::vector<std::int64_t> counts = statistics.of(kStatistics[0]);
   Fit found{{}, statistics.elements};
@@ -33,6 +33,7 @@ Fit fit(const Statistics& statistics) {
     found.table[size++] = byte;
     found.exceptions -= counts[byte];
   }
+  if (found.exceptions != 0) return {{}, statistics.elements};
   std::fill(found.table.begin() + static_cast<std::ptrdiff_t>(size), found.table.end(),
             size == 0 ? std::uint8_t{0} : found.table[size - 1]);
   return found;

@@ -54,6 +54,7 @@ bool is_sound_with(const std::function<void(Matrix&)>& change) {
 
 TEST(EncodedLayout, IsReadAsItIsWritten) {
   EXPECT_EQ(layout_text(bf16_12(), 16), "<16@0, 2@1, bf16_12>");
+  EXPECT_EQ(layout_text(*find_encoding("i8_4"), 8), "<8@0, 4@1, i8_4>");
   for (const Encoding* encoding : all_encodings()) {
     for (const std::int64_t lanes : {4, 8, 16}) {
       const EncodedLayout read = parse_layout(layout_text(*encoding, lanes));
@@ -68,9 +69,10 @@ TEST(EncodedLayout, IsReadAsItIsWritten) {
 }
 
 TEST(EncodedLayout, OfOtherTextIsNone) {
-  for (const char* layout : {", bf16_12>", "<bf16_12>", "<16x@0, 2@1, bf16_12>", "<@0, 2@1, bf16_12>",
-                             "<16@1, 2@1, bf16_12>", "16@0, 2@1, bf16_12>", "<16@0, 2@1, 2@1, bf16_12>",
-                             "<16@0, 2@1, coded>", "<16@0, bf16_12>", "<16@0, 2@1, f16_15>"}) {
+  for (const char* layout :
+       {", bf16_12>", "<bf16_12>", "<16x@0, 2@1, bf16_12>", "<@0, 2@1, bf16_12>", "<16@1, 2@1, bf16_12>",
+        "16@0, 2@1, bf16_12>", "<16@0, 2@1, 2@1, bf16_12>", "<16@0, 2@1, coded>", "<16@0, bf16_12>",
+        "<16@0, 2@1, f16_15>", "<16@0, i8_4>", "<16@0, 2@1, i8_4>"}) {
     EXPECT_EQ(parse_layout(layout).encoding, nullptr) << layout;
     EXPECT_TRUE(names_encoding(layout) || layout[0] != '<') << layout;
   }
@@ -98,6 +100,20 @@ TEST(EncodedMatrix, OfEveryEncodingIsSound) {
       EXPECT_FALSE(mistaken.is_sound(bytes)) << "another encoding takes other bytes";
     }
   }
+}
+
+// Any table is one of bytes, and every index is inside: what remains is how many bytes there are.
+TEST(EncodedMatrix, OfBytesIsSoundWithAnyTable) {
+  Matrix matrix(*find_encoding("i8_4"));
+  EXPECT_EQ(matrix.lists(), 64 + 3 * 64);
+  for (std::size_t i = 0; i < 16; ++i) matrix.header.table[i] = static_cast<std::uint8_t>(255 - 16 * i);
+  EXPECT_TRUE(matrix.is_sound());
+  matrix.k = 9;
+  EXPECT_FALSE(matrix.is_sound()) << "another group";
+  matrix.k = 1;
+  EXPECT_TRUE(matrix.is_sound()) << "a group is whole";
+  matrix.n = 49;
+  EXPECT_FALSE(matrix.is_sound()) << "another panel";
 }
 
 TEST(EncodedMatrix, DamageIsSeen) {

@@ -79,5 +79,9 @@ TEST(ExactWords, OfNan) {
   EXPECT_EQ(word(DType::kF32, 0x7fc00001, DType::kF16), kNoWord);
 }
 
+TEST(ExactWords, OfBytesAreTheirBits) {
+  for (std::uint32_t bits = 0; bits < 256; ++bits) EXPECT_EQ(word(DType::kI8, bits, DType::kI8), bits);
+}
+
 }  // namespace
 }  // namespace strata::encoding

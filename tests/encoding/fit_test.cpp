@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <vector>
 
 #include "encoding/encoding.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 const Encoding& kept_in_12() { return *find_encoding("bf16_12"); }
 const Encoding& kept_in_15() { return *find_encoding("f16_15"); }
+const Encoding& kept_in_4() { return *find_encoding("i8_4"); }
 
 bool has_exponent(const Fit& fit, int exponent) { return std::ranges::find(fit.table, exponent) != fit.table.end(); }
 
@@ -30,6 +32,23 @@ Statistics with_small(std::int64_t elements, std::int64_t small) {
   all.elements = elements;
   all.bins(kept_in_15().statistics[0])[0] = small;
   return all;
+}
+
+// How often a matrix has each of the numbers.
+Statistics with_bytes(const std::map<int, std::int64_t>& counts) {
+  Statistics all;
+  for (const auto& [number, count] : counts) {
+    all.bins(kept_in_4().statistics[0])[static_cast<std::uint8_t>(number)] = count;
+    all.elements += count;
+  }
+  return all;
+}
+
+// The numbers -8, -1, 6, ... 97, so many of them.
+std::map<int, std::int64_t> steps_of_seven(int count) {
+  std::map<int, std::int64_t> counts;
+  for (int i = 0; i < count; ++i) counts[7 * i - 8] = 1 + i;
+  return counts;
 }
 
 TEST(Encodings, HaveNamesOfTheirOwn) {
@@ -60,6 +79,7 @@ TEST(Encodings, AgreeOnTheirStatistics) {
 TEST(Encodings, SayTheirBits) {
   EXPECT_EQ(form_text(DType::kBF16, &kept_in_12()), "bf16 in 12 bits");
   EXPECT_EQ(form_text(DType::kF32, &kept_in_15()), "f32 in 15 bits");
+  EXPECT_EQ(form_text(DType::kI8, &kept_in_4()), "i8 in 4 bits");
   EXPECT_EQ(form_text(DType::kF32, nullptr), "f32");
 }
 
@@ -89,6 +109,67 @@ TEST(Fit, WhatIsNoNumberOfTheTypeIsAnException) {
   statistics += with_small(13, 11);
   EXPECT_EQ(kept_in_12().fit(statistics).exceptions, 13);
   EXPECT_EQ(kept_in_15().fit(statistics).exceptions, 9);
+}
+
+TEST(Fit, OfBytesTabulatesSixteenNumbers) {
+  const Fit fit = kept_in_4().fit(with_bytes(steps_of_seven(16)));
+  EXPECT_EQ(fit.exceptions, 0);
+  for (int i = 0; i < 16; ++i) EXPECT_EQ(static_cast<std::int8_t>(fit.table[static_cast<std::size_t>(i)]), 7 * i - 8);
+  EXPECT_TRUE(encodes(kept_in_4(), with_bytes(steps_of_seven(16))));
+}
+
+// However seldom the seventeenth is: kernels know no exceptions.
+TEST(Fit, OfMoreBytesIsNone) {
+  auto counts = steps_of_seven(17);
+  counts[-1] = 1 << 20;
+  const Statistics statistics = with_bytes(counts);
+  EXPECT_EQ(kept_in_4().fit(statistics).exceptions, statistics.elements);
+  EXPECT_FALSE(encodes(kept_in_4(), statistics));
+}
+
+// The largest number stands in the places that are left, so any index has one.
+TEST(Fit, OfFewBytesRepeatsTheLargest) {
+  const Fit fit = kept_in_4().fit(with_bytes({{127, 3}, {-128, 1}, {0, 9}}));
+  EXPECT_EQ(fit.exceptions, 0);
+  EXPECT_EQ(static_cast<std::int8_t>(fit.table[0]), -128);
+  EXPECT_EQ(fit.table[1], 0);
+  for (std::size_t i = 2; i < fit.table.size(); ++i) EXPECT_EQ(fit.table[i], 127) << i;
+}
+
+// Of a matrix with many numbers nothing is counted but its size: joined with another one it has no form, however
+// small it is.
+TEST(Fit, OfBytesThatAreNotCountedIsNone) {
+  Statistics statistics = with_bytes({{1, 1 << 20}});
+  Statistics other;
+  other.elements = 1;
+  statistics += other;
+  EXPECT_EQ(kept_in_4().fit(statistics).exceptions, statistics.elements);
+  EXPECT_FALSE(encodes(kept_in_4(), statistics));
+  EXPECT_FALSE(encodes(kept_in_4(), with_exponents({{100, 7}})));
+}
+
+// As the kernels take them: a byte has the index of a value of k and above it that of the fourth one behind it, zero
+// where there is none; padding that the table hasn't is its first number.
+TEST(Encode, BytesLieInTheirPlaces) {
+  constexpr std::int64_t kLanes = 4, kStride = 16;
+  std::map<int, std::int64_t> counts;
+  for (int i = 0; i < 16; ++i) counts[i - 20] = 1;
+  const Table table = kept_in_4().fit(with_bytes(counts)).table;
+  std::vector<std::uint16_t> words(kLanes * kStride);
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const bool is_padding = i % kStride >= 13;
+    words[i] = is_padding ? std::uint16_t{0} : static_cast<std::uint8_t>(static_cast<int>(i * 5 % 16) - 20);
+  }
+  std::vector<std::byte> bytes(static_cast<std::size_t>(panel_bytes(kept_in_4(), kLanes, 13)));
+  ASSERT_EQ(bytes.size(), words.size() / 2);
+  kept_in_4().encode(table, {words, kLanes, kStride}, bytes.data());
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    for (std::size_t k = 0; k < kStride; ++k) {
+      const auto byte = static_cast<unsigned>(bytes[k / 8 * 4 * kLanes + lane * 4 + k % 4]);
+      const std::uint8_t number = table[byte >> k % 8 / 4 * 4 & 15];
+      EXPECT_EQ(number, k >= 13 ? table[0] : words[lane * kStride + k]) << "lane " << lane << " k " << k;
+    }
+  }
 }
 
 TEST(Fit, WithoutStatisticsIsExceptionsOnly) {
