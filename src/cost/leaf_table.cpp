@@ -125,8 +125,13 @@ bool are_scaled_panels(const Signature& s) {
     return is_packed_along(factor.layout, 0) && factor.layout.packs[0].lanes == right->layout.packs[0].lanes;
   };
   if (scales == nullptr || right == nullptr || right->dtype != DType::kI8 || right->layout.group() != 4) return false;
-  if (right->layout.packs[0].is_ragged || s.contraction->block() % kLeastBlock != 0 || !are_beside(*scales))
-    return false;
+  const auto& factors = s.contraction->factors;
+  const std::int64_t least = factors.front().block, most = factors.back().block;
+  if (least % kLeastBlock != 0 || most % least != 0) return false;
+  // A factor that has no name of its own would be left out.
+  const auto named = 1 + (outer != nullptr ? 1 : 0) + (s.find("row_scales") != nullptr ? 1 : 0);
+  if (std::ssize(factors) != named) return false;
+  if (right->layout.packs[0].is_ragged || !are_beside(*scales)) return false;
   if (outer == nullptr) return is_floating(scales->dtype);
   return scales->dtype == DType::kI8 && is_floating(outer->dtype) && are_beside(*outer);
 }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <set>
 
 #include "ir/text.h"
@@ -55,6 +56,149 @@ TEST(Leaf, WhatNoLeafTakesHasNoCode) {
   EXPECT_EQ(product("f32[seq, 64]", "f32[32, 64]<16@0>"), "") << "many rows that are in no tiles";
   EXPECT_EQ(product("bf16[seq, 64]<6@0, 2@1>", "f32[32, 64]<16@0>"), "") << "rounded rows meet weights that are not";
   EXPECT_EQ(product("f32[seq, 64]<6@0>", "f32[32, 64]<12@0>"), "") << "no vector has 12 lanes";
+}
+
+// Rows, codes and their scales, as panels of 16 columns have them.
+struct Scaled {
+  std::string rows = "f32[1, 64]", row_scales = "", codes = "i8[32, 64]<16@0, 4@1>", scales = "f16[32, 2]<16@0>",
+              outer = "";
+
+  std::string leaf() const {
+    const bool are_codes = !row_scales.empty(), is_nested = !outer.empty();
+    const std::string op = std::string(is_nested ? "nested_" : "scaled_") + (are_codes ? "rows_" : "") + "matmul_nt";
+    const std::string many = rows.find("seq") == std::string::npos ? "1" : "seq";
+    return taken(
+        "%a: " + rows + (are_codes ? ", %r: " + row_scales : "") + ", %b: " + codes + ", %s: " + scales +
+            (is_nested ? ", %o: " + outer : ""),
+        op + "(%a, " + (are_codes ? "%r, " : "") + "%b, %s" + (is_nested ? ", %o" : "") + ") : f32[" + many + ", 32]");
+  }
+};
+
+TEST(Leaf, ProductsOfBlocksByTheLayoutsOfTheirOperands) {
+  const Scaled one, many = {.rows = "f32[seq, 64]<6@0>"};
+  const Scaled code = {.rows = "i8[1, 64]", .row_scales = "f32[1, 2]"};
+  const Scaled codes = {.rows = "i8[seq, 64]<6@0, 4@1>", .row_scales = "f32[seq, 2]<6@0>"};
+  for (const auto& [product, leaf] : {std::pair(one, "stream-scaled"), std::pair(many, "tile-scaled"),
+                                      std::pair(code, "stream-scaled-quads"), std::pair(codes, "tile-scaled-quads")}) {
+    EXPECT_EQ(product.leaf(), leaf);
+    for (const char* matrix : {"i8[32, 64]<16@0, 4@1, i8_4>", "i8[32, 64]<16@0, 4@1>"}) {
+      for (const char* type : {"f16", "bf16", "f32"}) {
+        Scaled other = product;
+        other.codes = matrix;
+        other.scales = std::string(type) + "[32, 2]<16@0>";
+        EXPECT_EQ(other.leaf(), leaf) << matrix << " " << type;
+        other.scales = "i8[32, 2]<16@0>";
+        other.outer = std::string(type) + "[32, 1]<16@0>";
+        EXPECT_EQ(other.leaf(), leaf) << matrix << " nested " << type;
+      }
+    }
+  }
+}
+
+// None of these is what the kernels read, whatever the rows are.
+TEST(Leaf, OtherProductsOfBlocksHaveNoKernel) {
+  const Scaled products[] = {{},
+                             {.rows = "f32[seq, 64]<6@0>"},
+                             {.rows = "i8[1, 64]", .row_scales = "f32[1, 2]"},
+                             {.rows = "i8[seq, 64]<6@0, 4@1>", .row_scales = "f32[seq, 2]<6@0>"}};
+  for (const Scaled& product : products) {
+    const auto leaf = [&](const std::function<void(Scaled&)>& change) {
+      Scaled changed = product;
+      change(changed);
+      return changed.leaf();
+    };
+    SCOPED_TRACE(product.rows);
+    EXPECT_EQ(leaf([](Scaled& s) { s.scales = "f16[32, 2]<8@0>"; }), "") << "other lanes";
+    EXPECT_EQ(leaf([](Scaled& s) { s.scales = "f16[32, 2]"; }), "") << "scales that aren't in lanes";
+    EXPECT_EQ(leaf([](Scaled& s) { s.scales = "f16[32, 2]<16@0, 2@1>"; }), "");
+    EXPECT_EQ(leaf([](Scaled& s) { s.scales = "i8[32, 2]<16@0>"; }), "") << "integer scales without outer ones";
+    EXPECT_EQ(leaf([](Scaled& s) { s.outer = "f16[32, 1]<16@0>"; }), "") << "outer scales of no integers";
+    EXPECT_EQ(leaf([](Scaled& s) { s.scales = "i8[32, 2]<16@0>", s.outer = "f16[32, 1]<8@0>"; }), "");
+    EXPECT_EQ(leaf([](Scaled& s) { s.scales = "i8[32, 2]<16@0>", s.outer = "i8[32, 1]<16@0>"; }), "");
+    EXPECT_EQ(leaf([](Scaled& s) { s.codes = "i8[32, 64]<16@0>"; }), "") << "no words";
+    EXPECT_EQ(leaf([](Scaled& s) { s.codes = "f16[32, 64]<16@0>"; }), "") << "no bytes";
+  }
+}
+
+TEST(Leaf, BlocksAreWholeWords) {
+  const auto of_blocks = [](Scaled product, int blocks, int outer) {
+    const auto count = [](int n) { return std::to_string(n); };
+    product.scales = (outer == 0 ? "f16[32, " : "i8[32, ") + count(blocks) + "]<16@0>";
+    if (outer != 0) product.outer = "f16[32, " + count(outer) + "]<16@0>";
+    for (const char* const depth : {"rows", "codes"}) {
+      std::string& type = depth == std::string("rows") ? product.rows : product.codes;
+      type.replace(type.find("64"), 2, "48");
+    }
+    if (!product.row_scales.empty()) product.row_scales.replace(product.row_scales.find("2]"), 1, count(blocks));
+    return product.leaf();
+  };
+  const std::pair<Scaled, std::string> products[] = {
+      {{}, "stream-scaled"},
+      {{.rows = "f32[seq, 64]<6@0>"}, "tile-scaled"},
+      {{.rows = "i8[1, 64]", .row_scales = "f32[1, 2]"}, "stream-scaled-quads"},
+      {{.rows = "i8[seq, 64]<6@0, 4@1>", .row_scales = "f32[seq, 2]<6@0>"}, "tile-scaled-quads"}};
+  for (const auto& [product, leaf] : products) {
+    EXPECT_EQ(of_blocks(product, 6, 0), leaf) << "8";
+    EXPECT_EQ(of_blocks(product, 2, 0), leaf) << "24";
+    EXPECT_EQ(of_blocks(product, 12, 0), "") << "4";
+    EXPECT_EQ(of_blocks(product, 4, 0), "") << "12";
+    EXPECT_EQ(of_blocks(product, 6, 3), leaf) << "8 in 16";
+    EXPECT_EQ(of_blocks(product, 12, 6), "") << "4 in 8";
+    EXPECT_EQ(of_blocks(product, 3, 2), "") << "16 in 24, which are no whole blocks";
+  }
+}
+
+TEST(Leaf, RowsInCodesHaveScalesOfTheSameBlocks) {
+  const auto leaf = [](const std::string& row_scales, const std::string& rows) {
+    return Scaled{.rows = rows, .row_scales = row_scales}.leaf();
+  };
+  EXPECT_EQ(leaf("f32[1, 2]", "i8[1, 64]"), "stream-scaled-quads");
+  EXPECT_EQ(leaf("f16[1, 2]", "i8[1, 64]"), "") << "row scales of another type";
+  EXPECT_EQ(leaf("f32[1, 2]", "f32[1, 64]"), "") << "rows that aren't in codes";
+  EXPECT_EQ(leaf("f32[1, 2]<6@0>", "i8[1, 64]"), "");
+  EXPECT_EQ(leaf("f32[seq, 2]<6@0>", "i8[seq, 64]<6@0, 4@1>"), "tile-scaled-quads");
+  EXPECT_EQ(leaf("f32[seq, 2]<4@0>", "i8[seq, 64]<6@0, 4@1>"), "") << "another tile";
+  EXPECT_EQ(leaf("f32[seq, 2]", "i8[seq, 64]<6@0, 4@1>"), "");
+  EXPECT_EQ(leaf("f32[seq, 2]<6@0>", "i8[seq, 64]<6@0>"), "");
+}
+
+// The leaf of an op on such operands, which its declaration names a, r, b, s, o, x.
+std::string leaf_of_blocks(const std::string& body, const std::vector<std::pair<std::string, std::string>>& operands) {
+  std::vector<std::string> names;
+  std::string parameters;
+  for (const auto& [name, type] : operands) {
+    names.push_back(name);
+    parameters += (parameters.empty() ? "%" : ", %") + name + ": " + type;
+  }
+  ops::register_all();
+  const ops::StructuredOp op("test", names, "c[m, n] = sum(k) " + body, ops::ResultDType::kF32,
+                             ops::ResultLayout::kRowMajor);
+  const ir::Module module =
+      ir::parse_module("module m {\n  func @f(" + parameters + ") {\n    return %a\n  }\n}\n", "test");
+  std::vector<ir::TensorType> types;
+  for (const ir::Expr* parameter : module.functions()[0]->parameters) types.push_back(parameter->type());
+  const Leaf* const leaf = find_leaf(op, types, {}, op.infer(types, {}));
+  return leaf == nullptr ? "" : std::string(leaf->name);
+}
+
+// Kernels know two factors of the codes and one of the rows.
+TEST(Leaf, MoreFactorsHaveNoKernel) {
+  const std::pair<std::string, std::string> a = {"a", "f32[1, 64]"}, codes = {"a", "i8[1, 64]"}, r = {"r", "f32[1, 4]"},
+                                            b = {"b", "i8[32, 64]<16@0, 4@1>"}, s = {"s", "i8[32, 4]<16@0>"},
+                                            o = {"o", "f16[32, 2]<16@0>"};
+  EXPECT_EQ(leaf_of_blocks("a[m, k] * b[n, k] * s[n, k / g] * o[n, k / h]", {a, b, s, o}), "stream-scaled");
+  EXPECT_EQ(leaf_of_blocks("a[m, k] * b[n, k] * s[n, k / g] * o[n, k / h] * x[n, k / i]",
+                           {a, b, s, o, {"x", "f16[32, 1]<16@0>"}}),
+            "");
+  EXPECT_EQ(leaf_of_blocks("a[m, k] * r[m, k / g] * b[n, k] * s[n, k / g] * o[n, k / h]", {codes, r, b, s, o}),
+            "stream-scaled-quads");
+  EXPECT_EQ(leaf_of_blocks("a[m, k] * r[m, k / g] * x[m, k / h] * b[n, k] * s[n, k / g] * o[n, k / h]",
+                           {codes, r, {"x", "f32[1, 2]"}, b, s, o}),
+            "");
+  EXPECT_EQ(leaf_of_blocks("a[m, k] * r[m, k / h] * b[n, k] * s[n, k / g] * o[n, k / h]",
+                           {codes, {"r", "f32[1, 2]"}, b, s, o}),
+            "")
+      << "rows in larger blocks";
 }
 
 // A product is found by its index maps: the second operand of matmul has k outside, which panels don't.
