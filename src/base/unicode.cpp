@@ -37,6 +37,16 @@ constexpr Range kRecentLetters[] = {{0x1C89, 0x1C8A},   {0xA7CB, 0xA7CD},   {0xA
 constexpr Range kRecentNumbers[] = {{0x10D40, 0x10D49}, {0x116D0, 0x116E3}, {0x11BF0, 0x11BF9}, {0x16130, 0x16139},
                                     {0x16D70, 0x16D79}, {0x1CCF0, 0x1CCF9}, {0x1E5F1, 0x1E5FA}};
 
+constexpr Range kRecentMarks[] = {{0x897, 0x897},     {0x10D69, 0x10D6D}, {0x10EFC, 0x10EFC}, {0x113B8, 0x113C0},
+                                  {0x113C2, 0x113C2}, {0x113C5, 0x113C5}, {0x113C7, 0x113CA}, {0x113CC, 0x113D0},
+                                  {0x113D2, 0x113D2}, {0x113E1, 0x113E2}, {0x11F5A, 0x11F5A}, {0x1611E, 0x1612F},
+                                  {0x1E5EE, 0x1E5EF}};
+constexpr Range kRecentPunctuation[] = {{0x1B4E, 0x1B4F},   {0x1B7F, 0x1B7F},   {0x10D6E, 0x10D6E}, {0x113D4, 0x113D5},
+                                        {0x113D7, 0x113D8}, {0x11BE1, 0x11BE1}, {0x16D6D, 0x16D6F}, {0x1E5FF, 0x1E5FF}};
+constexpr Range kRecentCapitals[] = {
+    {0x1C89, 0x1C89}, {0xA7CB, 0xA7CC}, {0xA7DA, 0xA7DA}, {0xA7DC, 0xA7DC}, {0x10D50, 0x10D65}};
+constexpr Range kRecentSmallLetters[] = {{0x1C8A, 0x1C8A}, {0xA7CD, 0xA7CD}, {0xA7DB, 0xA7DB}, {0x10D70, 0x10D85}};
+
 // Characters younger than Unicode 9, the version of Hugging Face's normaliser: it neither reorders nor composes them,
 // so models never saw them reordered or composed.
 constexpr Range kInertInNfc[] = {
@@ -48,6 +58,22 @@ constexpr Range kInertInNfc[] = {
     {0x11A34, 0x11A34}, {0x11A47, 0x11A47}, {0x11A99, 0x11A99}, {0x11D42, 0x11D42}, {0x11D44, 0x11D45},
     {0x11D97, 0x11D97}, {0x11F41, 0x11F42}, {0x16FF0, 0x16FF1}, {0x1E08F, 0x1E08F}, {0x1E130, 0x1E136},
     {0x1E2AE, 0x1E2AE}, {0x1E2EC, 0x1E2EF}, {0x1E4EC, 0x1E4EF}};
+
+// Characters of the same kind that stand for others.
+constexpr Range kInertInNfkc[] = {{0x32FF, 0x32FF},   {0xA7F1, 0xA7F4},   {0xAB69, 0xAB69},   {0x10781, 0x10785},
+                                  {0x10787, 0x107B0}, {0x107B2, 0x107BA}, {0x1CCD6, 0x1CCF9}, {0x1E030, 0x1E06D},
+                                  {0x1F16C, 0x1F16C}, {0x1FBF0, 0x1FBF9}};
+
+// Capitals that Unicode 16 and 17 added, whose small letters follow at a distance.
+struct Lowered {
+  Range range;
+  std::int32_t distance;
+};
+constexpr Lowered kRecentlyLowered[] = {{{0x1C89, 0x1C89}, 1},      {{0xA7CB, 0xA7CB}, 0x264 - 0xA7CB},
+                                        {{0xA7CC, 0xA7CC}, 1},      {{0xA7CE, 0xA7CE}, 1},
+                                        {{0xA7D2, 0xA7D2}, 1},      {{0xA7D4, 0xA7D4}, 1},
+                                        {{0xA7DA, 0xA7DA}, 1},      {{0xA7DC, 0xA7DC}, 0x19B - 0xA7DC},
+                                        {{0x10D50, 0x10D65}, 0x20}, {{0x16EA0, 0x16EB8}, 0x1B}};
 
 utf8proc_category_t category(char32_t code_point) {
   return utf8proc_category(static_cast<utf8proc_int32_t>(code_point));
@@ -79,19 +105,23 @@ const PlaneTable& basic_plane() {
   return table;
 }
 
-// How a character behaves under NFC. A stable one begins a segment that can be normalised on its own and stays itself
-// when the next character is stable too; an inert one stays itself whatever stands beside it.
-enum class NfcRole { kStable, kInert, kUnstable };
+enum class Form { kNfc, kNfkc };
 
-NfcRole nfc_role(char32_t c) {
-  if (c < 0x300) return NfcRole::kStable;
-  if (c >= 0xAC00 && c <= 0xD7A3) return NfcRole::kStable;
-  if (c >= 0x1100 && c <= 0x11FF) return NfcRole::kUnstable;
-  if (c >= 0x7FD && contains(kInertInNfc, c)) return NfcRole::kInert;
+// How a character behaves under a normalization form. A stable one begins a segment that can be normalised on its own
+// and stays itself when the next character is stable too; an inert one stays itself whatever stands beside it.
+enum class Role { kStable, kInert, kUnstable };
+
+Role role_in(Form form, char32_t c) {
+  if (c < (form == Form::kNfc ? 0x300 : 0xA0)) return Role::kStable;
+  if (c >= 0xAC00 && c <= 0xD7A3) return Role::kStable;
+  if (c >= 0x1100 && c <= 0x11FF) return Role::kUnstable;
+  if (c >= 0x7FD && contains(kInertInNfc, c)) return Role::kInert;
+  if (form == Form::kNfkc && c >= 0x32FF && contains(kInertInNfkc, c)) return Role::kStable;
   const utf8proc_property_t* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
   const bool is_mark = property->category >= UTF8PROC_CATEGORY_MN && property->category <= UTF8PROC_CATEGORY_ME;
-  const bool decomposes = property->decomp_seqindex != UINT16_MAX && property->decomp_type == 0;
-  return is_mark || decomposes || property->combining_class != 0 ? NfcRole::kUnstable : NfcRole::kStable;
+  const bool decomposes =
+      property->decomp_seqindex != UINT16_MAX && (form == Form::kNfkc || property->decomp_type == 0);
+  return is_mark || decomposes || property->combining_class != 0 ? Role::kUnstable : Role::kStable;
 }
 
 int combining_class(utf8proc_int32_t code_point) { return utf8proc_get_property(code_point)->combining_class; }
@@ -124,23 +154,68 @@ void order_marks(std::vector<utf8proc_int32_t>& code_points) {
   }
 }
 
-void append_normalized(std::string_view segment, std::string& out) {
+// The characters that a segment decomposes into. Those that are stable though they stand for others stay.
+std::vector<utf8proc_int32_t> decomposed(Form form, std::string_view segment) {
+  const int compatible = form == Form::kNfkc ? UTF8PROC_COMPAT : 0;
   std::vector<utf8proc_int32_t> code_points;
   for (std::size_t pos = 0; pos < segment.size();) {
     const Decoded character = decode_utf8(segment, pos);
     pos += character.size;
-    std::array<utf8proc_int32_t, 8> expansion;  // canonical decompositions have at most 4 characters
+    if (form == Form::kNfkc && contains(kInertInNfkc, character.code_point)) {
+      code_points.push_back(static_cast<utf8proc_int32_t>(character.code_point));
+      continue;
+    }
+    std::array<utf8proc_int32_t, 32> expansion;  // the longest has 18 characters
     int boundary_class = 0;
-    const auto count =
-        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(character.code_point), expansion.data(),
-                                static_cast<utf8proc_ssize_t>(expansion.size()),
-                                static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | UTF8PROC_STABLE), &boundary_class);
+    const auto count = utf8proc_decompose_char(
+        static_cast<utf8proc_int32_t>(character.code_point), expansion.data(),
+        static_cast<utf8proc_ssize_t>(expansion.size()),
+        static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | compatible), &boundary_class);
     code_points.insert(code_points.end(), expansion.begin(), expansion.begin() + count);
   }
+  return code_points;
+}
+
+void append_normalized(Form form, std::string_view segment, std::string& out) {
+  std::vector<utf8proc_int32_t> code_points = decomposed(form, segment);
   order_marks(code_points);
   const auto count = utf8proc_normalize_utf32(code_points.data(), static_cast<utf8proc_ssize_t>(code_points.size()),
                                               static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
   for (utf8proc_ssize_t i = 0; i < count; ++i) append_utf8(out, static_cast<char32_t>(code_points[i]));
+}
+
+std::string_view normalize(Form form, std::string_view text, std::string& storage) {
+  constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+  storage.clear();
+  std::size_t copied = 0;               // text[0, copied) is in storage, normalised
+  std::size_t previous_stable = kNone;  // where a segment has to begin if the next character is unstable
+  for (std::size_t pos = 0; pos < text.size();) {
+    if (static_cast<unsigned char>(text[pos]) < 0x80) {
+      previous_stable = pos++;
+      continue;
+    }
+    const Decoded character = decode_utf8(text, pos);
+    const Role role = role_in(form, character.code_point);
+    if (role != Role::kUnstable) {
+      previous_stable = role == Role::kStable ? pos : kNone;
+      pos += character.size;
+      continue;
+    }
+    const std::size_t begin = previous_stable == kNone ? pos : previous_stable;
+    std::size_t end = pos + character.size;
+    while (end < text.size()) {
+      const Decoded next = decode_utf8(text, end);
+      if (role_in(form, next.code_point) != Role::kUnstable) break;
+      end += next.size;
+    }
+    storage.append(text, copied, begin - copied);
+    append_normalized(form, text.substr(begin, end - begin), storage);
+    copied = pos = end;
+    previous_stable = kNone;
+  }
+  if (copied == 0) return text;
+  storage.append(text, copied);
+  return storage;
 }
 
 }  // namespace
@@ -148,6 +223,27 @@ void append_normalized(std::string_view segment, std::string& out) {
 CharClass char_class(char32_t code_point) {
   if (code_point < 0x10000) return basic_plane()[code_point];
   return classify(code_point);
+}
+
+bool is_mark(char32_t code_point) {
+  const utf8proc_category_t kind = category(code_point);
+  return (kind >= UTF8PROC_CATEGORY_MN && kind <= UTF8PROC_CATEGORY_ME) || contains(kRecentMarks, code_point);
+}
+
+bool is_punctuation(char32_t code_point) {
+  const utf8proc_category_t kind = category(code_point);
+  return (kind >= UTF8PROC_CATEGORY_PC && kind <= UTF8PROC_CATEGORY_PO) || contains(kRecentPunctuation, code_point);
+}
+
+LetterSide letter_side(char32_t code_point) {
+  const utf8proc_category_t kind = category(code_point);
+  if (kind == UTF8PROC_CATEGORY_LU || kind == UTF8PROC_CATEGORY_LT) return LetterSide::kCapital;
+  if (kind == UTF8PROC_CATEGORY_LL) return LetterSide::kSmall;
+  if (code_point < 0x80) return LetterSide::kNone;
+  if (contains(kRecentCapitals, code_point)) return LetterSide::kCapital;
+  if (contains(kRecentSmallLetters, code_point)) return LetterSide::kSmall;
+  const bool is_either = char_class(code_point) == CharClass::kLetter || is_mark(code_point);
+  return is_either ? LetterSide::kEither : LetterSide::kNone;
 }
 
 bool is_word_character(char32_t code_point) {
@@ -204,37 +300,20 @@ bool has_case(char32_t code_point) {
 }
 
 std::string_view normalize_nfc(std::string_view text, std::string& storage) {
-  constexpr std::size_t kNone = static_cast<std::size_t>(-1);
-  storage.clear();
-  std::size_t copied = 0;               // text[0, copied) is in storage, normalised
-  std::size_t previous_stable = kNone;  // where a segment has to begin if the next character is unstable
-  for (std::size_t pos = 0; pos < text.size();) {
-    if (static_cast<unsigned char>(text[pos]) < 0x80) {
-      previous_stable = pos++;
-      continue;
-    }
-    const Decoded character = decode_utf8(text, pos);
-    const NfcRole role = nfc_role(character.code_point);
-    if (role != NfcRole::kUnstable) {
-      previous_stable = role == NfcRole::kStable ? pos : kNone;
-      pos += character.size;
-      continue;
-    }
-    const std::size_t begin = previous_stable == kNone ? pos : previous_stable;
-    std::size_t end = pos + character.size;
-    while (end < text.size()) {
-      const Decoded next = decode_utf8(text, end);
-      if (nfc_role(next.code_point) != NfcRole::kUnstable) break;
-      end += next.size;
-    }
-    storage.append(text, copied, begin - copied);
-    append_normalized(text.substr(begin, end - begin), storage);
-    copied = pos = end;
-    previous_stable = kNone;
+  return normalize(Form::kNfc, text, storage);
+}
+
+std::string_view normalize_nfkc(std::string_view text, std::string& storage) {
+  return normalize(Form::kNfkc, text, storage);
+}
+
+void append_lowercase(std::string& out, char32_t code_point) {
+  if (code_point == 0x130) return void(out += "i\xCC\x87");
+  for (const auto& [range, distance] : kRecentlyLowered) {
+    if (code_point < range.first || code_point > range.last) continue;
+    return append_utf8(out, static_cast<char32_t>(static_cast<std::int32_t>(code_point) + distance));
   }
-  if (copied == 0) return text;
-  storage.append(text, copied);
-  return storage;
+  append_utf8(out, to_lower(code_point));
 }
 
 }  // namespace strata

@@ -10,7 +10,7 @@
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "text/stop_matcher.h"
-#include "text/utf8_stream.h"
+#include "text/token_stream.h"
 
 namespace strata::cli {
 namespace {
@@ -30,24 +30,24 @@ std::string rate(std::int64_t tokens, double seconds) {
 // From token ids to text that may be shown: whole characters, nothing of a stop string.
 class TextOutput {
  public:
-  TextOutput(const text::TextModel& model, const std::vector<std::string>& stop,
+  TextOutput(const text::TextModel& model, const GenerationOptions& options,
              const std::function<void(std::string_view)>& emit)
-      : model_(model), stop_(stop), emit_(emit) {}
+      : model_(model), stop_(options.stop), tokens_(model.tokenizer, options.continues_prompt), emit_(emit) {}
 
   // True when a stop string is complete.
   bool push(std::int32_t token) {
     const auto& tokenizer = model_.tokenizer;
     if (token >= tokenizer.vocab_size()) return false;
     // A special token is not printed, but it may be what the user wants to stop at.
-    auto [text, stopped] = tokenizer.is_special(token) ? stop_.push(tokenizer.token_bytes(token), false)
-                                                       : stop_.push(characters_.push(tokenizer.token_bytes(token)));
+    auto [text, stopped] =
+        tokenizer.is_special(token) ? stop_.push(tokenizer.token_bytes(token), false) : stop_.push(tokens_.push(token));
     show(text);
     return stopped;
   }
 
   // What was held back because a stop string or a character might have followed.
   void finish() {
-    auto [text, stopped] = stop_.push(characters_.finish());
+    auto [text, stopped] = stop_.push(tokens_.finish());
     show(text);
     if (!stopped) show(stop_.finish());
   }
@@ -63,7 +63,7 @@ class TextOutput {
 
   const text::TextModel& model_;
   text::StopMatcher stop_;
-  text::Utf8Stream characters_;
+  text::TokenStream tokens_;
   const std::function<void(std::string_view)>& emit_;
   std::string text_;
 };
@@ -91,7 +91,7 @@ GenerationResult generate(runtime::Session& session, const text::TextModel& mode
   auto interrupted = [] { return pending_signal() != 0; };
   GenerationResult result;
   result.prompt_tokens = std::ssize(prompt);
-  TextOutput output(model, options.stop, emit);
+  TextOutput output(model, options, emit);
   text::Sampler sampler = make_sampler(options.sampling, context, prompt);
   auto start = Clock::now();
   auto logits = session.feed(prompt, progress, interrupted);

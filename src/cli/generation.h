@@ -20,6 +20,7 @@ struct GenerationOptions {
   std::int64_t limit = -1;  // tokens; -1: until the end token or a full context
   bool ignore_eos = false;
   std::vector<std::string> stop;
+  bool continues_prompt = false;  // the text goes on where the prompt ends, else it is one of its own
   text::SamplingParameters sampling;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 
@@ -64,6 +65,8 @@ void report(Console& console, const GenerationResult& result, double load_s) {
 void run(RunOptions options, Console& console) {
   text::TextModel model = load_model_text(options.model);
   auto prompt = tokenize_prompt(options, model);
+  options.generation.continues_prompt =
+      std::ranges::any_of(prompt, [&](std::int32_t token) { return !model.tokenizer.is_special(token); });
   if (options.session.context > 0) check_prompt_fits(prompt.size(), options.session.context);
   resolve_seed(options.generation, options.seed);
   console.detail("seed: " + std::to_string(options.generation.sampling.seed));

@@ -170,4 +170,18 @@ std::optional<std::vector<std::int64_t>> GgufMetadata::integers(const std::strin
   return integers;
 }
 
+std::optional<std::vector<double>> GgufMetadata::numbers(const std::string& key) const {
+  constexpr const char* kExpected = "a list of numbers";
+  const GgufValue* value = find(key, true, kExpected);
+  if (value == nullptr) return std::nullopt;
+  if (value->kind != GgufKind::kF32 && value->kind != GgufKind::kF64) refuse(key, kExpected);
+  std::vector<double> numbers;
+  const std::size_t size = kind_size(value->kind);
+  for (std::uint64_t i = 0; i < value->count; ++i) {
+    const std::byte* at = value->bytes.data() + i * size;
+    numbers.push_back(value->kind == GgufKind::kF32 ? load<float>(at) : load<double>(at));
+  }
+  return numbers;
+}
+
 }  // namespace strata::importer

@@ -61,6 +61,8 @@ class GgufMetadata {
   std::optional<double> number(const std::string& key) const;
   std::optional<std::vector<std::string_view>> texts(const std::string& key) const;
   std::optional<std::vector<std::int64_t>> integers(const std::string& key) const;
+  // Of floating-point kinds.
+  std::optional<std::vector<double>> numbers(const std::string& key) const;
 
   const std::string& origin() const { return origin_; }
 

@@ -3,19 +3,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <ranges>
 #include <set>
 #include <string_view>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "base/ranges.h"
-#include "base/split_regex.h"
 #include "base/utf8.h"
-#include "base/words.h"
 #include "import/gguf_model.h"
+#include "import/gguf_pre_tokenizer.h"
 
 namespace strata::importer {
 namespace {
@@ -25,29 +24,27 @@ using OrderedJson = nlohmann::ordered_json;
 const std::string kKeyPrefix = "tokenizer.ggml.";
 constexpr const char* kTemplate = "tokenizer.chat_template";
 constexpr const char* kTemplateNames = "tokenizer.chat_templates";
-constexpr std::string_view kBytePairs = "gpt2";
+constexpr const char* kSpaceSymbol = "\u2581";
 
-// A way of cutting words, by the name that "tokenizer.ggml.pre" has for it, and what goes with it in the tokenizer.json
-// of those models.
-struct PreTokenizer {
+// "tokenizer.ggml.model".
+enum class TokenizerKind { kBytePairs, kSentencePiece };
+
+struct NamedKind {
   std::string_view name;
-  std::string_view regex;       // of a Split step; empty: ByteLevel's own, GPT-2's, does it
-  bool cuts_digits = false;     // each is a word
-  bool normalizes = false;      // to NFC
-  bool ignores_merges = false;  // a word that is a token is that token
-  bool adds_bos = false;        // where the file doesn't say
+  TokenizerKind kind;
 };
-
-constexpr std::array<PreTokenizer, 6> kPreTokenizers = {
-    {{.name = "qwen2", .regex = kQwen2SplitRegex, .normalizes = true},
-     {.name = "llama-bpe", .regex = kLlama3SplitRegex, .ignores_merges = true, .adds_bos = true},
-     {.name = "llama3", .regex = kLlama3SplitRegex, .ignores_merges = true, .adds_bos = true},
-     {.name = "llama-v3", .regex = kLlama3SplitRegex, .ignores_merges = true, .adds_bos = true},
-     {.name = "smollm", .regex = {}, .cuts_digits = true},
-     {.name = "gpt-2", .regex = {}}}};
+constexpr std::array<NamedKind, 2> kKinds = {
+    {{"gpt2", TokenizerKind::kBytePairs}, {"llama", TokenizerKind::kSentencePiece}}};
 
 // "tokenizer.ggml.token_type".
-enum class TokenType : std::int64_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
+enum class TokenType : std::int64_t {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
 
 // Control tokens that end a turn or a text, whether or not the file names them so.
 constexpr std::array<std::string_view, 5> kEnds = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>",
@@ -58,21 +55,24 @@ void append_json(std::string& out, std::string_view text) { out += OrderedJson(t
 // Builds the texts from one file's metadata.
 class TokenizerBuilder {
  public:
-  explicit TokenizerBuilder(const GgufMetadata& metadata) : metadata_(metadata), pre_(find_pre_tokenizer()) {
+  explicit TokenizerBuilder(const GgufMetadata& metadata) : metadata_(metadata) {
+    if (find_kind() == TokenizerKind::kBytePairs) pre_ = &find_gguf_pre_tokenizer(metadata);
     read_tokens();
     bos_ = special_id("bos_token_id");
     eos_ = special_id("eos_token_id");
+    if (pre_) return;
+    add_space_ = flag("add_space_prefix", true);
+    unknown_ = special_id("unknown_token_id");
+    if (!unknown_) unknown_ = first_of(TokenType::kUnknown);
   }
 
   std::string tokenizer() const {
     std::string json = "{\"added_tokens\": " + added_tokens().dump() + ", \"normalizer\": " + normalizer().dump() +
-                       ", \"pre_tokenizer\": " + pre_tokenizer().dump() +
-                       ", \"post_processor\": " + post_processor().dump() +
-                       ", \"decoder\": {\"type\": \"ByteLevel\"}, \"model\": {\"type\": \"BPE\", \"ignore_merges\": ";
-    json += pre_.ignores_merges ? "true" : "false";
-    append_vocabulary(json);
-    append_merges(json);
-    return json + "}}\n";
+                       ", \"pre_tokenizer\": " + (pre_ ? gguf_pre_tokenizer_json(*pre_) : "null") +
+                       ", \"post_processor\": " + post_processor().dump() + ", \"decoder\": " + decoder().dump() +
+                       ", \"model\": ";
+    pre_ ? append_byte_pairs(json) : append_scored_pairs(json);
+    return json + "}\n";
   }
 
   std::string tokenizer_config() const {
@@ -94,22 +94,12 @@ class TokenizerBuilder {
   }
 
  private:
-  [[noreturn]] void unsupported(const std::string& what, const std::string& supported) const {
-    throw model_error("unsupported " + what, metadata_.origin(),
-                      "supported: " + supported + "; compile, logits, bench and info need no text");
-  }
-
-  const PreTokenizer& find_pre_tokenizer() const {
+  TokenizerKind find_kind() const {
     const std::string model = metadata_.text(kKeyPrefix + "model").value_or("");
-    if (model != kBytePairs) {
-      const std::string sentence_piece = model == "llama" ? " (SentencePiece)" : "";
-      unsupported("tokenizer " + in_quotes(model) + sentence_piece, "gpt2 (byte-level BPE)");
-    }
-    const std::string name = metadata_.text(kKeyPrefix + "pre").value_or("");
-    const auto* found = std::ranges::find(kPreTokenizers, std::string_view(name), &PreTokenizer::name);
-    if (found != kPreTokenizers.end()) return *found;
-    unsupported("pre-tokenizer " + in_quotes(name) + " (tokenizer.ggml.pre)",
-                joined(kPreTokenizers | std::views::transform(&PreTokenizer::name)));
+    const auto* found = std::ranges::find(kKinds, std::string_view(model), &NamedKind::name);
+    if (found != kKinds.end()) return found->kind;
+    throw model_error("unsupported tokenizer " + in_quotes(model), metadata_.origin(),
+                      "supported: gpt2 (byte-level BPE), llama (SentencePiece); " + std::string(kNeedNoText));
   }
 
   void read_tokens() {
@@ -145,6 +135,13 @@ class TokenizerBuilder {
     return static_cast<std::size_t>(*id);
   }
 
+  std::optional<std::size_t> first_of(TokenType wanted) const {
+    for (std::size_t id = 0; id < tokens_.size(); ++id) {
+      if (type(id) == wanted && is_token(id)) return id;
+    }
+    return std::nullopt;
+  }
+
   bool flag(const std::string& key, bool otherwise) const {
     return metadata_.boolean(kKeyPrefix + key).value_or(otherwise);
   }
@@ -152,23 +149,36 @@ class TokenizerBuilder {
   OrderedJson added_tokens() const {
     OrderedJson added = OrderedJson::array();
     for (std::size_t id = 0; id < tokens_.size(); ++id) {
-      const bool is_control = type(id) == TokenType::kControl;
-      if (!is_token(id) || (!is_control && type(id) != TokenType::kUserDefined)) continue;
-      added.push_back({{"id", id}, {"content", tokens_[id]}, {"normalized", false}, {"special", is_control}});
+      const bool is_special = type(id) == TokenType::kControl || (!pre_ && type(id) == TokenType::kUnknown);
+      if (!is_token(id) || (!is_special && type(id) != TokenType::kUserDefined)) continue;
+      added.push_back({{"id", id}, {"content", tokens_[id]}, {"normalized", false}, {"special", is_special}});
+      if (takes_spaces(id)) added.back()["rstrip"] = true;
     }
     return added;
   }
 
-  OrderedJson normalizer() const { return pre_.normalizes ? OrderedJson{{"type", "NFC"}} : OrderedJson(); }
+  // The tokens of Phi-3's chats take the spaces after them along, of which the file says nothing.
+  bool takes_spaces(std::size_t id) const {
+    constexpr std::array<std::string_view, 3> kLeaveThem = {"<unk>", "<s>", "<|endoftext|>"};
+    const bool is_phi3 = !pre_ && metadata_.text("general.architecture") == "phi3";
+    return is_phi3 && type(id) == TokenType::kControl && !contains(kLeaveThem, tokens_[id]);
+  }
 
-  OrderedJson pre_tokenizer() const {
+  OrderedJson normalizer() const {
+    if (pre_) return pre_->normalizes ? OrderedJson{{"type", "NFC"}} : OrderedJson();
     OrderedJson steps = OrderedJson::array();
-    if (pre_.cuts_digits) steps.push_back({{"type", "Digits"}, {"individual_digits", true}});
-    if (!pre_.regex.empty()) {
-      steps.push_back({{"type", "Split"}, {"pattern", {{"Regex", pre_.regex}}}, {"behavior", "Isolated"}});
-    }
-    steps.push_back({{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", pre_.regex.empty()}});
-    return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
+    if (add_space_) steps.push_back({{"type", "Prepend"}, {"prepend", kSpaceSymbol}});
+    steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kSpaceSymbol}});
+    return {{"type", "Sequence"}, {"normalizers", std::move(steps)}};
+  }
+
+  OrderedJson decoder() const {
+    if (pre_) return {{"type", "ByteLevel"}};
+    OrderedJson steps = {{{"type", "Replace"}, {"pattern", {{"String", kSpaceSymbol}}}, {"content", " "}},
+                         {{"type", "ByteFallback"}},
+                         {{"type", "Fuse"}}};
+    if (add_space_) steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+    return {{"type", "Sequence"}, {"decoders", std::move(steps)}};
   }
 
   // What is put around a text.
@@ -179,10 +189,42 @@ class TokenizerBuilder {
       single.push_back({{"SpecialToken", {{"id", tokens_[*id]}, {"type_id", 0}}}});
       tokens[std::string(tokens_[*id])] = {{"id", tokens_[*id]}, {"ids", {*id}}, {"tokens", {tokens_[*id]}}};
     };
-    if (flag("add_bos_token", pre_.adds_bos)) add(bos_);
+    if (flag("add_bos_token", pre_ ? pre_->adds_bos : true)) add(bos_);
     single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
     if (flag("add_eos_token", false)) add(eos_);
     return {{"type", "TemplateProcessing"}, {"single", std::move(single)}, {"special_tokens", std::move(tokens)}};
+  }
+
+  void append_byte_pairs(std::string& json) const {
+    json += "{\"type\": \"BPE\", \"ignore_merges\": ";
+    json += pre_->ignores_merges ? "true" : "false";
+    append_vocabulary(json);
+    append_merges(json);
+    json += '}';
+  }
+
+  // Tokens with their scores; those that no text is joined to have none.
+  void append_scored_pairs(std::string& json) const {
+    const auto scores = metadata_.numbers(kKeyPrefix + "scores");
+    if (!scores) metadata_.missing(kKeyPrefix + "scores");
+    if (scores->size() != tokens_.size()) {
+      metadata_.fail("there are " + std::to_string(tokens_.size()) + " tokens and the scores of " +
+                     std::to_string(scores->size()));
+    }
+    json += "{\"type\": \"ScoredBPE\", \"byte_fallback\": true, \"unk_id\": ";
+    json += unknown_ ? std::to_string(*unknown_) : "null";
+    json += ", \"vocab\": [";
+    for (std::size_t id = 0; id < tokens_.size(); ++id) {
+      if (id > 0) json += ',';
+      if (!is_token(id)) {
+        json += "null";
+        continue;
+      }
+      const double score = (*scores)[id];
+      if (!std::isfinite(score)) metadata_.fail("the score of token " + std::to_string(id) + " is not finite");
+      json += OrderedJson({tokens_[id], type(id) == TokenType::kNormal ? OrderedJson(score) : OrderedJson()}).dump();
+    }
+    json += "]}";
   }
 
   void append_vocabulary(std::string& json) const {
@@ -231,10 +273,11 @@ class TokenizerBuilder {
   }
 
   const GgufMetadata& metadata_;
-  const PreTokenizer& pre_;
+  const GgufPreTokenizer* pre_ = nullptr;  // of byte pairs; nullptr: SentencePiece
   std::vector<std::string_view> tokens_;
   std::vector<std::int64_t> types_;
-  std::optional<std::size_t> bos_, eos_;
+  std::optional<std::size_t> bos_, eos_, unknown_;
+  bool add_space_ = false;  // SentencePiece: in front of a text
 };
 
 }  // namespace

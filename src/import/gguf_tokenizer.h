@@ -11,7 +11,8 @@
 namespace strata::importer {
 
 // The text side of a GGUF file as the files of a Hugging Face folder: tokenizer.json, tokenizer_config.json and
-// generation_config.json. Byte-level BPE whose way of cutting words is known by name. None where the file has no
+// generation_config.json. Byte-level BPE whose way of cutting words is known by name, or SentencePiece's
+// BPE. None where the file has no
 // tokenizer; throws model_error for one that is malformed or not supported.
 std::vector<std::pair<std::string, std::string>> gguf_texts(const GgufMetadata& metadata);
 

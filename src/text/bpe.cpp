@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/bpe.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
-#include <cstring>
 #include <queue>
+#include <string>
+#include <utility>
 
 #include "base/utf8.h"
 #include "text/byte_level.h"
+#include "text/space_symbol.h"
 
 namespace strata::text {
 namespace {
 
-// Up to this many bytes a word is merged by scanning for its best pair, beyond it with a priority queue.
+// Up to this many symbols a word is merged by scanning for its best pair, beyond it with a priority queue.
 constexpr std::size_t kShortWord = 48;
 constexpr std::uint32_t kNoMerge = 0xFFFFFFFF;
+constexpr char32_t kAscii = 0x80;
 
 std::uint32_t rank_of(const MergeTable& merges, std::int32_t left, std::int32_t right) {
   const MergeTable::Merge* merge = merges.find(left, right);
@@ -107,68 +108,92 @@ class LongWordMerger {
 
 }  // namespace
 
-std::size_t WordCache::slot_of(std::string_view word) { return XXH3_64bits(word.data(), word.size()) % kEntries; }
-
-bool WordCache::lookup(std::string_view word, std::vector<std::int32_t>& out) const {
-  if (word.size() > kMaxBytes || entries_.empty()) return false;
-  const Entry& entry = entries_[slot_of(word)];
-  if (entry.bytes != word.size() || std::memcmp(entry.word.data(), word.data(), word.size()) != 0) return false;
-  out.insert(out.end(), entry.ids.begin(), entry.ids.begin() + entry.count);
-  return true;
-}
-
-void WordCache::store(std::string_view word, const std::int32_t* ids, std::size_t count) {
-  if (word.empty() || word.size() > kMaxBytes || count > kMaxIds) return;
-  if (entries_.empty()) entries_.resize(kEntries);
-  Entry& entry = entries_[slot_of(word)];
-  entry.bytes = static_cast<std::uint8_t>(word.size());
-  entry.count = static_cast<std::uint8_t>(count);
-  std::copy(word.begin(), word.end(), entry.word.begin());
-  std::copy(ids, ids + count, entry.ids.begin());
-}
-
-void BytePairEncoder::index_bytes() {
-  covers_all_bytes_ = true;
-  for (int byte = 0; byte < 256; ++byte) {
+void BytePairEncoder::begin_with_bytes() {
+  has_byte_symbols_ = true;
+  for (std::size_t byte = 0; byte < direct_.size(); ++byte) {
     std::string spelling;
     append_utf8(spelling, character_of_byte(static_cast<unsigned char>(byte)));
-    byte_tokens_[byte] = vocabulary.find(spelling).value_or(-1);
-    covers_all_bytes_ = covers_all_bytes_ && byte_tokens_[byte] >= 0;
+    direct_[byte] = vocabulary_.find(spelling).value_or(-1);
   }
 }
 
-std::vector<std::int32_t> BytePairEncoder::initial_symbols(std::string_view word) const {
-  std::vector<std::int32_t> symbols;
-  symbols.reserve(word.size());
-  bool after_unknown = false;
-  for (const char byte : word) {
-    const std::int32_t token = byte_tokens_[static_cast<unsigned char>(byte)];
-    if (token >= 0) {
-      symbols.push_back(token);
-    } else if (unknown_token && !(fuse_unknown && after_unknown)) {
-      symbols.push_back(*unknown_token);
+void BytePairEncoder::begin_with_characters() {
+  begin_with_characters(std::vector<bool>(static_cast<std::size_t>(vocabulary_.size()), true));
+}
+
+void BytePairEncoder::begin_with_characters(const std::vector<bool>& is_symbol) {
+  for (std::size_t index = 0; index < is_symbol.size(); ++index) {
+    const auto id = static_cast<std::int32_t>(index);
+    if (!is_symbol[index] || !vocabulary_.contains(id) || vocabulary_.token(id).empty()) continue;
+    const std::string_view token = vocabulary_.token(id);
+    const Decoded character = decode_utf8(token, 0);
+    if (character.size != token.size()) continue;
+    if (character.code_point < kAscii) {
+      direct_[character.code_point] = id;
+    } else {
+      characters_[character.code_point] = id;
     }
-    after_unknown = token < 0;
   }
-  return symbols;
+}
+
+// A merge across such a place is one whose right part begins with U+2581 and whose left part ends otherwise. Where
+// characters are dropped, others come together.
+bool BytePairEncoder::may_cut_before_spaces() const {
+  const bool keeps_all = unknown_token || (byte_fallback && byte_fallback->is_complete());
+  if (has_byte_symbols_ || ignore_merges || !keeps_all || token_of(kSpaceSymbol) < 0) return false;
+  return merges.none_of([&](std::int32_t left, std::int32_t right) {
+    return vocabulary_.token(right).starts_with(kSpaceSymbolText) &&
+           !vocabulary_.token(left).ends_with(kSpaceSymbolText);
+  });
+}
+
+std::int32_t BytePairEncoder::token_of(char32_t character) const {
+  if (character < kAscii) return direct_[character];
+  const auto found = characters_.find(character);
+  return found == characters_.end() ? -1 : found->second;
+}
+
+// An unknown token waits until the next symbol that is known by itself, as in Hugging Face's library: tokens of bytes
+// overtake it.
+void BytePairEncoder::append_symbols(std::string_view word, std::vector<std::int32_t>& out) const {
+  bool unknown_waits = false;
+  for (std::size_t pos = 0, size = 1; pos < word.size(); pos += size) {
+    std::int32_t token = -1;
+    if (has_byte_symbols_) {
+      token = direct_[static_cast<unsigned char>(word[pos])];
+    } else {
+      const Decoded character = decode_utf8(word, pos);
+      size = character.size;
+      token = token_of(character.code_point);
+    }
+    if (token >= 0) {
+      if (std::exchange(unknown_waits, false)) out.push_back(*unknown_token);
+      out.push_back(token);
+    } else if (!(byte_fallback && byte_fallback->append(word.substr(pos, size), out)) && unknown_token) {
+      if (unknown_waits && !fuse_unknown) out.push_back(*unknown_token);
+      unknown_waits = true;
+    }
+  }
+  if (unknown_waits) out.push_back(*unknown_token);
 }
 
 void BytePairEncoder::encode_word(std::string_view word, std::vector<std::int32_t>& out) const {
   if (ignore_merges) {
-    if (const auto token = vocabulary.find(spell_bytes(word))) {
+    if (const auto token = vocabulary_.find(has_byte_symbols_ ? spell_bytes(word) : std::string(word))) {
       out.push_back(*token);
       return;
     }
   }
-  if (word.size() <= kShortWord && covers_all_bytes_) {
-    std::int32_t symbols[kShortWord];
-    for (std::size_t i = 0; i < word.size(); ++i) symbols[i] = byte_tokens_[static_cast<unsigned char>(word[i])];
-    const std::size_t count = merge_short_word(merges, symbols, word.size());
-    out.insert(out.end(), symbols, symbols + count);
+  const std::size_t before = out.size();
+  append_symbols(word, out);
+  const std::size_t count = out.size() - before;
+  if (count <= kShortWord) {
+    out.resize(before + merge_short_word(merges, out.data() + before, count));
     return;
   }
-  std::vector<std::int32_t> symbols = initial_symbols(word);
-  if (!symbols.empty()) LongWordMerger(merges, std::move(symbols)).run(out);
+  std::vector<std::int32_t> symbols(out.begin() + static_cast<std::ptrdiff_t>(before), out.end());
+  out.resize(before);
+  LongWordMerger(merges, std::move(symbols)).run(out);
 }
 
 }  // namespace strata::text

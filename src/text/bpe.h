@@ -4,58 +4,49 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "text/byte_tokens.h"
 #include "text/vocabulary.h"
+#include "text/word_encoder.h"
 
 namespace strata::text {
 
-// Ids of the short words seen last, by their bytes. A direct-mapped table: a new word takes the place of an older one.
-class WordCache {
+// Byte pair encoding (Sennrich et al. 2016): a word begins as its bytes (as in GPT-2) or its characters (as in
+// SentencePiece); of all adjacent pairs the one with the lowest rank is joined, the leftmost first, until none is left.
+class BytePairEncoder : public WordEncoder {
  public:
-  // Appends the word's ids to `out`, or returns false.
-  bool lookup(std::string_view word, std::vector<std::int32_t>& out) const;
-  void store(std::string_view word, const std::int32_t* ids, std::size_t count);
+  // The vocabulary must outlive the encoder.
+  explicit BytePairEncoder(const Vocabulary& vocabulary) : vocabulary_(vocabulary) { direct_.fill(-1); }
 
- private:
-  static constexpr std::size_t kEntries = 1 << 14;
-  static constexpr std::size_t kMaxBytes = 18;
-  static constexpr std::size_t kMaxIds = 7;
-  struct Entry {
-    std::uint8_t bytes = 0;
-    std::uint8_t count = 0;
-    std::array<char, kMaxBytes> word{};
-    std::array<std::int32_t, kMaxIds> ids{};
-  };
-
-  static std::size_t slot_of(std::string_view word);
-
-  std::vector<Entry> entries_;  // empty until the first word is stored
-};
-
-// Byte-level byte pair encoding (Sennrich et al. 2016, over bytes as in GPT-2): of all adjacent pairs the one with the
-// lowest rank is joined, the leftmost first, until none is left.
-class BytePairEncoder {
- public:
-  Vocabulary vocabulary;
   MergeTable merges;
-  std::optional<std::int32_t> unknown_token;  // stands for bytes without a token; they are dropped where it is missing
-  bool fuse_unknown = false;                  // one unknown token for a run of such bytes
+  std::optional<std::int32_t> unknown_token;  // for what has no token; that is dropped where it is missing
+  bool fuse_unknown = false;                  // one unknown token for a run of such
   bool ignore_merges = false;                 // a word that is a token is that token, whatever the merges give
+  std::optional<ByteTokens> byte_fallback;    // for characters without a token, before unknown_token
 
-  // To be called once the vocabulary is complete.
-  void index_bytes();
+  // What a word begins as: one of these, once the vocabulary is complete.
+  void begin_with_bytes();
+  void begin_with_characters();
+  // The same for some characters only: those whose token `is_symbol`, by id.
+  void begin_with_characters(const std::vector<bool>& is_symbol);
 
-  // Appends the ids of one word. O(n log n) in its bytes, constant stack.
-  void encode_word(std::string_view word, std::vector<std::int32_t>& out) const;
+  // Whether words may be cut before each U+2581 that follows another character, without a difference to their tokens.
+  bool may_cut_before_spaces() const;
+
+  // O(n log n) in the word's bytes, constant stack.
+  void encode_word(std::string_view word, std::vector<std::int32_t>& out) const override;
 
  private:
-  std::vector<std::int32_t> initial_symbols(std::string_view word) const;
+  std::int32_t token_of(char32_t character) const;
+  void append_symbols(std::string_view word, std::vector<std::int32_t>& out) const;
 
-  std::array<std::int32_t, 256> byte_tokens_{};  // -1: the byte has no token
-  bool covers_all_bytes_ = false;
+  const Vocabulary& vocabulary_;
+  bool has_byte_symbols_ = false;
+  std::array<std::int32_t, 256> direct_{};                 // of bytes, or of ASCII characters; -1: it has no token
+  std::unordered_map<char32_t, std::int32_t> characters_;  // beyond ASCII
 };
 
 }  // namespace strata::text

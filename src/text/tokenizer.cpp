@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/tokenizer.h"
 
-#include "base/unicode.h"
 #include "base/utf8.h"
-#include "text/byte_level.h"
 #include "text/tokenizer_state.h"
 
 namespace strata::text {
 namespace {
 
-void append_words(const TokenizerState& state, WordCache* cache, std::string_view text,
+void append_words(const TokenizerState& state, WordCache* cache, std::string_view text, bool begins_text,
                   std::vector<std::int32_t>& out) {
-  state.pre_tokenizer.run(text, [&](std::string_view word) {
+  state.pre_tokenizer.run(text, begins_text, [&](std::string_view word) {
     if (cache != nullptr && cache->lookup(word, out)) return;
     const std::size_t before = out.size();
-    state.encoder.encode_word(word, out);
+    state.encoder->encode_word(word, out);
     if (cache != nullptr) cache->store(word, out.data() + before, out.size() - before);
   });
 }
@@ -45,13 +43,15 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool parse_sp
       continue;
     }
     std::string storage;
-    const std::string_view normal = state_->normalizes ? normalize_nfc(piece.text, storage) : piece.text;
+    const std::string_view normal = state_->normalizer.run(piece.text, storage);
+    bool begins_text = piece.text.data() == text.data();
     for (const TextPiece& inner : state_->normalized_tokens.split(normal, !parse_special)) {
       if (inner.token) {
         out.push_back(*inner.token);
       } else {
-        append_words(*state_, cache, inner.text, out);
+        append_words(*state_, cache, inner.text, begins_text, out);
       }
+      begins_text = false;
     }
   }
   if (add_special) out.insert(out.end(), state_->suffix.begin(), state_->suffix.end());
@@ -59,24 +59,25 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool parse_sp
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special) const {
-  std::string bytes;
+  std::vector<std::string> tokens;
+  tokens.reserve(ids.size());
   for (const std::int32_t id : ids) {
-    if (!(skip_special && is_special(id))) bytes += token_bytes(id);
+    const bool is_shown = state_->vocabulary.contains(id) && !(skip_special && is_special(id));
+    if (is_shown) tokens.emplace_back(state_->spelling(id));
   }
-  return is_valid_utf8(bytes) ? bytes : replace_invalid_utf8(bytes);
+  return state_->decoder.decode(std::move(tokens));
 }
 
-std::string Tokenizer::token_bytes(std::int32_t id) const {
-  const Vocabulary& vocabulary = state_->encoder.vocabulary;
-  return vocabulary.contains(id) ? bytes_of_spelling(vocabulary.token(id)) : "";
+std::string Tokenizer::token_bytes(std::int32_t id, bool begins_text) const {
+  return state_->decoder.bytes_of(state_->spelling(id), begins_text);
 }
+
+const Decoder& Tokenizer::decoder() const { return state_->decoder; }
 
 bool Tokenizer::is_special(std::int32_t id) const { return state_->special_ids.contains(id); }
 
-std::optional<std::int32_t> Tokenizer::id_of(std::string_view token) const {
-  return state_->encoder.vocabulary.find(token);
-}
+std::optional<std::int32_t> Tokenizer::id_of(std::string_view token) const { return state_->vocabulary.find(token); }
 
-std::int64_t Tokenizer::vocab_size() const { return state_->encoder.vocabulary.size(); }
+std::int64_t Tokenizer::vocab_size() const { return state_->vocabulary.size(); }
 
 }  // namespace strata::text

@@ -11,10 +11,11 @@
 
 namespace strata::text {
 
+class Decoder;
 struct TokenizerState;
 
-// The tokenizer of a Hugging Face model: byte-level BPE read from tokenizer.json. Gives the same ids as their
-// `tokenizers` library. Immutable; all methods may be called from several threads.
+// The tokenizer of a Hugging Face model, read from tokenizer.json: BPE of bytes or characters, or a unigram model.
+// Gives the same ids as their `tokenizers` library. Immutable; all methods may be called from several threads.
 class Tokenizer {
  public:
   // `json` is the content of a tokenizer.json, `origin` its path, for messages. Throws model_error for a file that is
@@ -34,8 +35,11 @@ class Tokenizer {
   // Always valid UTF-8: bytes that form no character become U+FFFD. Unknown ids give nothing.
   std::string decode(std::span<const std::int32_t> ids, bool skip_special = false) const;
 
-  // The raw bytes of one token, which may be a part of a character; "" for an unknown id.
-  std::string token_bytes(std::int32_t id) const;
+  // The raw bytes of one token, which may be a part of a character; "" for an unknown id. At the beginning of a text a
+  // token may stand for less.
+  std::string token_bytes(std::int32_t id, bool begins_text = false) const;
+
+  const Decoder& decoder() const;
 
   bool is_special(std::int32_t id) const;
 

@@ -2,10 +2,12 @@
 #include "text/tokenizer_json.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <optional>
 
 #include "base/error.h"
+#include "text/score_text.h"
 
 namespace strata::text {
 namespace {
@@ -14,24 +16,31 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
 
-// Receives nlohmann's parse events. The two lists that make up nearly all of the file go straight into the result;
+// Receives nlohmann's parse events. The lists that make up nearly all of the file go straight into the result;
 // building a tree of their 300,000 nodes would cost several times the parsing itself.
 class TokenizerJsonReader : public nlohmann::json_sax<json> {
  public:
   TokenizerJsonReader(TokenizerJson& result, const std::string& origin) : result_(result), origin_(origin) {}
 
-  bool null() override { return value(json()); }
+  bool null() override {
+    if (list_ == List::kScored) return score(kNoScore);
+    return value(json());
+  }
   bool boolean(bool v) override { return value(v); }
   bool number_integer(number_integer_t v) override { return number(v, v); }
   bool number_unsigned(number_unsigned_t v) override {
     constexpr number_unsigned_t kMax = std::numeric_limits<std::int64_t>::max();
     return number(v, static_cast<std::int64_t>(std::min(v, kMax)));
   }
-  bool number_float(number_float_t v, const string_t&) override { return value(v); }
+  bool number_float(number_float_t v, const string_t& text) override {
+    if (list_ == List::kScored) return score(score_of_text(text));
+    return value(v);
+  }
   bool binary(binary_t&) override { return false; }
 
   bool string(string_t& v) override {
     if (list_ == List::kMerges) return merge_part(v);
+    if (list_ == List::kScored) return scored_token(v);
     return value(std::move(v));
   }
 
@@ -55,7 +64,8 @@ class TokenizerJsonReader : public nlohmann::json_sax<json> {
   }
 
  private:
-  enum class List { kNone, kVocab, kMerges };
+  enum class List { kNone, kVocab, kMerges, kScored };
+  static constexpr double kNoScore = std::numeric_limits<double>::quiet_NaN();
 
   [[noreturn]] void fail(const std::string& what) const {
     throw model_error(what, origin_, "use the tokenizer.json that belongs to the model");
@@ -69,6 +79,7 @@ class TokenizerJsonReader : public nlohmann::json_sax<json> {
   }
 
   bool number(json tree_value, std::int64_t v) {
+    if (list_ == List::kScored) return score(static_cast<double>(v));
     if (list_ != List::kVocab) return value(std::move(tree_value));
     result_.vocab.emplace_back(token_, v);
     return true;
@@ -77,6 +88,7 @@ class TokenizerJsonReader : public nlohmann::json_sax<json> {
   bool value(json v) {
     if (list_ == List::kVocab) fail("an id in model.vocab is not an integer");
     if (list_ == List::kMerges) fail("an entry of model.merges is not a pair of tokens");
+    if (list_ == List::kScored) fail_scored();
     place(std::move(v));
     return true;
   }
@@ -100,7 +112,10 @@ class TokenizerJsonReader : public nlohmann::json_sax<json> {
     if (++depth_ > TokenizerJson::kMaxDepth) fail("JSON is nested too deeply");
     if (list_ == List::kVocab) fail("an id in model.vocab is not an integer");
     if (list_ == List::kMerges) return open_merge_pair(container);
-    if (container.is_object() && is_in_model("vocab")) {
+    if (list_ == List::kScored) return open_scored(container);
+    if (container.is_array() && is_in_model("vocab")) {
+      begin_list(List::kScored, result_.has_scored);
+    } else if (container.is_object() && is_in_model("vocab")) {
       begin_list(List::kVocab, result_.has_vocab);
     } else if (container.is_array() && is_in_model("merges")) {
       begin_list(List::kMerges, result_.has_merges);
@@ -123,6 +138,32 @@ class TokenizerJsonReader : public nlohmann::json_sax<json> {
     return true;
   }
 
+  // An entry is ["token", score]; null leaves an id without a token.
+  bool open_scored(const json& container) {
+    if (depth_ != list_depth_ + 1 || !container.is_array()) fail_scored();
+    pair_parts_ = 0;
+    return true;
+  }
+
+  bool scored_token(const std::string& text) {
+    if (depth_ != list_depth_ + 1 || pair_parts_++ != 0) fail_scored();
+    token_ = store(text);
+    return true;
+  }
+
+  bool score(double v) {
+    if (depth_ == list_depth_) {
+      if (!std::isnan(v)) fail_scored();
+      result_.scored.push_back({{0, 0}, kNoScore, true});
+      return true;
+    }
+    if (pair_parts_++ != 1) fail_scored();
+    result_.scored.push_back({token_, v});
+    return true;
+  }
+
+  [[noreturn]] void fail_scored() const { fail("an entry of model.vocab is not a token with its score"); }
+
   // A merge is "left right", or ["left", "right"] in files whose tokens may hold spaces.
   bool merge_part(const std::string& text) {
     if (depth_ == list_depth_ + 1) {
@@ -144,6 +185,8 @@ class TokenizerJsonReader : public nlohmann::json_sax<json> {
     if (list_ != List::kNone) {
       if (depth_ == list_depth_) {
         list_ = List::kNone;
+      } else if (list_ == List::kScored) {
+        if (pair_parts_ != 2) fail_scored();
       } else {
         if (pair_parts_ != 2) fail("an entry of model.merges is not a pair of tokens");
         result_.merges.emplace_back(left_, right_);

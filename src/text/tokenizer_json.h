@@ -10,7 +10,7 @@
 
 namespace strata::text {
 
-// A tokenizer.json taken apart: the two long lists as they come, everything else as a JSON tree.
+// A tokenizer.json taken apart: the long lists as they come, everything else as a JSON tree.
 struct TokenizerJson {
   static constexpr int kMaxDepth = 64;
 
@@ -18,11 +18,19 @@ struct TokenizerJson {
     std::uint32_t begin, size;
   };
 
+  // Either may be null in the file: the score is NaN then, and an entry that is no token is a hole among the ids.
+  struct ScoredToken {
+    Slice token;
+    double score;
+    bool is_hole = false;
+  };
+
   nlohmann::json rest;                                // without model.vocab and model.merges
   std::string pool;                                   // the bytes of all slices
   std::vector<std::pair<Slice, std::int64_t>> vocab;  // in the file's order
   std::vector<std::pair<Slice, Slice>> merges;        // in the file's order, which is their rank
-  bool has_vocab = false, has_merges = false;
+  std::vector<ScoredToken> scored;                    // a vocab that is a list of tokens with scores, by id
+  bool has_vocab = false, has_merges = false, has_scored = false;
 
   std::string_view text(Slice slice) const { return {pool.data() + slice.begin, slice.size}; }
 };

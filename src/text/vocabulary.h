@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -57,6 +58,15 @@ class MergeTable {
 
   // A pair given again takes the later rank.
   void insert(std::int32_t left, std::int32_t right, Merge merge);
+
+  // Whether `is_one(left, right)` is false for all pairs that merge.
+  template <typename F>
+  bool none_of(F&& is_one) const {
+    return std::ranges::none_of(entries_, [&](const Entry& entry) {
+      return entry.key != kFree &&
+             is_one(static_cast<std::int32_t>(entry.key >> 32), static_cast<std::int32_t>(entry.key & 0xFFFFFFFF));
+    });
+  }
 
   // nullptr where the pair does not merge.
   const Merge* find(std::int32_t left, std::int32_t right) const {

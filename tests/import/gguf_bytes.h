@@ -49,6 +49,11 @@ inline std::string array(const std::vector<std::int32_t>& numbers) {
   for (const std::int32_t number : numbers) elements += raw(number);
   return array(static_cast<std::uint32_t>(GgufKind::kI32), numbers.size(), elements);
 }
+inline std::string float_array(const std::vector<float>& numbers) {
+  std::string elements;
+  for (const float number : numbers) elements += raw(number);
+  return array(static_cast<std::uint32_t>(GgufKind::kF32), numbers.size(), elements);
+}
 
 // A GGUF file, part by part, right or wrong.
 struct GgufBytes {
