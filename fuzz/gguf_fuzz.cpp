@@ -55,7 +55,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
     });
     for (const auto& [name, text] : gguf_texts(model.metadata)) {
-      if (name == "tokenizer.json") strata::text::Tokenizer::from_json(text, name);
+      if (name != "tokenizer.json") continue;
+      const auto tokenizer = strata::text::Tokenizer::from_json(text, name);
+      (void)tokenizer.decode(tokenizer.encode(" a\u00e9b<s>"));
     }
   });
   return 0;

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares `strata tokenize` with Hugging Face's `tokenizers` library on random strings.
 
-    tokenizer_parity.py --strata PATH --model DIR [--n 100000] [--seed S]
+    tokenizer_parity.py --strata PATH --model DIR [--n 100000] [--seed S] [--sentencepiece FILE]
 
 DIR holds a tokenizer.json. The strings mix characters of all planes, combining marks, code, runs of whitespace, digits,
-emoji and special tokens. Prints the number of differences, some of them, and the speed of strata. Needs the PyPI
-package `tokenizers`. Exit status 1 if anything differs.
+emoji, special tokens, and what SentencePiece's vocabularies spell. Ids are decoded too: those of the strings, cut at
+random, and random ones, which make invalid UTF-8. Prints the number of differences, some of them, and the speed of
+strata. With --sentencepiece the reference is SentencePiece with that model, and DIR may be a GGUF file that has its
+tokenizer; only the strings' ids and their texts are compared then. Needs the PyPI package `tokenizers`, or
+`sentencepiece`. Exit status 1 if anything differs.
 """
 import argparse
 import json
@@ -18,7 +21,10 @@ import tempfile
 import time
 import unicodedata
 
-import tokenizers
+try:
+    import tokenizers
+except ImportError:
+    tokenizers = None
 
 CODE = ["for (int i = 0; i < n; ++i) {", "\n    return x[i]->y;", "def f(self, *args):\n\t", "}\n\n",
         "#include <vector>",
@@ -27,6 +33,7 @@ WORDS = ["the", " The", "Hello", " naïve", "I'll", "we'VE", "'S", "don't", "'ſ
          "日本語", "한국어", "각", "नमस्ते", "สวัสดี", "مرحبا", "שלום", "e\u0301", "A\u030a", "\u1100\u1161\u11a8",
          "Ω", "Å", "q\u0307\u0323", "D\u0307\u0323", "ཇོ", "ந\u0bcd"]
 EMOJI = ["🙂", "👨\u200d👩\u200d👧", "🏳️\u200d🌈", "🇩🇪", "👍🏽", "☕️", "\U0001fae8"]
+SENTENCE_PIECES = ["\u2581", "\u2581\u2581a", "<0x0A>", "<0xE2>", "<unk>", "<s>", "</s>", "a\u2581b", "\u2581 "]
 SPACES = [" ", "  ", "    ", "\n", "\r\n", "\t", "\u00a0", "\u3000", "\u2028", "\x0b", "\x0c",
           "\x85", "\u200b", "\x1c", "\0"]
 MARKS = [c for c in range(0x110000) if unicodedata.category(chr(c)) in ("Mn", "Mc", "Me")]
@@ -41,7 +48,7 @@ def any_character(rng):
 
 
 def random_piece(rng, special):
-    kind = rng.randrange(12)
+    kind = rng.randrange(13)
     if kind == 0:
         return "".join(any_character(rng) for _ in range(rng.randint(1, 12)))
     if kind == 1:
@@ -63,6 +70,8 @@ def random_piece(rng, special):
         return rng.choice(SPACES) * rng.randint(1, 40)
     if kind == 9:
         return chr(rng.randrange(0x4E00, 0x9FFF)) * rng.randint(1, 4) + chr(rng.randrange(0xAC00, 0xD7A4))
+    if kind == 10:
+        return rng.choice(SENTENCE_PIECES)
     return rng.choice(WORDS) + rng.choice(("", " ", "'", ".", "\n"))
 
 
@@ -89,13 +98,33 @@ def report(what, texts, got, want):
     return len(bad) + abs(len(got) - len(want))
 
 
+def compare_with_sentencepiece(options):
+    import sentencepiece
+    reference = sentencepiece.SentencePieceProcessor(model_file=options.sentencepiece)
+    rng = random.Random(options.seed)
+    texts = [random_text(rng, []) for _ in range(options.n)]
+    # Special tokens are text for SentencePiece.
+    texts = [text for text in texts if not any(name in text for name in ("<s>", "</s>", "<unk>"))]
+    want = reference.encode(texts)
+    rows, _ = run_lines([options.strata, "tokenize", options.model, "--jsonl"], [{"text": t} for t in texts])
+    got = [row["ids"] for row in rows]
+    bos = reference.bos_id()
+    different = report("ids", texts, [ids[1:] if ids[:1] == [bos] else ids for ids in got], want)
+    back, _ = run_lines([options.strata, "detokenize", options.model, "--jsonl"], [{"ids": ids} for ids in want])
+    different += report("texts", want, [row["text"] for row in back], reference.decode(want))
+    sys.exit(different > 0)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--strata", required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--n", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sentencepiece")
     options = parser.parse_args()
+    if options.sentencepiece:
+        compare_with_sentencepiece(options)
     reference = tokenizers.Tokenizer.from_file(os.path.join(options.model, "tokenizer.json"))
     special = [token.content for token in reference.get_added_tokens_decoder().values()]
     rng = random.Random(options.seed)
@@ -110,6 +139,14 @@ def main():
     back, _ = run_lines([options.strata, "detokenize", options.model, "--jsonl"], [{"ids": ids} for ids in cut])
     decoded = [reference.decode(ids, skip_special_tokens=False) for ids in cut]
     different += report("texts", cut, [row["text"] for row in back], decoded)
+
+    # Byte tokens and short ones come first in a vocabulary.
+    known = [i for i in range(reference.get_vocab_size()) if reference.id_to_token(i) is not None]
+    drawn = [[known[int(len(known) * rng.random() ** rng.choice((1, 8)))] for _ in range(rng.randint(0, 12))]
+             for _ in range(options.n)]
+    back, _ = run_lines([options.strata, "detokenize", options.model, "--jsonl"], [{"ids": ids} for ids in drawn])
+    decoded = [reference.decode(ids, skip_special_tokens=False) for ids in drawn]
+    different += report("texts of random ids", drawn, [row["text"] for row in back], decoded)
 
     megabytes = sum(len(t.encode()) for t in texts) / 1e6
     print(f"{megabytes:.1f} MB in {seconds:.2f} s with start and JSON: {megabytes / seconds * 60:.0f} MB/minute")

@@ -55,7 +55,7 @@ class CharacterPattern::Parser {
 
   bool read_class(CharacterClass& out) {
     if (rest_.starts_with('\\')) return read_escape(out).has_value();
-    if (!take('[') || rest_.starts_with('^')) return false;
+    if (!take('[') || rest_.starts_with('^') || rest_.starts_with(']')) return false;
     while (!take(']')) {
       if (rest_.empty() || !read_range(out)) return false;
     }
