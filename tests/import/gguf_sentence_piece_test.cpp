@@ -88,7 +88,7 @@ TEST(GgufSentencePiece, AgreesWithSentencePiece) {
 TEST(GgufSentencePiece, JoinsTheHighestScoreFirstThenTheLeftmost) {
   EXPECT_EQ(encoded(letters({{"ab", -2, 1}, {"bc", -1, 1}}), "abc"), (Ids{3, 7}));
   EXPECT_EQ(encoded(letters({{"ab", -1, 1}, {"bc", -2, 1}}), "abc"), (Ids{6, 5}));
-  EXPECT_EQ(encoded(letters({{"ab", -1, 1}, {"bc", -1, 1}}), "abc"), (Ids{6, 5}));
+  EXPECT_EQ(encoded(letters({{"bc", -1, 1}, {"ab", -1, 1}}), "abc"), (Ids{7, 5}));
   EXPECT_EQ(encoded(letters({{"ab", -1, 1}, {"bc", -1, 1}, {"abc", -9, 1}}), "abc"), (Ids{8}));
   EXPECT_EQ(encoded(letters({{"aa", 0, 1}}), "aaaaa"), (Ids{6, 6, 3}));
 }
