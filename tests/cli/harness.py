@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STRATA = os.path.abspath(os.environ.get("STRATA_BIN", ROOT / "build/release/strata"))
 DEMO = ROOT / "models/demo"
 OBJECTS = Path(os.environ["STRATA_TEST_OBJECTS"]) if "STRATA_TEST_OBJECTS" in os.environ else None
+QUICK_COMPILER = ROOT / "tests/cli/quick_clang.sh"
 KEPT = {"packages": (".strata", 60), "objects": (".o", 1000), "tiles": (".txt", 10)}  # of a cache: folder, files
 MAX_MESSAGE = 400  # bytes of an error line
 TIMEOUT_S = 300
@@ -100,6 +101,7 @@ class Result:
 
 class StrataTest(unittest.TestCase):
     takes_cache = True  # that earlier classes filled
+    optimises = True  # the code of packages; where nothing is asked of it, it is only with STRATA_SOAK set
 
     @classmethod
     def setUpClass(cls):
@@ -114,7 +116,9 @@ class StrataTest(unittest.TestCase):
     @classmethod
     def environment(cls, **more):
         kept = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_ARG_")}
-        return kept | {"STRATA_CACHE": str(cls.cache)} | more
+        is_quick = not cls.optimises and not os.environ.get("STRATA_SOAK")
+        compiler = {"STRATA_CXX": str(QUICK_COMPILER)} if is_quick else {}
+        return kept | {"STRATA_CACHE": str(cls.cache)} | compiler | more
 
     @classmethod
     def strata(cls, *arguments, stdin=b"", env=None, timeout=TIMEOUT_S):

@@ -25,6 +25,7 @@ EMFILE, ENOSPC, EIO, ENOMEM, EAGAIN, EOPNOTSUPP, EDQUOT = 24, 28, 5, 12, 11, 95,
 @unittest.skipUnless(SHIM.exists(), "no shim: a sanitizer has its own malloc")
 class FaultsTest(StrataTest):
     takes_cache = False
+    optimises = False
 
     @classmethod
     def setUpClass(cls):

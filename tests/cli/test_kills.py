@@ -18,6 +18,7 @@ KILLS = 120 if os.environ.get("STRATA_SOAK") else 3
 
 class KillsTest(StrataTest):
     takes_cache = False
+    optimises = False
 
     @classmethod
     def setUpClass(cls):

@@ -14,6 +14,8 @@ DAMAGES = 10 if is_sanitized() else 40  # of a kind; the loader's own tests have
 
 
 class PackageTest(StrataTest):
+    optimises = False
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -142,7 +144,7 @@ class PackageTest(StrataTest):
         for name in ("clang++-19", "clang++", "g++"):
             (folder / name).write_text("#!/bin/sh\ntouch ran\nexit 1\n")
             (folder / name).chmod(0o755)
-        env = self.environment(PATH=":" + os.environ["PATH"], STRATA_CACHE=str(self.work / "empty-path"))
+        env = self.environment(PATH=":" + os.environ["PATH"], STRATA_CXX="", STRATA_CACHE=str(self.work / "empty-path"))
         process = subprocess.run([STRATA, "run", self.model, "-p", "Hi", "-n", "1"], cwd=folder, env=env,
                                  capture_output=True)
         self.assertEqual(process.returncode, 0, process)
@@ -185,7 +187,8 @@ class PackageTest(StrataTest):
         self.assert_error(result, 2, "'merge-matmul'", "egraph, vectorize, algebra, exact", "merge-matmuls")
 
     def test_toolchain_that_is_missing(self):
-        env = {"STRATA_CACHE": str(self.work / "no-toolchain"), "PATH": "/nonexistent", "CXX": "/nonexistent/c++"}
+        env = {"STRATA_CACHE": str(self.work / "no-toolchain"), "PATH": "/nonexistent", "STRATA_CXX": "",
+               "CXX": "/nonexistent/c++"}
         result = self.strata("compile", self.model, "-o", self.work / "x.strata", env=env)
         self.assert_error(result, 4)
         self.assertFalse(os.path.exists(self.work / "x.strata"))

@@ -15,6 +15,8 @@ SLACK_S = 3.0  # for a busy machine, sanitizers included
 
 
 class SignalsTest(StrataTest):
+    optimises = False
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
