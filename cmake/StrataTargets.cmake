@@ -17,10 +17,10 @@ if(STRATA_SANITIZE)
   target_link_options(strata_options INTERFACE -fsanitize=${STRATA_SANITIZE})
 endif()
 
-# Parsing the standard library is half of a file's compile time, so all that may share a precompiled header does.
-# scripts/check_includes.py sees that a file includes what it names all the same.
-set(STRATA_COMMON_HEADERS <algorithm> <filesystem> <functional> <map> <memory> <mutex> <optional> <set> <span> <sstream>
-                          <string> <unordered_map> <vector>)
+# Parsing the standard library and JSON is half of a file's compile time, so all that may share a precompiled header
+# does. scripts/check_includes.py sees that a file includes what it names all the same.
+set(STRATA_COMMON_HEADERS <algorithm> <filesystem> <functional> <map> <memory> <mutex> <nlohmann/json.hpp> <optional>
+                          <set> <span> <sstream> <string> <unordered_map> <vector>)
 
 # strata_headers(NAME options...): a library whose precompiled header others, compiled with the same options, reuse.
 function(strata_headers name)
@@ -35,10 +35,10 @@ endfunction()
 # headers the linker may take the copy that isn't optimised, so these are few. ThreadSanitizer's tests run packages that
 # earlier tests compiled.
 if(STRATA_SANITIZE STREQUAL thread)
-  set(STRATA_COLD_LIBRARIES buffer calibrate cli codegen compile cost egraph extract import ir machine ops plan rules
-                            schedule search tiles tune vectorize)
+  set(STRATA_COLD_LIBRARIES buffer calibrate cli codegen compile cost egraph extract import ir jinja machine ops plan
+                            rules schedule search tiles tune vectorize)
 else()
-  set(STRATA_COLD_LIBRARIES calibrate cli codegen)
+  set(STRATA_COLD_LIBRARIES calibrate cli codegen import machine package plan runtime tune)
 endif()
 set(library_options "")
 if(STRATA_FUZZ)
@@ -73,11 +73,12 @@ if(NOT STRATA_SANITIZE)
   list(APPEND STRATA_TEST_OPTIONS -g0)
 endif()
 
-# strata_test(NAME deps... [OPTIONS flags...] [THREADS names...] [PARTS n]): tests/NAME/*_test.cpp as one GoogleTest
-# program. For ctest it is one case, or n cases of each a part: a process for each of GoogleTest's cases would take
-# longer to start than most take to run. ThreadSanitizer's build has only the files NAME_test.cpp that THREADS names.
+# strata_test(NAME deps... [OPTIONS flags...] [THREADS names...] [PARTS n] [LOGIC]): tests/NAME/*_test.cpp as one
+# GoogleTest program. For ctest it is one case, or n cases of each a part: a process for each of GoogleTest's cases
+# would take longer to start than most take to run. ThreadSanitizer's build has only the files NAME_test.cpp that
+# THREADS names. LOGIC: what is tested is the same however it is compiled, and under a sanitizer as much of it.
 function(strata_test name)
-  cmake_parse_arguments(arg "" "PARTS" "OPTIONS;THREADS" ${ARGN})
+  cmake_parse_arguments(arg "LOGIC" "PARTS" "OPTIONS;THREADS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*_test.cpp)
   if(STRATA_SANITIZE STREQUAL thread)
     list(TRANSFORM arg_THREADS REPLACE "(.+)" "${CMAKE_CURRENT_SOURCE_DIR}/${name}/\\1_test.cpp"
@@ -96,6 +97,10 @@ function(strata_test name)
     target_precompile_headers(test_${name} REUSE_FROM strata_test_headers)
   endif()
   target_compile_definitions(test_${name} PRIVATE STRATA_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  if(arg_LOGIC AND NOT STRATA_LOGIC_TESTS)
+    set_target_properties(test_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+    return()
+  endif()
   if(NOT arg_PARTS OR STRATA_SANITIZE STREQUAL thread)
     set(arg_PARTS 1)
   endif()

@@ -24,6 +24,9 @@ THREADS = re.compile(r'^#include (<(?:atomic|barrier|condition_variable|future|l
                      r'stop_token|thread)>|"(?:runtime/(?:session|thread_team)|tensor/team|compile/parallel_for|'
                      r'calibrate/(?:calibrate|windows)|tune/runner)\.h")', re.MULTILINE)
 LISTED = re.compile(r"strata_test\((\w+)[^)]*?THREADS([^)]*)\)")
+# What a test includes of which a sanitizer's build does less: another build must run it too.
+SAMPLED = re.compile(r'^#include "tests/sweep\.h"', re.MULTILINE)
+LOGIC = re.compile(r"strata_test\((\w+)[^)]*?\bLOGIC\b")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 # A stream keeps std::bad_alloc for itself, and a file that it could not open for want of memory looks like none: what
 # it reads or writes is then less than all, without a word. src/base has what takes their place.
@@ -75,6 +78,25 @@ def thread_problems(tests):
             yield f"{folder.relative_to(tests.parent)}/CMakeLists.txt: THREADS names {name}, which is no test"
 
 
+def logic_problems(tests):
+    """Tests that only a sanitizer's build would run, and there but a sample of their cases."""
+    for listing in sorted(tests.glob("*/CMakeLists.txt")):
+        for name in LOGIC.findall(listing.read_text()):
+            for path in sorted((tests / name).iterdir()):
+                if is_code(path.name) and SAMPLED.search(path.read_text()):
+                    yield f"{path.relative_to(tests.parent)}: samples under a sanitizer: {name} is no LOGIC test"
+
+
+def logic_self_test():
+    with tempfile.TemporaryDirectory() as folder:
+        tests = Path(folder) / "tests"
+        (tests / "a").mkdir(parents=True)
+        (tests / "a/one_test.cpp").write_text('#include "tests/sweep.h"\n')
+        for mark, count in (("", 0), (" THREADS one", 0), (" LOGIC", 1), (" LOGIC THREADS one", 1)):
+            (tests / "a/CMakeLists.txt").write_text(f"strata_test(a strata_a{mark})\n")
+            assert len(list(logic_problems(tests))) == count, mark
+
+
 def threads_self_test():
     with tempfile.TemporaryDirectory() as folder:
         tests = Path(folder) / "tests"
@@ -95,6 +117,7 @@ def threads_self_test():
 
 def self_test():
     threads_self_test()
+    logic_self_test()
     good = f"// {LICENCE}\nint x;\n"
     assert list(problems("a.cpp", good)) == []
     for bad in ("int x;\n", good + "// TODO\n", good + "int y; \n", good + "\n" * 900, good + "int y;"):
@@ -114,6 +137,7 @@ def main():
     found = [problem for name in tracked_files() if is_code(name)
              for problem in problems(name, (ROOT / name).read_text())]
     found += thread_problems(ROOT / "tests")
+    found += logic_problems(ROOT / "tests")
     print("\n".join(found) or "check_style: nothing to say")
     sys.exit(1 if found else 0)
 

@@ -66,12 +66,13 @@ print_table_at_exit() {
 configure_and_build() {  # preset, further arguments of the build
   preset=$1
   shift
-  if command -v ccache >/dev/null; then
-    cmake --preset "$preset" -DCMAKE_CXX_COMPILER_LAUNCHER=ccache >/dev/null
-  else
-    cmake --preset "$preset" >/dev/null
-  fi
+  configure "$preset"
   cmake --build --preset "$preset" -j "$jobs" "$@"
+}
+
+configure() {  # preset, further arguments of cmake
+  if command -v ccache >/dev/null; then set -- "$@" -DCMAKE_CXX_COMPILER_LAUNCHER=ccache; fi
+  cmake --preset "$@" >/dev/null
 }
 
 # What it keeps is in build/fuzz; of what the corpus holds nothing is written.

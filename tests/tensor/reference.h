@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -55,16 +57,14 @@ inline testing::AssertionResult near_dot(const Dot& expected, float actual, cons
                                      << ", actual " << actual;
 }
 
-// The lane counts that this program tests: all; or STRATA_TEST_LANES alone, where another program tests the others.
-#ifdef STRATA_TEST_LANES
-template <int L>
-inline constexpr bool kIsTested = L == STRATA_TEST_LANES;
-inline constexpr int kMostLanes = STRATA_TEST_LANES;
-#else
-template <int L>
-inline constexpr bool kIsTested = true;
-inline constexpr int kMostLanes = 16;
+// The lane counts that this program tests: all; or those of STRATA_TEST_LANES, where other programs test the others.
+#ifndef STRATA_TEST_LANES
+#define STRATA_TEST_LANES 4, 8, 16
 #endif
+inline constexpr int kTestedLanes[] = {STRATA_TEST_LANES};
+template <int L>
+inline constexpr bool kIsTested = std::ranges::find(kTestedLanes, L) != std::end(kTestedLanes);
+inline constexpr int kMostLanes = std::ranges::max(kTestedLanes);
 
 // Calls f(Lanes<L>) if the program tests so many lanes.
 template <int L, class F>
