@@ -38,7 +38,7 @@ if(STRATA_SANITIZE STREQUAL thread)
   set(STRATA_COLD_LIBRARIES buffer calibrate cli codegen compile cost egraph extract import ir jinja machine ops plan
                             rules schedule search tiles tune vectorize)
 else()
-  set(STRATA_COLD_LIBRARIES calibrate cli codegen import machine package plan runtime tune)
+  set(STRATA_COLD_LIBRARIES calibrate cli codegen machine plan runtime tune)
 endif()
 set(library_options "")
 if(STRATA_FUZZ)

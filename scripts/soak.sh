@@ -28,6 +28,7 @@ templates     100,000 snippets against jinja2
 tokenizers    100,000 texts against Hugging Face's tokenizers
 graphs        10,000 random graphs against the interpreter
 rules         all instances of each rule under AddressSanitizer
+cross         packages for AArch64 and RISC-V, all of both
 opt           every pass of `strata opt` on the fuzz corpus
 assertions    all tests with the standard library's assertions
 fuzz          each fuzz target for minutes
@@ -94,6 +95,11 @@ run_graphs() {
 run_rules() {
   configure_and_build asan --target test_rules
   test_program asan test_rules '*'
+}
+
+run_cross() {
+  release
+  ctest --test-dir build/release -L cross --no-tests=error --output-on-failure
 }
 
 run_opt() {

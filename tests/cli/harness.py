@@ -25,6 +25,7 @@ STRATA = os.path.abspath(os.environ.get("STRATA_BIN", ROOT / "build/release/stra
 DEMO = ROOT / "models/demo"
 OBJECTS = Path(os.environ["STRATA_TEST_OBJECTS"]) if "STRATA_TEST_OBJECTS" in os.environ else None
 QUICK_COMPILER = ROOT / "tests/cli/quick_clang.sh"
+KEEPING_COMPILER = ROOT / "tests/cli/keeping_clang.sh"
 KEPT = {"packages": (".strata", 60), "objects": (".o", 1000), "tiles": (".txt", 10)}  # of a cache: folder, files
 MAX_MESSAGE = 400  # bytes of an error line
 TIMEOUT_S = 300

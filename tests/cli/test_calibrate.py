@@ -6,12 +6,16 @@ import subprocess
 import sys
 import unittest
 
-from harness import StrataTest
+from harness import KEEPING_COMPILER, QUICK_COMPILER, StrataTest
 
 QUICK = ["--seconds", "0.05"]
 
 
 class CalibrateTest(StrataTest):
+    @classmethod
+    def environment(cls, **more):
+        return super().environment(**{"STRATA_CXX": str(KEEPING_COMPILER)} | more)
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -66,7 +70,8 @@ class CalibrateTest(StrataTest):
 
     def test_the_file_is_a_machine_to_compile_for(self):
         package = self.work / "x.strata"
-        result = self.strata("compile", self.checkpoint("qwen3-nano"), "-o", package, "--machine", self.file)
+        result = self.strata("compile", self.checkpoint("qwen3-nano"), "-o", package, "--machine", self.file,
+                             env={"STRATA_CXX": str(QUICK_COMPILER)})
         self.assertEqual(result.code, 0, result)
         self.assertIn(json.loads(self.file.read_text())["name"], self.strata("info", package).text)
 
