@@ -3,17 +3,26 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstring>
+#include <random>
 #include <vector>
 
 #include "blocks/decode.h"
+#include "import/block_parts.h"
 #include "ir/text.h"
 #include "tests/base/expect_error.h"
 
 namespace strata::compile {
 namespace {
 
+using importer::BlockPart;
 using importer::TensorView;
+
+constexpr BlockPart kParts[] = {BlockPart::kCodes, BlockPart::kScales, BlockPart::kScaleCodes, BlockPart::kShifts,
+                                BlockPart::kShiftCodes};
 
 const ir::Module& module() {
   static const ir::Module kModule = ir::parse_module(
@@ -94,6 +103,125 @@ TEST(TensorElements, PairedRowsComeInTheirOrder) {
   EXPECT_EQ(read(*elements, 0, 16 * 288), want);
   for (const std::int64_t first : {5, 287, 288, 700}) {
     EXPECT_EQ(read(*elements, first, 900), part(want, first, 900)) << first;
+  }
+}
+
+// Weights of two heads in every format, 4 rows of 512 elements each, of random bytes. The numbers of f16 are finite.
+class PartsOf {
+ public:
+  explicit PartsOf(const blocks::Format& format) : bytes_(static_cast<std::size_t>(kRows * kRow / format.elements)) {
+    std::mt19937 random(7);
+    bytes_.resize(bytes_.size() * static_cast<std::size_t>(format.bytes));
+    for (std::byte& byte : bytes_) byte = static_cast<std::byte>(random());
+    for (std::size_t block = 0; block < bytes_.size(); block += static_cast<std::size_t>(format.bytes)) {
+      make_finite(format.scale, block);
+      if (format.has_offset != blocks::Offset::kNone) make_finite(format.offset, block);
+    }
+    view_ = {.name = "w", .dtype = format.dtype, .shape = {kRows, kRow}, .bytes = bytes_, .format = &format};
+  }
+  explicit PartsOf(const blocks::Format& format, std::int64_t paired_heads) : PartsOf(format) {
+    view_.paired_heads = paired_heads;
+  }
+
+  const TensorView& view() const { return view_; }
+
+  // All of a part, in f32; empty: the format lacks it.
+  std::vector<float> part(BlockPart wanted) const {
+    for (const importer::WeightLeaf& leaf : importer::block_leaves("w", view_)) {
+      if (leaf.part == wanted) return read(*source(leaf), 0, ir::max_element_count(leaf.type.shape));
+    }
+    return {};
+  }
+
+  // Of its leaf, in pieces of so many elements.
+  void expect_same_in_pieces(BlockPart wanted, std::int64_t piece) const {
+    for (const importer::WeightLeaf& leaf : importer::block_leaves("w", view_)) {
+      if (leaf.part != wanted) continue;
+      const std::vector<float> all = part(wanted);
+      for (std::int64_t first = 0; first < std::ssize(all); first += piece) {
+        const std::int64_t count = std::min(piece, std::ssize(all) - first);
+        EXPECT_EQ(read(*source(leaf), first, count), strata::compile::part(all, first, count)) << leaf.name;
+      }
+    }
+  }
+
+  // The weight as its parts make it: scale * code + shift, each product and the sum rounded to f32.
+  std::vector<float> assembled() const {
+    const auto numbers = [&](BlockPart codes, BlockPart scales) {
+      std::vector<float> integers = part(codes), all = part(scales);
+      if (integers.empty()) return all;
+      const std::size_t shared = integers.size() / all.size();
+      for (std::size_t i = 0; i < integers.size(); ++i) integers[i] = all[i / shared] * integers[i];
+      return integers;
+    };
+    std::vector<float> values = part(BlockPart::kCodes);
+    const std::vector<float> scales = numbers(BlockPart::kScaleCodes, BlockPart::kScales);
+    const std::vector<float> shifts = numbers(BlockPart::kShiftCodes, BlockPart::kShifts);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = scales[i * scales.size() / values.size()] * values[i];
+      if (!shifts.empty()) values[i] += shifts[i * shifts.size() / values.size()];
+    }
+    return values;
+  }
+
+ private:
+  static constexpr std::int64_t kRows = 8, kRow = 512;
+
+  void make_finite(const blocks::GroupNumbers& numbers, std::size_t block) {
+    if (numbers.number != blocks::NumberFormat::kF16) return;
+    bytes_[block + static_cast<std::size_t>(numbers.first) + 1] &= std::byte{0xBF};
+  }
+
+  std::unique_ptr<ElementSource> source(const importer::WeightLeaf& leaf) const {
+    ir::ExprPool pool;
+    return read_tensor(*pool.weight(leaf.name, leaf.type), importer::part_of(view_, leaf.part));
+  }
+
+  std::vector<std::byte> bytes_;
+  TensorView view_;
+};
+
+// Every value that the definition of a format gives, to the bit; what is no number there is none here.
+TEST(TensorElements, PartsOfBlocksMakeTheirValues) {
+  for (const blocks::Format& format : blocks::all_formats()) {
+    SCOPED_TRACE(format.name);
+    const PartsOf parts(format);
+    const std::vector<float> values = parts.assembled();
+    std::vector<float> expected(values.size());
+    blocks::decode(format, parts.view().bytes.data(), std::ssize(values) / format.elements, expected.data());
+    ASSERT_EQ(values.size(), 8U * 512U);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (std::isnan(expected[i]) && std::isnan(values[i])) continue;
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(values[i]), std::bit_cast<std::uint32_t>(expected[i])) << i;
+    }
+  }
+}
+
+// What groups and blocks share goes with their rows.
+TEST(TensorElements, PartsOfPairedRowsComeInTheirOrder) {
+  for (const blocks::Format& format : blocks::all_formats()) {
+    SCOPED_TRACE(format.name);
+    const PartsOf stored(format), paired(format, 2);
+    for (const BlockPart of : kParts) {
+      const std::vector<float> there = stored.part(of), here = paired.part(of);
+      ASSERT_EQ(there.size(), here.size());
+      const auto row = static_cast<std::int64_t>(there.size()) / 8;
+      std::vector<float> want;
+      for (const std::int64_t from : {0, 2, 1, 3, 4, 6, 5, 7}) {
+        const std::vector<float> one = part(there, from * row, row);
+        want.insert(want.end(), one.begin(), one.end());
+      }
+      EXPECT_EQ(here, want);
+    }
+    EXPECT_NE(paired.part(BlockPart::kCodes), stored.part(BlockPart::kCodes));
+  }
+}
+
+TEST(TensorElements, PartsOfBlocksAreReadInAnyPieces) {
+  for (const blocks::Format& format : blocks::all_formats()) {
+    for (const BlockPart of : kParts) {
+      for (const std::int64_t piece : {1, 7, 40}) PartsOf(format, 2).expect_same_in_pieces(of, piece);
+    }
   }
 }
 
