@@ -41,10 +41,13 @@ std::string unit_call(const machine::Machine& machine, const machine::Unit& unit
   return "";
 }
 
+// Codes are numbers only with their scales.
+bool is_streamed_alone(const encoding::Encoding& encoding) { return is_floating(encoding.panels.number); }
+
 // What weights of so many bits are.
 std::string stream_type(int element_bits) {
   for (const encoding::Encoding* encoding : encoding::all_encodings()) {
-    if (encoding->panels.bits() == element_bits) return "Encoded<" + std::string(encoding->panels.cpp_type) + ">";
+    if (encoding->panels.bits() == element_bits && is_streamed_alone(*encoding)) return "Encoded<" + std::string(encoding->panels.cpp_type) + ">";
   }
   return element_bits == 16 ? "bf16" : "float";
 }
@@ -136,7 +139,9 @@ const std::vector<std::string>& scalar_functions() {
 std::vector<machine::Stream> stream_candidates(const machine::Machine& machine) {
   std::vector<int> sizes = {16, 32};
   if (tensor::are_encoded_lanes(machine::vector_lanes(machine, DType::kF32))) {
-    for (const encoding::Encoding* encoding : vectorize::decodable(machine)) sizes.push_back(encoding->panels.bits());
+    for (const encoding::Encoding* encoding : vectorize::decodable(machine)) {
+      if (is_streamed_alone(*encoding)) sizes.push_back(encoding->panels.bits());
+    }
   }
   std::vector<machine::Stream> candidates;
   for (const int bits : sizes) {
