@@ -229,7 +229,7 @@ void StoredConstant::read(std::int64_t begin, std::int64_t end, std::byte* out) 
 importer::TensorView WeightSource::at(const std::string& name) const {
   const auto computed = computed_.find(name);
   if (computed == computed_.end()) {
-    const auto part = importer::parse_part_name(name);
+    const auto part = importer::parse_leaf_name(name);
     return part ? importer::part_of(checkpoint_.at(part->weight), part->part) : checkpoint_.at(name);
   }
   const auto& values = computed->second;

@@ -68,9 +68,9 @@ std::string_view block_part_suffix(BlockPart part) {
   return found == kSuffixes.end() ? std::string_view() : found->text;
 }
 
-std::optional<PartName> parse_part_name(std::string_view name) {
+std::optional<LeafName> parse_leaf_name(std::string_view name) {
   for (const auto& [part, suffix] : kSuffixes) {
-    if (name.ends_with(suffix)) return PartName{std::string(name.substr(0, name.size() - suffix.size())), part};
+    if (name.ends_with(suffix)) return LeafName{std::string(name.substr(0, name.size() - suffix.size())), part};
   }
   return std::nullopt;
 }

@@ -30,11 +30,11 @@ std::vector<WeightLeaf> block_leaves(const std::string& name, const TensorView& 
 std::string_view block_part_suffix(BlockPart part);
 
 // The weight's name and the part that a leaf's name says; nothing for one that is no part.
-struct PartName {
+struct LeafName {
   std::string weight;
   BlockPart part = BlockPart::kValues;
 };
-std::optional<PartName> parse_part_name(std::string_view name);
+std::optional<LeafName> parse_leaf_name(std::string_view name);
 
 // That part of the weight, as a tensor.
 TensorView part_of(const TensorView& weight, BlockPart part);

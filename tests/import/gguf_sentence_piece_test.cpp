@@ -141,7 +141,7 @@ TEST(GgufSentencePiece, SpecialTokensOfPhi3TakeSpacesAlong) {
   EXPECT_EQ(encoded(file, "<s>\n a"), (Ids{1, 0, 3}));
 }
 
-struct BadTokenizer {
+struct BadSentencePiece {
   const char* key;
   std::string value;  // empty: the key is missing
   const char* message;
@@ -149,7 +149,7 @@ struct BadTokenizer {
 
 TEST(GgufSentencePiece, WhatIsWrongIsNamed) {
   const float infinite = std::numeric_limits<float>::infinity(), none = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<BadTokenizer> cases = {
+  const std::vector<BadSentencePiece> cases = {
       {"tokenizer.ggml.scores", "", "\"tokenizer.ggml.scores\" is missing"},
       {"tokenizer.ggml.scores", float_array({1, 2}), "there are 6 tokens and the scores of 2"},
       {"tokenizer.ggml.scores", array({1, 2, 3, 4, 5, 6}), "is not a list of numbers"},

@@ -8,7 +8,7 @@
 namespace strata::tensor {
 namespace {
 
-constexpr float kUntouched = 12345.0f;
+constexpr float kNotWritten = 12345.0f;
 using F32 = BlockScales<float>;
 using F16 = BlockScales<f16>;
 using BF16 = BlockScales<bf16>;
@@ -38,7 +38,7 @@ testing::AssertionResult check(const Weights& weights, const Rows& x, const std:
     for (std::int64_t column = 0; column < ldc; ++column) {
       const float actual = c[row * ldc + column];
       if (column >= n) {
-        if (actual != kUntouched) return testing::AssertionFailure() << weights.describe() << ": written outside";
+        if (actual != kNotWritten) return testing::AssertionFailure() << weights.describe() << ": written outside";
         continue;
       }
       const auto result =
@@ -61,7 +61,7 @@ void check_row(std::int64_t n, std::int64_t k) {
   const QuantisedWeights<L, Block, Codes, Scales> weights{n, k, Bounds.low, Bounds.high};
   const Rows all(3, k, Block);
   const std::int64_t panels = div_up(n, L), middle = panels / 2, blocks = k / Block;
-  std::vector<float> c(static_cast<std::size_t>(all.m * (n + 3)), kUntouched);
+  std::vector<float> c(static_cast<std::size_t>(all.m * (n + 3)), kNotWritten);
   const auto scales = weights.scale.scales();
   for (std::int64_t row = 0; row < all.m; ++row) {
     const std::int8_t* const a = &all.codes[row * k];
@@ -82,7 +82,7 @@ void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k) {
   pack_rows_quads<MR>(x.codes.data(), k, m, k, k, a.data());
   std::vector<float> t(static_cast<std::size_t>(packed_rows_elements(MR, m, x.blocks)));
   pack_rows<L, MR>(x.scales.data(), x.blocks, m, x.blocks, x.blocks, t.data());
-  std::vector<float> c(static_cast<std::size_t>(m * (n + 3)), kUntouched);
+  std::vector<float> c(static_cast<std::size_t>(m * (n + 3)), kNotWritten);
   std::vector<std::int32_t> scratch(
       static_cast<std::size_t>(scaled_quads_scratch(L, NV, Block, div_up(m, MR) * MR, k)));
   const std::int64_t panels = div_up(n, L), middle = panels / 3;

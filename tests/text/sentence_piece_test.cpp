@@ -147,7 +147,7 @@ TEST(SentencePiece, LongRunsOfOneUnit) {
   }
 }
 
-struct Mistake {
+struct SentencePieceMistake {
   const char* message;
   json changes;
 };
@@ -161,7 +161,7 @@ TEST(SentencePiece, WhatIsWrongIsNamed) {
     return json{{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
   };
   const auto unigram = [](const json& model) { return json{{"base", "unigram"}, {"model", model}}; };
-  const std::vector<Mistake> mistakes = {
+  const std::vector<SentencePieceMistake> mistakes = {
       {"not one character", {{"pre_tokenizer", space}}},
       {"prepend_scheme is not always, first or never",
        {{"pre_tokenizer", {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "last"}}}}},
