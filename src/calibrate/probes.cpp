@@ -47,7 +47,8 @@ bool is_streamed_alone(const encoding::Encoding& encoding) { return is_floating(
 // What weights of so many bits are.
 std::string stream_type(int element_bits) {
   for (const encoding::Encoding* encoding : encoding::all_encodings()) {
-    if (encoding->panels.bits() == element_bits && is_streamed_alone(*encoding)) return "Encoded<" + std::string(encoding->panels.cpp_type) + ">";
+    if (encoding->panels.bits() == element_bits && is_streamed_alone(*encoding))
+      return "Encoded<" + std::string(encoding->panels.cpp_type) + ">";
   }
   return element_bits == 16 ? "bf16" : "float";
 }

@@ -166,6 +166,7 @@ struct CompileCase {
   std::map<std::string, DType> checkpoint_dtypes = {};  // of weights that the checkpoint has in another type
   std::optional<DType> checkpoint_dtype = {};           // of all others
   std::optional<Fusion> fusion = {};                    // of a team of two; nothing: as packages are compiled
+  int codes = 256;                                      // numbers that weights of i8 have
   int odd_weights = 0;                                  // of each, far from the others: tiny, or beyond 2 in f16
   std::int64_t parts = 0;                               // of the context of attentions; 0: as planned
   std::int64_t row_tiles = 0;  // of the units in which threads share products in blocks, by rows too; 0: as planned
@@ -373,6 +374,7 @@ class PlannedFunction {
         if (options.checkpoint_dtypes.contains(value->name)) type.dtype = options.checkpoint_dtypes.at(value->name);
         type.layout = {};
         ir::Value tensor = random_value(type, random);
+        if (dtype == DType::kI8) make_few(tensor, options.codes);
         make_some_odd(tensor, options.odd_weights, random);
         tensors_[value->name] = to_memory(tensor);
         views_[value->name] = {value->name, type.dtype, sizes_of(type, {}), tensors_[value->name]};
@@ -380,6 +382,11 @@ class PlannedFunction {
         weight_values_[value->name] = {value->type(), std::move(tensor.data)};
       }
     }
+  }
+
+  // So many numbers around zero.
+  static void make_few(ir::Value& tensor, int count) {
+    for (double& element : tensor.data) element = std::floor(element * count / 256);
   }
 
   static void make_some_odd(ir::Value& tensor, int count, std::mt19937_64& random) {

@@ -7,6 +7,7 @@
 #include "op_case.h"
 #include "tensor/encoding/bf16_12.h"
 #include "tensor/encoding/f16_15.h"
+#include "tensor/encoding/i8_4.h"
 #include "tensor/gather.h"
 
 namespace strata::compile {
@@ -21,7 +22,8 @@ const Encoding& f16_15() { return *encoding::find_encoding("f16_15"); }
 template <class T>
 class EncodedWeight {
  public:
-  using Bits = std::conditional_t<std::is_same_v<T, float>, std::uint32_t, std::uint16_t>;
+  using Bits = std::conditional_t<std::is_same_v<T, float>, std::uint32_t,
+                                  std::conditional_t<std::is_same_v<T, std::int8_t>, std::uint8_t, std::uint16_t>>;
 
   EncodedWeight(std::int64_t n, std::int64_t k, const std::vector<Bits>& elements, const Encoding& encoding)
       : encoding_(encoding), n_(n), k_(k), bits_(elements) {
@@ -56,6 +58,7 @@ class EncodedWeight {
 
   // As the kernels read it, in f32.
   std::vector<std::uint32_t> decoded(const std::vector<std::byte>& bytes) const {
+    if (std::is_same_v<T, std::int8_t>) return decoded_as<tensor::I8In4>(bytes);
     return &encoding_ == &f16_15() ? decoded_as<tensor::F16In15>(bytes) : decoded_as<tensor::Bf16In12>(bytes);
   }
   std::vector<std::uint32_t> expected() const {
@@ -71,6 +74,7 @@ class EncodedWeight {
  private:
   static DType dtype() {
     if (std::is_same_v<T, float>) return DType::kF32;
+    if (std::is_same_v<T, std::int8_t>) return DType::kI8;
     return std::is_same_v<T, tensor::f16> ? DType::kF16 : DType::kBF16;
   }
   importer::TensorView view() const { return {"w", dtype(), {n_, k_}, std::as_bytes(std::span(bits_))}; }
@@ -97,9 +101,19 @@ class EncodedWeight {
   std::optional<StoredConstant> stored_;
 };
 
+// Those that are tried for such matrices.
+std::vector<const Encoding*> encodings_of(DType dtype) {
+  std::vector<const Encoding*> found;
+  for (const Encoding* encoding : encoding::all_encodings()) {
+    if (std::ranges::find(encoding->matrices, dtype) != encoding->matrices.end()) found.push_back(encoding);
+  }
+  return found;
+}
+
 using Bf16Weight = EncodedWeight<tensor::bf16>;
 using F16Weight = EncodedWeight<tensor::f16>;
 using F32Weight = EncodedWeight<float>;
+using ByteWeight = EncodedWeight<std::int8_t>;
 
 std::vector<std::uint16_t> all_words() {
   std::vector<std::uint16_t> all(1 << 16);
@@ -126,7 +140,7 @@ TEST(EncodedConstant, HoldsEveryBitPatternOfBf16) {
 }
 
 TEST(EncodedConstant, HoldsEveryBitPatternOfF16) {
-  for (const Encoding* encoding : encoding::all_encodings()) {
+  for (const Encoding* encoding : encodings_of(DType::kF16)) {
     const F16Weight weight(256, 256, all_words(), *encoding);
     const auto decoded = weight.decoded(weight.read(1 << 20)), expected = weight.expected();
     for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_EQ(decoded[i], expected[i]) << "pattern " << i;
@@ -144,7 +158,7 @@ TEST(EncodedConstant, HoldsF32) {
     const std::uint32_t as_half = std::bit_cast<std::uint32_t>(static_cast<float>(half));
     elements.push_back(i % 3 == 0 ? any : i % 3 == 1 ? any & 0xffff0000 : as_half);
   }
-  for (const Encoding* encoding : encoding::all_encodings()) {
+  for (const Encoding* encoding : encodings_of(DType::kF32)) {
     const F32Weight weight(30, 100, elements, *encoding);
     EXPECT_LT(weight.fit().exceptions, 2800);
     const auto decoded = weight.decoded(weight.read(1 << 20));
@@ -162,6 +176,21 @@ TEST(EncodedConstant, IsTheSameInPiecesOfAnySize) {
     const auto words = halves.read(1 << 20);
     EXPECT_EQ(halves.decoded(words), halves.expected()) << n << " x " << k;
     for (const std::int64_t piece : {1, 63, 1000}) EXPECT_EQ(halves.read(piece), words) << n << " x " << k;
+  }
+}
+
+// Sixteen numbers of all sizes, in pieces of any size, padded lanes and groups.
+TEST(EncodedConstant, HoldsBytes) {
+  std::mt19937 random(11);
+  for (const auto& [n, k] : {std::pair(1, 1), {16, 8}, {33, 7}, {100, 130}}) {
+    std::vector<std::uint8_t> elements(static_cast<std::size_t>(n) * static_cast<std::size_t>(k));
+    for (std::uint8_t& element : elements) element = static_cast<std::uint8_t>(random() % 16 * 17);
+    const ByteWeight weight(n, k, elements, *encoding::find_encoding("i8_4"));
+    EXPECT_EQ(weight.fit().exceptions, 0);
+    const auto whole = weight.read(1 << 20);
+    EXPECT_EQ(std::ssize(whole), 64 + (n + 15) / 16 * 16 * ((k + 7) / 8 * 8) / 2);
+    EXPECT_EQ(weight.decoded(whole), weight.expected()) << n << " x " << k;
+    for (const std::int64_t piece : {1, 63, 1000}) EXPECT_EQ(weight.read(piece), whole) << n << " x " << k;
   }
 }
 

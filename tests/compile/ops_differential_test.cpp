@@ -291,6 +291,22 @@ const std::vector<OpCase>& region_cases() {
        "    %6 = weight \"d\" : bf16[40, 96]\n    %7 = matmul_nt(%5, %6) : f32[seq, 40]\n"
        "    %8 = exp(%7) : f32[seq, 40]\n",
        "%8"},
+      {"behind_blocks", "%a: f32[seq, 96], %r: f32[seq, 37]",
+       "    %0 = weight \"w\" : i8[37, 96]\n    %1 = weight \"s\" : f16[37, 3]\n"
+       "    %2 = scaled_matmul_nt(%a, %0, %1) : f32[seq, 37]\n    %3 = add(%r, %2) : f32[seq, 37]\n"
+       "    %4 = exp(%3) : f32[seq, 37]\n",
+       "%4, %3"},
+      {"behind_blocks_of_codes", "%a: i8[seq, 96], %s: f32[seq, 3], %r: f32[seq, 37]",
+       "    %0 = weight \"w\" : i8[37, 96]\n    %1 = weight \"s\" : f16[37, 3]\n"
+       "    %2 = scaled_rows_matmul_nt(%a, %s, %0, %1) : f32[seq, 37]\n    %3 = add(%r, %2) : f32[seq, 37]\n"
+       "    %4 = exp(%3) : f32[seq, 37]\n",
+       "%4, %3"},
+      {"gate_and_up_of_blocks", "%a: f32[seq, 96]",
+       "    %0 = weight \"g\" : i8[48, 96]\n    %1 = weight \"s\" : f16[48, 3]\n"
+       "    %2 = scaled_matmul_nt(%a, %0, %1) : f32[seq, 48]\n    %3 = weight \"u\" : i8[48, 96]\n"
+       "    %4 = scaled_matmul_nt(%a, %3, %1) : f32[seq, 48]\n    %5 = silu(%2) : f32[seq, 48]\n"
+       "    %6 = mul(%5, %4) : f32[seq, 48]\n    %7 = neg(%6) : f32[seq, 48]\n",
+       "%7"},
       // The halves of a head are read in another order than they are made, in memory and behind a product.
       {"halves", "%x: f32[seq, 3, 20], %w: f32[20], %c: f32[seq, 10], %s: f32[seq, 10]",
        "    %0 = rms_norm(%x, %w) {eps = 1e-06} : f32[seq, 3, 20]\n"

@@ -180,16 +180,16 @@ class RandomGraph {
   // One op, or a few that belong together. What doesn't fit the values at hand is left out.
   void add_ops(Body& body) {
     using Maker = void (RandomGraph::*)(Body&);
-    static const Maker kMakers[] = {&RandomGraph::add_unary,   &RandomGraph::add_unary,     &RandomGraph::add_binary,
-                                    &RandomGraph::add_binary,  &RandomGraph::add_binary,    &RandomGraph::add_scales,
-                                    &RandomGraph::add_norm,    &RandomGraph::add_norm,      &RandomGraph::add_reduction,
-                                    &RandomGraph::add_matmuls, &RandomGraph::add_matmuls,   &RandomGraph::add_matmuls,
-                                    &RandomGraph::add_matmuls, &RandomGraph::add_product,   &RandomGraph::add_product,
-                                    &RandomGraph::add_batch,   &RandomGraph::add_cast,      &RandomGraph::add_concat,
-                                    &RandomGraph::add_slice,   &RandomGraph::add_slice,     &RandomGraph::add_reshape,
-                                    &RandomGraph::add_reshape, &RandomGraph::add_transpose, &RandomGraph::add_gather,
-                                    &RandomGraph::add_rope,    &RandomGraph::add_attention, &RandomGraph::add_packed,
-                                    &RandomGraph::add_gate};
+    static const Maker kMakers[] = {&RandomGraph::add_unary,     &RandomGraph::add_unary,   &RandomGraph::add_binary,
+                                    &RandomGraph::add_binary,    &RandomGraph::add_binary,  &RandomGraph::add_scales,
+                                    &RandomGraph::add_blocks,    &RandomGraph::add_norm,    &RandomGraph::add_norm,
+                                    &RandomGraph::add_reduction, &RandomGraph::add_matmuls, &RandomGraph::add_matmuls,
+                                    &RandomGraph::add_matmuls,   &RandomGraph::add_matmuls, &RandomGraph::add_product,
+                                    &RandomGraph::add_product,   &RandomGraph::add_batch,   &RandomGraph::add_cast,
+                                    &RandomGraph::add_concat,    &RandomGraph::add_slice,   &RandomGraph::add_slice,
+                                    &RandomGraph::add_reshape,   &RandomGraph::add_reshape, &RandomGraph::add_transpose,
+                                    &RandomGraph::add_gather,    &RandomGraph::add_rope,    &RandomGraph::add_attention,
+                                    &RandomGraph::add_packed,    &RandomGraph::add_gate};
     try {
       (this->*kMakers[below(std::size(kMakers))])(body);
     } catch (const Error&) {
@@ -259,6 +259,35 @@ class RandomGraph {
     if (n % block != 0) return;
     const Expr* const scales = constant(body, {pick({DType::kF32, DType::kBF16}), {Dim(n / block)}, {}, {}});
     add(body, op("scale_blocks", {x, scales}, magnitude(x) * magnitude(scales)));
+  }
+
+  // A product with bytes in blocks that share scales, or what these are made of.
+  void add_blocks(Body& body) {
+    const Expr* const x = any(body);
+    if (!last(x).is_constant()) return;
+    const std::int64_t k = last(x).factor(), block = pick<std::int64_t>({8, 16, 32, k});
+    if (k % block != 0) return;
+    const Dim n = size();
+    if (!n.is_constant()) return;
+    const DType dtype = pick({DType::kF32, DType::kF16});
+    const auto factor = [&](std::int64_t blocks) { return constant(body, {dtype, {n, Dim(blocks)}, {}, {}}); };
+    const Expr* const codes = weight(body, {DType::kI8, {n, Dim(k)}, {}, {}});
+    const double large = 128 * magnitude(x) * growth(last(x));
+    switch (below(5)) {
+      case 0:
+        return add(body, op("scaled_matmul_nt", {x, codes, factor(k / block)}, large));
+      case 1: {
+        const Expr* const scales = weight(body, {DType::kI8, {n, Dim(k / block)}, {}, {}});
+        return add(body, op("nested_matmul_nt", {x, codes, scales, factor(1)}, 128 * large));
+      }
+      case 2:
+        return add(body,
+                   op("matmul_nt", {x, raw("affine_blocks", {codes, factor(k / block), factor(k / block)})}, large));
+      case 3:
+        return add(body, op("matmul_nt", {x, raw("scale_unshifted", {codes, factor(k / block)})}, large));
+      default:
+        if (x->type().rank() > 1) add(body, op("code_scales", {x}, magnitude(x)));
+    }
   }
 
   void add_norm(Body& body) {

