@@ -11,12 +11,13 @@ constexpr int kColumns = 37;  // no multiple of any lanes
 
 // Weights in blocks, [37, 512]: the scales of which type, of so many elements, and those of how many there are outer
 // ones; 0: none.
-struct Blocks {
+struct BlockCase {
   int size;
   const char* scales;
   int outer = 0;
 };
-constexpr Blocks kBlocks[] = {{16, "f16"}, {32, "bf16"}, {64, "f32"}, {256, "f16"}, {16, "f16", 256}, {32, "bf16", 64}};
+constexpr BlockCase kBlocks[] = {{16, "f16"},  {32, "bf16"},     {64, "f32"},
+                                 {256, "f16"}, {16, "f16", 256}, {32, "bf16", 64}};
 
 // Rows of numbers or of codes, up to so many; the kernel that multiplies them.
 struct Rows {
@@ -46,7 +47,7 @@ std::string products(const Rows& rows) {
     body += "    %" + name + " = weight \"w" + name + "\" : " + type + "\n";
     return ", %" + name;
   };
-  for (const Blocks& blocks : kBlocks) {
+  for (const BlockCase& blocks : kBlocks) {
     std::string operands = "%a";
     if (rows.are_codes) {
       const std::string of_rows = "%r" + std::to_string(number);

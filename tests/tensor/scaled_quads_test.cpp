@@ -12,7 +12,7 @@ constexpr float kNotWritten = 12345.0f;
 using F32 = BlockScales<float>;
 using F16 = BlockScales<f16>;
 using BF16 = BlockScales<bf16>;
-using Nested = NestedScales<std::int8_t, bf16, 2>;
+using NestedBF16 = NestedScales<std::int8_t, bf16, 2>;
 using InFour = Encoded<I8In4>;
 
 // Rows [m][k] of codes, those of the first two the extremes, and their scales [m][k / Block].
@@ -57,7 +57,7 @@ testing::AssertionResult check(const Weights& weights, const Rows& x, const std:
 }
 
 template <int L, std::int64_t Block, CodeBounds Bounds, class Codes, class Scales>
-void check_row(std::int64_t n, std::int64_t k) {
+void check_quads_row(std::int64_t n, std::int64_t k) {
   const QuantisedWeights<L, Block, Codes, Scales> weights{n, k, Bounds.low, Bounds.high};
   const Rows all(3, k, Block);
   const std::int64_t panels = div_up(n, L), middle = panels / 2, blocks = k / Block;
@@ -75,7 +75,7 @@ void check_row(std::int64_t n, std::int64_t k) {
 }
 
 template <int L, int MR, int NV, std::int64_t Block, CodeBounds Bounds, class Codes, class Scales>
-void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k) {
+void check_quads_tiles(std::int64_t m, std::int64_t n, std::int64_t k) {
   const QuantisedWeights<L, Block, Codes, Scales> weights{n, k, Bounds.low, Bounds.high};
   const Rows x(m, k, Block);
   std::vector<std::int8_t> a(static_cast<std::size_t>(packed_rows_elements(MR, m, k)), 1);
@@ -105,12 +105,12 @@ void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k) {
 }
 
 template <int L, std::int64_t Block, CodeBounds Bounds, class Codes, class Scales>
-void check_both() {
+void check_quads() {
   for (const std::int64_t n : {1, L, 3 * L + 5}) {
     for (const std::int64_t blocks : {2, 6}) {
-      check_row<L, Block, Bounds, Codes, Scales>(n, blocks * Block);
-      check_tiles<L, 2, 1, Block, Bounds, Codes, Scales>(2, n, blocks * Block);
-      check_tiles<L, 2, 1, Block, Bounds, Codes, Scales>(5, n, blocks * Block);
+      check_quads_row<L, Block, Bounds, Codes, Scales>(n, blocks * Block);
+      check_quads_tiles<L, 2, 1, Block, Bounds, Codes, Scales>(2, n, blocks * Block);
+      check_quads_tiles<L, 2, 1, Block, Bounds, Codes, Scales>(5, n, blocks * Block);
       if (testing::Test::HasFatalFailure()) return;
     }
   }
@@ -118,36 +118,36 @@ void check_both() {
 
 TEST(ScaledQuads, BytesInEveryWidth) {
   for_each_width([]<int L>(Lanes<L>) {
-    check_both<L, 8, CodeBounds{}, std::int8_t, F32>();
-    check_both<L, 16, CodeBounds{}, std::int8_t, BF16>();
-    check_both<L, 32, CodeBounds{}, std::int8_t, F16>();
-    check_both<L, 64, CodeBounds{}, std::int8_t, Nested>();
-    check_both<L, 256, CodeBounds{}, std::int8_t, F32>();
+    check_quads<L, 8, CodeBounds{}, std::int8_t, F32>();
+    check_quads<L, 16, CodeBounds{}, std::int8_t, BF16>();
+    check_quads<L, 32, CodeBounds{}, std::int8_t, F16>();
+    check_quads<L, 64, CodeBounds{}, std::int8_t, NestedBF16>();
+    check_quads<L, 256, CodeBounds{}, std::int8_t, F32>();
   });
 }
 
 // The smaller the codes, the longer sums of pairs stay in 16 bits.
 TEST(ScaledQuads, SmallBytesInEveryWidth) {
   for_each_width([]<int L>(Lanes<L>) {
-    check_both<L, 8, CodeBounds{-8, 7}, std::int8_t, F32>();
-    check_both<L, 256, CodeBounds{0, 15}, std::int8_t, F16>();
-    check_both<L, 64, CodeBounds{-8, 8}, std::int8_t, F16>();
-    check_both<L, 32, CodeBounds{-16, 15}, std::int8_t, F16>();
-    check_both<L, 16, CodeBounds{-32, 31}, std::int8_t, F16>();
-    check_both<L, 32, CodeBounds{-66, 66}, std::int8_t, F16>();
-    check_both<L, 32, CodeBounds{0, 127}, std::int8_t, F16>();
-    check_both<L, 32, CodeBounds{-128, 0}, std::int8_t, F16>();
+    check_quads<L, 8, CodeBounds{-8, 7}, std::int8_t, F32>();
+    check_quads<L, 256, CodeBounds{0, 15}, std::int8_t, F16>();
+    check_quads<L, 64, CodeBounds{-8, 8}, std::int8_t, F16>();
+    check_quads<L, 32, CodeBounds{-16, 15}, std::int8_t, F16>();
+    check_quads<L, 16, CodeBounds{-32, 31}, std::int8_t, F16>();
+    check_quads<L, 32, CodeBounds{-66, 66}, std::int8_t, F16>();
+    check_quads<L, 32, CodeBounds{0, 127}, std::int8_t, F16>();
+    check_quads<L, 32, CodeBounds{-128, 0}, std::int8_t, F16>();
   });
 }
 
 TEST(ScaledQuads, FourBitsInEveryWidth) {
   for_each_width([]<int L>(Lanes<L>) {
-    check_both<L, 8, CodeBounds{}, InFour, F16>();
-    check_both<L, 16, CodeBounds{-12, 12}, InFour, Nested>();
-    check_both<L, 32, CodeBounds{-8, 7}, InFour, F16>();
-    check_both<L, 64, CodeBounds{0, 15}, InFour, BF16>();
-    check_both<L, 256, CodeBounds{-8, 7}, InFour, F32>();
-    check_both<L, 32, CodeBounds{-127, 113}, InFour, F32>();
+    check_quads<L, 8, CodeBounds{}, InFour, F16>();
+    check_quads<L, 16, CodeBounds{-12, 12}, InFour, NestedBF16>();
+    check_quads<L, 32, CodeBounds{-8, 7}, InFour, F16>();
+    check_quads<L, 64, CodeBounds{0, 15}, InFour, BF16>();
+    check_quads<L, 256, CodeBounds{-8, 7}, InFour, F32>();
+    check_quads<L, 32, CodeBounds{-127, 113}, InFour, F32>();
   });
 }
 
@@ -155,7 +155,7 @@ TEST(ScaledQuads, FourBitsInEveryWidth) {
 template <int L, int MR, int NV, std::int64_t Block>
 void check_shape() {
   for (const std::int64_t m : {1, 2, MR, MR + 1, 2 * MR + 2}) {
-    check_tiles<L, MR, NV, Block, CodeBounds{-8, 7}, InFour, F16>(m, 5 * L + 1, 6 * Block);
+    check_quads_tiles<L, MR, NV, Block, CodeBounds{-8, 7}, InFour, F16>(m, 5 * L + 1, 6 * Block);
     if (testing::Test::HasFatalFailure()) return;
   }
 }

@@ -7,11 +7,11 @@
 namespace strata::tensor {
 namespace {
 
-constexpr float kUntouched = 12345.0f;
+constexpr float kNeverWritten = 12345.0f;
 using F32 = BlockScales<float>;
 using F16 = BlockScales<f16>;
 using BF16 = BlockScales<bf16>;
-using Nested = NestedScales<std::int8_t, f16, 2>;
+using NestedF16 = NestedScales<std::int8_t, f16, 2>;
 using InFour = Encoded<I8In4>;
 
 // Every product of rows x [m][k], and what lies beside them in c, [m][n + 3].
@@ -23,7 +23,7 @@ testing::AssertionResult check(const Weights& weights, const std::vector<float>&
     for (std::int64_t column = 0; column < ldc; ++column) {
       const float actual = c[row * ldc + column];
       if (column >= n) {
-        if (actual != kUntouched) return testing::AssertionFailure() << weights.describe() << ": written outside";
+        if (actual != kNeverWritten) return testing::AssertionFailure() << weights.describe() << ": written outside";
         continue;
       }
       const auto result =
@@ -44,7 +44,7 @@ template <int L, std::int64_t Block, class Codes, class Scales>
 void check_row(std::int64_t n, std::int64_t k) {
   const QuantisedWeights<L, Block, Codes, Scales> weights{n, k, -128, 127};
   const auto x = random_values<float>(k, 1);
-  std::vector<float> c(static_cast<std::size_t>(n + 3), kUntouched);
+  std::vector<float> c(static_cast<std::size_t>(n + 3), kNeverWritten);
   const std::int64_t panels = div_up(n, L), middle = panels / 2;
   const auto scales = weights.scale.scales();
   gemv_scaled<L, Block, Stream{}>(x.data(), weights.packed.data(), scales, k, n, c.data(), 0, middle);
@@ -58,7 +58,7 @@ void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k) {
   const auto x = random_values<float>(m * k, 1);
   std::vector<float> a(static_cast<std::size_t>(packed_rows_elements(MR, m, k)));
   pack_rows<L, MR>(x.data(), k, m, k, k, a.data());
-  std::vector<float> c(static_cast<std::size_t>(m * (n + 3)), kUntouched);
+  std::vector<float> c(static_cast<std::size_t>(m * (n + 3)), kNeverWritten);
   std::vector<float> scratch(static_cast<std::size_t>(widened_elements(L, NV, k)));
   const std::int64_t panels = div_up(n, L), middle = panels / 3;
   for (const Range part : {Range{0, middle}, Range{middle, panels}}) {
@@ -89,7 +89,7 @@ TEST(Scaled, BytesInEveryWidth) {
     check_both<L, 8, std::int8_t, F32>();
     check_both<L, 16, std::int8_t, BF16>();
     check_both<L, 32, std::int8_t, F16>();
-    check_both<L, 64, std::int8_t, Nested>();
+    check_both<L, 64, std::int8_t, NestedF16>();
     check_both<L, 256, std::int8_t, F32>();
   });
 }
@@ -97,7 +97,7 @@ TEST(Scaled, BytesInEveryWidth) {
 TEST(Scaled, FourBitsInEveryWidth) {
   for_each_width([]<int L>(Lanes<L>) {
     check_both<L, 8, InFour, F16>();
-    check_both<L, 16, InFour, Nested>();
+    check_both<L, 16, InFour, NestedF16>();
     check_both<L, 32, InFour, F32>();
     check_both<L, 64, InFour, BF16>();
     check_both<L, 256, InFour, F16>();
