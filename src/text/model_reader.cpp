@@ -161,7 +161,6 @@ class ModelReader : private ComponentReader {
       if (!std::isnan(score)) ranked.push_back(score);
     }
     std::ranges::sort(ranked, std::greater<>());
-    ranked.erase(std::ranges::unique(ranked).begin(), ranked.end());
     const auto part = [&](std::string_view text) {
       const auto id = vocabulary().find(text);
       return id && has_score[static_cast<std::size_t>(*id)] ? id : std::nullopt;
