@@ -170,8 +170,8 @@ class GgufTest(StrataTest):
 
     def test_tokenizers_that_are_not_supported(self):
         _, metadata, tensors = self.talking()
-        for key, value, words in (("model", "llama", 'unsupported tokenizer "llama" (SentencePiece)'),
-                                  ("pre", "default", 'unsupported pre-tokenizer "default"')):
+        for key, value, words in (("model", "t5", 'unsupported tokenizer "t5"'),
+                                  ("pre", "other", 'unsupported pre-tokenizer "other"')):
             path = self.write(f"{key}.gguf", metadata | {f"tokenizer.ggml.{key}": value}, tensors)
             self.refuse(path, words, commands=[["run", "-p", "a"], ["chat"], ["tokenize", "--text", "a"]])
             self.logits(path, TOKENS)
