@@ -4,6 +4,8 @@
 // by lane. What each costs is told to the compiler in src/machine/machine.h.
 #pragma once
 
+#include <limits>
+
 #include "tensor/vec.h"
 
 namespace strata::tensor {
@@ -34,11 +36,13 @@ STRATA_INLINE V abs(V x) {
   return bit_cast<V>(bit_cast<IntsOf<V>>(x) & 0x7fffffff);
 }
 
-// The nearest integer, even where two are, of |x| < 2^22.
+// The nearest integer, even where two are.
 template <class V>
 STRATA_INLINE V rint(V x) {
-  constexpr float kRound = 0x1.8p23f;  // adding it leaves an integer
-  return settled(x + kRound) - kRound;
+  constexpr float kRound = 0x1p23f;  // of this magnitude and beyond all are integers
+  const V round =
+      bit_cast<V>((bit_cast<IntsOf<V>>(x) & std::numeric_limits<std::int32_t>::min()) | bit_cast<std::int32_t>(kRound));
+  return select(abs(x) < kRound, settled(x + round) - round, x);
 }
 
 template <class V>

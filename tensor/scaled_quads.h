@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matmuls by quantised weights (tensor/scaled.h) of rows that are quantised as well (tensor/quantise.h): the products
-// of a block are sums of integers. Apart from the other products, as Arm's instruction needs a header that other code
+// Matmuls by quantised weights (tensor/scaled.h) of rows that are quantised as well: the products of a block are sums
+// of integers. Apart from the other products, as Arm's instruction needs a header that other code
 // should not pay for.
 //
 // Codes of rows are in [-127, 127]; each block of k has a scale of its own.
@@ -42,13 +42,13 @@ constexpr QuadForm few_rows_form() {
 template <int L>
 inline constexpr bool kSumsPairs = arch::kHasBytePairs<L> && !arch::kHasUnsignedDot<L>;
 
-// Values of k, a power of two of at least 4 and at most `limit`, whose sums of pairs fit 16 bits.
+// Values of k, a power of two of at least 4 that divides `limit`, whose sums of pairs fit 16 bits.
 template <QuadForm Form, CodeBounds Bounds>
 constexpr int summable_values(int limit) {
   const int magnitude = -Bounds.low > Bounds.high ? -Bounds.low : Bounds.high;
   const int most = Form == QuadForm::kUnsigned ? Bounds.high - Bounds.low : magnitude;
   int values = 4;
-  while (values < limit && values / 2 * 2 * 127 * most <= 32767) values *= 2;
+  while (limit % (2 * values) == 0 && values / 2 * 2 * 127 * most <= 32767) values *= 2;
   return values;
 }
 

@@ -166,14 +166,10 @@ std::string LeafCode::block_property(std::string_view property) const {
   const std::vector<ir::BlockFactor>& factors = op_.contraction->factors;
   if (property.empty()) return number(factors.at(0).block);
   STRATA_CHECK(property == "scales", "a leaf asks for block." + std::string(property));
-  const ir::BlockFactor* scales = nullptr;
-  const ir::BlockFactor* outer = nullptr;
-  for (const ir::BlockFactor& factor : factors) {
-    if (!factor.is_left) (scales == nullptr ? scales : outer) = &factor;
-  }
-  if (outer == nullptr) return "tensor::BlockScales{" + pointer(scales->operand) + "}";
+  const int scales = ir::find_operand(op_.form, "scales"), outer = ir::find_operand(op_.form, "outer");
+  if (outer < 0) return "tensor::BlockScales{" + pointer(scales) + "}";
   return "tensor::NestedScales<" + cpp_type(type("scales").dtype) + ", " + cpp_type(type("outer").dtype) + ", " +
-         number(outer->block / scales->block) + ">{" + pointer(scales->operand) + ", " + pointer(outer->operand) + "}";
+         number(factors.back().block / factors.front().block) + ">{" + pointer(scales) + ", " + pointer(outer) + "}";
 }
 
 // Of a row in pairs, which has no strides: its elements.

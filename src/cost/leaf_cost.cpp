@@ -23,10 +23,6 @@ using ir::TensorType;
 
 double round_up(double value, double unit) { return std::ceil(value / unit) * unit; }
 
-// Instructions that turn one vector of elements to f32.
-// Bytes lie in words of four, from which each is shifted first.
-double conversions(DType dtype) { return dtype == DType::kF32 ? 0 : dtype == DType::kI8 ? 3 : 1; }
-
 // A product with panels, by its iterators.
 struct Product {
   std::size_t left, right;

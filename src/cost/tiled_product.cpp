@@ -40,8 +40,9 @@ void set_blocks(const machine::Machine& machine, const ir::TensorType& left, con
 void set_panels(const machine::Machine& machine, const ir::TensorType& left, const ir::TensorType& right,
                 TiledProduct& product) {
   product.is_widened = left.layout.group() == 1 && ir::stored_dtype(right) != DType::kF32;
-  // Bytes are shifted out of words of four, and multiplied by their scales.
-  if (ir::stored_dtype(right) == DType::kI8) product.widening = 4;
+  // Bytes are multiplied by their scales too.
+  const DType stored = ir::stored_dtype(right);
+  product.widening = conversions(stored) + (stored == DType::kI8 ? 1 : 0);
   if (const encoding::Encoding* const encoding = right.layout.encoding)
     product.decode_slots = machine::decode_slots(machine, std::string(encoding->name), encoding->decode_instructions);
   const bool in_lanes = right.layout.group() == 1 && right.layout.encoding == nullptr;
@@ -49,6 +50,8 @@ void set_panels(const machine::Machine& machine, const ir::TensorType& left, con
 }
 
 }  // namespace
+
+double conversions(DType dtype) { return dtype == DType::kF32 ? 0 : dtype == DType::kI8 ? 3 : 1; }
 
 double block_slots(const machine::Machine& machine, const machine::Unit& unit, std::int64_t block) {
   if (block == 0) return 1;

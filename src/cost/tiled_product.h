@@ -41,6 +41,9 @@ struct TiledProduct {
   double widened_apart = 0;  // by each row tile itself, of up to so many
 };
 
+// Instructions that turn one vector of elements to f32: bytes lie in words of four, from which each is shifted first.
+double conversions(DType dtype);
+
 // Slots of the unit for each of its instructions where blocks of k have scales: a block's sum is converted, multiplied
 // by two scales and added, on ports that both units share. A block of 0: there are none.
 double block_slots(const machine::Machine& machine, const machine::Unit& unit, std::int64_t block);

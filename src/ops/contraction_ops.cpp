@@ -25,7 +25,7 @@ void register_contraction_ops() {
        "c[..., n] = sum(k) a[..., k] * b[n, k] * scales[n, k / block] * outer[n, k / outer_block]",
        ResultDType::kF32,
        ResultLayout::kRowMajor},
-      // The same with rows in codes too.
+      // The same with rows in codes too, which are whole numbers from -127 to 127, as quantise makes them.
       {"scaled_rows_matmul_nt",
        {"a", "row_scales", "b", "scales"},
        "c[..., n] = sum(k) a[..., k] * b[n, k] * row_scales[..., k / block] * scales[n, k / block]",

@@ -7,18 +7,6 @@
 namespace strata::rules {
 namespace {
 
-// The last axis of ?x in as many blocks as that of ?shifts.
-Compute in_blocks(std::string x, std::string shifts) {
-  return [x, shifts](const Matched& m) -> std::optional<ir::Attributes> {
-    const ir::TensorType& type = m.type(x);
-    const ir::TensorType& of = m.type(shifts);
-    if (type.rank() != 2 || of.rank() != 2) return std::nullopt;
-    const std::int64_t depth = type.shape[1].factor(), blocks = of.shape[1].factor();
-    if (!type.shape[1].is_constant() || depth % blocks != 0) return std::nullopt;
-    return ir::Attributes{{"shape", std::vector<std::int64_t>{-1, blocks, depth / blocks}}};
-  };
-}
-
 Condition joins_rows(std::string concat) {
   return [concat](Matched& m) { return m.integer(concat, "axis") == 0; };
 }
@@ -30,10 +18,10 @@ Table blocks_table() {
   return {
       {"scale-behind-matmul_nt", "matmul_nt(?x, scale_blocks(?q, ?s))", "scaled_matmul_nt(?x, ?q, ?s)", has_rank("?q", 2)},
       {"scale-unshifted-behind-matmul_nt", "matmul_nt(?x, scale_unshifted(?q, ?s))", "scaled_matmul_nt(?x, ?q, ?s)", has_rank("?q", 2)},
-      {"shift-behind-matmul_nt", "matmul_nt(?x, affine_blocks(?q, ?s, ?m))", "add(matmul_nt(?x, scale_unshifted(?q, ?s)), matmul_nt(reduce_sum(reshape{?b}(?x)), ?m))", all({is_f32("?x"), let("?b", in_blocks("?x", "?m"))})},
+      {"shift-behind-matmul_nt", "matmul_nt(?x, affine_blocks(?q, ?s, ?m))", "add(matmul_nt(?x, scale_unshifted(?q, ?s)), matmul_nt(reduce_sum(reshape{?b}(?x)), ?m))", all({is_f32("?x"), let("?b", in_blocks_of("?x", "?m"))})},
       {"scale-of-scales", "scaled_matmul_nt(?x, ?q, scale_blocks(?s, ?t))", "nested_matmul_nt(?x, ?q, ?s, ?t)", {}},
-      {"scale-of-rows", "scaled_matmul_nt(scale_blocks(?a, ?t), ?q, ?s)", "scaled_rows_matmul_nt(?a, ?t, ?q, ?s)", {}},
-      {"scale-of-rows-nested", "nested_matmul_nt(scale_blocks(?a, ?t), ?q, ?s, ?u)", "nested_rows_matmul_nt(?a, ?t, ?q, ?s, ?u)", {}},
+      {"scale-of-rows", "scaled_matmul_nt(scale_blocks(quantise(?x, ?t), ?t), ?q, ?s)", "scaled_rows_matmul_nt(quantise(?x, ?t), ?t, ?q, ?s)", {}},
+      {"scale-of-rows-nested", "nested_matmul_nt(scale_blocks(quantise(?x, ?t), ?t), ?q, ?s, ?u)", "nested_rows_matmul_nt(quantise(?x, ?t), ?t, ?q, ?s, ?u)", {}},
 
       {"concat-of-scale_blocks", "concat{?c}(scale_blocks(?q, ?s), scale_blocks(?r, ?t))", "scale_blocks(concat{?c}(?q, ?r), concat{?c}(?s, ?t))", all({joins_rows("?c"), has_rank("?q", 2), has_rank("?s", 2), has_rank("?t", 2)})},
       {"gather-of-scale_blocks", "gather(scale_blocks(?q, ?s), ?i)", "scale_blocks(gather(?q, ?i), gather(?s, ?i))", all({has_rank("?q", 2), has_rank("?s", 2)})},

@@ -89,11 +89,7 @@ Condition is_moderate(std::string x) {
 }
 
 Condition is_made_by(std::string x, std::string op) {
-  return [x, op](Matched& m) {
-    const auto nodes = m.tensors().graph().nodes(m.class_of(x));
-    return std::ranges::any_of(nodes,
-                               [&](const egraph::ENode& node) { return m.tensors().op_of(node) == &ir::get_op(op); });
-  };
+  return [x, op](Matched& m) { return m.tensors().is_made_by(m.class_of(x), op); };
 }
 
 Condition negated(Condition condition) {
@@ -217,6 +213,18 @@ Compute column_shape(std::string v) {
   return [v](const Matched& m) -> std::optional<ir::Attributes> {
     if (m.type(v).rank() != 1 || !m.type(v).shape[0].is_constant()) return std::nullopt;
     return ir::Attributes{{"shape", Ints{m.type(v).shape[0].factor(), 1}}};
+  };
+}
+
+Compute in_blocks_of(std::string x, std::string y) {
+  return [x, y](const Matched& m) -> std::optional<ir::Attributes> {
+    const ir::TensorType& type = m.type(x);
+    const ir::TensorType& of = m.type(y);
+    if (type.rank() != 2 || of.rank() != 2 || !type.shape[1].is_constant() || !of.shape[1].is_constant())
+      return std::nullopt;
+    const std::int64_t depth = type.shape[1].factor(), blocks = of.shape[1].factor();
+    if (depth % blocks != 0) return std::nullopt;
+    return ir::Attributes{{"shape", std::vector<std::int64_t>{-1, blocks, depth / blocks}}};
   };
 }
 

@@ -48,6 +48,9 @@ Compute aligned_slice(std::string slice, std::string x, std::string y);  // of y
 Compute slice_of(std::string slice, std::int64_t axis);                  // the same range of another axis
 Compute column_shape(std::string v);                                     // [n, 1] of v[n]
 Compute on_axis(std::int64_t axis);
+// [-1, blocks, size] of the matrix x, in as many blocks of its last axis as that of y has; nothing where these don't
+// divide it.
+Compute in_blocks_of(std::string x, std::string y);
 
 // Binds the variable to a scalar constant that `make` computes, of the element type of `like`.
 using ComputeScalar = std::function<std::optional<double>(const Matched&)>;

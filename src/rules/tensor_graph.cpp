@@ -88,6 +88,13 @@ const TensorType& TensorGraph::type(ClassId id) const {
   return known.types[0];
 }
 
+bool TensorGraph::is_made_by(egraph::ClassId id, std::string_view op) const {
+  return std::ranges::any_of(graph_.nodes(id), [&](const egraph::ENode& node) {
+    const ir::Op* const made = op_of(node);
+    return made != nullptr && made->name() == op;
+  });
+}
+
 const ir::Op* TensorGraph::op_of(const ENode& node) const { return node.op < ops_.size() ? ops_[node.op] : nullptr; }
 
 std::vector<TensorType> TensorGraph::operand_types(const ENode& node) const {

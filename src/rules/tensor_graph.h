@@ -68,6 +68,9 @@ class TensorGraph : private egraph::Analysis {
   const Facts& facts(egraph::ClassId id) const { return facts_[graph_.find(id)]; }
   const ir::TensorType& type(egraph::ClassId id) const;
 
+  // Whether an op of that name makes the class, in one way among others.
+  bool is_made_by(egraph::ClassId id, std::string_view op) const;
+
   // The op of a node; null for leaves, scalars, calls and gets.
   const ir::Op* op_of(const egraph::ENode& node) const;
   const Operator& operator_of(const egraph::ENode& node) const { return operators_[node.payload]; }

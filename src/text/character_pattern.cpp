@@ -34,8 +34,12 @@ class CharacterPattern::Parser {
       if (rest_ == "$") break;
       Item item;
       if (!read_class(item.characters)) return std::nullopt;
-      if (take('?')) item.count = Count::kAtMostOne;
-      if (take('+')) item.count = Count::kAtLeastOne;
+      if (take('?')) {
+        if (!pattern.items_.empty()) return std::nullopt;
+        item.count = Count::kAtMostOne;
+      } else if (take('+')) {
+        item.count = Count::kAtLeastOne;
+      }
       pattern.items_.push_back(std::move(item));
       if (pattern.items_.back().count == Count::kAtLeastOne) break;
     }
@@ -144,14 +148,10 @@ std::size_t CharacterPattern::items_end(std::string_view text, std::size_t pos, 
   return end;
 }
 
-// What may be there once is left out where the rest does not match after it; of several, all before the last one.
+// What may be there once is left out where the rest does not match after it.
 std::size_t CharacterPattern::match_end(std::string_view text, std::size_t pos) const {
-  for (std::size_t first = 0; first < items_.size(); ++first) {
-    const std::size_t end = items_end(text, pos, first);
-    if (end > pos) return end;
-    if (items_[first].count != Count::kAtMostOne) break;
-  }
-  return pos;
+  const std::size_t end = items_end(text, pos, 0);
+  return end == pos && items_[0].count == Count::kAtMostOne ? items_end(text, pos, 1) : end;
 }
 
 std::size_t CharacterPattern::begin_of_last_run(std::string_view text, std::size_t pos) const {

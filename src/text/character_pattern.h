@@ -11,8 +11,8 @@
 namespace strata::text {
 
 // A regular expression that is a few classes of characters one after another, such as "\s?\p{L}+", "[\r\n]" or
-// "[0-9][0-9][0-9]": a class may have "?" behind it, the last one "+", and "$" may end it all. Classes are made of
-// characters, ranges, \r, \n, \t, \s, \p{L}, \p{M}, \p{N}, \p{P}.
+// "[0-9][0-9][0-9]": the first class may have "?" behind it, the last one "+", and "$" may end it all. Classes are made
+// of characters, ranges, \r, \n, \t, \s, \p{L}, \p{M}, \p{N}, \p{P}.
 class CharacterPattern {
  public:
   // Nothing for a regular expression of another form.

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "machine/cost.h"
+#include "rules/conditions.h"
 #include "vectorize/candidates.h"
 
 namespace strata::vectorize {
@@ -95,19 +96,12 @@ void bind_candidate(TensorGraph& tensors, const ir::Op& op, std::vector<ir::Tens
   match.bind_payload("?u", is_packed ? tensors.payload({}) : egraph::kIdentity);
 }
 
-bool is_made_by(const TensorGraph& tensors, const EGraph& graph, ClassId id,
-                std::initializer_list<std::string_view> ops) {
-  return std::ranges::any_of(graph.nodes(id), [&](const egraph::ENode& node) {
-    const ir::Op* const op = tensors.op_of(node);
-    return op != nullptr && std::ranges::find(ops, op->name()) != ops.end();
-  });
-}
-
 // A constant that would take more memory as numbers than the codes that it is made of: what reads it has forms for
 // these.
-bool is_constant_of_codes(const TensorGraph& tensors, const EGraph& graph, ClassId id) {
+bool is_constant_of_codes(const TensorGraph& tensors, ClassId id) {
   return tensors.facts(id).is_constant &&
-         is_made_by(tensors, graph, id, {"scale_blocks", "affine_blocks", "scale_unshifted"});
+         (tensors.is_made_by(id, "scale_blocks") || tensors.is_made_by(id, "affine_blocks") ||
+          tensors.is_made_by(id, "scale_unshifted"));
 }
 
 // op(x, y) = unpack(op(pack(x), pack(y))), in each of the op's candidates. Of those an operand may stay as it lies, and
@@ -121,7 +115,7 @@ Rewrite candidates_rule(TensorGraph& tensors, const machine::Machine& machine, c
     if (tensors.facts(match.class_of("?r")).is_constant) return false;
     std::vector<ClassId> operands;
     for (int i = 0; i < op.arity(); ++i) operands.push_back(graph.find(match.class_of(number("?x", i))));
-    const auto is_of_codes = [&](ClassId id) { return is_constant_of_codes(tensors, graph, id); };
+    const auto is_of_codes = [&](ClassId id) { return is_constant_of_codes(tensors, id); };
     if (takes_codes && std::ranges::any_of(operands, is_of_codes)) return false;
     return done->emplace(std::move(operands), match.payload_of("?p")).second;
   };
@@ -157,18 +151,17 @@ constexpr std::array<RoundedRows, 2> kRoundedRows = {{{"round-rows-of-scale_bloc
 // Binds ?b to the shape of ?x in blocks, where the machine has a unit for bytes.
 egraph::Guard rounds_rows(TensorGraph& tensors, const machine::Machine& machine) {
   const bool has_unit = machine::dot_unit(machine, DType::kI8) != nullptr;
-  return [&tensors, has_unit](EGraph& graph, Match& match) {
+  return [&tensors, has_unit, in_blocks = rules::let("?b", rules::in_blocks_of("?x", "?s"))](EGraph&, Match& match) {
     const ClassId rows = match.class_of("?x");
     const ir::TensorType& x = tensors.type(rows);
     const ir::TensorType& codes = tensors.type(match.class_of("?q"));
-    const ir::TensorType& scales = tensors.type(match.class_of("?s"));
-    const bool is_plain = x.layout.is_row_major() && codes.layout.is_row_major() && scales.layout.is_row_major();
-    if (!has_unit || !is_plain || x.rank() != 2 || scales.rank() != 2) return false;
-    if (x.dtype != DType::kF32 || codes.dtype != DType::kI8 || tensors.facts(rows).is_constant) return false;
-    if (is_made_by(tensors, graph, rows, {"scale_blocks", "reduce_sum"})) return false;
-    const std::int64_t blocks = scales.shape[1].factor(), depth = x.shape[1].factor();
-    match.bind_payload("?b", tensors.payload({{"shape", std::vector<std::int64_t>{-1, blocks, depth / blocks}}}));
-    return true;
+    const bool is_plain = x.layout.is_row_major() && codes.layout.is_row_major() &&
+                          tensors.type(match.class_of("?s")).layout.is_row_major();
+    if (!has_unit || !is_plain || x.dtype != DType::kF32 || codes.dtype != DType::kI8) return false;
+    if (tensors.facts(rows).is_constant || tensors.is_made_by(rows, "scale_blocks")) return false;
+    if (tensors.is_made_by(rows, "reduce_sum")) return false;
+    rules::Matched matched(tensors, match);
+    return in_blocks(matched);
   };
 }
 

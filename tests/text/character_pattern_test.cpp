@@ -34,10 +34,11 @@ TEST(CharacterPattern, CutsAroundEachMatch) {
 }
 
 TEST(CharacterPattern, OtherRegularExpressionsAreNotRead) {
-  for (const char* regex : {"",         "a",     "[a",      "[^a]",  "[[:alpha:]]", "[a&&b]",      "(a)",
-                            "[a]|[b]",  "[a]*",  "[a]{2}",  "[a]?",  "$",           "[a]$",        "[a]+[b]",
-                            "[a][b]+$", "[b-a]", R"([\w])", R"(\d)", R"(\)",        R"([\u0041])", "[a][a][a][a][a]",
-                            "[]"}) {
+  for (const char* regex :
+       {"",         "a",     "[a",          "[^a]",      "[[:alpha:]]", "[a&&b]",      "(a)",
+        "[a]|[b]",  "[a]*",  "[a]{2}",      "[a]?",      "$",           "[a]$",        "[a]+[b]",
+        "[a][b]+$", "[b-a]", R"([\w])",     R"(\d)",     R"(\)",        R"([\u0041])", "[a][a][a][a][a]",
+        "[]",       "[a]?+", "[a]?[b]?[b]", "[a][b]?[b]"}) {
     EXPECT_FALSE(CharacterPattern::parse(regex)) << regex;
   }
 }
