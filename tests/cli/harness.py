@@ -32,9 +32,19 @@ TIMEOUT_S = 300
 
 
 @functools.cache
-def is_sanitized():
+def sanitizer():
+    """The program's: "address", "thread" or ""."""
     program = Path(STRATA).read_bytes()
-    return b"__asan_init" in program or b"__tsan_init" in program
+    return "address" if b"__asan_init" in program else "thread" if b"__tsan_init" in program else ""
+
+
+def is_sanitized():
+    return sanitizer() != ""
+
+
+def always_optimises():
+    # Unoptimised code of packages calls memcpy, which ThreadSanitizer sees, between barriers that it doesn't see.
+    return bool(os.environ.get("STRATA_SOAK")) or sanitizer() == "thread"
 
 
 def numbers_only(test):
@@ -102,7 +112,7 @@ class Result:
 
 class StrataTest(unittest.TestCase):
     takes_cache = True  # that earlier classes filled
-    optimises = True  # the code of packages; where nothing is asked of it, it is only with STRATA_SOAK set
+    optimises = True  # the code of packages; where nothing is asked of it, it is only if always_optimises()
 
     @classmethod
     def setUpClass(cls):
@@ -117,7 +127,7 @@ class StrataTest(unittest.TestCase):
     @classmethod
     def environment(cls, **more):
         kept = {k: v for k, v in os.environ.items() if not k.startswith("STRATA_ARG_")}
-        is_quick = not cls.optimises and not os.environ.get("STRATA_SOAK")
+        is_quick = not cls.optimises and not always_optimises()
         compiler = {"STRATA_CXX": str(QUICK_COMPILER)} if is_quick else {}
         return kept | {"STRATA_CACHE": str(cls.cache)} | compiler | more
 
