@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that Strata is built with; with --tests also those that only its tests need.
+# Installs the Debian packages that Strata is built with; with --tests also those that only its tests need, with --real
+# what fetches a model for demo.sh --real.
 # Does nothing, and uses no network, when all are there.
 set -eu
 
@@ -18,7 +19,10 @@ test_packages="
   libstdc++-12-dev-arm64-cross libstdc++-12-dev-riscv64-cross lld-19 llvm-19 qemu-user
   python3-jinja2
 "
-[ "${1:-}" != --tests ] || packages="$packages $test_packages"
+case "${1:-}" in
+  --tests) packages="$packages $test_packages" ;;
+  --real) packages="$packages python3-pip" ;;
+esac
 
 is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
