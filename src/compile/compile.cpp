@@ -19,6 +19,7 @@
 #include "compile/pipeline.h"
 #include "compile/plan_report.h"
 #include "compile/solved_tiles_file.h"
+#include "compile/tensor_headers.h"
 #include "compile/toolchain.h"
 #include "compile/tune_tiles.h"
 #include "compile/weight_statistics.h"

@@ -13,8 +13,8 @@
 #include "base/text_file.h"
 #include "compile/object_cache.h"
 #include "compile/parallel_for.h"
+#include "compile/tensor_headers.h"
 #include "compile/tool_failure.h"
-#include "embedded/tensor_headers.h"
 #include "machine/cpu.h"
 
 namespace strata::compile {
@@ -79,21 +79,7 @@ std::string first_error(const std::string& output) {
   return output.substr(begin, output.find('\n', begin) - begin);
 }
 
-void write_headers(const fs::path& folder) {
-  for (const EmbeddedFile& header : embedded::tensor_headers()) {
-    const fs::path path = folder / header.name;
-    fs::create_directories(path.parent_path());
-    write_unsynced(path, header.content);
-  }
-}
-
 }  // namespace
-
-std::string tensor_library_hash() {
-  Hasher hasher;
-  for (const EmbeddedFile& header : embedded::tensor_headers()) hasher.field(header.name).field(header.content);
-  return hasher.digest128().hex();
-}
 
 Toolchain Toolchain::find(const machine::Machine& machine) {
   Toolchain toolchain;
@@ -104,17 +90,17 @@ Toolchain Toolchain::find(const machine::Machine& machine) {
   const auto add = [&](const std::vector<std::string>& flags) {
     toolchain.flags_.insert(toolchain.flags_.end(), flags.begin(), flags.end());
   };
-  const bool is_clang = version.find("clang") != std::string::npos;
+  toolchain.is_clang_ = version.find("clang") != std::string::npos;
   if (is_foreign(target)) {
     toolchain.cross_remedy_ = cross_remedy(target);
-    if (is_clang) {
+    if (toolchain.is_clang_) {
       add(cross_flags(target));
     } else if (!ask(toolchain.compiler_, "-dumpmachine").starts_with(target.arch)) {
       throw toolchain_error("the compiler makes no code for " + target.arch, toolchain.compiler_.string(),
                             "set STRATA_CXX to clang++ or to " + target.triple + "-g++");
     }
   }
-  add(is_clang ? target.clang_flags : target.gcc_flags);
+  add(toolchain.is_clang_ ? target.clang_flags : target.gcc_flags);
   toolchain.description_ = version;
   for (const std::string& flag : toolchain.flags_) toolchain.description_ += " " + flag;
   return toolchain;
@@ -129,56 +115,101 @@ std::string Toolchain::remedy(const std::string& native) const {
   return cross_remedy_.empty() ? native : cross_remedy_;
 }
 
+// The units of one shared object, compiled in a folder that ends with it.
+class Toolchain::Build {
+ public:
+  Build(const Toolchain& toolchain, const fs::path& cache, std::function<void()> report)
+      : toolchain_(toolchain), objects_(cache), folder_(cache, "build"), report_(std::move(report)) {}
+
+  void compile(const codegen::Unit& unit) {
+    const std::string key = key_of(unit.file, unit.source);
+    const fs::path object = folder_.path() / (unit.file + ".o");
+    if (const auto kept = objects_.find(key)) {
+      write_unsynced(object, *kept);
+      return;
+    }
+    std::call_once(library_prepared_, [&] { prepare_library(); });
+    write_unsynced(folder_.path() / unit.file, unit.source);
+    std::vector<std::string> arguments = library_flags_;
+    arguments.insert(arguments.end(), {"-c", unit.file, "-o", unit.file + ".o"});
+    const ProcessResult result = run(arguments);
+    if (!result.ok()) {
+      throw tool_failure(result, "the compiler refuses generated code: " + first_error(result.standard_error),
+                         unit.file, toolchain_.remedy("check the compiler's version, or set STRATA_CXX"));
+    }
+    objects_.keep(key, read_text_file(object, kMaxLibraryBytes), folder_.path());
+  }
+
+  std::string link(const std::vector<codegen::Unit>& units) {
+    std::vector<std::string> arguments = {"-shared", "-Wl,--build-id=none", "-o", "code.so"};
+    for (const codegen::Unit& unit : units) arguments.push_back(unit.file + ".o");
+    const ProcessResult result = run(arguments);
+    if (!result.ok()) {
+      throw tool_failure(result, "linking fails: " + first_error(result.standard_error), toolchain_.compiler_.string(),
+                         toolchain_.remedy("check that the compiler can make shared objects"));
+    }
+    return read_text_file(folder_.path() / "code.so", kMaxLibraryBytes);
+  }
+
+ private:
+  std::string key_of(const std::string& file, const std::string& source) const {
+    return Hasher().field(file).field(source).field(library_hash_).field(toolchain_.description_).digest128().hex();
+  }
+
+  ProcessResult run(const std::vector<std::string>& arguments) const {
+    Command command{.argv = {toolchain_.compiler_.string()}, .environment = plain_messages(), .folder = folder_.path()};
+    command.argv.insert(command.argv.end(), toolchain_.flags_.begin(), toolchain_.flags_.end());
+    command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+    return run_command(std::move(command), report_);
+  }
+
+  // The headers' folder, and with clang the precompiled header. Where that can't be made the units say why.
+  void prepare_library() {
+    const fs::path headers = keep_tensor_headers(objects_.folder(), folder_.path());
+    library_flags_ = {"-I" + headers.string()};
+    if (!toolchain_.is_clang_) return;
+    const ObjectCache objects(headers);
+    const std::string key = key_of(kPrecompiled, headers.string());
+    const fs::path precompiled = folder_.path() / kPrecompiled;
+    if (const auto kept = objects.find(key)) {
+      write_unsynced(precompiled, *kept);
+    } else {
+      // The files' times are no part of it: others may write the same headers again.
+      const ProcessResult result = run({"-I" + headers.string(), "-Xclang", "-fno-pch-timestamp", "-x", "c++-header",
+                                        (headers / "tensor/tensor.h").string(), "-o", kPrecompiled});
+      if (!result.ok()) return;
+      objects.keep(key, read_text_file(precompiled, kMaxLibraryBytes), folder_.path());
+    }
+    library_flags_.insert(library_flags_.end(), {"-include-pch", kPrecompiled});
+  }
+
+  static constexpr const char* kPrecompiled = "tensor.pch";
+
+  const Toolchain& toolchain_;
+  const ObjectCache objects_;
+  const TempDir folder_;
+  const std::string library_hash_ = tensor_library_hash();
+  const std::function<void()> report_;  // also while a program runs; may throw to give up
+  std::once_flag library_prepared_;
+  std::vector<std::string> library_flags_;
+};
+
 std::string Toolchain::build(const std::vector<codegen::Unit>& units, const fs::path& cache, int threads,
                              const std::function<void(double done)>& progress) const {
-  const ObjectCache objects(cache);
-  TempDir::remove_stale(cache, "build");
-  const std::string library_hash = tensor_library_hash();
-  const TempDir folder(cache, "build");
   std::atomic<int> finished = 0;
-  std::once_flag headers_written;
   std::mutex progress_mutex;
-  // Also while a program runs: the callback may throw to give up.
   const auto report = [&] {
     const std::lock_guard lock(progress_mutex);
     if (progress) progress(finished / static_cast<double>(units.size() + 1));
   };
-
-  const auto compile_unit = [&](std::size_t i) {
-    const codegen::Unit& unit = units[i];
-    const std::string key =
-        Hasher().field(unit.file).field(unit.source).field(library_hash).field(description_).digest128().hex();
-    const fs::path object = folder.path() / (unit.file + ".o");
-    if (const auto kept = objects.find(key)) {
-      write_unsynced(object, *kept);
-    } else {
-      std::call_once(headers_written, [&] { write_headers(folder.path()); });
-      write_unsynced(folder.path() / unit.file, unit.source);
-      Command command{.argv = {compiler_.string()}, .environment = plain_messages(), .folder = folder.path()};
-      command.argv.insert(command.argv.end(), flags_.begin(), flags_.end());
-      command.argv.insert(command.argv.end(), {"-I.", "-c", unit.file, "-o", unit.file + ".o"});
-      const ProcessResult result = run_command(std::move(command), report);
-      if (!result.ok()) {
-        throw tool_failure(result, "the compiler refuses generated code: " + first_error(result.standard_error),
-                           unit.file, remedy("check the compiler's version, or set STRATA_CXX"));
-      }
-      objects.keep(key, read_text_file(object, kMaxLibraryBytes), folder.path());
-    }
+  TempDir::remove_stale(cache, "build");
+  Build build(*this, cache, report);
+  parallel_for(units.size(), threads, [&](std::size_t i) {
+    build.compile(units[i]);
     ++finished;
     report();
-  };
-  parallel_for(units.size(), threads, compile_unit);
-
-  Command link{.argv = {compiler_.string()}, .environment = plain_messages(), .folder = folder.path()};
-  link.argv.insert(link.argv.end(), flags_.begin(), flags_.end());
-  link.argv.insert(link.argv.end(), {"-shared", "-Wl,--build-id=none", "-o", "code.so"});
-  for (const codegen::Unit& unit : units) link.argv.push_back(unit.file + ".o");
-  const ProcessResult result = run_command(std::move(link), report);
-  if (!result.ok()) {
-    throw tool_failure(result, "linking fails: " + first_error(result.standard_error), compiler_.string(),
-                       remedy("check that the compiler can make shared objects"));
-  }
-  return read_text_file(folder.path() / "code.so", kMaxLibraryBytes);
+  });
+  return build.link(units);
 }
 
 }  // namespace strata::compile

@@ -10,9 +10,10 @@ esac
 [ -n "${STRATA_TEST_OBJECTS:-}" ] || exec clang++-19 "$@"
 
 folder=$STRATA_TEST_OBJECTS/kept
-sources=$(find . -name '*.cpp' -o -name '*.h' | sort)
-# shellcheck disable=SC2086
-key=$({ clang++-19 --version; echo "$@"; cat $sources; } | sha256sum | cut -d ' ' -f 1)
+# The headers' folder is named after what they hold; where it lies is no matter.
+arguments=$(echo "$@" | sed 's, -I[^ ]*/headers-, -Iheaders-,g')
+# shellcheck disable=SC2046
+key=$({ clang++-19 --version; echo "$arguments"; cat $(find . -name '*.cpp' | sort); } | sha256sum | cut -d ' ' -f 1)
 for output; do :; done
 if [ -f "$folder/$key.o" ] && cp "$folder/$key.o" "$output" 2>/dev/null; then exit; fi
 clang++-19 "$@"

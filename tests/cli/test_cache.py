@@ -138,6 +138,28 @@ class CacheTest(StrataTest):
                 self.assert_runs(self.run_model(), from_cache=False)
                 self.assertEqual(self.package.read_bytes(), whole)
 
+    def test_damaged_headers_are_made_again(self):
+        whole = self.package.read_bytes()
+
+        def compile_again():
+            for path in (self.cache / "objects").glob("*.o"):
+                path.unlink()
+            self.package.unlink()
+            self.assert_runs(self.run_model(), from_cache=False)
+            self.assertEqual(self.package.read_bytes(), whole)
+
+        headers, = (self.cache / "objects").glob("headers-*")
+        for path in headers.glob("*.o"):  # what another folder's was copied from
+            path.unlink()
+        compile_again()
+        precompiled, = headers.glob("*.o")
+        paths = (precompiled, headers / "tensor/tensor.h")
+        before = [path.read_bytes() for path in paths]
+        for path in paths:
+            self.damage(path, lambda content: content[:100] + b"x" + content[101:])
+        compile_again()
+        self.assertEqual([path.read_bytes() for path in paths], before)
+
     # Every byte is verified once
 
     def test_a_named_package_that_is_damaged_is_refused(self):

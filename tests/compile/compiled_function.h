@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -196,10 +197,12 @@ class LoadedCode {
   void* library_ = nullptr;
 };
 
-// Objects are kept for the next run of the test.
+// Objects are kept for the next run of the test. They are less optimised than packages' are, unless STRATA_SOAK is set.
 inline std::string build_code(const std::vector<codegen::Unit>& units, const machine::Machine& machine) {
   const std::filesystem::path cache = std::filesystem::temp_directory_path() / "strata-test-objects";
-  return Toolchain::find(machine).build(units, cache, 1, {});
+  Toolchain toolchain = Toolchain::find(machine);
+  if (std::getenv("STRATA_SOAK") == nullptr) toolchain.add_flag("-O1");
+  return toolchain.build(units, cache, 1, {});
 }
 
 inline constexpr std::size_t kGuardBytes = 256;
