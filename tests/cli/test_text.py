@@ -10,7 +10,8 @@ import unittest
 from types import SimpleNamespace
 
 import numpy as np
-from harness import DEMO, Result, StrataTest, edit_tensor, is_sanitized, read_safetensors, reference, sample
+from harness import (DEMO, Result, StrataTest, edit_tensor, is_sanitized, numbers_only, read_safetensors, reference,
+                     sample)
 
 TEXTS = ["", "Hello, world", "  two  spaces ", "line\nline\r\n", "naïve café", "e\u0301", "日本語 🙂👨‍👩‍👧", "a\x00b",
          "<|im_start|>user", "1234567 x=1;", "\u202eright to left", "tab\there"]
@@ -181,6 +182,83 @@ class TextTest(StrataTest):
             logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
             losses += [-logits[i, tokens[start + i + 1]] for i in range(32, 63)]
         self.assertAlmostEqual(float(result.text.split()[4]) / math.exp(np.mean(losses)), 1, places=4)
+
+    def noisy_model(self):
+        """The same model with noise on its embedding."""
+        folder = self.work / "noisy"
+        if not folder.exists():
+            shutil.copytree(self.model, folder)
+            rng = np.random.default_rng(11)
+            table = reference.load(self.model)[1]["model.embed_tokens.weight"]
+            edit_tensor(folder / "model.safetensors", "model.embed_tokens.weight",
+                        table + rng.standard_normal(table.shape, dtype=np.float32) / 16)
+        return folder
+
+    def log_probabilities(self, model, tokens):
+        logits = self.logits(model, tokens).astype(np.float64)
+        return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+
+    @numbers_only
+    def test_perplexity_against_another_model(self):
+        text = (DEMO / "tokenizer_config.json").read_text() * 3
+        noisy = self.noisy_model()
+        result = self.strata("perplexity", noisy, "--against", self.model, "-f", "-", "-c", 64, "-o", "json",
+                             stdin=text.encode())
+        self.assertEqual(result.code, 0, result)
+        figures = json.loads(result.text)
+        tokens = self.lines("tokenize", [{"text": text}])[0]["ids"]
+        divergences, same, losses, others = [], [], [], []
+        for start in range(0, len(tokens) - 63, 64):
+            chunk = tokens[start:start + 64]
+            q, p = (self.log_probabilities(model, chunk)[32:63] for model in (noisy, self.model))
+            divergences += list((np.exp(p) * (p - q)).sum(-1))
+            same += list(p.argmax(-1) == q.argmax(-1))
+            losses += list(-q[np.arange(31), chunk[33:64]])
+            others += list(-p[np.arange(31), chunk[33:64]])
+        count, (own, other) = len(same), (math.exp(np.mean(x)) for x in (losses, others))
+        error = np.std(own * np.array(losses) - other * np.array(others), ddof=1) / math.sqrt(count)
+        want = {"ppl": own, "ppl_error": own * np.std(losses, ddof=1) / math.sqrt(count), "tokens": count,
+                "ppl_against": other, "ppl_difference": own - other, "ppl_difference_error": error,
+                "kl_mean": np.mean(divergences), "kl_mean_error": np.std(divergences, ddof=1) / math.sqrt(count),
+                "kl_max": np.max(divergences), "kl_min": np.min(divergences), "kl_median": np.median(divergences),
+                "same_top": np.mean(same), "same_top_error": math.sqrt(np.var(same, ddof=1) / count)}
+        for key, share in (("99_9", 0.999), ("99", 0.99), ("95", 0.95), ("90", 0.9), ("10", 0.1), ("5", 0.05),
+                           ("1", 0.01), ("0_1", 0.001)):
+            want["kl_p" + key] = np.quantile(divergences, share)
+        self.assertEqual(figures.keys(), want.keys())
+        for key, value in want.items():
+            self.assertAlmostEqual(figures[key] / value, 1, 3, key)
+        self.assertTrue(0.01 < figures["kl_mean"] and 0 < figures["same_top"] < 1, figures)
+
+    def test_a_model_against_itself(self):
+        text = (DEMO / "tokenizer_config.json").read_text()
+        result = self.strata("perplexity", self.model, "--against", self.model, "-f", "-", "-c", 64,
+                             stdin=text.encode())
+        self.assertRegex(result.text, r"^Final estimate: PPL = [\d.]+ \+/- [\d.]+\n\n\| figure")
+        for name, value in (("KL divergence, largest", "0.000000"), ("same top token", "100.000 ± 0.000 %"),
+                            ("difference of perplexity", "0.0000 ± 0.0000")):
+            self.assertRegex(result.text, rf"\n\| {name} +\| +{value} \|")
+
+    def test_models_that_are_not_compared(self):
+        text = ("--file", "-", "-c", 16)
+        for name in ("tokenizer", "vocabulary"):
+            folder = self.work / name
+            shutil.copytree(self.model, folder)
+            if name == "tokenizer":
+                tokenizer = json.loads((folder / "tokenizer.json").read_text())
+                tokenizer["normalizer"] = {"type": "Lowercase"}
+                (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+            else:
+                table = reference.load(self.model)[1]["model.embed_tokens.weight"]
+                edit_tensor(folder / "model.safetensors", "model.embed_tokens.weight", np.vstack([table, table[:16]]))
+                config = json.loads((folder / "config.json").read_text())
+                config["vocab_size"] += 16
+                (folder / "config.json").write_text(json.dumps(config))
+            result = self.strata("perplexity", self.model, "--against", folder, *text, stdin=b"In THE Beginning " * 20)
+            self.assert_error(result, 2, f"another {name}", folder.name)
+        without_text = self.checkpoint("qwen3-nano")
+        silent = self.strata("perplexity", self.model, "--against", without_text, *text, stdin=b"a" * 99)
+        self.assert_error(silent, 3, "no tokenizer")
 
 
 class HostileTemplateTest(StrataTest):
