@@ -19,6 +19,7 @@ import numpy as np
 
 QWEN_IDS = {"bos_token_id": 151643, "eos_token_id": 151645}
 LLAMA_IDS = {"bos_token_id": 128000, "eos_token_id": 128001}
+SMALL_IDS = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
 COMMON = {"hidden_act": "silu", "attention_dropout": 0.0, "rope_scaling": None, "use_cache": True,
           "initializer_range": 0.02}
 WINDOW = {"sliding_window": None, "use_sliding_window": False}
@@ -31,6 +32,30 @@ FAMILIES = {
     "llama": COMMON | LLAMA_IDS | {
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "attention_bias": False, "mlp_bias": False,
         "rms_norm_eps": 1e-5, "rope_theta": 500000.0},
+    "mistral": COMMON | SMALL_IDS | {
+        "architectures": ["MistralForCausalLM"], "model_type": "mistral", "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+        "sliding_window": None},
+    "granite": COMMON | SMALL_IDS | {
+        "architectures": ["GraniteForCausalLM"], "model_type": "granite", "attention_bias": False, "mlp_bias": False,
+        "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "embedding_multiplier": 12.0, "residual_multiplier": 0.22,
+        "attention_multiplier": 0.015625, "logits_scaling": 8.0},
+    "smollm3": COMMON | WINDOW | SMALL_IDS | {
+        "architectures": ["SmolLM3ForCausalLM"], "model_type": "smollm3", "attention_bias": False, "mlp_bias": False,
+        "rms_norm_eps": 1e-6, "rope_theta": 5000000.0, "no_rope_layer_interval": 4},
+    "olmo2": COMMON | SMALL_IDS | {
+        "architectures": ["Olmo2ForCausalLM"], "model_type": "olmo2", "attention_bias": False, "rms_norm_eps": 1e-6,
+        "rope_theta": 500000.0},
+    "phi3": COMMON | SMALL_IDS | {
+        "architectures": ["Phi3ForCausalLM"], "model_type": "phi3", "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+        "sliding_window": None, "original_max_position_embeddings": 4096},
+    "glm4": COMMON | SMALL_IDS | {
+        "architectures": ["Glm4ForCausalLM"], "model_type": "glm4", "attention_bias": True, "rms_norm_eps": 1e-5,
+        "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
+    "gemma3_text": SMALL_IDS | {
+        "architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text", "attention_bias": False,
+        "hidden_activation": "gelu_pytorch_tanh", "rms_norm_eps": 1e-6, "rope_theta": 1000000.0,
+        "rope_local_base_freq": 10000.0, "query_pre_attn_scalar": 16, "sliding_window": 9,
+        "sliding_window_pattern": 3},
 }
 LLAMA3_ROPE = {"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                "original_max_position_embeddings": 8192}
@@ -38,6 +63,10 @@ LLAMA3_ROPE = {"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "h
 LLAMA3_ROPE_NANO = LLAMA3_ROPE | {"factor": 8.0, "original_max_position_embeddings": 256}
 # The second layer's queries see 9 tokens, the first one's all.
 WINDOWS_NANO = {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1}
+YARN_NANO = {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 64, "beta_fast": 4.0}
+# Sequences longer than 24 tokens are beyond what a tiny model was trained on; a divisor for each of 6 pairs.
+LONGROPE_NANO = {"rope_type": "longrope", "short_factor": [1.0, 1.01, 1.05, 1.1, 1.2, 1.3],
+                 "long_factor": [1.0, 1.3, 2.0, 4.5, 8.0, 20.0]}
 
 GEOMETRY = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
             "intermediate_size", "vocab_size", "tie_word_embeddings", "max_position_embeddings")
@@ -54,6 +83,18 @@ PRESETS = {  # name: (family, geometry in GEOMETRY's order, further keys)
     "qwen2.5-0.5b": ("qwen2", (896, 24, 14, 2, None, 4864, 151936, True, 32768), {}),
     "llama-nano": ("llama", (96, 2, 6, 2, 16, 256, 640, False, 512), {}),
     "llama-nano-rope3": ("llama", (96, 2, 6, 2, 16, 256, 640, False, 512), {"rope_scaling": LLAMA3_ROPE_NANO}),
+    "llama-nano-linear": ("llama", (96, 2, 6, 2, 16, 256, 640, False, 512),
+                          {"rope_scaling": {"type": "linear", "factor": 4.0}}),
+    "llama-nano-yarn": ("llama", (96, 2, 6, 2, 16, 256, 640, False, 512), {"rope_scaling": YARN_NANO}),
+    "mistral-nano": ("mistral", (64, 2, 4, 2, 24, 192, 512, False, 512), {"sliding_window": 9}),
+    "granite-nano": ("granite", (64, 2, 4, 2, None, 192, 512, True, 512), {}),
+    "smollm3-nano": ("smollm3", (64, 4, 4, 2, None, 192, 512, True, 512), {}),
+    "olmo2-nano": ("olmo2", (64, 2, 4, 2, None, 192, 512, False, 512), {}),
+    "phi3-nano": ("phi3", (64, 2, 4, 2, None, 192, 512, True, 512),
+                  {"rope_scaling": LONGROPE_NANO, "partial_rotary_factor": 0.75, "sliding_window": 29,
+                   "original_max_position_embeddings": 24}),
+    "glm4-nano": ("glm4", (64, 2, 4, 2, 16, 192, 512, False, 512), {}),
+    "gemma3-nano": ("gemma3_text", (64, 3, 4, 2, 16, 192, 512, True, 512), {}),
     "llama-3.2-1b": ("llama", (2048, 16, 32, 8, 64, 8192, 128256, True, 131072), {"rope_scaling": LLAMA3_ROPE}),
 }
 DTYPES = {"f32": ("F32", "float32"), "f16": ("F16", "float16"), "bf16": ("BF16", "bfloat16")}
@@ -73,22 +114,36 @@ def config_of(preset, dtype, layers=None):
     return config
 
 
+# The layer's norms before and after attention, before and after the MLP, in the order of the modules.
+NORMS = {"olmo2": ((), ("post_attention_layernorm", "post_feedforward_layernorm")),
+         "glm4": (("input_layernorm",),
+                  ("post_attention_layernorm", "post_self_attn_layernorm", "post_mlp_layernorm")),
+         "gemma3_text": (("input_layernorm",), ("post_attention_layernorm", "pre_feedforward_layernorm",
+                                                "post_feedforward_layernorm"))}
+USUAL_NORMS = (("input_layernorm",), ("post_attention_layernorm",))
+QKV_BIASED = ("qwen2", "glm4")
+
+
 def tensors_of(config):
     """[(name, shape)] in the order of Hugging Face's modules."""
     hidden, heads, groups = config["hidden_size"], config["num_attention_heads"], config["num_key_value_heads"]
     head_dim, inner = config.get("head_dim") or hidden // heads, config["intermediate_size"]
     family, vocab = config["model_type"], config["vocab_size"]
     rows = {"q": heads * head_dim, "k": groups * head_dim, "v": groups * head_dim}
-    layer = [("input_layernorm.weight", (hidden,))]
-    for name, count in rows.items():
+    first_norms, other_norms = NORMS.get(family, USUAL_NORMS)
+    layer = [(f"{name}.weight", (hidden,)) for name in first_norms]
+    for name, count in (rows if family != "phi3" else {"qkv": sum(rows.values())}).items():
         layer.append((f"self_attn.{name}_proj.weight", (count, hidden)))
-        if family == "qwen2":
+        if family in QKV_BIASED:
             layer.append((f"self_attn.{name}_proj.bias", (count,)))
     layer.append(("self_attn.o_proj.weight", (hidden, rows["q"])))
-    if family == "qwen3":
-        layer += [("self_attn.q_norm.weight", (head_dim,)), ("self_attn.k_norm.weight", (head_dim,))]
-    layer += [("post_attention_layernorm.weight", (hidden,)), ("mlp.gate_proj.weight", (inner, hidden)),
-              ("mlp.up_proj.weight", (inner, hidden)), ("mlp.down_proj.weight", (hidden, inner))]
+    if family in ("qwen3", "gemma3_text", "olmo2"):
+        is_whole = family == "olmo2"
+        layer += [(f"self_attn.{name}_norm.weight", (rows[name] if is_whole else head_dim,)) for name in "qk"]
+    layer += [(f"{name}.weight", (hidden,)) for name in other_norms]
+    widths = {"gate_up": 2 * inner} if family in ("phi3", "glm4") else {"gate": inner, "up": inner}
+    layer += [(f"mlp.{name}_proj.weight", (width, hidden)) for name, width in widths.items()]
+    layer.append(("mlp.down_proj.weight", (hidden, inner)))
     tensors = [("model.embed_tokens.weight", (vocab, hidden))]
     for index in range(config["num_hidden_layers"]):
         tensors += [(f"model.layers.{index}.{name}", shape) for name, shape in layer]
@@ -124,10 +179,10 @@ def rounded(values, dtype):
     return np.frombuffer(data, "<f4" if dtype == "f32" else "<f2").astype("<f4")
 
 
-def draw(rng, name, shape):
+def draw(rng, name, shape, norm_mean=1.0):
     """Chunks of float32: activations stay of order one through the layers, and no norm weight or bias is neutral."""
     if "norm" in name:
-        mean, deviation = 1.0, 0.1
+        mean, deviation = norm_mean, 0.1
     elif name.endswith("bias"):
         mean, deviation = 0.0, 0.1
     elif "embed_tokens" in name:
@@ -141,7 +196,7 @@ def draw(rng, name, shape):
         left -= count
 
 
-def write_safetensors(path, tensors, rng, dtype, numbers, distinct=1):
+def write_safetensors(path, tensors, rng, dtype, numbers, distinct=1, norm_mean=1.0):
     header, end = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in tensors:
         own = mixed_dtype(name, dtype, distinct)
@@ -152,19 +207,19 @@ def write_safetensors(path, tensors, rng, dtype, numbers, distinct=1):
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for name, shape in tensors:
-            for values in draw(rng, name, shape):
+            for values in draw(rng, name, shape, norm_mean):
                 file.write(encode(rounded(values, numbers), mixed_dtype(name, dtype, distinct)))
     return end
 
 
-def write_weights(folder, tensors, rng, dtype, numbers, shards, distinct=1):
+def write_weights(folder, tensors, rng, dtype, numbers, shards, distinct=1, norm_mean=1.0):
     if shards == 1:
-        return write_safetensors(folder / "model.safetensors", tensors, rng, dtype, numbers, distinct)
+        return write_safetensors(folder / "model.safetensors", tensors, rng, dtype, numbers, distinct, norm_mean)
     total, weight_map = 0, {}
     for shard, part in enumerate(np.array_split(np.arange(len(tensors)), shards), 1):
         name = f"model-{shard:05d}-of-{shards:05d}.safetensors"
         chosen = [tensors[i] for i in part]
-        total += write_safetensors(folder / name, chosen, rng, dtype, numbers, distinct)
+        total += write_safetensors(folder / name, chosen, rng, dtype, numbers, distinct, norm_mean)
         weight_map |= {tensor: name for tensor, _ in chosen}
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
@@ -183,7 +238,8 @@ def write_checkpoint(folder, preset, dtype="bf16", layers=None, shards=1, seed=1
     for name in ("tokenizer.json", "tokenizer_config.json") if tokenizer else ():
         shutil.copy(Path(tokenizer) / name, folder)
     rng = np.random.Generator(np.random.PCG64(seed))
-    return write_weights(folder, tensors_of(config), rng, dtype, numbers or "f32", shards, distinct)
+    norm_mean = 0.0 if config["model_type"] == "gemma3_text" else 1.0  # its norms multiply by 1 + weight
+    return write_weights(folder, tensors_of(config), rng, dtype, numbers or "f32", shards, distinct, norm_mean)
 
 
 def positive(text):

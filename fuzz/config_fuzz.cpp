@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "import/families.h"
 #include "import/model_config.h"
+#include "import/tensor_specs.h"
 
 // Any text is a configuration whose tensors all have sizes, or is refused by a model_error.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -121,6 +121,11 @@ const Json* JsonObject::find(const char* key) const {
 
 bool JsonObject::has(const char* key) const { return find(key) != nullptr; }
 
+bool JsonObject::is_null(const char* key) const {
+  const auto at = value_.find(key);
+  return at != value_.end() && at->is_null();
+}
+
 const Json& JsonObject::at(const char* key) const {
   const Json* value = find(key);
   if (value == nullptr) throw model_error("\"" + std::string(key) + "\" is missing", origin_);

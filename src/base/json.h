@@ -31,6 +31,7 @@ class JsonObject {
   JsonObject(const nlohmann::json& value, std::string origin);
 
   bool has(const char* key) const;
+  bool is_null(const char* key) const;                // there, and null
   const nlohmann::json* find(const char* key) const;  // nullptr: missing or null
   const nlohmann::json& at(const char* key) const;
 

@@ -30,6 +30,30 @@ class PlainElements : public ElementSource {
   TensorView view_;
 };
 
+// Elements to which a number is added, in f32.
+class OffsetElements : public ElementSource {
+ public:
+  OffsetElements(std::unique_ptr<ElementSource> stored, float offset) : stored_(std::move(stored)), offset_(offset) {}
+
+  void read(std::int64_t first, std::int64_t count, DType to, std::byte* out) const override {
+    std::array<float, kElements> values;
+    while (count > 0) {
+      const std::int64_t here = std::min(count, kElements);
+      stored_->read(first, here, DType::kF32, reinterpret_cast<std::byte*>(values.data()));
+      for (std::int64_t i = 0; i < here; ++i) values[static_cast<std::size_t>(i)] += offset_;
+      convert(DType::kF32, reinterpret_cast<const std::byte*>(values.data()), here, to, out);
+      first += here, count -= here, out += here * dtype_size(to);
+    }
+  }
+  bool needs_memory() const override { return false; }
+
+ private:
+  static constexpr std::int64_t kElements = 256;
+
+  std::unique_ptr<ElementSource> stored_;
+  float offset_;
+};
+
 // Elements in blocks.
 class BlockElements : public ElementSource {
  public:
@@ -154,7 +178,8 @@ std::unique_ptr<ElementSource> read_tensor(const ir::Expr& weight, TensorView vi
   } else {
     elements = std::make_unique<PlainElements>(view);
   }
-  if (view.paired_heads == 0) return elements;
+  if (view.offset != 0) elements = std::make_unique<OffsetElements>(std::move(elements), view.offset);
+  if (view.head_rows.heads == 0) return elements;
   return std::make_unique<OrderedRows>(std::move(elements), std::move(view));
 }
 

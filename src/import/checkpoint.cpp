@@ -19,6 +19,7 @@
 #include "import/gguf_tokenizer.h"
 #include "import/model_folder.h"
 #include "import/safetensors.h"
+#include "import/tensor_specs.h"
 #include "import/wrong_model.h"
 
 namespace strata::importer {
@@ -54,10 +55,17 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
-// Of a tensor whose rows are heads that are rotated.
-std::int64_t paired_heads(std::string_view role, const ModelConfig& config) {
-  if (role.starts_with("q_proj.")) return config.heads;
-  return role.starts_with("k_proj.") ? config.kv_heads : 0;
+// How the rows lie of a tensor of a head that is rotated: q and k, and their norms.
+HeadRows head_rows(std::string_view role, const ModelConfig& config, bool is_interleaved) {
+  const std::int64_t rotated = config.ropes.front().dims;
+  if (rotated == config.head_dim && !is_interleaved) return {};
+  const bool is_whole = config.family->qk_norm == QkNorm::kWhole;
+  std::int64_t heads = 0;
+  if (role.starts_with("q_proj.")) heads = config.heads;
+  if (role.starts_with("k_proj.")) heads = config.kv_heads;
+  if (role.starts_with("q_norm.")) heads = is_whole ? config.heads : 1;
+  if (role.starts_with("k_norm.")) heads = is_whole ? config.kv_heads : 1;
+  return {heads, rotated, is_interleaved};
 }
 
 bool is_weight_dtype(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16; }
@@ -123,6 +131,7 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path, bool needs_weight
   result.config_ = parse_model_config(result.texts_.front().second, (folder / kConfig).string());
   if (needs_weights || result.has_weights()) {
     result.open_weights();
+    result.take_apart();
   } else {
     result.add_shapes();
   }
@@ -134,9 +143,11 @@ Checkpoint Checkpoint::open_gguf_file(const std::filesystem::path& path) {
   GgufModel model = open_gguf(path);
   Checkpoint result;
   result.folder_ = path;
+  result.is_gguf_ = true;
   result.texts_ = {{kConfig, gguf_config(model)}};
   result.config_ = parse_model_config(result.texts_.front().second, path.string());
-  result.config_.rope.divisors = gguf_rope_divisors(model, result.config_.head_dim / 2);
+  Rope& rope = result.config_.ropes.front();
+  rope.divisors = gguf_rope_divisors(model, rope.dims / 2);
   result.add_tensors(model);
   result.files_ = std::move(model.files);
   result.gguf_metadata_ = std::move(model.metadata);
@@ -146,23 +157,21 @@ Checkpoint Checkpoint::open_gguf_file(const std::filesystem::path& path) {
 
 // The tensors that are needed get the names and rows that they have in a folder; the others keep the file's.
 void Checkpoint::add_tensors(const GgufModel& model) {
-  const bool pairs_rows = gguf_family(model.metadata).pairs_rows;
   ModelConfig all = config_;
   all.tied_head = false;
-  std::unordered_map<std::string, const TensorSpec*> specs;
-  const std::vector<TensorSpec> needed = tensor_specs(all);
-  for (const TensorSpec& spec : needed) {
-    const std::string name = gguf_tensor_name(spec.role, spec.layer);
-    specs.emplace(name, &spec);
-    gguf_names_.emplace(spec.name, name);
+  std::unordered_map<std::string, const StoredTensor*> needed;
+  const std::vector<StoredTensor> stored = stored_tensors(all);
+  for (const StoredTensor& tensor : stored) needed.emplace(gguf_tensor_name(tensor.role, tensor.layer), &tensor);
+  for (const auto& [name, tensor] : needed) {
+    for (const TensorSpec& part : tensor->parts) file_names_.emplace(part.name, name);
   }
+  const Storage storage = {gguf_family(model.metadata).pairs_rows, 0};
   for (const GgufTensor& tensor : std::views::values(model.tensors)) {
-    const auto spec = specs.find(tensor.name);
-    const bool is_needed = spec != specs.end();
-    if (!is_needed && (gguf_names_.contains(tensor.name) || is_gguf_scale(model, tensor.name))) continue;
-    const std::string& name = is_needed ? spec->second->name : tensor.name;
+    const auto place = needed.find(tensor.name);
+    const bool is_needed = place != needed.end();
+    if (!is_needed && (file_names_.contains(tensor.name) || is_gguf_scale(model, tensor.name))) continue;
     if (!tensor.type->is_supported()) {
-      unsupported_.emplace(name, tensor.type->name);
+      add_unsupported(is_needed ? place->second : nullptr, tensor.name, tensor.type->name);
       continue;
     }
     TensorView view{tensor.name, DType::kF32, tensor.shape, tensor.bytes, tensor.type->format};
@@ -172,8 +181,64 @@ void Checkpoint::add_tensors(const GgufModel& model) {
       throw model_error("the tensor " + in_quotes(tensor.name) + " has a scale, but no blocks", folder_.string(),
                         "supported: scales of quantised blocks");
     }
-    if (is_needed && pairs_rows) view.paired_heads = paired_heads(spec->second->role, config_);
-    tensors_.emplace(name, std::move(view));
+    if (is_needed) {
+      add_parts(*place->second, view, storage);
+    } else {
+      tensors_.emplace(tensor.name, std::move(view));
+    }
+  }
+}
+
+// Of a folder's tensors those that the model needs, in the model's order.
+void Checkpoint::take_apart() {
+  const Family& family = *config_.family;
+  const Storage storage = {family.interleaved, family.norm_offset};
+  for (const StoredTensor& stored : stored_tensors(config_)) {
+    if (stored.name != stored.parts.front().name) {
+      for (const TensorSpec& part : stored.parts) file_names_.emplace(part.name, stored.name);
+    }
+    if (const auto at = unsupported_.find(stored.name); at != unsupported_.end()) {
+      const std::string dtype = at->second;
+      unsupported_.erase(at);
+      add_unsupported(&stored, stored.name, dtype);
+    }
+    if (const auto at = misplaced_.find(stored.name); at != misplaced_.end()) {
+      const std::string shard = at->second;
+      for (const TensorSpec& part : stored.parts) misplaced_.insert_or_assign(part.name, shard);
+    }
+    const auto at = tensors_.find(stored.name);
+    if (at == tensors_.end()) continue;
+    const TensorView view = std::move(at->second);
+    tensors_.erase(at);
+    add_parts(stored, view, storage);
+  }
+}
+
+void Checkpoint::add_unsupported(const StoredTensor* stored, const std::string& name, std::string_view dtype) {
+  if (stored == nullptr) unsupported_.emplace(name, dtype);
+  for (const TensorSpec& part : stored != nullptr ? stored->parts : std::vector<TensorSpec>()) {
+    unsupported_.emplace(part.name, dtype);
+  }
+}
+
+// The model's tensors that one of the files holds. Of a wrong shape it stays whole, for check() to see.
+void Checkpoint::add_parts(const StoredTensor& stored, const TensorView& whole, const Storage& storage) {
+  const bool is_norm = stored.role.ends_with("norm.weight");  // also "..._layernorm.weight"
+  std::size_t at = 0;
+  for (const TensorSpec& part : stored.parts) {
+    TensorView view = whole;
+    if (whole.shape == stored.shape) {
+      const std::size_t bytes =
+          whole.bytes.size() / static_cast<std::size_t>(stored.shape[0]) * static_cast<std::size_t>(part.shape[0]);
+      view.shape = part.shape;
+      view.bytes = whole.bytes.subspan(at, bytes);
+      at += bytes;
+    } else if (stored.parts.size() > 1) {
+      refuse_shape(view, stored.shape);
+    }
+    view.head_rows = head_rows(part.role, config_, storage.is_interleaved);
+    if (is_norm) view.offset = storage.norm_offset;
+    tensors_.insert_or_assign(part.name, std::move(view));
   }
 }
 
@@ -196,8 +261,8 @@ ModelTexts Checkpoint::texts() const {
 }
 
 std::string Checkpoint::name_in_file(std::string_view name) const {
-  const auto at = gguf_names_.find(std::string(name));
-  return at == gguf_names_.end() ? std::string(name) : at->second;
+  const auto at = file_names_.find(std::string(name));
+  return at == file_names_.end() ? std::string(name) : at->second;
 }
 
 bool Checkpoint::has_weights() const {
@@ -291,7 +356,7 @@ std::vector<std::string> Checkpoint::unused_tensors() const {
   for (const TensorSpec& spec : tensor_specs(config())) used.insert(spec.name);
   std::vector<std::string> unused;
   for (const auto& [name, view] : tensors_) {
-    if (is_gguf() && name == kGgufRopeDivisors) continue;
+    if (is_gguf() && is_gguf_rope(name)) continue;
     if (!used.contains(name) && !is_known_buffer(name)) unused.push_back(view.name);
   }
   for (const auto& [name, dtype] : unsupported_) {
@@ -333,17 +398,19 @@ const TensorView& Checkpoint::at(std::string_view name) const {
                     "check that all files of the model are there");
 }
 
+void Checkpoint::refuse_shape(const TensorView& view, const std::vector<std::int64_t>& wanted) const {
+  throw model_error(
+      "the tensor " + in_quotes(view.name) + " has the shape " + shape_text(view.shape) + ", " +
+          (is_gguf() ? "the metadata want " : "config.json wants ") + shape_text(wanted),
+      folder_.string(),
+      is_gguf() ? "download or convert the file again" : "check that config.json belongs to these weights");
+}
+
 void check_tensors(const Checkpoint& checkpoint, const ModelConfig& config) {
   const std::string origin = checkpoint.folder().string();
   for (const TensorSpec& spec : tensor_specs(config)) {
     const TensorView& view = checkpoint.at(spec.name);
-    if (view.shape != spec.shape) {
-      const bool is_gguf = checkpoint.is_gguf();
-      throw model_error(
-          "the tensor " + in_quotes(view.name) + " has the shape " + shape_text(view.shape) + ", " +
-              (is_gguf ? "the metadata want " : "config.json wants ") + shape_text(spec.shape),
-          origin, is_gguf ? "download or convert the file again" : "check that config.json belongs to these weights");
-    }
+    if (view.shape != spec.shape) checkpoint.refuse_shape(view, spec.shape);
     if (!is_weight_dtype(view.dtype)) {
       throw model_error(
           "the tensor \"" + spec.name + "\" has the unsupported dtype " + std::string(dtype_name(view.dtype)), origin,

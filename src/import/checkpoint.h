@@ -22,7 +22,7 @@ namespace strata::importer {
 class SafetensorsFile;
 struct GgufModel;
 struct SafetensorsEntry;
-struct TensorSpec;
+struct StoredTensor;
 
 // The texts that go along with a model: (name without folder, content).
 struct ModelTexts {
@@ -51,7 +51,7 @@ class Checkpoint {
 
   // The folder, or the GGUF file.
   const std::filesystem::path& folder() const { return folder_; }
-  bool is_gguf() const { return gguf_metadata_.has_value(); }
+  bool is_gguf() const { return is_gguf_; }
 
   // As config.json has it, but that a head of its own in the weights is used, whatever the file says, when it differs
   // from the embedding table. The first call may read both; it is not for several threads at once.
@@ -84,7 +84,16 @@ class Checkpoint {
   // A tensor's name in the file: as it is in a folder, "blk.3.attn_q.weight" in GGUF.
   std::string name_in_file(std::string_view name) const;
 
+  // Throws the model_error of a tensor that has another shape than the configuration wants.
+  [[noreturn]] void refuse_shape(const TensorView& view, const std::vector<std::int64_t>& wanted) const;
+
  private:
+  // How files have what the model computes with.
+  struct Storage {
+    bool is_interleaved;  // HeadRows
+    float norm_offset;    // TensorView::offset of norms
+  };
+
   Checkpoint() = default;
   static Checkpoint open(const std::filesystem::path& path, bool needs_weights);
   static Checkpoint open_gguf_file(const std::filesystem::path& path);
@@ -94,17 +103,21 @@ class Checkpoint {
   void add_shapes();
   void open_shards(const std::filesystem::path& index);
   void add_tensors(const GgufModel& model);
+  void take_apart();
+  void add_unsupported(const StoredTensor* stored, const std::string& name, std::string_view dtype);
+  void add_parts(const StoredTensor& stored, const TensorView& whole, const Storage& storage);
   void add_tensor(const SafetensorsFile& file, const SafetensorsEntry& entry);
   void add_prefix();
   bool holds(std::string_view name) const;
 
   std::filesystem::path folder_;
+  bool is_gguf_ = false;
   mutable ModelConfig config_;
   mutable bool head_is_settled_ = false;  // whether config_ says what config() does
   std::vector<std::pair<std::string, std::string>> texts_;
   std::vector<MappedFile> files_;
   std::optional<GgufMetadata> gguf_metadata_;                // in files_
-  std::unordered_map<std::string, std::string> gguf_names_;  // of the tensors that the model needs, by their names
+  std::unordered_map<std::string, std::string> file_names_;  // of tensors that files call otherwise, by their names
   std::unordered_map<std::string, TensorView> tensors_;
   std::unordered_map<std::string, std::string> unsupported_;  // tensor name -> dtype name
   std::unordered_map<std::string, std::string> misplaced_;    // tensor name -> the file that should have it

@@ -2,11 +2,10 @@
 #include "import/decoder.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 
 #include "import/block_parts.h"
 #include "import/families.h"
+#include "import/tensor_specs.h"
 #include "import/wanted_rows.h"
 #include "ir/op.h"
 
@@ -21,6 +20,13 @@ using ir::TensorType;
 // Keys of one head lie together; keys of consecutive positions fill lanes once a layout is chosen, so the context is
 // always a multiple of the widest lanes of any machine.
 constexpr std::int64_t kContextMultiple = 64;
+
+constexpr const char *kFrequencies = "frequencies", *kAmplitudes = "amplitudes";
+
+// "rope.frequencies", of a second one "rope.1.frequencies".
+std::string rope_weight(std::size_t rope, const char* what) {
+  return (rope == 0 ? "rope." : "rope." + std::to_string(rope) + ".") + what;
+}
 
 // Builds the functions of one decoder. Names of values follow Hugging Face's modules.
 class DecoderBuilder {
@@ -121,59 +127,78 @@ class DecoderBuilder {
     return op("rms_norm", {x, weight}, {{"eps", config_.rms_eps}});
   }
 
+  // x where there is no norm of that role.
+  const Expr* norm_if_any(const Expr* x, const Tensors& tensors, const std::string& role) {
+    const auto found = tensors.find(role);
+    return found == tensors.end() ? x : rms_norm(x, found->second);
+  }
+
+  const Expr* scaled(const Expr* x, double factor) {
+    return factor == 1 ? x : op("mul", {x, pool_.scalar(factor, DType::kF32)});
+  }
+
   const Expr* reshape(const Expr* x, std::vector<std::int64_t> shape) {
     return op("reshape", {x}, {{"shape", std::move(shape)}});
   }
 
-  // [seq, heads * dim] -> [seq, heads, dim], normalised per head where the family does so, rotated by position.
-  const Expr* rotated_heads(const Expr* x, std::int64_t heads, const Expr* norm_weight, const Expr* cos,
-                            const Expr* sin) {
+  struct Rotation {
+    const Expr *cos = nullptr, *sin = nullptr;  // nullptr: the layer has none
+  };
+
+  // [seq, heads * dim] -> [seq, heads, dim], normalised where the family does so, rotated by position.
+  const Expr* rotated_heads(const Expr* x, std::int64_t heads, const Tensors& tensors, const std::string& norm,
+                            const Rotation& rotation) {
     const std::int64_t dim = config_.head_dim;
-    if (norm_weight != nullptr) x = rms_norm(reshape(x, {-1, heads, dim}), norm_weight);
-    const Expr* rotated = op("rope", {reshape(x, {-1, heads, 2, dim / 2}), cos, sin});
+    const bool is_per_head = config_.family->qk_norm == QkNorm::kHead;
+    x = norm_if_any(is_per_head ? reshape(x, {-1, heads, dim}) : x, tensors, norm);
+    if (rotation.cos == nullptr) return reshape(x, {-1, heads, dim});
+    const Expr* rotated = op("rope", {reshape(x, {-1, heads, 2, dim / 2}), rotation.cos, rotation.sin});
     return reshape(rotated, {-1, heads, dim});
   }
 
   struct LayerInputs {
-    const Expr *x, *cos, *sin, *positions, *k_cache, *v_cache;
+    const Expr* x;
+    Rotation rotation;
+    const Expr *positions, *k_cache, *v_cache;
   };
 
   // Over the whole context, or a window of it.
   const Expr* attention(std::vector<const Expr*> operands, std::int64_t window) {
-    Attributes attributes = {{"scale", 1.0 / std::sqrt(static_cast<double>(config_.head_dim))}};
+    Attributes attributes = {{"scale", config_.attention_scale}};
     if (window == 0) return op("attention", std::move(operands), std::move(attributes));
     attributes["window"] = window;
     return op("windowed_attention", std::move(operands), std::move(attributes));
   }
 
-  std::int64_t window(std::int64_t layer) const { return config_.windows[static_cast<std::size_t>(layer)]; }
+  std::int64_t window(std::int64_t layer) const { return config_.kinds[static_cast<std::size_t>(layer)].window; }
+
+  const Expr* residual(const Expr* x, const Expr* added) {
+    return op("add", {x, scaled(added, config_.residual_scale)});
+  }
 
   std::vector<const Expr*> layer_body(const LayerInputs& in, const Tensors& tensors, std::int64_t window) {
-    const std::int64_t dim = config_.head_dim;
-    const auto tensor_or_null = [&](const std::string& name) {
-      const auto found = tensors.find(name);
-      return found == tensors.end() ? nullptr : found->second;
-    };
-    const Expr* normed = rms_norm(in.x, tensors.at("input_layernorm.weight"));
-    const Expr* q = rotated_heads(linear(normed, tensors, "q_proj"), config_.heads, tensor_or_null("q_norm.weight"),
-                                  in.cos, in.sin);
-    const Expr* k = rotated_heads(linear(normed, tensors, "k_proj"), config_.kv_heads, tensor_or_null("k_norm.weight"),
-                                  in.cos, in.sin);
-    const Expr* v = reshape(linear(normed, tensors, "v_proj"), {-1, config_.kv_heads, dim});
+    const Expr* normed = norm_if_any(in.x, tensors, "input_layernorm.weight");
+    const Expr* q =
+        rotated_heads(linear(normed, tensors, "q_proj"), config_.heads, tensors, "q_norm.weight", in.rotation);
+    const Expr* k =
+        rotated_heads(linear(normed, tensors, "k_proj"), config_.kv_heads, tensors, "k_norm.weight", in.rotation);
+    const Expr* v = reshape(linear(normed, tensors, "v_proj"), {-1, config_.kv_heads, config_.head_dim});
     const Expr* k_cache = op("cache_append", {in.k_cache, k, in.positions});
     const Expr* v_cache = op("cache_append", {in.v_cache, v, in.positions});
     const Expr* attended = attention({q, k_cache, v_cache, in.positions}, window);
-    attended = reshape(attended, {-1, config_.heads * dim});
-    const Expr* x = op("add", {in.x, linear(attended, tensors, "o_proj")});
-    normed = rms_norm(x, tensors.at("post_attention_layernorm.weight"));
-    const Expr* gate = op("silu", {linear(normed, tensors, "gate_proj")});
+    attended = linear(reshape(attended, {-1, config_.heads * config_.head_dim}), tensors, "o_proj");
+    const Expr* x = residual(in.x, norm_if_any(attended, tensors, "attention_output_norm.weight"));
+    normed = norm_if_any(x, tensors, "post_attention_layernorm.weight");
+    const Expr* gate = op(config_.activation, {linear(normed, tensors, "gate_proj")});
     const Expr* product = op("mul", {gate, linear(normed, tensors, "up_proj")});
-    return {op("add", {x, linear(product, tensors, "down_proj")}), k_cache, v_cache};
+    const Expr* down = linear(product, tensors, "down_proj");
+    return {residual(x, norm_if_any(down, tensors, "mlp_output_norm.weight")), k_cache, v_cache};
   }
 
-  // The function of a layer; layers with equal types and windows share it.
+  // The function of a layer; layers with equal types and windows, rotated or not, share it.
   const ir::Function* layer_function(std::int64_t layer) {
-    std::string signature = std::to_string(window(layer)) + cache_type(layer).text();
+    const bool rotates = rope_of(config_, layer) >= 0;
+    std::string signature = std::to_string(window(layer)) + (rotates ? "r" : "") + cache_type(layer).text();
     for (const std::string_view role : layer_roles(config_)) {
       for (const WeightLeaf& leaf : leaves(tensor_name(config_, role, layer)))
         signature += std::to_string(static_cast<int>(leaf.part)) + leaf.type.text();
@@ -187,9 +212,12 @@ class DecoderBuilder {
       body.parameters.push_back(pool_.parameter(name, type));
       return body.parameters.back();
     };
-    const LayerInputs in = {parameter("x", hidden_type()),           parameter("cos", rotation_type()),
-                            parameter("sin", rotation_type()),       parameter("positions", positions_type()),
-                            parameter("k_cache", cache_type(layer)), parameter("v_cache", cache_type(layer))};
+    LayerInputs in = {};
+    in.x = parameter("x", hidden_type());
+    if (rotates) in.rotation = {parameter("cos", rotation_type()), parameter("sin", rotation_type())};
+    in.positions = parameter("positions", positions_type());
+    in.k_cache = parameter("k_cache", cache_type(layer));
+    in.v_cache = parameter("v_cache", cache_type(layer));
     Tensors tensors;
     for (const std::string_view role : layer_roles(config_)) {
       const std::vector<WeightLeaf> parts = leaves(tensor_name(config_, role, layer));
@@ -204,6 +232,16 @@ class DecoderBuilder {
     return function = module_.add(std::move(body));
   }
 
+  // Of all layers with that rope.
+  Rotation rotation(std::size_t rope, const Expr* positions) {
+    const TensorType type = {DType::kF32, {config_.head_dim / 2}};
+    const Expr* angles = op("rope_angles", {positions, pool_.weight(rope_weight(rope, kFrequencies), type)});
+    Rotation result = {op("cos", {angles}), op("sin", {angles})};
+    if (config_.ropes[rope].amplitude == 1) return result;
+    const Expr* amplitudes = pool_.weight(rope_weight(rope, kAmplitudes), type);
+    return {op("mul", {result.cos, amplitudes}), op("mul", {result.sin, amplitudes})};
+  }
+
   void forward() {
     std::vector<const ir::Function*> layers;
     for (std::int64_t layer = 0; layer < config_.layers; ++layer) layers.push_back(layer_function(layer));
@@ -213,18 +251,22 @@ class DecoderBuilder {
     const Expr* tokens = pool_.parameter("tokens", positions_type());
     const Expr* positions = pool_.parameter("positions", positions_type());
     body.parameters = {tokens, positions};
-    const Expr* frequencies = pool_.weight("rope.frequencies", {DType::kF32, {config_.head_dim / 2}});
-    const Expr* angles = op("rope_angles", {positions, frequencies});
-    const Expr* cos = op("cos", {angles});
-    const Expr* sin = op("sin", {angles});
+    std::vector<Rotation> rotations;
+    for (std::size_t i = 0; i < config_.ropes.size(); ++i) rotations.push_back(rotation(i, positions));
     const Expr* x = op("gather", {weight(tensor_name(config_, "embed_tokens.weight")), tokens});
+    x = scaled(x, config_.embedding_scale);
     std::vector<const Expr*> caches;
     for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
       const std::string suffix = std::to_string(layer);
       const Expr* k_cache = pool_.parameter("k_cache." + suffix, cache_type(layer));
       const Expr* v_cache = pool_.parameter("v_cache." + suffix, cache_type(layer));
       body.parameters.insert(body.parameters.end(), {k_cache, v_cache});
-      std::vector<const Expr*> arguments = {x, cos, sin, positions, k_cache, v_cache};
+      std::vector<const Expr*> arguments = {x};
+      if (const int rope = rope_of(config_, layer); rope >= 0) {
+        const Rotation& own = rotations[static_cast<std::size_t>(rope)];
+        arguments.insert(arguments.end(), {own.cos, own.sin});
+      }
+      arguments.insert(arguments.end(), {positions, k_cache, v_cache});
       for (const std::string_view role : layer_roles(config_)) {
         for (const WeightLeaf& leaf : leaves(tensor_name(config_, role, layer)))
           arguments.push_back(pool_.weight(leaf.name, leaf.type));
@@ -244,7 +286,7 @@ class DecoderBuilder {
     const Expr* hidden = pool_.parameter("hidden", hidden_type());
     body.parameters = {hidden};
     const Expr* matrix = weight(tensor_name(config_, config_.tied_head ? "embed_tokens.weight" : "lm_head.weight"));
-    body.results = {op("matmul_nt", {hidden, matrix})};
+    body.results = {op("matmul_nt", {scaled(hidden, config_.logits_scale), matrix})};
     module_.add(std::move(body));
   }
 
@@ -258,34 +300,16 @@ class DecoderBuilder {
   std::map<std::string, const ir::Function*> layer_functions_;
 };
 
-// Llama 3 leaves short waves alone, divides long ones by the factor, and interpolates between
-// (Llama 3.1 release; the same formula as Hugging Face's rope_type "llama3").
-double llama3_frequency(double frequency, const Rope& rope) {
-  const double wavelength = 2 * std::numbers::pi / frequency;
-  const double context = static_cast<double>(rope.original_max_positions);
-  if (wavelength < context / rope.high_freq_factor) return frequency;
-  if (wavelength > context / rope.low_freq_factor) return frequency / rope.factor;
-  const double smooth = (context / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
-  return (1 - smooth) * frequency / rope.factor + smooth * frequency;
-}
-
 }  // namespace
-
-std::vector<float> rope_frequencies(const ModelConfig& config) {
-  std::vector<float> frequencies;
-  for (std::int64_t i = 0; i < config.head_dim / 2; ++i) {
-    const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim);
-    double frequency = std::pow(config.rope.theta, exponent);
-    if (config.rope.kind == Rope::Kind::kLlama3) frequency = llama3_frequency(frequency, config.rope);
-    if (!config.rope.divisors.empty()) frequency /= config.rope.divisors[static_cast<std::size_t>(i)];
-    frequencies.push_back(static_cast<float>(frequency));
-  }
-  return frequencies;
-}
 
 Decoder import_decoder(const Checkpoint& checkpoint, const DecoderOptions& options) {
   Decoder decoder{DecoderBuilder(checkpoint, options).build(), {}};
-  decoder.computed["rope.frequencies"] = rope_frequencies(checkpoint.config());
+  const ModelConfig& config = checkpoint.config();
+  for (std::size_t i = 0; i < config.ropes.size(); ++i) {
+    decoder.computed[rope_weight(i, kFrequencies)] = rope_frequencies(config.ropes[i], config.head_dim);
+    if (config.ropes[i].amplitude == 1) continue;
+    decoder.computed[rope_weight(i, kAmplitudes)] = rope_amplitudes(config.ropes[i], config.head_dim);
+  }
   return decoder;
 }
 

@@ -20,7 +20,7 @@ struct DecoderOptions {
 
 // A decoder-only transformer as a module, and the tensors of it that the checkpoint doesn't hold.
 //
-//   @layer(x, cos, sin, positions, k_cache, v_cache, weights...) -> (x, k_cache, v_cache)
+//   @layer(x, cos, sin, positions, k_cache, v_cache, weights...) -> (x, k_cache, v_cache)    (cos, sin: if it rotates)
 //   @forward(tokens i32[seq], positions i32[seq], caches...) -> (hidden f32[seq, hidden], caches...)
 //   @head(hidden f32[seq, hidden]) -> logits f32[seq, vocab]
 //
@@ -28,13 +28,9 @@ struct DecoderOptions {
 // (norm weights, biases) are f32 whatever the matrices are.
 struct Decoder {
   ir::Module module;
-  std::map<std::string, std::vector<float>> computed;  // "rope.frequencies": f32[head_dim / 2]
+  std::map<std::string, std::vector<float>> computed;  // "rope.frequencies", "rope.amplitudes": f32[head_dim / 2]
 };
 
 Decoder import_decoder(const Checkpoint& checkpoint, const DecoderOptions& options);
-
-// Rotations per token of each pair of a head's dimensions, theta^(-2i/dim), with Llama 3's stretching of long waves
-// where the model asks for it, or divided by the model's own numbers. Computed in f64, rounded to f32 at the end.
-std::vector<float> rope_frequencies(const ModelConfig& config);
 
 }  // namespace strata::importer

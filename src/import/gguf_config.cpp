@@ -6,18 +6,28 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <ranges>
+#include <utility>
 
 #include "base/error.h"
 #include "base/words.h"
+#include "import/families.h"
 
 namespace strata::importer {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::array<GgufFamily, 3> kGgufFamilies = {
-    {{"llama", "llama", true}, {"qwen2", "qwen2", false}, {"qwen3", "qwen3", false}}};
+constexpr std::array<GgufFamily, 9> kGgufFamilies = {{{"llama", "llama", true},
+                                                      {"qwen2", "qwen2", false},
+                                                      {"qwen3", "qwen3", false},
+                                                      {"granite", "granite", true},
+                                                      {"smollm3", "smollm3", true},
+                                                      {"olmo2", "olmo2", false},
+                                                      {"phi3", "phi3", false},
+                                                      {"glm4", "glm4", true},
+                                                      {"gemma3", "gemma3_text", false}}};
 
 enum class Value { kInteger, kNumber };
 
@@ -29,7 +39,7 @@ struct GgufKey {
   bool is_needed;
 };
 
-constexpr std::array<GgufKey, 8> kGgufKeys = {{
+constexpr std::array<GgufKey, 9> kGgufKeys = {{
     {"embedding_length", "hidden_size", Value::kInteger, true},
     {"block_count", "num_hidden_layers", Value::kInteger, true},
     {"attention.head_count", "num_attention_heads", Value::kInteger, true},
@@ -38,23 +48,43 @@ constexpr std::array<GgufKey, 8> kGgufKeys = {{
     {"context_length", "max_position_embeddings", Value::kInteger, true},
     {"attention.layer_norm_rms_epsilon", "rms_norm_eps", Value::kNumber, true},
     {"rope.freq_base", "rope_theta", Value::kNumber, false},
+    {"attention.sliding_window_pattern", "sliding_window_pattern", Value::kInteger, false},
 }};
 
-// A key whose feature is not supported, and the value that switches it off.
-struct ForeignKey {
+// A feature of some families: the key, the field of config.json that says the same of families that have it, and the
+// value that switches it off in others.
+struct FeatureKey {
   const char* key;
   double off;
+  const char* field = nullptr;
+  bool Family::* honoured = nullptr;
 };
 
-constexpr std::array<ForeignKey, 9> kForeignKeys = {{{"expert_count", 0},
-                                                     {"attn_logit_softcapping", 0},
-                                                     {"final_logit_softcapping", 0},
-                                                     {"logit_scale", 1},
-                                                     {"residual_scale", 1},
-                                                     {"embedding_scale", 1},
-                                                     {"attention.scale", 0},
-                                                     {"attention.clamp_kqv", 0},
-                                                     {"rope.scale_linear", 1}}};
+constexpr std::array<FeatureKey, 8> kFeatureKeys = {
+    {{"expert_count", 0},
+     {"attn_logit_softcapping", 0},
+     {"final_logit_softcapping", 0},
+     {"attention.clamp_kqv", 0},
+     {"embedding_scale", 1, "embedding_multiplier", &Family::multipliers},
+     {"residual_scale", 1, "residual_multiplier", &Family::multipliers},
+     {"attention.scale", 0, "attention_multiplier", &Family::multipliers},
+     {"logit_scale", 1, "logits_scaling", &Family::multipliers}}};
+
+// A number of "rope.scaling.KEY", or of the tensors of longrope, as config.json's rope_scaling has it.
+struct ScalingKey {
+  const char* key;
+  const char* field;
+  Value value = Value::kNumber;
+};
+
+constexpr std::array<ScalingKey, 5> kScalingKeys = {
+    {{"factor", "factor"},
+     {"original_context_length", "original_max_position_embeddings", Value::kInteger},
+     {"attn_factor", "attention_factor"},
+     {"yarn_beta_fast", "beta_fast"},
+     {"yarn_beta_slow", "beta_slow"}}};
+constexpr std::array<std::pair<const char*, const char*>, 2> kScalingTensors = {
+    {{"rope_factors_short.weight", "short_factor"}, {"rope_factors_long.weight", "long_factor"}}};
 
 constexpr std::string_view kWeight = ".weight", kScale = ".scale", kInputScale = ".input_scale";
 
@@ -64,7 +94,7 @@ struct TensorName {
   std::string_view name;
 };
 
-constexpr std::array<TensorName, 14> kTensorNames = {{{"embed_tokens", "token_embd"},
+constexpr std::array<TensorName, 18> kTensorNames = {{{"embed_tokens", "token_embd"},
                                                       {"input_layernorm", "attn_norm"},
                                                       {"q_proj", "attn_q"},
                                                       {"k_proj", "attn_k"},
@@ -76,22 +106,42 @@ constexpr std::array<TensorName, 14> kTensorNames = {{{"embed_tokens", "token_em
                                                       {"gate_proj", "ffn_gate"},
                                                       {"up_proj", "ffn_up"},
                                                       {"down_proj", "ffn_down"},
+                                                      {"qkv_proj", "attn_qkv"},
+                                                      {"gate_up_proj", "ffn_up"},
+                                                      {"attention_output_norm", "post_attention_norm"},
+                                                      {"mlp_output_norm", "post_ffw_norm"},
                                                       {"norm", "output_norm"},
                                                       {"lm_head", "output"}}};
+
+// The numbers of an F32 tensor; nothing where it isn't one of positive numbers.
+std::optional<std::vector<float>> positive_numbers(const GgufTensor& tensor) {
+  if (tensor.type->dtype != DType::kF32 || tensor.shape.size() != 1) return std::nullopt;
+  std::vector<float> numbers(tensor.bytes.size() / sizeof(float));
+  std::memcpy(numbers.data(), tensor.bytes.data(), numbers.size() * sizeof(float));
+  const auto is_positive = [](float number) { return std::isfinite(number) && number > 0; };
+  if (!std::ranges::all_of(numbers, is_positive)) return std::nullopt;
+  return numbers;
+}
+
+const Family& features_of(const GgufFamily& family) {
+  return *std::ranges::find(families(), family.model_type, &Family::model_type);
+}
 
 // Builds the configuration from one model's metadata.
 class ConfigBuilder {
  public:
   explicit ConfigBuilder(const GgufModel& model)
-      : model_(model), metadata_(model.metadata), family_(gguf_family(metadata_)) {}
+      : model_(model), metadata_(model.metadata), family_(gguf_family(metadata_)), features_(features_of(family_)) {}
 
   std::string build() {
     refuse_other_kinds();
     config_["model_type"] = family_.model_type;
     for (const GgufKey& row : kGgufKeys) add(row);
     config_["vocab_size"] = vocabulary();
-    config_["head_dim"] = head_dim();
-    refuse_other_features();
+    add_heads();
+    for (const FeatureKey& row : kFeatureKeys) add_feature(row);
+    add_scaling();
+    add_window();
     config_["attention_bias"] = has_bias("q_proj.bias");
     config_["mlp_bias"] = has_bias("gate_proj.bias");
     config_["tie_word_embeddings"] = true;  // where there is a head, it counts
@@ -111,10 +161,14 @@ class ConfigBuilder {
       if (row.is_needed) metadata_.missing(name);
       return;
     }
-    if (row.value == Value::kInteger) {
-      config_[row.field] = *metadata_.integer(name);
+    add_value(config_, row.field, name, row.value);
+  }
+
+  void add_value(OrderedJson& to, const char* field, const std::string& name, Value value) const {
+    if (value == Value::kInteger) {
+      to[field] = *metadata_.integer(name);
     } else {
-      config_[row.field] = *metadata_.number(name);
+      to[field] = *metadata_.number(name);
     }
   }
 
@@ -127,19 +181,40 @@ class ConfigBuilder {
     return *size;
   }
 
-  std::int64_t head_dim() const {
+  // Their dimensions, and how many of these turn.
+  void add_heads() {
     const std::int64_t hidden = config_["hidden_size"], heads = config_["num_attention_heads"];
     const bool divides = heads > 0 && hidden % heads == 0;
     const auto own = metadata_.integer(key("attention.key_length"));
     if (!own && !divides) metadata_.missing(key("attention.key_length"));
     const std::int64_t dim = own ? *own : hidden / heads;
-    for (const char* other : {"attention.value_length", "rope.dimension_count"}) {
-      const std::int64_t size = metadata_.integer(key(other)).value_or(dim);
-      if (size != dim) {
-        unsupported(in_quotes(key(other)) + " " + std::to_string(size), "the length of a key, " + std::to_string(dim));
-      }
+    config_["head_dim"] = dim;
+    const std::int64_t value_dim = metadata_.integer(key("attention.value_length")).value_or(dim);
+    if (value_dim != dim) {
+      unsupported(in_quotes(key("attention.value_length")) + " " + std::to_string(value_dim),
+                  "the length of a key, " + std::to_string(dim));
     }
-    return dim;
+    const std::int64_t rotated = metadata_.integer(key("rope.dimension_count")).value_or(dim);
+    const bool is_part = features_.partial_rotation && rotated >= 2 && rotated < dim && rotated % 2 == 0;
+    if (rotated != dim && !is_part) {
+      unsupported(in_quotes(key("rope.dimension_count")) + " " + std::to_string(rotated),
+                  "the length of a key, " + std::to_string(dim));
+    }
+    if (features_.partial_rotation) config_["partial_rotary_factor"] = part_of_dims(rotated, dim);
+    if (features_.query_scalar) config_["query_pre_attn_scalar"] = query_scalar(dim, hidden, heads);
+  }
+
+  // The part of which so many dimensions are what is left when the product is truncated.
+  static double part_of_dims(std::int64_t rotated, std::int64_t dim) {
+    const double part = static_cast<double>(rotated) / static_cast<double>(dim);
+    const bool is_exact = static_cast<std::int64_t>(static_cast<double>(dim) * part) == rotated;
+    return is_exact ? part : std::nextafter(part, 2.0);
+  }
+
+  // Files don't say it. Of the models that have it, the one of 62 layers has another one than the others.
+  std::int64_t query_scalar(std::int64_t dim, std::int64_t hidden, std::int64_t heads) const {
+    constexpr std::int64_t kGemma27bLayers = 62;
+    return config_["num_hidden_layers"] == kGemma27bLayers && heads > 0 ? hidden / heads : dim;
   }
 
   bool has_bias(const char* role) const { return model_.find(gguf_tensor_name(role, 0)) != nullptr; }
@@ -149,24 +224,60 @@ class ConfigBuilder {
     if (type != "model") unsupported("kind of GGUF file, " + in_quotes(type), "a model");
   }
 
-  void refuse_other_features() const {
-    for (const auto& [name, off] : kForeignKeys) {
-      const double value = metadata_.number(key(name)).value_or(off);
-      if (value != off) unsupported(in_quotes(key(name)), std::string(family_.architecture) + " models without it");
+  void add_feature(const FeatureKey& row) {
+    const std::string name = key(row.key);
+    if (row.honoured != nullptr && features_.*row.honoured) {
+      if (!metadata_.has(name)) metadata_.missing(name);
+      config_[row.field] = *metadata_.number(name);
+    } else if (metadata_.number(name).value_or(row.off) != row.off) {
+      unsupported(in_quotes(name), std::string(family_.architecture) + " models without it");
     }
-    const std::string scaling = metadata_.text(key("rope.scaling.type")).value_or("none");
-    if (scaling != "none")
-      unsupported("rope scaling " + in_quotes(scaling), "none, and the tensor " + in_quotes(kGgufRopeDivisors));
-    const auto window = metadata_.integer(key("attention.sliding_window"));
-    const auto context = metadata_.integer(key("context_length"));
-    if (window && *window > 0 && (!context || *window < *context)) {
-      unsupported(in_quotes(key("attention.sliding_window")), "attention to the whole context");
+  }
+
+  // Of longrope the file has the divisors as tensors, and may leave the type away.
+  void add_scaling() {
+    const bool is_long = model_.find(kScalingTensors[0].first) != nullptr;
+    std::string type = metadata_.text(key("rope.scaling.type")).value_or(is_long ? "longrope" : "none");
+    const double linear = metadata_.number(key("rope.scale_linear")).value_or(1);
+    if (type == "none" && linear == 1) return;
+    OrderedJson scaling = {{"rope_type", type == "none" ? "linear" : type}};
+    if (linear != 1) scaling["factor"] = linear;
+    for (const ScalingKey& row : kScalingKeys) {
+      const std::string name = key(std::string("rope.scaling.") + row.key);
+      if (metadata_.has(name)) add_value(scaling, row.field, name, row.value);
+    }
+    for (const auto& [tensor, field] : kScalingTensors) {
+      if (const GgufTensor* found = model_.find(tensor)) scaling[field] = numbers_of(*found);
+    }
+    // Of yarn the file's factor is of what follows from the others, not all of it.
+    if (type == "yarn" && scaling.contains("attention_factor")) {
+      if (scaling["attention_factor"] != 1.0) unsupported(in_quotes(key("rope.scaling.attn_factor")), "1 with yarn");
+      scaling.erase("attention_factor");
+    }
+    config_["rope_scaling"] = scaling;
+  }
+
+  std::vector<float> numbers_of(const GgufTensor& tensor) const {
+    const auto numbers = positive_numbers(tensor);
+    if (!numbers) metadata_.fail("the tensor " + in_quotes(tensor.name) + " is not a list of positive F32");
+    return *numbers;
+  }
+
+  // A window as long as the context is none.
+  void add_window() {
+    const std::string name = key("attention.sliding_window");
+    const std::int64_t window = metadata_.integer(name).value_or(0);
+    const bool has_windows = features_.windows.use == WindowUse::kIfGiven;
+    if (has_windows) config_["sliding_window"] = window > 0 ? OrderedJson(window) : OrderedJson(nullptr);
+    if (window > 0 && !has_windows && window < config_["max_position_embeddings"].get<std::int64_t>()) {
+      unsupported(in_quotes(name), "attention to the whole context");
     }
   }
 
   const GgufModel& model_;
   const GgufMetadata& metadata_;
   const GgufFamily& family_;
+  const Family& features_;
   OrderedJson config_;
 };
 
@@ -186,15 +297,17 @@ std::string gguf_config(const GgufModel& model) { return ConfigBuilder(model).bu
 std::vector<float> gguf_rope_divisors(const GgufModel& model, std::int64_t pairs) {
   const GgufTensor* tensor = model.find(kGgufRopeDivisors);
   if (tensor == nullptr) return {};
-  const bool fits = tensor->type->dtype == DType::kF32 && tensor->shape == std::vector<std::int64_t>{pairs};
-  std::vector<float> divisors(static_cast<std::size_t>(pairs));
-  if (fits) std::memcpy(divisors.data(), tensor->bytes.data(), tensor->bytes.size());
-  const auto divides = [](float divisor) { return std::isfinite(divisor) && divisor > 0; };
-  if (!fits || !std::ranges::all_of(divisors, divides)) {
+  auto divisors = positive_numbers(*tensor);
+  if (!divisors || std::ssize(*divisors) != pairs) {
     model.metadata.fail("the tensor " + in_quotes(kGgufRopeDivisors) + " is not a positive F32 for each of " +
                         std::to_string(pairs) + " pairs");
   }
-  return divisors;
+  return *std::move(divisors);
+}
+
+bool is_gguf_rope(std::string_view name) {
+  const auto is_it = [&](const auto& row) { return row.first == name; };
+  return name == kGgufRopeDivisors || std::ranges::any_of(kScalingTensors, is_it);
 }
 
 float gguf_weight_scale(const GgufModel& model, std::string_view weight) {

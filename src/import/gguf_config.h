@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "import/families.h"
 #include "import/gguf_model.h"
 
 namespace strata::importer {
@@ -31,6 +30,9 @@ std::string gguf_config(const GgufModel& model);
 std::vector<float> gguf_rope_divisors(const GgufModel& model, std::int64_t pairs);
 inline constexpr std::string_view kGgufRopeDivisors = "rope_freqs.weight";
 
+// Whether a tensor says how fast heads turn: it is part of the configuration.
+bool is_gguf_rope(std::string_view name);
+
 // What the values of a weight are multiplied by: the tensor "blk.3.attn_q.scale" of "blk.3.attn_q.weight" says it, as
 // NVFP4's do; 1 where there is none. Throws model_error where it isn't one number of F32.
 float gguf_weight_scale(const GgufModel& model, std::string_view weight);
@@ -39,7 +41,7 @@ float gguf_weight_scale(const GgufModel& model, std::string_view weight);
 // need.
 bool is_gguf_scale(const GgufModel& model, std::string_view name);
 
-// "blk.3.attn_q.weight", of a role's tensor (families.h) of layer 3.
+// "blk.3.attn_q.weight", of a role's tensor (tensor_specs.h) of layer 3.
 std::string gguf_tensor_name(std::string_view role, std::int64_t layer);
 
 }  // namespace strata::importer

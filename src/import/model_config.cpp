@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ranges>
@@ -13,6 +14,7 @@
 #include "base/python_json.h"
 #include "base/words.h"
 #include "import/families.h"
+#include "import/rope_config.h"
 
 namespace strata::importer {
 namespace {
@@ -77,15 +79,16 @@ void read_geometry(const JsonObject& config, ModelConfig& out) {
   out.kv_heads = config.integer_or("num_key_value_heads", out.heads, 1, kMaxHeads);
   out.intermediate_size = config.integer("intermediate_size", 1, kMaxIntermediate);
   out.vocab_size = config.integer("vocab_size", 1, kMaxVocab);
-  out.max_positions = config.integer_or("max_position_embeddings", out.family->max_positions, 1, kMaxPositions);
+  out.max_positions =
+      config.integer_or("max_position_embeddings", out.family->defaults.max_positions, 1, kMaxPositions);
   if (out.heads % out.kv_heads != 0) {
     config.refuse("num_key_value_heads", "a divisor of num_attention_heads = " + std::to_string(out.heads));
   }
-  const bool by_division = !config.has("head_dim") && out.family->head_dim == 0;
+  const bool by_division = !config.has("head_dim") && out.family->defaults.head_dim == 0;
   if (by_division && out.hidden_size % out.heads != 0) {
     config.refuse("num_attention_heads", "a divisor of hidden_size = " + std::to_string(out.hidden_size));
   }
-  const std::int64_t fallback = by_division ? out.hidden_size / out.heads : out.family->head_dim;
+  const std::int64_t fallback = by_division ? out.hidden_size / out.heads : out.family->defaults.head_dim;
   out.head_dim = config.integer_or("head_dim", fallback, 1, kMaxHeadDim);
   if (out.head_dim % 2 != 0 || out.heads * out.head_dim > kMaxProjection) {
     throw model_error("heads of " + std::to_string(out.head_dim) + " elements, " + std::to_string(out.heads) +
@@ -95,117 +98,77 @@ void read_geometry(const JsonObject& config, ModelConfig& out) {
   }
 }
 
-void refuse_partial_rotation(const JsonObject& object) {
-  const double factor = object.number_or("partial_rotary_factor", 1.0, 0.0, 1.0);
-  if (factor != 1.0) unsupported("partial_rotary_factor " + Json(factor).dump(), object.origin(), "1.0");
+struct Activation {
+  std::string_view name;  // in configurations
+  std::string_view op;
+};
+
+constexpr std::array<Activation, 3> kActivations = {
+    {{"silu", "silu"}, {"swish", "silu"}, {"gelu_pytorch_tanh", "gelu_tanh"}}};
+
+std::string read_activation(const JsonObject& config, const Family& family) {
+  const std::string key(family.activation_key), fallback(family.activation);
+  const std::string name = config.text_or(key.c_str(), fallback);
+  const auto* found = std::ranges::find(kActivations, std::string_view(name), &Activation::name);
+  if (found != kActivations.end()) return std::string(found->op);
+  unsupported("activation " + in_quotes(name), config.origin(),
+              joined(kActivations | std::views::transform(&Activation::name)));
 }
 
-void read_llama3_rope(const JsonObject& scaling, Rope& rope) {
-  constexpr double kMaxFactor = 1e6;
-  rope.kind = Rope::Kind::kLlama3;
-  rope.factor = scaling.number("factor", 1.0, kMaxFactor);
-  rope.low_freq_factor = scaling.number("low_freq_factor", 1e-6, kMaxFactor);
-  rope.high_freq_factor = scaling.number("high_freq_factor", 1e-6, kMaxFactor);
-  rope.original_max_positions = scaling.integer("original_max_position_embeddings", 1, kMaxPositions);
-  if (rope.high_freq_factor <= rope.low_freq_factor) {
-    scaling.refuse("high_freq_factor", "larger than low_freq_factor");
-  }
+void read_scales(const JsonObject& config, ModelConfig& out) {
+  constexpr double kMaxScale = 1e6, kQueryScalar = 256;
+  const Family& family = *out.family;
+  const double size = family.query_scalar ? config.number_or("query_pre_attn_scalar", kQueryScalar, 1e-6, kMaxScale)
+                                          : static_cast<double>(out.head_dim);
+  out.attention_scale = 1.0 / std::sqrt(size);
+  if (family.scales_embedding) out.embedding_scale = std::sqrt(static_cast<double>(out.hidden_size));
+  if (!family.multipliers) return;
+  out.embedding_scale = config.number("embedding_multiplier", 1e-6, kMaxScale);
+  out.attention_scale = config.number("attention_multiplier", 1e-6, kMaxScale);
+  out.residual_scale = config.number("residual_multiplier", 1e-6, kMaxScale);
+  out.logits_scale = 1 / config.number("logits_scaling", 1e-6, kMaxScale);
 }
 
-void read_rope_scaling(const JsonObject& scaling, Rope& rope) {
-  const std::string type = scaling.text_or("rope_type", scaling.text_or("type", "default"));
-  refuse_partial_rotation(scaling);
-  if (type == "llama3") {
-    read_llama3_rope(scaling, rope);
-  } else if (type != "default") {
-    unsupported("rope scaling " + in_quotes(type), scaling.origin(), "default, llama3");
-  }
+void read_biases(const JsonObject& config, ModelConfig& out) {
+  const Family& family = *out.family;
+  const bool asked = config.boolean_or("attention_bias", family.defaults.attention_bias);
+  const bool by_config =
+      family.attention_bias == AttentionBias::kByConfig || family.attention_bias == AttentionBias::kByConfigQkv;
+  out.qkv_bias = by_config ? asked : family.attention_bias == AttentionBias::kAlwaysQkv;
+  out.output_bias = family.attention_bias == AttentionBias::kByConfig && asked;
+  out.mlp_bias = family.mlp_bias_by_config && config.boolean_or("mlp_bias", false);
 }
 
-// Configurations say `rope_theta` and `rope_scaling`, since transformers 5 `rope_parameters` instead of both.
-Rope read_rope(const JsonObject& config) {
-  constexpr double kMaxTheta = 1e12;
-  Rope rope;
-  rope.theta = config.number_or("rope_theta", rope.theta, 1.0, kMaxTheta);
-  refuse_partial_rotation(config);
-  if (config.has("rope_scaling")) read_rope_scaling(config.object("rope_scaling"), rope);
-  if (!config.has("rope_parameters")) return rope;
-  const JsonObject parameters = config.object("rope_parameters");
-  for (const char* per_layer : {"full_attention", "sliding_attention"}) {
-    if (parameters.has(per_layer)) unsupported("rope_parameters by layer type", config.origin(), "one for all layers");
-  }
-  rope.theta = parameters.number_or("rope_theta", rope.theta, 1.0, kMaxTheta);
-  read_rope_scaling(parameters, rope);
-  return rope;
-}
-
-std::string read_activation(const JsonObject& config) {
-  const std::string name = config.text_or("hidden_act", "silu");
-  if (name != "silu" && name != "swish") unsupported("activation " + in_quotes(name), config.origin(), "silu");
-  return "silu";
-}
-
-// Tokens that a sliding layer attends to, as the families' configuration classes have it; nullopt: all of them.
-std::optional<std::int64_t> sliding_window(const JsonObject& config, const Json& document, const ModelConfig& model) {
-  constexpr std::int64_t kDefaultWindow = 4096;
-  if (!model.family->sliding_window || !config.boolean_or("use_sliding_window", false)) return std::nullopt;
-  const bool is_null = document.contains("sliding_window") && document["sliding_window"].is_null();
-  if (is_null) return std::nullopt;
-  return config.integer_or("sliding_window", kDefaultWindow, 1, kMaxPositions);
-}
-
-// Which layers have a window, where the configuration names each; nullopt: it doesn't.
-std::optional<std::vector<bool>> named_layers(const JsonObject& config, const ModelConfig& model, bool has_window) {
-  const Json* types = config.find("layer_types");
-  if (types == nullptr) return std::nullopt;
-  if (!types->is_array() || static_cast<std::int64_t>(types->size()) != model.layers) {
-    config.refuse("layer_types", "a list of num_hidden_layers = " + std::to_string(model.layers) + " names");
-  }
-  std::vector<bool> sliding;
-  for (const Json& type : *types) {
-    sliding.push_back(type == "sliding_attention");
-    const bool is_known = type == "full_attention" || (sliding.back() && has_window);
-    if (!is_known) unsupported("layer_types " + type.dump(), config.origin(), "full attention, windows of Qwen models");
-  }
-  return sliding;
-}
-
-// By layer, what a query sees: as many tokens, 0 all of them. A window that covers the whole context is none.
-std::vector<std::int64_t> read_windows(const JsonObject& config, const Json& document, const ModelConfig& model) {
-  constexpr std::int64_t kDefaultFullLayers = 28;
-  const std::optional<std::int64_t> window = sliding_window(config, document, model);
-  const auto named = named_layers(config, model, window.has_value());
-  const std::int64_t full = window ? config.integer_or("max_window_layers", kDefaultFullLayers, 0, kMaxPositions) : 0;
-  std::vector<std::int64_t> windows;
-  for (std::int64_t layer = 0; layer < model.layers; ++layer) {
-    const bool is_sliding = named ? (*named)[static_cast<std::size_t>(layer)] : window && layer >= full;
-    windows.push_back(is_sliding && *window < model.max_positions ? *window : 0);
-  }
-  return windows;
-}
-
-// A field whose feature is not supported, and the value that switches it off beside null.
+// A field whose feature is not supported but of families that honour it, and the value that switches it off beside
+// null.
 struct ForeignField {
   const char* key;
   std::optional<double> off;
+  bool Family::* honoured = nullptr;
 };
 
-void refuse_other_features(const JsonObject& config) {
+void refuse_other_features(const JsonObject& config, const Family& family) {
   if (config.has("quantization_config")) {
     const std::string method = config.object("quantization_config").text_or("quant_method", "unknown");
     unsupported("quantization_config, method " + in_quotes(method), config.origin(), "F32, F16, BF16 weights");
   }
-  constexpr std::array<ForeignField, 7> kForeignFields = {{{"attn_logit_softcapping", {}},
-                                                           {"final_logit_softcapping", {}},
-                                                           {"query_pre_attn_scalar", {}},
-                                                           {"clip_qkv", {}},
-                                                           {"logit_scale", 1},
-                                                           {"num_local_experts", 0},
-                                                           {"num_experts", 0}}};
-  for (const auto& [key, off] : kForeignFields) {
+  constexpr std::array<ForeignField, 12> kForeignFields = {{{"attn_logit_softcapping", {}},
+                                                            {"final_logit_softcapping", {}},
+                                                            {"query_pre_attn_scalar", {}, &Family::query_scalar},
+                                                            {"clip_qkv", {}},
+                                                            {"logit_scale", 1},
+                                                            {"embedding_multiplier", 1, &Family::multipliers},
+                                                            {"attention_multiplier", {}, &Family::multipliers},
+                                                            {"residual_multiplier", 1, &Family::multipliers},
+                                                            {"logits_scaling", 1, &Family::multipliers},
+                                                            {"use_bidirectional_attention", {}},
+                                                            {"num_local_experts", 0},
+                                                            {"num_experts", 0}}};
+  for (const auto& [key, off, honoured] : kForeignFields) {
     const Json* value = config.find(key);
-    if (value == nullptr || (off && value->is_number() && value->get<double>() == *off)) continue;
-    unsupported(in_quotes(key), config.origin(), supported_architectures() + " without it");
+    if (value == nullptr || *value == false || (honoured != nullptr && family.*honoured)) continue;
+    if (off && value->is_number() && value->get<double>() == *off) continue;
+    unsupported(in_quotes(key), config.origin(), std::string(family.architecture) + " models without it");
   }
 }
 
@@ -219,21 +182,24 @@ ModelConfig parse_model_config(std::string_view json, const std::string& origin)
   out.family = &read_family(config);
   out.architecture = out.family->architecture;
   out.model_type = out.family->model_type;
-  refuse_other_features(config);
+  refuse_other_features(config, *out.family);
   read_geometry(config, out);
-  out.windows = read_windows(config, document, out);
-  out.activation = read_activation(config);
-  out.rms_eps = config.number_or("rms_norm_eps", 1e-6, 1e-30, 1.0);
-  out.rope = read_rope(config);
-  out.tied_head = config.boolean_or("tie_word_embeddings", false);
-  out.qk_norm = out.family->qk_norm;
-  const bool attention_bias = config.boolean_or("attention_bias", false);
-  const bool by_config = out.family->attention_bias == AttentionBias::kByConfig;
-  out.qkv_bias = by_config ? attention_bias : true;
-  out.output_bias = by_config && attention_bias;
-  out.mlp_bias = out.family->mlp_bias_by_config && config.boolean_or("mlp_bias", false);
+  out.kinds = read_layer_kinds(config, *out.family, out.layers, out.max_positions);
+  out.ropes = read_ropes(config, *out.family, {out.head_dim, out.max_positions});
+  out.activation = read_activation(config, *out.family);
+  out.rms_eps = config.number_or("rms_norm_eps", out.family->defaults.rms_eps, 1e-30, 1.0);
+  out.tied_head = config.boolean_or("tie_word_embeddings", out.family->defaults.tied_head);
+  out.qk_norm = out.family->qk_norm != QkNorm::kNone;
+  read_scales(config, out);
+  read_biases(config, out);
   out.torch_dtype = config.text_or("dtype", config.text_or("torch_dtype", ""));
   return out;
+}
+
+int rope_of(const ModelConfig& config, std::int64_t layer) {
+  const LayerKind& kind = config.kinds[static_cast<std::size_t>(layer)];
+  if (!kind.rotates) return -1;
+  return kind.slides && config.ropes.size() > 1 ? 1 : 0;
 }
 
 }  // namespace strata::importer

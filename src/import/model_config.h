@@ -6,21 +6,12 @@
 #include <string_view>
 #include <vector>
 
+#include "import/layer_kinds.h"
+#include "import/rope.h"
+
 namespace strata::importer {
 
 struct Family;
-
-// Rotary position embedding. The llama3 fields scale the frequencies as Llama 3.1 does.
-struct Rope {
-  enum class Kind { kDefault, kLlama3 };
-  Kind kind = Kind::kDefault;
-  double theta = 10000.0;
-  double factor = 1.0;
-  double low_freq_factor = 1.0;
-  double high_freq_factor = 1.0;
-  std::int64_t original_max_positions = 0;
-  std::vector<float> divisors;  // of each pair's frequency, where the model has such a tensor
-};
 
 // The geometry and the features of a decoder, as config.json tells them. Every figure is within limits that let all
 // sizes be computed in int64 without overflow.
@@ -37,16 +28,23 @@ struct ModelConfig {
   std::int64_t vocab_size = 0;
   std::int64_t max_positions = 0;
   double rms_eps = 0;
-  Rope rope;
-  std::vector<std::int64_t> windows;  // by layer: tokens up to its own that a query sees; 0: all
-  bool tied_head = false;             // the output head is the embedding table
-  bool qkv_bias = false;              // biases of q_proj, k_proj, v_proj
-  bool output_bias = false;           // bias of o_proj
-  bool mlp_bias = false;              // biases of gate_proj, up_proj, down_proj
-  bool qk_norm = false;               // RMSNorm of each head of q and k
-  std::string activation;             // "silu"
-  std::string torch_dtype;            // as the file says: "bfloat16"; empty when it says nothing
+  std::vector<LayerKind> kinds;  // by layer
+  std::vector<Rope> ropes;       // of all layers; where there are two, the second one is that of layers that slide
+  double attention_scale = 1;    // of scores
+  double embedding_scale = 1;    // of a token's row
+  double residual_scale = 1;     // of what attention and the MLP add
+  double logits_scale = 1;
+  bool tied_head = false;    // the output head is the embedding table
+  bool qkv_bias = false;     // biases of q_proj, k_proj, v_proj
+  bool output_bias = false;  // bias of o_proj
+  bool mlp_bias = false;     // biases of gate_proj, up_proj, down_proj
+  bool qk_norm = false;      // RMSNorms of q and k, which span what the family says
+  std::string activation;    // the op: "silu"
+  std::string torch_dtype;   // as the file says: "bfloat16"; empty when it says nothing
 };
+
+// The rope of a layer; -1: it has none.
+int rope_of(const ModelConfig& config, std::int64_t layer);
 
 // Parses a config.json. Throws model_error naming `origin` for what is malformed, out of range, or not supported; the
 // latter by name, with the list of what is.

@@ -23,6 +23,22 @@ enum class BlockPart {
   kShiftCodes,
 };
 
+// How the rows of a matrix whose results are rotated lie in the file. The model turns rows i and i + half of a head's
+// together; the file has those that turn first, in halves or pairs, then the others.
+struct HeadRows {
+  std::int64_t heads = 0;       // 0: the rows are in the model's order
+  std::int64_t rotated = 0;     // of a head
+  bool is_interleaved = false;  // the two that turn together are neighbours, 2i and 2i + 1
+
+  // Where the file has a row, of so many in all.
+  std::int64_t stored(std::int64_t row, std::int64_t rows) const {
+    const std::int64_t size = rows / heads, head = row / size * size, inside = row % size;
+    const std::int64_t second = inside / (size / 2), pair = inside % (size / 2), pairs = rotated / 2;
+    if (pair >= pairs) return head + rotated + second * (size / 2 - pairs) + pair - pairs;
+    return head + (is_interleaved ? 2 * pair + second : second * pairs + pair);
+  }
+};
+
 // A weight where it lies in the mapped file. Its address may be unaligned: read elements with memcpy.
 struct TensorView {
   std::string name;           // in the file
@@ -32,9 +48,8 @@ struct TensorView {
   const blocks::Format* format = nullptr;  // of elements in quantised blocks
   BlockPart part = BlockPart::kValues;     // of blocks
   float scale = 1;                         // of blocks: what their values are multiplied by, in f32
-  // Above 0: the rows are those of so many heads, and the file has each head's rows i and i + rows/2 side by side
-  // (2i and 2i + 1).
-  std::int64_t paired_heads = 0;
+  float offset = 0;                        // of plain elements: what is added to their values
+  HeadRows head_rows = {};
 
   // "bf16", "Q4_K".
   std::string form() const { return std::string(format != nullptr ? format->name : dtype_name(dtype)); }
@@ -50,9 +65,7 @@ struct TensorView {
 
   // Where the file has a row.
   std::int64_t stored_row(std::int64_t row) const {
-    if (paired_heads == 0) return row;
-    const std::int64_t rows = shape[0] / paired_heads, head = row / rows, inside = row % rows;
-    return head * rows + 2 * (inside % (rows / 2)) + inside / (rows / 2);
+    return head_rows.heads == 0 ? row : head_rows.stored(row, shape[0]);
   }
 };
 

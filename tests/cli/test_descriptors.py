@@ -14,6 +14,8 @@ TIMEOUT_S = 120
 
 
 class DescriptorsTest(StrataTest):
+    optimises = False
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

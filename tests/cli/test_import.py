@@ -12,6 +12,8 @@ TOKENS = [1, 2, 3, 4]
 
 
 class ImportTest(StrataTest):
+    optimises = False
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

@@ -14,6 +14,8 @@ QUICK_S = 60
 
 
 class MalformedTest(StrataTest):
+    optimises = False
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

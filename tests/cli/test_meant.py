@@ -6,6 +6,8 @@ from harness import DEMO, StrataTest
 
 
 class MeantTest(StrataTest):
+    optimises = False
+
     def refuse(self, *arguments, words, env=None, code=2):
         with self.subTest(" ".join(map(str, arguments))):
             self.assert_error(self.strata(*arguments, env=env), code, *words)

@@ -12,6 +12,8 @@ def contents(folder):
 
 
 class OverwriteTest(StrataTest):
+    optimises = False
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

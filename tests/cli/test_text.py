@@ -18,6 +18,8 @@ TEXTS = ["", "Hello, world", "  two  spaces ", "line\nline\r\n", "naïve café",
 
 
 class TextTest(StrataTest):
+    optimises = False
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -263,6 +265,7 @@ class TextTest(StrataTest):
 
 class HostileTemplateTest(StrataTest):
     """A template from the network may neither run for long nor take the machine's memory."""
+    optimises = False
 
     def render(self, source):
         """(result, MiB at the most)"""

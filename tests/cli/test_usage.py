@@ -11,6 +11,8 @@ WITHOUT_ARGUMENTS = ["calibrate"]
 
 
 class UsageTest(StrataTest):
+    optimises = False
+
     def refuse(self, *arguments, code=2, words=(), **more):
         with self.subTest(" ".join(map(str, arguments))[:80]):
             self.assert_error(self.strata(*arguments, **more), code, *words)

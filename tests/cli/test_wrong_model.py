@@ -11,6 +11,8 @@ COMMANDS = (["run", "-p", "a"], ["chat"], ["tokenize", "--text", "a"], ["info"],
 
 
 class WrongModelTest(StrataTest):
+    optimises = False
+
     def refuse(self, model, *words, commands=COMMANDS):
         for command in commands:
             with self.subTest(command[0]):

@@ -51,7 +51,7 @@ class Blocks {
 
   TensorView view(std::int64_t paired_heads = 0) const {
     TensorView view = view_;
-    view.paired_heads = paired_heads;
+    if (paired_heads > 0) view.head_rows = {paired_heads, 16 / paired_heads, true};
     return view;
   }
   // Elements as they lie in the file.
@@ -120,7 +120,7 @@ class PartsOf {
     view_ = {.name = "w", .dtype = format.dtype, .shape = {kRows, kRow}, .bytes = bytes_, .format = &format};
   }
   explicit PartsOf(const blocks::Format& format, std::int64_t paired_heads) : PartsOf(format) {
-    view_.paired_heads = paired_heads;
+    view_.head_rows = {paired_heads, kRows / paired_heads, true};
   }
 
   const TensorView& view() const { return view_; }

@@ -58,11 +58,11 @@ TEST(BlockParts, AreReadByTheNameOfTheirLeaf) {
 
 TEST(BlockParts, KeepWhereTheWeightLies) {
   TensorView whole = weight("Q4_K");
-  whole.paired_heads = 3;
+  whole.head_rows.heads = 3;
   const TensorView part = part_of(whole, BlockPart::kShifts);
   EXPECT_EQ(part.part, BlockPart::kShifts);
   EXPECT_EQ(part.format, whole.format);
-  EXPECT_EQ(part.paired_heads, 3);
+  EXPECT_EQ(part.head_rows.heads, 3);
   EXPECT_EQ(part.row(), 2);
 }
 

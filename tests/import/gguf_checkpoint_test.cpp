@@ -6,7 +6,6 @@
 
 #include "base/temp_dir.h"
 #include "import/checkpoint.h"
-#include "import/decoder.h"
 #include "import/gguf_model.h"
 #include "import/model_folder.h"
 #include "tests/base/expect_error.h"
@@ -64,7 +63,7 @@ TEST_F(GgufCheckpoint, HasTheGeometryOfItsMetadata) {
   EXPECT_EQ(config.vocab_size, 512);
   EXPECT_EQ(config.max_positions, 512);
   EXPECT_EQ(config.rms_eps, 1e-6);
-  EXPECT_EQ(config.rope.theta, 1e6);
+  EXPECT_EQ(config.ropes[0].theta, 1e6);
   EXPECT_TRUE(config.tied_head);
   EXPECT_TRUE(checkpoint.unused_tensors().empty());
 }
@@ -75,7 +74,7 @@ TEST_F(GgufCheckpoint, TensorsHaveTheNamesOfAFolder) {
   EXPECT_EQ(view.name, "blk.1.ffn_down.weight");
   EXPECT_EQ(view.shape, (std::vector<std::int64_t>{64, 192}));
   EXPECT_EQ(view.dtype, DType::kF32);
-  EXPECT_EQ(view.paired_heads, 0);
+  EXPECT_EQ(view.head_rows.heads, 0);
   EXPECT_EQ(checkpoint.at("model.embed_tokens.weight").shape, (std::vector<std::int64_t>{512, 64}));
 }
 
@@ -97,7 +96,7 @@ TEST_F(GgufCheckpoint, BiasesAreThereWhereTheirTensorsAre) {
   const Checkpoint checkpoint = open(file);
   EXPECT_TRUE(checkpoint.config().qkv_bias);
   EXPECT_FALSE(checkpoint.config().mlp_bias);
-  EXPECT_EQ(checkpoint.at("model.layers.0.self_attn.k_proj.bias").paired_heads, 2);
+  EXPECT_EQ(checkpoint.at("model.layers.0.self_attn.k_proj.bias").head_rows.heads, 2);
 }
 
 // Rows 0 1 2 3 | 4 5 6 7 of a head, as a llama's file has them: 0 4 1 5 2 6 3 7.
@@ -105,15 +104,15 @@ TEST_F(GgufCheckpoint, ALlamasRowsAreInPairs) {
   const Checkpoint checkpoint = open(small_gguf("llama"));
   const TensorView& q = checkpoint.at("model.layers.0.self_attn.q_proj.weight");
   const TensorView& k = checkpoint.at("model.layers.0.self_attn.k_proj.weight");
-  EXPECT_EQ(q.paired_heads, 4);
-  EXPECT_EQ(k.paired_heads, 2);
+  EXPECT_EQ(q.head_rows.heads, 4);
+  EXPECT_EQ(k.head_rows.heads, 2);
   EXPECT_EQ(q.stored_row(0), 0);
   EXPECT_EQ(q.stored_row(1), 2);
   EXPECT_EQ(q.stored_row(7), 14);
   EXPECT_EQ(q.stored_row(8), 1);
   EXPECT_EQ(q.stored_row(15), 15);
   EXPECT_EQ(q.stored_row(16 + 9), 16 + 3);
-  EXPECT_EQ(checkpoint.at("model.layers.0.self_attn.v_proj.weight").paired_heads, 0);
+  EXPECT_EQ(checkpoint.at("model.layers.0.self_attn.v_proj.weight").head_rows.heads, 0);
 }
 
 TEST_F(GgufCheckpoint, BlocksAreKnownByTheirFormat) {
@@ -130,7 +129,7 @@ TEST_F(GgufCheckpoint, BlocksAreKnownByTheirFormat) {
 
 TEST_F(GgufCheckpoint, RopeFrequenciesAreDivided) {
   GgufBytes file = small_gguf("llama");
-  const std::vector<float> whole = rope_frequencies(open(file).config());
+  const std::vector<float> whole = rope_frequencies(open(file).config().ropes[0], 16);
   add_tensor(file, "rope_freqs.weight", {8});
   std::string text = file.text();
   for (int i = 0; i < 8; ++i)
@@ -138,7 +137,7 @@ TEST_F(GgufCheckpoint, RopeFrequenciesAreDivided) {
   std::ofstream(dir_.path() / "scaled.gguf", std::ios::binary) << text;
   const Checkpoint checkpoint = Checkpoint::open(dir_.path() / "scaled.gguf");
   EXPECT_TRUE(checkpoint.unused_tensors().empty());
-  const std::vector<float> divided = rope_frequencies(checkpoint.config());
+  const std::vector<float> divided = rope_frequencies(checkpoint.config().ropes[0], 16);
   for (std::size_t i = 0; i < 8; ++i) EXPECT_FLOAT_EQ(divided[i], whole[i] / static_cast<float>(i + 1));
   text.replace(text.size() - 4, 4, raw(-1.0F));
   std::ofstream(dir_.path() / "negative.gguf", std::ios::binary) << text;
@@ -146,6 +145,61 @@ TEST_F(GgufCheckpoint, RopeFrequenciesAreDivided) {
                [&] { Checkpoint::open(dir_.path() / "negative.gguf"); });
   add_tensor(file, "rope_freqs.weight", {4});
   refused(file, {"rope_freqs.weight", "each of 8 pairs"});
+}
+
+TEST_F(GgufCheckpoint, ScalingsAreThoseOfAFolder) {
+  GgufBytes file = small_gguf("llama");
+  file.set("llama.rope.scaling.type", value("yarn"));
+  file.set("llama.rope.scaling.factor", value(4.0F));
+  file.set("llama.rope.scaling.original_context_length", value(128U));
+  const Rope rope = open(file).config().ropes[0];
+  EXPECT_EQ(rope.kind, Rope::Kind::kYarn);
+  EXPECT_EQ(rope.factor, 4.0);
+  EXPECT_EQ(rope.original_max_positions, 128);
+  file.set("llama.rope.scaling.attn_factor", value(0.5F));
+  refused(file, {"llama.rope.scaling.attn_factor"});
+  file = small_gguf("llama");
+  file.set("llama.rope.scale_linear", value(2.0F));
+  EXPECT_EQ(open(file).config().ropes[0].kind, Rope::Kind::kLinear);
+}
+
+TEST_F(GgufCheckpoint, AFamilysMultipliersAreNeeded) {
+  GgufBytes file = small_gguf("granite");
+  for (const auto& [key, number] : std::vector<std::pair<const char*, float>>{{"granite.embedding_scale", 12.0F},
+                                                                              {"granite.residual_scale", 0.25F},
+                                                                              {"granite.attention.scale", 0.125F},
+                                                                              {"granite.logit_scale", 8.0F}}) {
+    refused(file, {key, "is missing"});
+    file.set(key, value(number));
+  }
+  const Checkpoint checkpoint = open(file);
+  EXPECT_EQ(checkpoint.config().embedding_scale, 12.0);
+  EXPECT_EQ(checkpoint.config().residual_scale, 0.25);
+  EXPECT_EQ(checkpoint.config().attention_scale, 0.125);
+  EXPECT_EQ(checkpoint.config().logits_scale, 0.125);
+}
+
+TEST_F(GgufCheckpoint, FusedMatricesAreTakenApart) {
+  GgufBytes file = small_gguf("phi3");
+  for (const char* layer : {"blk.0.", "blk.1."}) {
+    for (const char* part : {"attn_q.weight", "attn_k.weight", "attn_v.weight", "ffn_gate.weight", "ffn_up.weight"}) {
+      remove_tensor(file, std::string(layer) + part);
+    }
+    add_tensor(file, std::string(layer) + "attn_qkv.weight", {64, 128});
+    add_tensor(file, std::string(layer) + "ffn_up.weight", {64, 384});
+  }
+  const Checkpoint checkpoint = open(file);
+  const TensorView& q = checkpoint.at("model.layers.1.self_attn.q_proj.weight");
+  const TensorView& v = checkpoint.at("model.layers.1.self_attn.v_proj.weight");
+  EXPECT_EQ(v.name, "blk.1.attn_qkv.weight");
+  EXPECT_EQ(v.shape, (std::vector<std::int64_t>{32, 64}));
+  EXPECT_EQ(v.bytes.data() - q.bytes.data(), (64 + 32) * 64 * 4);
+  EXPECT_EQ(checkpoint.at("model.layers.0.mlp.up_proj.weight").bytes.size(), 192U * 64 * 4);
+  EXPECT_TRUE(checkpoint.unused_tensors().empty());
+  remove_tensor(file, "blk.1.attn_qkv.weight");
+  refused(file, {"\"blk.1.attn_qkv.weight\" is missing"});
+  add_tensor(file, "blk.1.attn_qkv.weight", {64, 120});
+  refused(file, {"\"blk.1.attn_qkv.weight\" has the shape [120, 64], the metadata want [128, 64]"});
 }
 
 TEST_F(GgufCheckpoint, AWeightsScaleGoesWithIt) {
@@ -206,7 +260,7 @@ struct BadKey {
 
 TEST_F(GgufCheckpoint, WhatIsNotSupportedIsNamed) {
   const std::vector<BadKey> cases = {
-      {"general.architecture", value("gemma3"), "unsupported architecture \"gemma3\""},
+      {"general.architecture", value("gemma2"), "unsupported architecture \"gemma2\""},
       {"general.architecture", value(3U), "\"general.architecture\" is not a string"},
       {"general.type", value("adapter"), "\"adapter\""},
       {"llama.expert_count", value(8U), "\"llama.expert_count\""},
@@ -217,7 +271,8 @@ TEST_F(GgufCheckpoint, WhatIsNotSupportedIsNamed) {
       {"llama.attention.sliding_window", value(16U), "\"llama.attention.sliding_window\""},
       {"llama.attention.value_length", value(32U), "\"llama.attention.value_length\" 32"},
       {"llama.rope.dimension_count", value(8U), "\"llama.rope.dimension_count\" 8"},
-      {"llama.rope.scaling.type", value("yarn"), "rope scaling \"yarn\""},
+      {"llama.rope.scaling.type", value("nosuch"), "rope scaling \"nosuch\""},
+      {"llama.embedding_scale", value(12.0F), "\"llama.embedding_scale\""},
       {"llama.block_count", value("two"), "\"llama.block_count\" is not an integer"},
       {"llama.block_count", value(0U), "num_hidden_layers"},
       {"llama.block_count", value(3U), "\"blk.2.attn_norm.weight\" is missing"},

@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
 #include "import/families.h"
+#include "import/tensor_specs.h"
+#include "import/tensor_view.h"
 #include "tests/base/expect_error.h"
 #include "tests/import/checkpoint_files.h"
 
@@ -46,6 +49,18 @@ std::string python(const std::string& number, const std::string& other) {
   return text.replace(text.find(number), number.size(), other);
 }
 
+std::vector<std::int64_t> windows(const Json& json) {
+  std::vector<std::int64_t> windows;
+  for (const LayerKind& kind : parse(json).kinds) windows.push_back(kind.window);
+  return windows;
+}
+// A configuration of another family with the same geometry.
+Json of_family(const std::string& model_type) {
+  Json config = with("model_type", model_type);
+  config.erase("architectures");
+  return config;
+}
+
 struct BadConfig {
   std::string name;
   std::string text;
@@ -55,6 +70,16 @@ void PrintTo(const BadConfig& config, std::ostream* out) { *out << config.name; 
 
 std::vector<BadConfig> bad_configs() {
   const std::string families = "supported: Qwen3ForCausalLM, Qwen2ForCausalLM, LlamaForCausalLM";
+  const auto longrope = [](const Json& factors) {
+    Json config = of_family("phi3");
+    config["rope_scaling"] = {{"type", "longrope"}, {"short_factor", factors}, {"long_factor", factors}};
+    return config.dump();
+  };
+  const auto of = [](const std::string& family, const std::string& key, const Json& value) {
+    Json config = of_family(family);
+    config[key] = value;
+    return config.dump();
+  };
   const auto scaling = [](const Json& value) { return with("rope_scaling", value).dump(); };
   std::vector<BadConfig> cases = {
       {"NotJson", "{", {"not valid JSON"}},
@@ -116,11 +141,44 @@ std::vector<BadConfig> bad_configs() {
       {"RopeFactorHuge", scaling({{"rope_type", "llama3"}, {"factor", 1e300}}), {"\"factor\""}},
       {"RopeList", with("rope_scaling", Json::array()).dump(), {"\"rope_scaling\"", "an object"}},
       {"RopeParametersByLayer",
-       with("rope_parameters", {{"full_attention", {{"rope_theta", 1e4}}}}).dump(),
+       with("rope_parameters",
+            {{"full_attention", {{"rope_theta", 1e4}}}, {"sliding_attention", {{"rope_theta", 1e5}}}})
+           .dump(),
        {"by layer type"}},
       {"RopeParametersType",
-       with("rope_parameters", {{"rope_type", "yarn"}, {"rope_theta", 1e4}}).dump(),
-       {"\"yarn\"", "default, llama3"}},
+       with("rope_parameters", {{"rope_type", "mrope"}, {"rope_theta", 1e4}}).dump(),
+       {"\"mrope\"", "supported: default, linear"}},
+      {"RopeLinearWithoutFactor", scaling({{"rope_type", "linear"}}), {"\"factor\" is missing"}},
+      {"RopeLinearFactor", scaling({{"type", "linear"}, {"factor", 0.5}}), {"\"factor\""}},
+      {"RopeYarnTurns",
+       scaling({{"type", "yarn"}, {"factor", 2.0}, {"beta_fast", 1}, {"beta_slow", 32}}),
+       {"\"beta_fast\"", "larger than beta_slow"}},
+      {"RopeLongrope", scaling({{"type", "longrope"}, {"factor", 2.0}}), {"\"short_factor\" is missing"}},
+      {"RopeLongropeFew", longrope({1.0, 2.0}), {"\"short_factor\"", "each of 8 pairs"}},
+      {"RopeLongropeZero", longrope({1, 1, 1, 1, 1, 1, 1, 0}), {"\"short_factor\"", "a positive number"}},
+      {"PartialRotationOdd", of("phi3", "partial_rotary_factor", 0.2), {"partial_rotary_factor", "an even number"}},
+      {"MissingMultiplier", of_family("granite").dump(), {"\"embedding_multiplier\" is missing"}},
+      {"ForeignMultiplier", with("residual_multiplier", 0.5).dump(), {"\"residual_multiplier\""}},
+      {"ForeignQueryScalar", with("query_pre_attn_scalar", 256).dump(), {"\"query_pre_attn_scalar\""}},
+      {"RotatedLayersFew", of("smollm3", "no_rope_layers", {1}), {"no_rope_layers", "num_hidden_layers = 2"}},
+      {"RotatedLayersTwo", of("smollm3", "no_rope_layers", {1, 2}), {"no_rope_layers", "ones and zeros"}},
+      {"WindowsContradict",
+       [] {
+         Json config = of_family("gemma3_text");
+         config["sliding_window"] = 8;
+         config["sliding_window_pattern"] = 2;
+         config["layer_types"] = {"full_attention", "full_attention"};
+         return config.dump();
+       }(),
+       {"layer_types", "layer 0", "the other fields say otherwise"}},
+      {"WindowsOfMistralContradict",
+       [] {
+         Json config = of_family("mistral");
+         config["sliding_window"] = 8;
+         config["layer_types"] = {"sliding_attention", "full_attention"};
+         return config.dump();
+       }(),
+       {"layer_types", "layer 1"}},
       {"PartialRotation", with("partial_rotary_factor", 0.5).dump(), {"partial_rotary_factor 0.5"}},
       {"PartialRotationInside",
        with("rope_parameters", {{"partial_rotary_factor", 0.25}}).dump(),
@@ -134,12 +192,11 @@ std::vector<BadConfig> bad_configs() {
       {"SoftcapFinal", with("final_logit_softcapping", 30.0).dump(), {"final_logit_softcapping"}},
       {"Experts", with("num_experts", 8).dump(), {"num_experts"}},
   };
-  for (const char* type : {"nosuch", "linear", "dynamic", "yarn", "longrope", "mrope"}) {
+  for (const char* type : {"nosuch", "mrope"}) {
     cases.push_back({std::string("Rope_") + type,
                      scaling({{"rope_type", type}, {"factor", 2.0}}),
-                     {"rope scaling \"" + std::string(type) + "\"", "supported: default, llama3"}});
+                     {"rope scaling \"" + std::string(type) + "\"", "supported: default, linear"}});
   }
-  cases.push_back({"RopeOldSpelling", scaling({{"type", "linear"}, {"factor", 2.0}}), {"rope scaling \"linear\""}});
   return cases;
 }
 
@@ -172,8 +229,8 @@ TEST(ModelConfig, Qwen3) {
   EXPECT_EQ(config.vocab_size, 151936);
   EXPECT_EQ(config.max_positions, 40960);
   EXPECT_EQ(config.rms_eps, 1e-6);
-  EXPECT_EQ(config.rope.kind, Rope::Kind::kDefault);
-  EXPECT_EQ(config.rope.theta, 1e6);
+  EXPECT_EQ(config.ropes[0].kind, Rope::Kind::kDefault);
+  EXPECT_EQ(config.ropes[0].theta, 1e6);
   EXPECT_TRUE(config.tied_head);
   EXPECT_TRUE(config.qk_norm);
   EXPECT_FALSE(config.qkv_bias || config.output_bias || config.mlp_bias);
@@ -201,12 +258,12 @@ TEST(ModelConfig, Llama3ScalesItsFrequencies) {
     "original_max_position_embeddings": 8192, "rope_type": "llama3"}, "rope_theta": 500000.0,
     "tie_word_embeddings": true, "torch_dtype": "bfloat16", "use_cache": true, "vocab_size": 128256})"));
   EXPECT_EQ(config.rms_eps, 1e-5);
-  EXPECT_EQ(config.rope.kind, Rope::Kind::kLlama3);
-  EXPECT_EQ(config.rope.theta, 500000.0);
-  EXPECT_EQ(config.rope.factor, 32.0);
-  EXPECT_EQ(config.rope.low_freq_factor, 1.0);
-  EXPECT_EQ(config.rope.high_freq_factor, 4.0);
-  EXPECT_EQ(config.rope.original_max_positions, 8192);
+  EXPECT_EQ(config.ropes[0].kind, Rope::Kind::kLlama3);
+  EXPECT_EQ(config.ropes[0].theta, 500000.0);
+  EXPECT_EQ(config.ropes[0].factor, 32.0);
+  EXPECT_EQ(config.ropes[0].low_freq_factor, 1.0);
+  EXPECT_EQ(config.ropes[0].high_freq_factor, 4.0);
+  EXPECT_EQ(config.ropes[0].original_max_positions, 8192);
   EXPECT_FALSE(config.qkv_bias || config.output_bias || config.mlp_bias || config.qk_norm);
 }
 
@@ -233,15 +290,15 @@ TEST(ModelConfig, NewSpellingsAreRead) {
                              {"high_freq_factor", 4.0}, {"original_max_position_embeddings", 4096}};
   const ModelConfig config = parse(json);
   EXPECT_EQ(config.torch_dtype, "float16");
-  EXPECT_EQ(config.rope.theta, 2e5);
-  EXPECT_EQ(config.rope.kind, Rope::Kind::kLlama3);
-  EXPECT_EQ(config.rope.original_max_positions, 4096);
+  EXPECT_EQ(config.ropes[0].theta, 2e5);
+  EXPECT_EQ(config.ropes[0].kind, Rope::Kind::kLlama3);
+  EXPECT_EQ(config.ropes[0].original_max_positions, 4096);
 }
 
 TEST(ModelConfig, DefaultsOfTheFamilies) {
   EXPECT_EQ(parse(without("head_dim")).head_dim, 128);  // Qwen3's own default, not hidden_size / heads
   EXPECT_EQ(parse(without("num_key_value_heads")).kv_heads, 4);
-  EXPECT_EQ(parse(without("rope_theta")).rope.theta, 10000.0);
+  EXPECT_EQ(parse(without("rope_theta")).ropes[0].theta, 10000.0);
   EXPECT_FALSE(parse(without("tie_word_embeddings")).tied_head);
   EXPECT_EQ(parse(without("max_position_embeddings")).max_positions, 32768);
   Json llama = without("head_dim");
@@ -267,21 +324,21 @@ TEST(ModelConfig, ModelTypeCountsWhereTheArchitectureDisagrees) {
 TEST(ModelConfig, WindowsAreThoseOfTheLayers) {
   using Windows = std::vector<std::int64_t>;
   const ModelConfig config = parse(small_config());
-  EXPECT_EQ(config.windows, (Windows{0, 0}));
-  EXPECT_EQ(parse(sliding(0, 8)).windows, (Windows{8, 8}));
-  EXPECT_EQ(parse(sliding(1, 8)).windows, (Windows{0, 8}));
-  EXPECT_EQ(parse(sliding(config.layers, 8)).windows, (Windows{0, 0}));
-  EXPECT_EQ(parse(sliding(0, nullptr)).windows, (Windows{0, 0}));
-  EXPECT_EQ(parse(sliding(0, config.max_positions)).windows, (Windows{0, 0}));
-  EXPECT_EQ(parse(sliding(0, config.max_positions - 1)).windows, Windows(2, config.max_positions - 1));
+  EXPECT_EQ(windows(small_config()), (Windows{0, 0}));
+  EXPECT_EQ(windows(sliding(0, 8)), (Windows{8, 8}));
+  EXPECT_EQ(windows(sliding(1, 8)), (Windows{0, 8}));
+  EXPECT_EQ(windows(sliding(config.layers, 8)), (Windows{0, 0}));
+  EXPECT_EQ(windows(sliding(0, nullptr)), (Windows{0, 0}));
+  EXPECT_EQ(windows(sliding(0, config.max_positions)), (Windows{0, 0}));
+  EXPECT_EQ(windows(sliding(0, config.max_positions - 1)), Windows(2, config.max_positions - 1));
   // Qwen's default: the first 28 layers have none.
-  EXPECT_EQ(parse(with("use_sliding_window", true)).windows, (Windows{0, 0}));
+  EXPECT_EQ(windows(with("use_sliding_window", true)), (Windows{0, 0}));
   Json layers = sliding(0, 8);
   layers["layer_types"] = {"sliding_attention", "full_attention"};
-  EXPECT_EQ(parse(layers).windows, (Windows{8, 0}));
+  EXPECT_EQ(windows(layers), (Windows{8, 0}));
   Json llama = sliding(0, 8);
   llama["model_type"] = "llama";
-  EXPECT_EQ(parse(llama).windows, (Windows{0, 0}));
+  EXPECT_EQ(windows(llama), (Windows{0, 0}));
 }
 
 TEST(ModelConfig, PythonsConstantsDoNoHarmWhereNobodyReadsThem) {
@@ -301,6 +358,78 @@ TEST(ModelConfig, HarmlessFeaturesAreAccepted) {
   EXPECT_NO_THROW(parse(with("quantization_config", nullptr)));
   EXPECT_NO_THROW(parse(with("rope_scaling", {{"type", "default"}})));
   EXPECT_EQ(parse(with("hidden_act", "swish")).activation, "silu");
+}
+
+TEST(ModelConfig, WindowsOfOtherFamilies) {
+  using Windows = std::vector<std::int64_t>;
+  Json mistral = of_family("mistral");
+  EXPECT_EQ(windows(mistral), (Windows{0, 0}));
+  mistral["sliding_window"] = 8;
+  EXPECT_EQ(windows(mistral), (Windows{8, 8}));
+  mistral["model_type"] = "ministral";
+  mistral["layer_types"] = {"full_attention", "sliding_attention"};
+  EXPECT_EQ(windows(mistral), (Windows{0, 8}));
+  Json gemma = of_family("gemma3_text");
+  gemma["sliding_window"] = 8;
+  gemma["sliding_window_pattern"] = 2;
+  EXPECT_EQ(windows(gemma), (Windows{8, 0}));
+  Json smol = of_family("smollm3");
+  smol["use_sliding_window"] = true;
+  smol["sliding_window"] = 8;
+  smol["no_rope_layers"] = {0, 1};
+  EXPECT_EQ(windows(smol), (Windows{8, 0}));
+}
+
+TEST(ModelConfig, LayersThatDoNotRotate) {
+  Json json = of_family("smollm3");
+  json["num_hidden_layers"] = 9;
+  const ModelConfig config = parse(json);
+  for (std::int64_t layer = 0; layer < 9; ++layer) EXPECT_EQ(rope_of(config, layer), layer % 4 == 3 ? -1 : 0) << layer;
+}
+
+TEST(ModelConfig, SlidingLayersMayHaveARopeOfTheirOwn) {
+  Json json = of_family("gemma3_text");
+  json["sliding_window_pattern"] = 2;
+  json["sliding_window"] = 512;  // slides, although it sees all
+  json["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 8.0}};
+  const ModelConfig config = parse(json);
+  ASSERT_EQ(config.ropes.size(), 2U);
+  EXPECT_EQ(config.ropes[0].theta, 1e6);
+  EXPECT_EQ(config.ropes[0].kind, Rope::Kind::kLinear);
+  EXPECT_EQ(config.ropes[1].theta, 1e4);
+  EXPECT_EQ(config.ropes[1].kind, Rope::Kind::kDefault);
+  json["query_pre_attn_scalar"] = 64;
+  EXPECT_EQ(parse(json).attention_scale, 0.125);
+  EXPECT_EQ(rope_of(config, 0), 1);
+  EXPECT_EQ(rope_of(config, 1), 0);
+}
+
+TEST(Rope, LongropeTakesTheFactorsOfTheLongestContext) {
+  Json json = of_family("phi3");
+  json["partial_rotary_factor"] = 0.5;
+  json["rope_scaling"] = {{"type", "longrope"}, {"short_factor", {1, 1, 1, 1}}, {"long_factor", {2, 2, 2, 2}}};
+  json["original_max_position_embeddings"] = 512;
+  const Rope shorter = parse(json).ropes[0];
+  EXPECT_EQ(shorter.amplitude, 1.0);
+  json["original_max_position_embeddings"] = 64;
+  const Rope longer = parse(json).ropes[0];
+  EXPECT_DOUBLE_EQ(longer.amplitude, std::sqrt(1.5));  // 1 + log 8 / log 64
+  const std::vector<float> before = rope_frequencies(shorter, 16), after = rope_frequencies(longer, 16);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(after[i], before[i] / 2);
+  for (std::size_t i = 4; i < 8; ++i) EXPECT_EQ(after[i], 0);
+  EXPECT_EQ(rope_amplitudes(longer, 16)[3], static_cast<float>(longer.amplitude));
+  EXPECT_EQ(rope_amplitudes(longer, 16)[4], 1.0F);
+}
+
+TEST(HeadRows, HalvesAndPairsOfTheRotatedRowsAndTheOthers) {
+  const HeadRows halves = {2, 4, false}, pairs = {2, 4, true};
+  const auto order = [](const HeadRows& rows) {
+    std::vector<std::int64_t> stored;
+    for (std::int64_t row = 8; row < 16; ++row) stored.push_back(rows.stored(row, 16));
+    return stored;
+  };
+  EXPECT_EQ(order(halves), (std::vector<std::int64_t>{8, 9, 12, 13, 10, 11, 14, 15}));
+  EXPECT_EQ(order(pairs), (std::vector<std::int64_t>{8, 10, 12, 13, 9, 11, 14, 15}));
 }
 
 TEST(Families, NamesAndShapesOfEveryTensor) {

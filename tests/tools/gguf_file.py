@@ -193,19 +193,29 @@ def gguf_bytes(metadata, tensors, version=3):
 LAYER = {"input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
          "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm",
          "self_attn.k_norm": "attn_k_norm", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate",
-         "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+         "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "self_attn.qkv_proj": "attn_qkv",
+         "mlp.gate_up_proj": "ffn_up"}
+# Where a family's norms stand elsewhere.
+NORMS = {"olmo2": {"post_attention_layernorm": "post_attention_norm", "post_feedforward_layernorm": "post_ffw_norm"},
+         "glm4": {"post_self_attn_layernorm": "post_attention_norm", "post_mlp_layernorm": "post_ffw_norm"},
+         "gemma3_text": {"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
+                         "post_feedforward_layernorm": "post_ffw_norm"}}
+ARCHITECTURES = {"mistral": "llama", "gemma3_text": "gemma3"}  # of the others the name is the type's
+PAIRED = ("llama", "mistral", "granite", "smollm3")
 TOP = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 
 
-def tensor_name(name):
+def tensor_name(name, family="llama"):
     stem, kind = name.rsplit(".", 1)
     layer = re.fullmatch(r"model\.layers\.(\d+)\.(.*)", stem)
-    return f"blk.{layer[1]}.{LAYER[layer[2]]}.{kind}" if layer else f"{TOP[stem]}.{kind}"
+    if not layer:
+        return f"{TOP[stem]}.{kind}"
+    return f"blk.{layer[1]}.{(LAYER | NORMS.get(family, {}))[layer[2]]}.{kind}"
 
 
 def heads_of(config, name):
-    """Of a llama's q and k, whose rows a GGUF has in another order; 0: of another tensor."""
-    if config["model_type"] != "llama":
+    """Of q and k of families whose rows a GGUF has in another order; 0: of another tensor."""
+    if config["model_type"] not in PAIRED:
         return 0
     return {"q": config["num_attention_heads"], "k": config["num_key_value_heads"]}.get(
         (re.search(r"\.([qk])_proj\.", name) or [0, ""])[1], 0)
@@ -260,8 +270,33 @@ def tokenizer_metadata(folder):
             "tokenizer.ggml.add_bos_token": False, "tokenizer.chat_template": config["chat_template"]}
 
 
+MULTIPLIERS = {"embedding_multiplier": "embedding_scale", "residual_multiplier": "residual_scale",
+               "attention_multiplier": "attention.scale", "logits_scaling": "logit_scale"}
+YARN = {"factor": "factor", "original_max_position_embeddings": "original_context_length",
+        "beta_fast": "yarn_beta_fast"}
+
+
+def scaling(config, reference):
+    """What a file says of rotation beside its base, with the tensors that longrope has: (metadata, tensors)."""
+    head_dim = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+    rope, metadata, tensors = config.get("rope_scaling") or {}, {}, {}
+    if "partial_rotary_factor" in config:
+        metadata["rope.dimension_count"] = int(head_dim * config["partial_rotary_factor"])
+    kind = rope.get("rope_type", rope.get("type"))
+    if kind in ("linear", "yarn"):
+        metadata["rope.scaling.type"] = kind
+        metadata |= {f"rope.scaling.{YARN[key]}": value for key, value in rope.items() if key in YARN}
+    if kind == "longrope":
+        metadata["rope.scaling.original_context_length"] = config["original_max_position_embeddings"]
+        metadata["rope.scaling.attn_factor"] = float(reference.rope_of(config, head_dim)[1])
+        for name in ("short", "long"):
+            factors = np.array(rope[f"{name}_factor"], "<f4")
+            tensors[f"rope_factors_{name}.weight"] = (F32, factors.shape, factors.tobytes())
+    return metadata, tensors
+
+
 def geometry(config):
-    arch = config["model_type"]
+    arch = ARCHITECTURES.get(config["model_type"], config["model_type"])
     heads, hidden = config["num_attention_heads"], config["hidden_size"]
     theta = (config.get("rope_parameters") or config)["rope_theta"]
     metadata = {"block_count": config["num_hidden_layers"], "context_length": config["max_position_embeddings"],
@@ -269,6 +304,11 @@ def geometry(config):
                 "attention.head_count": heads, "attention.head_count_kv": config["num_key_value_heads"],
                 "attention.key_length": config.get("head_dim") or hidden // heads,
                 "attention.layer_norm_rms_epsilon": float(config["rms_norm_eps"]), "rope.freq_base": float(theta)}
+    metadata |= {name: config[key] for key, name in MULTIPLIERS.items() if key in config}
+    if config["model_type"] in ("phi3", "gemma3_text"):
+        metadata["attention.sliding_window"] = config["sliding_window"]
+    if "sliding_window_pattern" in config:
+        metadata["attention.sliding_window_pattern"] = config["sliding_window_pattern"]
     return {"general.architecture": arch} | {f"{arch}.{key}": value for key, value in metadata.items()}
 
 
@@ -292,11 +332,17 @@ def make(config, weights, kind_of, reference, seed=1):
         kind = "F32" if array.ndim == 1 else kind_of(name)
         data, kept = encoded(name, kind, paired(array, heads) if heads else array, rng)
         values[name] = unpaired(kept, heads) if heads else kept
-        tensors[tensor_name(name)] = (PLAIN[kind] if kind in PLAIN else BLOCKS[kind][0], array.shape, data)
+        if config["model_type"] == "gemma3_text" and name.endswith("norm.weight"):
+            data = make_checkpoint.encode(1 + array, "f32")
+        number = PLAIN[kind] if kind in PLAIN else BLOCKS[kind][0]
+        tensors[tensor_name(name, config["model_type"])] = (number, array.shape, data)
     divisors = rope_divisors(config, reference)
     if divisors is not None:
         tensors["rope_freqs.weight"] = (F32, divisors.shape, divisors.tobytes())
-    return geometry(config), tensors, values
+    metadata = geometry(config)
+    more, factors = scaling(config, reference)
+    metadata |= {f"{metadata['general.architecture']}.{key}": value for key, value in more.items()}
+    return metadata, tensors | factors, values
 
 
 def main():

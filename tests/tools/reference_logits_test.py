@@ -32,7 +32,7 @@ class ReferenceLogitsTest(unittest.TestCase):
             self.assertLessEqual(reference_logits.relative_error(mine, golden), 1e-5, entry["file"])
 
     def test_no_position_sees_a_later_one(self):
-        for preset in ("qwen3-micro", "qwen2-nano", "llama-nano-rope3"):
+        for preset in ("qwen3-micro", "qwen2-nano", "llama-nano-rope3", "gemma3-nano", "glm4-nano", "phi3-nano"):
             make_checkpoint.write_checkpoint(self.folder / preset, preset, "f32")
             config, weights = reference_logits.load(self.folder / preset)
             longer = reference_logits.logits(config, weights, [3, 1, 4, 1, 5])
@@ -52,9 +52,18 @@ class ReferenceLogitsTest(unittest.TestCase):
         self.assertTrue(len(between) and np.all((between > 1) & (between < 8)))
 
     def test_an_unknown_rope_is_refused(self):
-        config = make_checkpoint.config_of("llama-nano", "f32") | {"rope_scaling": {"rope_type": "yarn"}}
-        with self.assertRaisesRegex(ValueError, "yarn"):
+        config = make_checkpoint.config_of("llama-nano", "f32") | {"rope_scaling": {"rope_type": "nosuch"}}
+        with self.assertRaisesRegex(ValueError, "nosuch"):
             reference_logits.rope_frequencies(config, 16)
+
+    def test_yarn_keeps_what_turns_often_and_divides_what_turns_seldom(self):
+        config = make_checkpoint.config_of("llama-nano-yarn", "f32")
+        scaled, amplitude = reference_logits.rope_of(config, 16)
+        ratio = reference_logits.rope_frequencies(config | {"rope_scaling": None}, 16) / scaled
+        self.assertAlmostEqual(ratio[0], 1)
+        self.assertAlmostEqual(ratio[-1], 8)
+        self.assertTrue(np.any((ratio > 1.01) & (ratio < 7.9)))
+        self.assertAlmostEqual(amplitude, 0.1 * np.log(8) + 1)
 
     def compare(self, out):
         make_checkpoint.write_checkpoint(self.folder / "m", "qwen3-nano", "f32")
