@@ -8,6 +8,7 @@
 #include "blocks/decode.h"
 #include "import/gguf_config.h"
 #include "import/gguf_tokenizer.h"
+#include "import/model_config.h"
 #include "text/tokenizer.h"
 
 namespace {
