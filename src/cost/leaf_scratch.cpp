@@ -2,6 +2,8 @@
 // The sizes are the tensor library's own.
 #include "cost/leaf_scratch.h"
 
+#include <stdexcept>
+
 #include "encoding/encoding.h"
 #include "tensor/attention.h"
 #include "tensor/encoded.h"
@@ -34,6 +36,7 @@ Scratch widened_scratch(const LeafTile& tile) {
 
 Scratch decoded_scratch(const LeafTile& tile) {
   const ir::Layout& panels = right(tile);
+  if (panels.encoding == nullptr) throw std::logic_error("a leaf that decodes has an operand without an encoding");
   return {left(tile).dtype,
           tensor::decoded_elements(panels.packs.at(0).lanes, tile.panels, panels.encoding->panels.depth, depth(tile))};
 }

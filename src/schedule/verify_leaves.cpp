@@ -58,13 +58,17 @@ void Verifier::check_buffer(const std::string& leaf, const std::string& name, co
 
 void Verifier::visit_leaf(const TileNode& node) {
   if (!has_leaf()) fail("leaf " + std::string(node.leaf->name) + " among the op's own loops");
+  if (parts().empty() && node.leaf->domain != op_.leaf->domain) {
+    fail("leaf " + std::string(node.leaf->name) + " computes other ops than " + std::string(op_.leaf->name) + " does");
+  }
+  const std::size_t part = part_of(node);
   if (op_.contraction) check_blocks(op_, *node.leaf);
   if (op_.leaf->loop.takes_row_tiles) check_rows();
   if (op_.nest) check_tile(node);
   if (op_.attention) check_part(node);
   check_scratch(op_, node);
   check_leaf_copies(node);
-  mark(stages() + part_of(node));
+  mark(stages() + part);
 }
 
 void Verifier::check_tile(const TileNode& node) const {

@@ -231,6 +231,7 @@ TEST(TileTreeVerifier, FindsBlocksThatALeafDoesNotTake) {
   expect("parallel n by 64 { serial n by 24 { leaf tile panels 4 } }", "no multiple of 16");
   expect("parallel k by 64 { leaf tile panels 4 }", "threads would share the sums along k");
   expect("parallel n by 64 { serial i0 by 288 { leaf stream panels 1 } }", "takes no blocks of i0");
+  expect("shared sums: f32[6, 80] in L3 parallel n by 64 { leaf attention-combine with sums }", "computes other ops");
   expect("parallel n by 64 { serial i0 by 288 { serial k by 1024 in L2 { leaf tile panels 4 } } }",
          "is larger than L2");
   expect("parallel n by 64 { when i0 <= 6 { leaf tile panels 4 } else { } }", "the two cases compute different stages");
