@@ -66,13 +66,16 @@ void Divergence::add(std::span<const float> logits, std::span<const float> again
 
 Estimate Divergence::mean() const { return {mean_of(values_), std::sqrt(covariance(values_, values_))}; }
 
-double Divergence::quantile(double share) const {
-  std::vector<double> sorted = values_;
+std::vector<double> Divergence::quantiles(std::span<const double> shares) const {
+  std::vector<double> sorted = values_, found;
   std::ranges::sort(sorted);
-  const double place = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(place);
-  const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (sorted[above] - sorted[below]) * (place - static_cast<double>(below));
+  for (const double share : shares) {
+    const double place = share * static_cast<double>(sorted.size() - 1);
+    const auto below = static_cast<std::size_t>(place);
+    const std::size_t above = std::min(below + 1, sorted.size() - 1);
+    found.push_back(sorted[below] + (sorted[above] - sorted[below]) * (place - static_cast<double>(below)));
+  }
+  return found;
 }
 
 Estimate Divergence::same_top() const {

@@ -28,8 +28,9 @@ class Divergence {
 
   std::int64_t count() const { return static_cast<std::int64_t>(values_.size()); }
   Estimate mean() const;
-  // The value that this share of all positions, from 0 to 1, is below; between two neighbours interpolated.
-  double quantile(double share) const;
+  // For each share, from 0 to 1, the value that so many of all positions are below; between two neighbours
+  // interpolated.
+  std::vector<double> quantiles(std::span<const double> shares) const;
   // Share of the positions at which both have the same likeliest token.
   Estimate same_top() const;
 

@@ -182,14 +182,21 @@ class Measurement {
     table.row({"perplexity of the other model", with_error(perplexity(other_.losses), 4)});
     table.row({"difference of perplexity", with_error(perplexity_difference(own_.losses, other_.losses), 4)});
     table.row({"KL divergence, mean", with_error(divergence_.mean(), 6)});
-    for (const Quantile& quantile : kQuantiles) {
-      table.row(
-          {std::string("KL divergence, ") + quantile.name, format_fixed(divergence_.quantile(quantile.share), 6)});
+    const std::vector<double> values = quantiles();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      table.row({std::string("KL divergence, ") + kQuantiles[i].name, format_fixed(values[i], 6)});
     }
     const Estimate same = divergence_.same_top();
     table.row({"same top token", with_error({100 * same.value, 100 * same.error}, 3) + " %"});
     table.row({"tokens", std::to_string(divergence_.count())});
     return table.text();
+  }
+
+  // Of the divergences, as kQuantiles has them.
+  std::vector<double> quantiles() const {
+    std::vector<double> shares;
+    for (const Quantile& quantile : kQuantiles) shares.push_back(quantile.share);
+    return divergence_.quantiles(shares);
   }
 
   std::string json() const {
@@ -203,7 +210,8 @@ class Measurement {
     figures["ppl_difference_error"] = difference.error;
     figures["kl_mean"] = divergence_.mean().value;
     figures["kl_mean_error"] = divergence_.mean().error;
-    for (const Quantile& quantile : kQuantiles) figures[quantile.key] = divergence_.quantile(quantile.share);
+    const std::vector<double> values = quantiles();
+    for (std::size_t i = 0; i < values.size(); ++i) figures[kQuantiles[i].key] = values[i];
     figures["same_top"] = divergence_.same_top().value;
     figures["same_top_error"] = divergence_.same_top().error;
     return to_json_line(figures);

@@ -10,10 +10,13 @@ namespace strata::compile {
 
 namespace fs = std::filesystem;
 
-std::string tensor_library_hash() {
-  Hasher hasher;
-  for (const EmbeddedFile& header : embedded::tensor_headers()) hasher.field(header.name).field(header.content);
-  return hasher.digest128().hex();
+const std::string& tensor_library_hash() {
+  static const std::string kHash = [] {
+    Hasher hasher;
+    for (const EmbeddedFile& header : embedded::tensor_headers()) hasher.field(header.name).field(header.content);
+    return hasher.digest128().hex();
+  }();
+  return kHash;
 }
 
 fs::path keep_tensor_headers(const fs::path& cache, const fs::path& scratch) {

@@ -7,7 +7,7 @@
 namespace strata::compile {
 
 // A digest of the tensor library's headers, which are carried by this program.
-std::string tensor_library_hash();
+const std::string& tensor_library_hash();
 
 // The folder for #include "tensor/tensor.h": one of `cache`, by the library's digest, so that a precompiled header
 // finds its files again. What lacks there, or was changed, is written; `scratch` is a folder on the same file system

@@ -153,7 +153,13 @@ class Toolchain::Build {
 
  private:
   std::string key_of(const std::string& file, const std::string& source) const {
-    return Hasher().field(file).field(source).field(library_hash_).field(toolchain_.description_).digest128().hex();
+    return Hasher()
+        .field(file)
+        .field(source)
+        .field(tensor_library_hash())
+        .field(toolchain_.description_)
+        .digest128()
+        .hex();
   }
 
   ProcessResult run(const std::vector<std::string>& arguments) const {
@@ -188,7 +194,6 @@ class Toolchain::Build {
   const Toolchain& toolchain_;
   const ObjectCache objects_;
   const TempDir folder_;
-  const std::string library_hash_ = tensor_library_hash();
   const std::function<void()> report_;  // also while a program runs; may throw to give up
   std::once_flag library_prepared_;
   std::vector<std::string> library_flags_;

@@ -108,4 +108,9 @@ const Family* find_family(std::string_view architecture) {
   return at == kFamilies.end() ? nullptr : at;
 }
 
+const Family* find_family_of_type(std::string_view model_type) {
+  const auto* at = std::ranges::find(kFamilies, model_type, &Family::model_type);
+  return at == kFamilies.end() ? nullptr : at;
+}
+
 }  // namespace strata::importer

@@ -98,6 +98,8 @@ struct Family {
 };
 
 std::span<const Family> families();
+// nullptr: there is none.
 const Family* find_family(std::string_view architecture);
+const Family* find_family_of_type(std::string_view model_type);
 
 }  // namespace strata::importer

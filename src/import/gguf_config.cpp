@@ -123,15 +123,14 @@ std::optional<std::vector<float>> positive_numbers(const GgufTensor& tensor) {
   return numbers;
 }
 
-const Family& features_of(const GgufFamily& family) {
-  return *std::ranges::find(families(), family.model_type, &Family::model_type);
-}
-
 // Builds the configuration from one model's metadata.
 class ConfigBuilder {
  public:
   explicit ConfigBuilder(const GgufModel& model)
-      : model_(model), metadata_(model.metadata), family_(gguf_family(metadata_)), features_(features_of(family_)) {}
+      : model_(model),
+        metadata_(model.metadata),
+        family_(gguf_family(metadata_)),
+        features_(*find_family_of_type(family_.model_type)) {}
 
   std::string build() {
     refuse_other_kinds();

@@ -39,13 +39,6 @@ static_assert(kMaxVocab * kMaxHidden < (std::int64_t{1} << 50));
 
 std::string supported_architectures() { return joined(families() | std::views::transform(&Family::architecture)); }
 
-const Family* find_family_by_type(const std::string& model_type) {
-  for (const Family& family : families()) {
-    if (family.model_type == model_type) return &family;
-  }
-  return nullptr;
-}
-
 // The class that the checkpoint was saved from.
 std::string read_architecture(const JsonObject& config) {
   const Json& list = config.at("architectures");
@@ -59,7 +52,7 @@ std::string read_architecture(const JsonObject& config) {
 const Family& read_family(const JsonObject& config) {
   const bool has_type = config.has("model_type") || !config.has("architectures");
   const std::string type = has_type ? config.text("model_type") : "";
-  if (const Family* family = find_family_by_type(type)) return *family;
+  if (const Family* family = find_family_of_type(type)) return *family;
   const Json* list = config.find("architectures");
   const bool has_architecture = list != nullptr && (!list->is_array() || !list->empty());
   const std::string name = has_architecture ? read_architecture(config) : "";

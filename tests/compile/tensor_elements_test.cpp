@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -89,6 +90,37 @@ TEST(TensorElements, BlocksAreMultipliedByTheirTensorsScale) {
   TensorView view = blocks.view();
   view.scale = 0.3F;
   EXPECT_EQ(read(*read_tensor(weight(), view), 100, 1)[0], blocks.values()[100] * 0.3F);
+}
+
+TEST(TensorElements, AnOffsetIsAddedInF32AndThenRounded) {
+  std::vector<float> stored(16 * 288);
+  for (std::size_t i = 0; i < stored.size(); ++i) stored[i] = 0.001F * static_cast<float>(i) - 0.3F;
+  TensorView view;
+  view.shape = {16, 288};
+  view.bytes = std::as_bytes(std::span(stored));
+  view.offset = 1;
+  const auto elements = read_tensor(weight(), view);
+  for (const std::int64_t first : {0, 3, 300}) {
+    const std::vector<float> got = read(*elements, first, 600);
+    for (std::size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], stored[static_cast<std::size_t>(first) + i] + 1);
+  }
+  std::vector<std::uint16_t> rounded(2);
+  elements->read(3, 2, DType::kBF16, reinterpret_cast<std::byte*>(rounded.data()));
+  EXPECT_EQ(rounded[0], std::bit_cast<std::uint32_t>(0.703125F) >> 16);  // the nearest to 0.703
+}
+
+// A head of 8 rows, the first 4 of which turn: the model's first half is 0 1 | 4 5, its second 2 3 | 6 7.
+TEST(TensorElements, RowsThatDoNotTurnStandBehindThoseThatDo) {
+  const Blocks blocks;
+  TensorView view = blocks.view();
+  view.head_rows = {2, 4, false};
+  const auto elements = read_tensor(weight(), view);
+  std::vector<float> want;
+  for (const std::int64_t row : {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15}) {
+    const std::vector<float> stored = part(blocks.values(), row * 288, 288);
+    want.insert(want.end(), stored.begin(), stored.end());
+  }
+  EXPECT_EQ(read(*elements, 0, 16 * 288), want);
 }
 
 // Of 4 rows of a head, 0 1 2 3, the file has 0 2 1 3.
