@@ -128,9 +128,8 @@ class Toolchain::Build {
       write_unsynced(object, *kept);
       return;
     }
-    std::call_once(library_prepared_, [&] { prepare_library(); });
+    std::vector<std::string> arguments = library_flags();
     write_unsynced(folder_.path() / unit.file, unit.source);
-    std::vector<std::string> arguments = library_flags_;
     arguments.insert(arguments.end(), {"-c", unit.file, "-o", unit.file + ".o"});
     const ProcessResult result = run(arguments);
     if (!result.ok()) {
@@ -169,11 +168,19 @@ class Toolchain::Build {
     return run_command(std::move(command), report_);
   }
 
+  // Made by the first one who asks; if it gives up, by the next. Not by std::call_once: ThreadSanitizer's lets whoever
+  // waits wait forever when an exception ends it.
+  std::vector<std::string> library_flags() {
+    const std::lock_guard lock(library_mutex_);
+    if (library_flags_.empty()) library_flags_ = prepare_library();
+    return library_flags_;
+  }
+
   // The headers' folder, and with clang the precompiled header. Where that can't be made the units say why.
-  void prepare_library() {
+  std::vector<std::string> prepare_library() const {
     const fs::path headers = keep_tensor_headers(objects_.folder(), folder_.path());
-    library_flags_ = {"-I" + headers.string()};
-    if (!toolchain_.is_clang_) return;
+    std::vector<std::string> flags = {"-I" + headers.string()};
+    if (!toolchain_.is_clang_) return flags;
     const ObjectCache objects(headers);
     const std::string key = key_of(kPrecompiled, headers.string());
     const fs::path precompiled = folder_.path() / kPrecompiled;
@@ -183,10 +190,11 @@ class Toolchain::Build {
       // The files' times are no part of it: others may write the same headers again.
       const ProcessResult result = run({"-I" + headers.string(), "-Xclang", "-fno-pch-timestamp", "-x", "c++-header",
                                         (headers / "tensor/tensor.h").string(), "-o", kPrecompiled});
-      if (!result.ok()) return;
+      if (!result.ok()) return flags;
       objects.keep(key, read_text_file(precompiled, kMaxLibraryBytes), folder_.path());
     }
-    library_flags_.insert(library_flags_.end(), {"-include-pch", kPrecompiled});
+    flags.insert(flags.end(), {"-include-pch", kPrecompiled});
+    return flags;
   }
 
   static constexpr const char* kPrecompiled = "tensor.pch";
@@ -195,7 +203,7 @@ class Toolchain::Build {
   const ObjectCache objects_;
   const TempDir folder_;
   const std::function<void()> report_;  // also while a program runs; may throw to give up
-  std::once_flag library_prepared_;
+  std::mutex library_mutex_;
   std::vector<std::string> library_flags_;
 };
 
