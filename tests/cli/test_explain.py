@@ -61,6 +61,7 @@ class ExplainTest(StrataTest):
             for alternative in op["alternatives"]:
                 self.assertLessEqual({"layout", "predicted_ns"}, set(alternative))
 
+    @like_another
     def test_regions_are_searched_for(self):
         def searches(*arguments):
             return self.explain("-n", "8", "--machine", "avx512-zen4", *arguments)["stats"]["regions"]
@@ -108,6 +109,7 @@ class ExplainTest(StrataTest):
         self.assertEqual(json.loads(result.text)["stats"]["method"], "greedy")
         self.assertNotIn("warning", result.err)
 
+    @like_another
     def test_rules_say_what_they_did(self):
         stats = self.explain()["stats"]
         rules = {rule["name"]: rule for rule in stats["rules"]}

@@ -33,11 +33,9 @@ class FamiliesTest(StrataTest):
                 self.assertLessEqual(reference.relative_error(self.logits(path, tokens), want), LIMIT)
 
     @numbers_only
-    @numbers_only
     def test_linear_scaling(self):
         self.check("llama-nano-linear")
 
-    @numbers_only
     @numbers_only
     def test_yarn(self):
         self.check("llama-nano-yarn")
@@ -47,7 +45,6 @@ class FamiliesTest(StrataTest):
         self.check("mistral-nano", has_gguf=False)  # files of that architecture, llama, have no windows
 
     @numbers_only
-    @numbers_only
     def test_granite(self):
         self.check("granite-nano")
 
@@ -56,14 +53,13 @@ class FamiliesTest(StrataTest):
         self.check("smollm3-nano")
 
     @numbers_only
-    @numbers_only
     def test_olmo2(self):
         self.check("olmo2-nano")
 
+    @numbers_only
     def test_phi3(self):
         self.check("phi3-nano", steps=(0, 1))
 
-    @numbers_only
     @numbers_only
     def test_glm4(self):
         self.check("glm4-nano", steps=(0, 1))

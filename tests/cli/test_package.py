@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 import numpy as np
-from harness import ROOT, STRATA, StrataTest, is_sanitized, like_another, reference, sample
+from harness import ROOT, STRATA, StrataTest, is_sanitized, like_another, numbers_only, reference, sample
 
 
 DAMAGES = 10 if is_sanitized() else 40  # of a kind; the loader's own tests have thousands
@@ -62,6 +62,7 @@ class PackageTest(StrataTest):
         self.run_package(self.model)
         self.assertNotIn("compiling", self.run_package(self.model).err)
 
+    @like_another
     def test_processes_that_compile_the_same_model_at_once(self):
         environment = self.environment(STRATA_CACHE=str(self.work / "contended"))
         arguments = [STRATA, "run", self.model, "-p", "Hi", "-n", "8", "--temp", "0", "--ignore-eos"]
@@ -138,6 +139,7 @@ class PackageTest(StrataTest):
             self.assert_error(self.strata("compile", self.model, "-o", output, "--machine", path), 3, word)
             self.assertFalse(output.exists())
 
+    @like_another
     def test_no_compiler_of_the_current_folder_is_run(self):
         folder = self.work / "here"
         folder.mkdir()
@@ -166,6 +168,7 @@ class PackageTest(StrataTest):
         endings = {path.suffix for path in folder.rglob("*") if path.is_file()}
         self.assertLessEqual({".ir", ".cpp"}, endings)
 
+    @numbers_only
     def test_plans_without_a_decision_compute_the_same(self):
         tokens = [5, 17, 3, 99, 41, 8, 260]
         full = self.logits(self.package, tokens)

@@ -73,6 +73,11 @@ class PlanOnlyTest(StrataTest):
         folder = self.config_alone()
         result = self.strata("compile", folder, "--plan-only", "-o", "json", *MACHINE)
         self.assertIn("the model has no weights", result.err)
+        self.assertEqual(result.code, 0)
+
+    @like_another
+    def test_config_alone_plans_what_the_weights_do(self):
+        folder = self.config_alone()
         with_weights, without = self.plan(self.model, *MACHINE), self.plan(folder, *MACHINE)
         for key in ("memory", "regions", "predicted"):
             self.assertEqual(with_weights[key], without[key])  # random f32 weights have no encoding
