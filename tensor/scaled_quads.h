@@ -11,44 +11,33 @@
 
 namespace strata::tensor {
 
-// The least and the largest code of a matrix, 0 among them. Where an instruction sums pairs of bytes in 16 bits, sums
-// of small codes take fewer of them.
-struct CodeBounds {
-  int low = -128;
-  int high = 127;
-};
-
 // How the products of a row's codes and weights are summed.
 enum class QuadForm {
   kSigned,    // by an instruction for signed bytes, or portably
-  kUnsigned,  // weights minus the least code, which is positive; what that adds to the sums is taken off
+  kUnsigned,  // weights minus the least code; the sums start with what that takes off
   kSigns,     // weights without their signs, which the row takes
 };
-template <int L, CodeBounds Bounds>
+// Of weights that are above the least one by `Most` at most.
+template <int L, int Most>
 constexpr QuadForm quad_form() {
   if (arch::kHasUnsignedDot<L>) return QuadForm::kUnsigned;
   // Pairs of unsigned weights up to 128 fit 16 bits.
-  if (arch::kHasBytePairs<L>) return Bounds.high - Bounds.low <= 128 ? QuadForm::kUnsigned : QuadForm::kSigns;
+  if (arch::kHasBytePairs<L>) return Most <= 128 ? QuadForm::kUnsigned : QuadForm::kSigns;
   return QuadForm::kSigned;
 }
-
-// That of few rows: what unsigned weights add to their sums is as much work as the products.
-template <int L>
-constexpr QuadForm few_rows_form() {
-  return arch::kHasBytePairs<L> && !arch::kHasUnsignedDot<L> ? QuadForm::kSigns : QuadForm::kSigned;
-}
+template <int L, class Panels>
+inline constexpr QuadForm kFormOf = quad_form<L, Panels::kMost>();
 
 // Whether sums are made of pairs of bytes in 16 bits.
 template <int L>
 inline constexpr bool kSumsPairs = arch::kHasBytePairs<L> && !arch::kHasUnsignedDot<L>;
 
 // Values of k, a power of two of at least 4 that divides `limit`, whose sums of pairs fit 16 bits.
-template <QuadForm Form, CodeBounds Bounds>
+template <QuadForm Form, int Most>
 constexpr int summable_values(int limit) {
-  const int magnitude = -Bounds.low > Bounds.high ? -Bounds.low : Bounds.high;
-  const int most = Form == QuadForm::kUnsigned ? Bounds.high - Bounds.low : magnitude;
+  constexpr int kLargest = Form == QuadForm::kUnsigned ? Most : 128;
   int values = 4;
-  while (limit % (2 * values) == 0 && values / 2 * 2 * 127 * most <= 32767) values *= 2;
+  while (limit % (2 * values) == 0 && values / 2 * 2 * 127 * kLargest <= 32767) values *= 2;
   return values;
 }
 
@@ -65,14 +54,24 @@ STRATA_INLINE Vec<std::int32_t, L> splat_quad(const std::int8_t* a) {
   return Vec<std::int32_t, L>{} + quad;
 }
 
+// Quads V of a group, as the form has them.
+template <QuadForm Form, int V, class Panels, class Codes>
+STRATA_INLINE auto weights_of(const Panels& panels, const Codes* group) {
+  if constexpr (Form == QuadForm::kUnsigned) {
+    return panels.template distances<V>(group);
+  } else {
+    return panels.template quads<V>(group);
+  }
+}
+
 // Products by value in [0, Rows) x [0, NV): f(sum, x, w) for quads V of a group. a: in the tile, where the group
 // begins.
-template <int V, int MR, int L, class Sum, int Rows, int NV, class Panels, class Codes, class F>
+template <QuadForm Form, int V, int MR, int L, class Sum, int Rows, int NV, class Panels, class Codes, class F>
 STRATA_INLINE void each_product(Sum (&sums)[Rows][NV], const std::int8_t* a, const Panels& panels, const Codes* group,
                                 F&& f) {
   Vec<std::int32_t, L> w[NV];
   STRATA_UNROLL
-  for (int v = 0; v < NV; ++v) w[v] = panels.template quads<V>(group + v * panels.panel_bytes());
+  for (int v = 0; v < NV; ++v) w[v] = weights_of<Form, V>(panels, group + v * panels.panel_bytes());
   STRATA_UNROLL
   for (int r = 0; r < Rows; ++r) {
     const Vec<std::int32_t, L> x = splat_quad<L>(a + V * 4 * MR + r * 4);
@@ -81,35 +80,47 @@ STRATA_INLINE void each_product(Sum (&sums)[Rows][NV], const std::int8_t* a, con
   }
 }
 
+// sums += pairs, which are zeros again.
+template <int L, int Rows, int NV>
+STRATA_INLINE void move_pairs(Vec<short, 2 * L> (&pairs)[Rows][NV], Vec<std::int32_t, L> (&sums)[Rows][NV]) {
+  STRATA_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    STRATA_UNROLL
+    for (int v = 0; v < NV; ++v) {
+      sums[r][v] = arch::add_pairs<L>(sums[r][v], pairs[r][v]);
+      pairs[r][v] = Vec<short, 2 * L>{};
+    }
+  }
+}
+
 // sums += the products of the first Rows rows of a tile and NV panels over a block.
-template <QuadForm Form, CodeBounds Bounds, std::int64_t Block, Stream How, int MR, int L, int Rows, int NV,
-          class Panels, class Codes>
+template <QuadForm Form, std::int64_t Block, Stream How, int MR, int L, int Rows, int NV, class Panels, class Codes>
 STRATA_INLINE void add_block(Vec<std::int32_t, L> (&sums)[Rows][NV], const std::int8_t* a, const Panels& panels,
                              const Codes* group) {
   using Quads = Vec<std::int32_t, L>;
-  constexpr std::int64_t kBytes = Panels::kGroupBytes;
+  constexpr int kDepth = static_cast<int>(Panels::kDepth), kVectors = kDepth / 4;
+  static_assert(Block % kDepth == 0);
   const auto fetch = [&](const Codes* from) STRATA_INLINE_LAMBDA {
     STRATA_UNROLL
-    for (int v = 0; v < NV; ++v) fetch_ahead<How, kBytes>(from + v * panels.panel_bytes());
+    for (int v = 0; v < NV; ++v) fetch_ahead<How, Panels::kGroupBytes>(from + v * panels.panel_bytes());
   };
-  constexpr int kValues = kSumsPairs<L> ? summable_values<Form, Bounds>(Block) : 4;
+  constexpr int kValues = kSumsPairs<L> ? summable_values<Form, Panels::kMost>(Block) : 4;
   if constexpr (kValues > 4) {
     using Pairs = Vec<short, 2 * L>;
+    Pairs pairs[Rows][NV] = {};
+    const auto add = [](Pairs& sum, Quads x, Quads w) STRATA_INLINE_LAMBDA { sum += sums_of_pairs<Form, L>(x, w); };
+    constexpr int kRun = kValues > kDepth ? kValues : kDepth;
     STRATA_KEEP_ROLLED
-    for (std::int64_t first = 0; first < Block; first += kValues) {
-      Pairs pairs[Rows][NV] = {};
-      const auto add = [](Pairs& sum, Quads x, Quads w) STRATA_INLINE_LAMBDA { sum += sums_of_pairs<Form, L>(x, w); };
+    for (std::int64_t first = 0; first < Block; first += kRun) {
       STRATA_KEEP_ROLLED
-      for (int i = 0; i < kValues; i += 8, a += 8 * MR, group += kBytes) {
+      for (int i = 0; i < kRun; i += kDepth, a += kDepth * MR, group += Panels::kGroupBytes) {
         fetch(group);
-        each_product<0, MR, L>(pairs, a, panels, group, add);
-        each_product<1, MR, L>(pairs, a, panels, group, add);
+        for_each_number<kVectors>([&]<int V>(Lanes<V>) STRATA_INLINE_LAMBDA {
+          each_product<Form, V, MR, L>(pairs, a, panels, group, add);
+          if constexpr (kValues < kDepth && (V + 1) % (kValues / 4) == 0) move_pairs<L>(pairs, sums);
+        });
       }
-      STRATA_UNROLL
-      for (int r = 0; r < Rows; ++r) {
-        STRATA_UNROLL
-        for (int v = 0; v < NV; ++v) sums[r][v] = arch::add_pairs<L>(sums[r][v], pairs[r][v]);
-      }
+      if constexpr (kValues >= kDepth) move_pairs<L>(pairs, sums);
     }
   } else {
     const auto add = [](Quads& sum, Quads x, Quads w) STRATA_INLINE_LAMBDA {
@@ -122,39 +133,11 @@ STRATA_INLINE void add_block(Vec<std::int32_t, L> (&sums)[Rows][NV], const std::
       }
     };
     STRATA_KEEP_ROLLED
-    for (std::int64_t i = 0; i < Block; i += 8, a += 8 * MR, group += kBytes) {
+    for (std::int64_t i = 0; i < Block; i += kDepth, a += kDepth * MR, group += Panels::kGroupBytes) {
       fetch(group);
-      each_product<0, MR, L>(sums, a, panels, group, add);
-      each_product<1, MR, L>(sums, a, panels, group, add);
+      for_each_number<kVectors>(
+          [&]<int V>(Lanes<V>) STRATA_INLINE_LAMBDA { each_product<Form, V, MR, L>(sums, a, panels, group, add); });
     }
-  }
-}
-
-// One row of codes [k] with their scales [k / Block] times the panels [panel_begin, panel_end): c[n] f32. How: as
-// Stream has it, but for the panels side by side.
-//
-// GB/s of codes and scales with one thread of an EPYC (Zen 3, beside other work, by the thread's own time), f32 panels
-// 10.0 | 9.4 (K 1024 | 3072): bytes, not fetched ahead, 9.3 | 9.2, 4 KiB ahead 10.6 | 9.6; 4 bits, codes of any
-// size 8.4 | 8.0, 10.1 | 9.7; codes from -8 to 7 8.7 | 7.8, 10.7 | 10.7.
-template <int L, std::int64_t Block, Stream How, CodeBounds Bounds = CodeBounds{}, class Codes, class Scales,
-          class Store = Overwrite>
-STRATA_NOINLINE void gemv_scaled_quads(const std::int8_t* a, const float* row_scales, const Codes* b, Scales scales,
-                                       std::int64_t k, std::int64_t n, float* c, std::int64_t panel_begin,
-                                       std::int64_t panel_end, const Store& write = {}) {
-  static_assert(Block % 8 == 0);
-  constexpr QuadForm kForm = few_rows_form<L>();
-  const CodePanels<Codes, L> panels(b, k);
-  const std::int64_t blocks = k / Block;
-  for (std::int64_t p = panel_begin; p < panel_end; ++p) {
-    Tile<1, 1, L> total;
-    total.clear();
-    for (std::int64_t block = 0; block < blocks; ++block) {
-      Vec<std::int32_t, L> sums[1][1] = {};
-      add_block<kForm, Bounds, Block, How, 1, L>(sums, a + block * Block, panels, panels.group(p, block * Block));
-      const Vec<float, L> scale = row_scales[block] * scales.template at<L>(p, block, blocks);
-      total.acc[0][0] += convert<float, L>(sums[0][0]) * scale;
-    }
-    store_tile(total, c, n, 0, 1, p * L, n - p * L, write);
   }
 }
 
@@ -209,17 +192,67 @@ STRATA_INLINE void sums_of_rows(const std::int8_t* a, int factor, std::int32_t* 
   }
 }
 
-// Codes of k in `depth` of NV panels as bytes in B<L@n,4@k>.
-template <int L, int NV, class Panels>
-STRATA_INLINE void decode_codes(const Panels& panels, std::int64_t panel, Range depth, std::int8_t* out) {
-  for (int v = 0; v < NV; ++v) {
-    const auto* group = panels.group(panel + v, depth.begin);
-    for (std::int64_t i = 0; i < depth.size(); i += 8, group += Panels::kGroupBytes, out += 8 * L) {
-      const Vec<std::int32_t, L> quads[2] = {panels.template quads<0>(group), panels.template quads<1>(group)};
-      __builtin_memcpy(out, quads, sizeof(quads));
+// What the sums of the blocks `range` of a tile's rows start at, [block][MR]. a: where the first block begins.
+template <QuadForm Form, int L, int MR, std::int64_t Block, class Panels>
+STRATA_INLINE void start_rows(const std::int8_t* a, Range range, const Panels& panels, std::int32_t* starts) {
+  if constexpr (Form == QuadForm::kUnsigned) {
+    for (std::int64_t i = 0; i < range.size(); ++i) {
+      sums_of_rows<L, MR, Block>(a + i * Block * MR, panels.low(), starts + i * MR);
     }
   }
 }
+
+// One row of codes [k] with their scales [k / Block] times the panels [panel_begin, panel_end): c[n] f32. How: as
+// Stream has it, but for the panels side by side. scratch: scaled_quads_starts words.
+template <int L, std::int64_t Block, Stream How, class Codes, class Scales, class Store = Overwrite>
+STRATA_NOINLINE void gemv_scaled_quads(const std::int8_t* a, const float* row_scales, const Codes* b, Scales scales,
+                                       std::int64_t k, std::int64_t n, float* c, std::int64_t panel_begin,
+                                       std::int64_t panel_end, std::int32_t* scratch, const Store& write = {}) {
+  using Panels = CodePanels<Codes, L>;
+  constexpr QuadForm kForm = kFormOf<L, Panels>;
+  const Panels panels(b, k);
+  const std::int64_t blocks = k / Block;
+  start_rows<kForm, L, 1, Block>(a, {0, blocks}, panels, scratch);
+  for (std::int64_t p = panel_begin; p < panel_end; ++p) {
+    Tile<1, 1, L> total;
+    total.clear();
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      Vec<std::int32_t, L> sums[1][1] = {};
+      if constexpr (kForm == QuadForm::kUnsigned) sums[0][0] += scratch[block];
+      add_block<kForm, Block, How, 1, L>(sums, a + block * Block, panels, panels.group(p, block * Block));
+      const Vec<float, L> scale = row_scales[block] * scales.template at<L>(p, block, blocks);
+      total.acc[0][0] += convert<float, L>(sums[0][0]) * scale;
+    }
+    store_tile(total, c, n, 0, 1, p * L, n - p * L, write);
+  }
+}
+
+// Codes of k in `depth` of NV panels as bytes in B<L@n,4@k>, as the form has them.
+template <QuadForm Form, int L, int NV, class Panels>
+STRATA_INLINE void decode_codes(const Panels& panels, std::int64_t panel, Range depth, std::int8_t* out) {
+  constexpr std::int64_t kDepth = Panels::kDepth;
+  for (int v = 0; v < NV; ++v) {
+    const auto* group = panels.group(panel + v, depth.begin);
+    for (std::int64_t i = 0; i < depth.size(); i += kDepth, group += Panels::kGroupBytes, out += kDepth * L) {
+      for_each_number<kDepth / 4>([&]<int V>(Lanes<V>) STRATA_INLINE_LAMBDA {
+        const Vec<std::int32_t, L> quads = weights_of<Form, V>(panels, group);
+        __builtin_memcpy(out + V * 4 * L, &quads, sizeof(quads));
+      });
+    }
+  }
+}
+
+// What they are decoded to: bytes that are what the form takes.
+template <class Panels, int L>
+class DecodedPanels : public CodePanels<std::int8_t, L> {
+ public:
+  static constexpr int kMost = Panels::kMost;
+  using CodePanels<std::int8_t, L>::CodePanels;
+  template <int V>
+  STRATA_INLINE Vec<std::int32_t, L> distances(const std::int8_t* group) const {
+    return this->template quads<V>(group);
+  }
+};
 
 // A tile of quantised rows where a block of k begins: codes, their scales and what each sum of a block starts at, the
 // latter two [block][MR].
@@ -237,8 +270,8 @@ struct PanelsAhead {
 };
 
 // Blocks [begin, end) of a row tile times NV panels of codes, data at the first of them.
-template <QuadForm Form, int L, int MR, int NV, int Rows, std::int64_t Block, CodeBounds Bounds, Stream How,
-          class Panels, class Codes, class Scales>
+template <QuadForm Form, int L, int MR, int NV, int Rows, std::int64_t Block, Stream How, class Panels, class Codes,
+          class Scales>
 STRATA_NOINLINE void scaled_quads_tile(QuadRows a, const Panels& panels, const Codes* group, Scales scales,
                                        std::int64_t panel, Range range, std::int64_t blocks, const GemmTarget& out,
                                        std::int64_t row, PanelsAhead ahead) {
@@ -252,7 +285,7 @@ STRATA_NOINLINE void scaled_quads_tile(QuadRows a, const Panels& panels, const C
       for (int v = 0; v < NV; ++v) __builtin_prefetch(ahead.data + v * ahead.panel, 0, 2);
     }
     Vec<std::int32_t, L> sums[Rows][NV] = {};
-    if constexpr (Form == QuadForm::kUnsigned && Bounds.low != 0) {
+    if constexpr (Form == QuadForm::kUnsigned) {
       STRATA_UNROLL
       for (int r = 0; r < Rows; ++r) {
         STRATA_UNROLL
@@ -260,7 +293,7 @@ STRATA_NOINLINE void scaled_quads_tile(QuadRows a, const Panels& panels, const C
       }
       a.starts += MR;
     }
-    add_block<Form, Bounds, Block, How, MR, L>(sums, a.codes, panels, group);
+    add_block<Form, Block, How, MR, L>(sums, a.codes, panels, group);
     STRATA_UNROLL
     for (int v = 0; v < NV; ++v) {
       const Vec<float, L> scale = scales.template at<L>(panel + v, block, blocks);
@@ -269,7 +302,7 @@ STRATA_NOINLINE void scaled_quads_tile(QuadRows a, const Panels& panels, const C
     }
     a.codes += Block * MR;
     a.scales += MR;
-    group += Block / 8 * Panels::kGroupBytes;
+    group += Block / Panels::kDepth * Panels::kGroupBytes;
   }
   if (out.adds) {
     store_tile(tile, out.c, out.ldc, row, out.m - row, panel * L, out.n - panel * L, Accumulate{});
@@ -279,50 +312,55 @@ STRATA_NOINLINE void scaled_quads_tile(QuadRows a, const Panels& panels, const C
 }
 
 // One row tile at most, as gemm_block_scaled_quads has it: reads the codes once, How.ahead bytes ahead, and decodes
-// them in registers.
+// them in registers. scratch: scaled_quads_starts words.
 //
-// GB/s as above, 2 | 4 | 8 rows: bytes 4 x 1 11.9 | 11.3 |, 8 x 1 | | 7.1, 4 x 2 10.3 | 8.1; codes from -8 to 7 in 4
-// bits 4 x 1 11.2 | 7.9 |, 8 x 1 | | 3.9, where gemm_block_scaled_quads has 6.9 | 7.6 | 5.0.
-template <int L, int MR, int NV, std::int64_t Block, Stream How, CodeBounds Bounds = CodeBounds{}, class Codes,
-          class Scales>
+// GB/s with one thread of an EPYC (Zen 3, beside other work), K 1024, 2 | 4 | 8 rows: bytes 4 x 1 11.9 | 11.3 |, 8 x 1
+// | | 7.1, 4 x 2 10.3 | 8.1; codes from -8 to 7 in 4 bits 4 x 1 11.2 | 7.9 |, 8 x 1 | | 3.9, where
+// gemm_block_scaled_quads has 6.9 | 7.6 | 5.0.
+template <int L, int MR, int NV, std::int64_t Block, Stream How, class Codes, class Scales>
 STRATA_NOINLINE void gemm_few_scaled_quads(const std::int8_t* a, const float* row_scales, const Codes* b, Scales scales,
                                            const GemmTarget& out, std::int64_t k, std::int64_t panel_begin,
-                                           std::int64_t panel_end) {
-  static_assert(Block % 8 == 0);
-  const CodePanels<Codes, L> panels(b, k);
+                                           std::int64_t panel_end, std::int32_t* scratch) {
+  using Panels = CodePanels<Codes, L>;
+  constexpr QuadForm kForm = kFormOf<L, Panels>;
+  const Panels panels(b, k);
   const std::int64_t blocks = k / Block;
-  const QuadRows rows{a, row_scales, nullptr};
+  start_rows<kForm, L, MR, Block>(a, {0, blocks}, panels, scratch);
+  const QuadRows rows{a, row_scales, scratch};
   for_each_group<NV>(panel_begin, panel_end, [&]<int Count>(Lanes<Count>, std::int64_t p) {
     dispatch_height<MR>(out.m, [&]<int Rows>(Lanes<Rows>) {
-      scaled_quads_tile<few_rows_form<L>(), L, MR, Count, Rows, Block, Bounds, How>(
-          rows, panels, panels.group(p, 0), scales, p, {0, blocks}, blocks, out, 0, {});
+      scaled_quads_tile<kForm, L, MR, Count, Rows, Block, How>(rows, panels, panels.group(p, 0), scales, p, {0, blocks},
+                                                               blocks, out, 0, {});
     });
   });
 }
 
-// Words of scratch for so many rows, whole tiles, and values of k.
+// Words of scratch for so many rows, whole tiles, and values of k: what the sums of blocks start at, and behind that
+// decoded panels.
+constexpr std::int64_t scaled_quads_starts(std::int64_t block, std::int64_t rows, std::int64_t depth) {
+  return rows * (depth / block);
+}
 constexpr std::int64_t scaled_quads_scratch(std::int64_t lanes, std::int64_t panels, std::int64_t block,
                                             std::int64_t rows, std::int64_t depth) {
-  return rows * (depth / block) + panels * lanes * depth / 4;
+  return scaled_quads_starts(block, rows, depth) + panels * lanes * depth / 4;
 }
 
 // As gemm_block on codes of rows, a: A<MR@m,4@k>, and their scales, T<MR@m> of [m, k / Block]: [ceil(m / MR)][k /
-// Block] [MR]. Codes in 4 bits are decoded first, a group of panels at a time. Blocks of k begin and end at multiples
-// of Block. scratch: scaled_quads_scratch words.
+// Block] [MR]. Codes in fewer bits are decoded first, a group of panels at a time. Blocks of k begin and end at
+// multiples of Block. scratch: scaled_quads_scratch words.
 //
 // Gop/s on an EPYC (Zen 3, beside other work, best of 31), from cache, K 1024; the unit 153, f32 6 x 2 76 of 98. Bytes,
 // blocks of 32: 6 x 2 116, 4 x 2 113, 6 x 1 113, 8 x 1 112, 12 x 1 110; blocks of 128: 4 x 2 127, 8 x 1 121. Codes from
 // -8 to 7, blocks of 32: 6 x 2 193, 4 x 2 185, 8 x 1 180, 12 x 1 177, 6 x 1 171, 4 x 3 165; of 128: 4 x 2 218. Decoded
 // in every tile, and rows summed there: 4 x 2 106.
-template <int L, int MR, int NV, std::int64_t Block, CodeBounds Bounds = CodeBounds{}, class Codes, class Scales>
+template <int L, int MR, int NV, std::int64_t Block, class Codes, class Scales>
 STRATA_NOINLINE void gemm_block_scaled_quads(const std::int8_t* a, const float* row_scales, const Codes* b,
                                              Scales scales, const GemmTarget& out, std::int64_t k, Range rows,
                                              Range depth, std::int64_t panel_begin, std::int64_t panel_end,
                                              std::int32_t* scratch) {
-  static_assert(Block % 8 == 0);
-  constexpr QuadForm kForm = quad_form<L, Bounds>();
-  constexpr int kLow = kForm == QuadForm::kUnsigned ? Bounds.low : 0;
-  const CodePanels<Codes, L, kLow> panels(b, k);
+  using Panels = CodePanels<Codes, L>;
+  constexpr QuadForm kForm = kFormOf<L, Panels>;
+  const Panels panels(b, k);
   const std::int64_t blocks = k / Block, tiles = div_up(rows.size(), MR);
   const Range range{depth.begin / Block, depth.end / Block};
   const auto rows_of = [&](std::int64_t t) {
@@ -330,34 +368,30 @@ STRATA_NOINLINE void gemm_block_scaled_quads(const std::int8_t* a, const float* 
     return QuadRows{a + (tile * k + depth.begin) * MR, row_scales + (tile * blocks + range.begin) * MR,
                     scratch + t * range.size() * MR};
   };
-  auto* decoded = reinterpret_cast<std::int8_t*>(scratch);
-  if constexpr (kLow != 0) {
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const std::int8_t* codes = rows_of(t).codes;
-      for (std::int64_t i = 0; i < range.size(); ++i, codes += Block * MR, decoded += 4 * MR) {
-        sums_of_rows<L, MR, Block>(codes, kLow, reinterpret_cast<std::int32_t*>(decoded));
-      }
-    }
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    start_rows<kForm, L, MR, Block>(rows_of(t).codes, range, panels, scratch + t * range.size() * MR);
   }
+  auto* const decoded = reinterpret_cast<std::int8_t*>(scratch + tiles * range.size() * MR);
   const GemmTarget target = out.of(depth);
   for_each_group<NV>(panel_begin, panel_end, [&]<int Count>(Lanes<Count>, std::int64_t p) {
-    const std::int64_t lines = div_up(div_up(depth.size() / 8 * panels.kGroupBytes, 64), tiles);
+    const std::int64_t bytes = depth.size() / Panels::kDepth * Panels::kGroupBytes;
+    const std::int64_t lines = div_up(div_up(bytes, 64), tiles);
     const auto* next = reinterpret_cast<const char*>(panels.group(p + Count, depth.begin));
-    const auto multiply = [&](const auto& codes, const std::int8_t* group) STRATA_INLINE_LAMBDA {
+    const auto multiply = [&](const auto& codes, const auto* group) STRATA_INLINE_LAMBDA {
       for (std::int64_t t = 0; t < tiles; ++t, next += lines * 64) {
         const std::int64_t row = rows.begin + t * MR;
         const PanelsAhead ahead{next, panels.panel_bytes(), p + Count < panel_end ? lines : 0};
         dispatch_height<MR>(rows.end - row, [&]<int Rows>(Lanes<Rows>) {
-          scaled_quads_tile<kForm, L, MR, Count, Rows, Block, Bounds, Stream{}>(rows_of(t), codes, group, scales, p,
-                                                                                range, blocks, target, row, ahead);
+          scaled_quads_tile<kForm, L, MR, Count, Rows, Block, Stream{}>(rows_of(t), codes, group, scales, p, range,
+                                                                        blocks, target, row, ahead);
         });
       }
     };
     if constexpr (std::is_same_v<Codes, std::int8_t>) {
       multiply(panels, panels.group(p, depth.begin));
     } else {
-      decode_codes<L, Count>(panels, p, depth, decoded);
-      multiply(CodePanels<std::int8_t, L>(decoded, depth.size()), decoded);
+      decode_codes<kForm, L, Count>(panels, p, depth, decoded);
+      multiply(DecodedPanels<Panels, L>(decoded, depth.size()), decoded);
     }
   });
 }

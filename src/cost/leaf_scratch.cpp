@@ -22,6 +22,14 @@ const ir::Layout& right(const LeafTile& tile) {
 
 std::int64_t depth(const LeafTile& tile) { return tile.extent(*tile.contraction->only(ir::IteratorClass::kK)); }
 
+std::int64_t block(const LeafTile& tile) { return tile.contraction->factors.at(0).block; }
+
+// Rows, as far as whole tiles of them reach.
+std::int64_t whole_tiles(const LeafTile& tile) {
+  const std::int64_t height = left(tile).layout.lanes(0);
+  return tensor::div_up(tile.extent(*tile.contraction->only(ir::IteratorClass::kM)), height) * height;
+}
+
 // Of the tile of queries, and of a head.
 std::int64_t rows(const LeafTile& tile) {
   return tile.extent(tile.attention->token) * tile.extent(tile.attention->head);
@@ -45,12 +53,13 @@ Scratch multiplied_scratch(const LeafTile& tile) {
   return {DType::kF32, tile.panels * right(tile).packs.at(0).lanes * depth(tile)};
 }
 
+Scratch starts_scratch(const LeafTile& tile) {
+  return {DType::kI32, tensor::scaled_quads_starts(block(tile), whole_tiles(tile), depth(tile))};
+}
+
 Scratch quads_scratch(const LeafTile& tile) {
-  const ir::Contraction& of = *tile.contraction;
-  const std::int64_t height = left(tile).layout.lanes(0);
-  const std::int64_t rows = tensor::div_up(tile.extent(*of.only(ir::IteratorClass::kM)), height) * height;
-  return {DType::kI32, tensor::scaled_quads_scratch(right(tile).packs.at(0).lanes, tile.panels, of.factors.at(0).block,
-                                                    rows, depth(tile))};
+  return {DType::kI32, tensor::scaled_quads_scratch(right(tile).packs.at(0).lanes, tile.panels, block(tile),
+                                                    whole_tiles(tile), depth(tile))};
 }
 
 Scratch queries_scratch(const LeafTile& tile) {

@@ -10,7 +10,8 @@ Scratch widened_scratch(const LeafTile& tile);
 Scratch decoded_scratch(const LeafTile& tile);
 Scratch multiplied_scratch(const LeafTile& tile);
 
-// Sums of quantised rows, and a group of panels of codes as bytes.
+// What sums of quantised rows start at; and a group of panels of codes as bytes.
+Scratch starts_scratch(const LeafTile& tile);
 Scratch quads_scratch(const LeafTile& tile);
 
 // Of a tile of an attention's queries: the queries times the factor, as their keys meet them; the scores of a block of

@@ -7,6 +7,7 @@
 #include "cost/leaf_scratch.h"
 #include "cost/loops_cost.h"
 #include "cost/operand_layouts.h"
+#include "encoding/encoding.h"
 
 namespace strata::cost {
 namespace {
@@ -44,8 +45,11 @@ bool takes_own_loops(const Signature& s) {
   return s.has_plain_loops && s.is_in_memory_order && std::ranges::all_of(s.operands, is_in_vector_lanes);
 }
 
-// What the smallest blocks that share a scale are multiples of: kernels take the codes in words, two at a time.
-constexpr std::int64_t kLeastBlock = 8;
+// What blocks that share a scale are multiples of: kernels take the codes in words, two at a time, or the groups of an
+// encoding.
+std::int64_t block_unit(const TensorType& codes) {
+  return codes.layout.encoding == nullptr ? 8 : codes.layout.encoding->panels.depth;
+}
 
 // A product with weights in panels: the right operand has n outside and k inside, and so has the left one m and k.
 struct PanelProduct {
@@ -127,7 +131,7 @@ bool are_scaled_panels(const Signature& s) {
   if (scales == nullptr || right == nullptr || right->dtype != DType::kI8 || right->layout.group() != 4) return false;
   const auto& factors = s.contraction->factors;
   const std::int64_t least = factors.front().block, most = factors.back().block;
-  if (least % kLeastBlock != 0 || most % least != 0) return false;
+  if (least % block_unit(*right) != 0 || most % least != 0) return false;
   // A factor that has no name of its own would be left out.
   const auto named = 1 + (outer != nullptr ? 1 : 0) + (s.find("row_scales") != nullptr ? 1 : 0);
   if (std::ssize(factors) != named) return false;
@@ -337,10 +341,11 @@ const std::vector<Leaf>& table() {
        .takes = takes_scaled_quads_stream,
        .count = count_stream,
        .is_streamed = true,
+       .buffers = {{"starts", starts_scratch}},
        .takes_copies = false,
        .header = "tensor/scaled_quads.h",
        .code = "tensor::gemv_scaled_quads<{right.lanes}, {block}, {stream}>({left}, {row_scales}, {right}, "
-               "{block.scales}, {k}, {n}, {out}, {n.panels});"},
+               "{block.scales}, {k}, {n}, {out}, {n.panels}, {with.0});"},
       {.name = "tile-scaled-quads",
        .domain = Domain::kContraction,
        .takes = takes_scaled_quads_tile,
@@ -358,11 +363,12 @@ const std::vector<Leaf>& table() {
       {.name = "stream-tile-scaled-quads",
        .domain = Domain::kContraction,
        .is_streamed = true,
+       .buffers = {{"starts", starts_scratch}},
        .takes_copies = false,
        .header = "tensor/scaled_quads.h",
        .code =
            "tensor::gemm_few_scaled_quads<{right.lanes}, {rows}, {panels}, {block}, {stream}>({left}, {row_scales}, "
-           "{right}, {block.scales}, {{out}, {out.row}, {m}, {n}}, {k}, {n.panels});"},
+           "{right}, {block.scales}, {{out}, {out.row}, {m}, {n}}, {k}, {n.panels}, {with.0});"},
 
       // Activations into row tiles, of elements or of pairs.
       {.name = "pack-rows",

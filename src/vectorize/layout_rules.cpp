@@ -199,18 +199,48 @@ constexpr std::array<EncodedOperand, 6> kEncodedOperands = {{{"matmul_nt", 1, 2,
                                                              {"nested_rows_matmul_nt", 2, 5, true, false},
                                                              {"gather", 0, 2, true, true}}};
 
+// Whether a leaf takes `better` wherever it takes `encoding`, of the same type and the same words, and it is smaller or
+// decoded faster, and neither larger nor slower.
+bool betters(const machine::Machine& machine, const encoding::Encoding& better, const encoding::Encoding& encoding) {
+  const encoding::PanelFormat &a = better.panels, &b = encoding.panels;
+  if (a.number != b.number || a.together != b.together || b.depth % a.depth != 0) return false;
+  const auto slots = [&](const encoding::Encoding& of) {
+    return machine::decode_slots(machine, std::string(of.name), of.decode_instructions);
+  };
+  const double own = slots(better), other = slots(encoding);
+  return a.bits() <= b.bits() && own <= other && (a.bits() < b.bits() || own < other);
+}
+
+// Encodings that the machine can decode, of which those need not be tried that another one betters.
+struct Tried {
+  bool is_known;
+  std::vector<const encoding::Encoding*> better;
+
+  Tried(const machine::Machine& machine, const encoding::Encoding& encoding) {
+    const auto known = decodable(machine);
+    is_known = encoding.is_exact && std::ranges::find(known, &encoding) != known.end();
+    for (const encoding::Encoding* other : known) {
+      const bool is_same = other->is_exact && std::ranges::equal(other->matrices, encoding.matrices);
+      if (is_same && betters(machine, *other, encoding)) better.push_back(other);
+    }
+  }
+
+  bool encodes(const encoding::Encoding& encoding, const encoding::Statistics& elements) const {
+    return is_known && encoding::encodes(encoding, elements) &&
+           std::ranges::none_of(better, [&](const auto* other) { return encoding::encodes(*other, elements); });
+  }
+};
+
 // Binds ?e to the payload of ?q with the layout of the same lanes in the encoding, where the constant ?w may lie so and
 // the machine can decode it.
 egraph::Guard encodes(TensorGraph& tensors, const machine::Machine& machine, const encoding::Encoding& encoding) {
-  const auto known = decodable(machine);
-  const bool is_allowed = encoding.is_exact && std::ranges::find(known, &encoding) != known.end();
-  return [&tensors, is_allowed, &encoding](EGraph&, Match& match) {
+  return [&tensors, tried = Tried(machine, encoding), &encoding](EGraph&, Match& match) {
     const ClassId constant = match.class_of("?w");
     ir::Attributes attributes = tensors.attributes(match.payload_of("?q"));
     auto& layout = std::get<ir::Layout>(attributes.at("layout"));
     const rules::Elements& elements = tensors.facts(constant).elements;
     if (layout.encoding != nullptr || layout.packs.empty()) return false;
-    if (!is_allowed || !elements || !encoding::encodes(encoding, *elements)) return false;
+    if (!elements || !tried.encodes(encoding, *elements)) return false;
     if (layout.packs[0].axis != 0 || layout.packs[0].is_ragged) return false;
     layout = ir::encoded_layout(encoding, layout.packs[0].lanes);
     if (!tensors.infer(ir::get_op("pack"), {constant}, attributes)) return false;

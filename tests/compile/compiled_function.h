@@ -167,7 +167,8 @@ struct CompileCase {
   std::map<std::string, DType> checkpoint_dtypes = {};  // of weights that the checkpoint has in another type
   std::optional<DType> checkpoint_dtype = {};           // of all others
   std::optional<Fusion> fusion = {};                    // of a team of two; nothing: as packages are compiled
-  int codes = 256;                                      // numbers that weights of i8 have
+  int codes = 256;                                      // numbers that weights of i8 have, around zero
+  int code_step = 1;                                    // from one of these to the next
   int odd_weights = 0;                                  // of each, far from the others: tiny, or beyond 2 in f16
   std::int64_t parts = 0;                               // of the context of attentions; 0: as planned
   std::int64_t row_tiles = 0;  // of the units in which threads share products in blocks, by rows too; 0: as planned
@@ -377,7 +378,7 @@ class PlannedFunction {
         if (options.checkpoint_dtypes.contains(value->name)) type.dtype = options.checkpoint_dtypes.at(value->name);
         type.layout = {};
         ir::Value tensor = random_value(type, random);
-        if (dtype == DType::kI8) make_few(tensor, options.codes);
+        if (dtype == DType::kI8) make_few(tensor, options.codes, options.code_step);
         make_some_odd(tensor, options.odd_weights, random);
         tensors_[value->name] = to_memory(tensor);
         views_[value->name] = {value->name, type.dtype, sizes_of(type, {}), tensors_[value->name]};
@@ -387,9 +388,9 @@ class PlannedFunction {
     }
   }
 
-  // So many numbers around zero.
-  static void make_few(ir::Value& tensor, int count) {
-    for (double& element : tensor.data) element = std::floor(element * count / 256);
+  // So many numbers around zero, so far apart.
+  static void make_few(ir::Value& tensor, int count, int step) {
+    for (double& element : tensor.data) element = step * std::floor(element * count / 256);
   }
 
   static void make_some_odd(ir::Value& tensor, int count, std::mt19937_64& random) {

@@ -8,6 +8,9 @@
 #include "tensor/encoding/bf16_12.h"
 #include "tensor/encoding/f16_15.h"
 #include "tensor/encoding/i8_4.h"
+#include "tensor/encoding/i8_5.h"
+#include "tensor/encoding/i8_6.h"
+#include "tensor/encoding/i8_small_4.h"
 #include "tensor/gather.h"
 
 namespace strata::compile {
@@ -58,7 +61,10 @@ class EncodedWeight {
 
   // As the kernels read it, in f32.
   std::vector<std::uint32_t> decoded(const std::vector<std::byte>& bytes) const {
-    if (std::is_same_v<T, std::int8_t>) return decoded_as<tensor::I8In4>(bytes);
+    if (encoding_.name == "i8_4") return decoded_as<tensor::I8In4>(bytes);
+    if (encoding_.name == "i8_small_4") return decoded_as<tensor::I8Small4>(bytes);
+    if (encoding_.name == "i8_5") return decoded_as<tensor::I8In5>(bytes);
+    if (encoding_.name == "i8_6") return decoded_as<tensor::I8In6>(bytes);
     return &encoding_ == &f16_15() ? decoded_as<tensor::F16In15>(bytes) : decoded_as<tensor::Bf16In12>(bytes);
   }
   std::vector<std::uint32_t> expected() const {
@@ -191,6 +197,30 @@ TEST(EncodedConstant, HoldsBytes) {
     EXPECT_EQ(std::ssize(whole), 64 + (n + 15) / 16 * 16 * ((k + 7) / 8 * 8) / 2);
     EXPECT_EQ(weight.decoded(whole), weight.expected()) << n << " x " << k;
     for (const std::int64_t piece : {1, 63, 1000}) EXPECT_EQ(weight.read(piece), whole) << n << " x " << k;
+  }
+}
+
+// So do codes in a row, wherever it begins.
+TEST(EncodedConstant, HoldsCodesInARow) {
+  struct Row {
+    const char* name;
+    int bits, group;
+  };
+  std::mt19937 random(13);
+  for (const Row& row : {Row{"i8_small_4", 4, 8}, Row{"i8_5", 5, 32}, Row{"i8_6", 6, 16}}) {
+    for (const auto& [n, k] : {std::pair(1, 1), {16, 32}, {33, 7}, {100, 130}}) {
+      const unsigned low = random() % 256, count = 1u << row.bits;
+      std::vector<std::uint8_t> elements(static_cast<std::size_t>(n) * static_cast<std::size_t>(k));
+      const unsigned first = low < 128 ? std::min(low, 128 - count) : low;  // no code from 127 to -128
+      for (std::uint8_t& element : elements) element = static_cast<std::uint8_t>(first + random() % count);
+      const ByteWeight weight(n, k, elements, *encoding::find_encoding(row.name));
+      EXPECT_EQ(weight.fit().exceptions, 0);
+      const auto whole = weight.read(1 << 20);
+      const int depth = (k + row.group - 1) / row.group * row.group;
+      EXPECT_EQ(std::ssize(whole), 64 + (n + 15) / 16 * 16 * depth * row.bits / 8);
+      EXPECT_EQ(weight.decoded(whole), weight.expected()) << row.name << " " << n << " x " << k;
+      for (const std::int64_t piece : {1, 63, 1000}) EXPECT_EQ(weight.read(piece), whole) << n << " x " << k;
+    }
   }
 }
 

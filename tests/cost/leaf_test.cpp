@@ -81,7 +81,8 @@ TEST(Leaf, ProductsOfBlocksByTheLayoutsOfTheirOperands) {
   for (const auto& [product, leaf] : {std::pair(one, "stream-scaled"), std::pair(many, "tile-scaled"),
                                       std::pair(code, "stream-scaled-quads"), std::pair(codes, "tile-scaled-quads")}) {
     EXPECT_EQ(product.leaf(), leaf);
-    for (const char* matrix : {"i8[32, 64]<16@0, 4@1, i8_4>", "i8[32, 64]<16@0, 4@1>"}) {
+    for (const char* matrix : {"i8[32, 64]<16@0, 4@1, i8_4>", "i8[32, 64]<16@0, 4@1, i8_small_4>",
+                               "i8[32, 64]<16@0, 4@1, i8_5>", "i8[32, 64]<16@0, 4@1, i8_6>", "i8[32, 64]<16@0, 4@1>"}) {
       for (const char* type : {"f16", "bf16", "f32"}) {
         Scaled other = product;
         other.codes = matrix;
@@ -145,6 +146,20 @@ TEST(Leaf, BlocksAreWholeWords) {
     EXPECT_EQ(of_blocks(product, 6, 3), leaf) << "8 in 16";
     EXPECT_EQ(of_blocks(product, 12, 6), "") << "4 in 8";
     EXPECT_EQ(of_blocks(product, 3, 2), "") << "16 in 24, which are no whole blocks";
+  }
+}
+
+// Kernels take codes in groups of their encoding: a block that ends inside of one has no kernel.
+TEST(Leaf, BlocksAreWholeGroupsOfAnEncoding) {
+  const auto leaf = [](const char* encoding, int blocks) {
+    const std::string count = std::to_string(blocks);
+    return Scaled{.codes = "i8[32, 64]<16@0, 4@1, " + std::string(encoding) + ">",
+                  .scales = "f16[32, " + count + "]<16@0>"}
+        .leaf();
+  };
+  for (const auto& [encoding, group] : {std::pair("i8_4", 8), {"i8_small_4", 8}, {"i8_6", 16}, {"i8_5", 32}}) {
+    for (const int block : {8, 16, 32, 64})
+      EXPECT_EQ(leaf(encoding, 64 / block), block % group == 0 ? "stream-scaled" : "") << encoding << " " << block;
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <functional>
+#include <tuple>
 #include <vector>
 
 #include "encoding/encoding.h"
@@ -55,6 +56,7 @@ bool is_sound_with(const std::function<void(Matrix&)>& change) {
 TEST(EncodedLayout, IsReadAsItIsWritten) {
   EXPECT_EQ(layout_text(bf16_12(), 16), "<16@0, 2@1, bf16_12>");
   EXPECT_EQ(layout_text(*find_encoding("i8_4"), 8), "<8@0, 4@1, i8_4>");
+  EXPECT_EQ(layout_text(*find_encoding("i8_6"), 16), "<16@0, 4@1, i8_6>");
   for (const Encoding* encoding : all_encodings()) {
     for (const std::int64_t lanes : {4, 8, 16}) {
       const EncodedLayout read = parse_layout(layout_text(*encoding, lanes));
@@ -72,7 +74,7 @@ TEST(EncodedLayout, OfOtherTextIsNone) {
   for (const char* layout :
        {", bf16_12>", "<bf16_12>", "<16x@0, 2@1, bf16_12>", "<@0, 2@1, bf16_12>", "<16@1, 2@1, bf16_12>",
         "16@0, 2@1, bf16_12>", "<16@0, 2@1, 2@1, bf16_12>", "<16@0, 2@1, coded>", "<16@0, bf16_12>",
-        "<16@0, 2@1, f16_15>", "<16@0, i8_4>", "<16@0, 2@1, i8_4>"}) {
+        "<16@0, 2@1, f16_15>", "<16@0, i8_4>", "<16@0, 2@1, i8_4>", "<16@0, 4@1, i8_7>", "<16@0, 2@1, i8_5>"}) {
     EXPECT_EQ(parse_layout(layout).encoding, nullptr) << layout;
     EXPECT_TRUE(names_encoding(layout) || layout[0] != '<') << layout;
   }
@@ -94,11 +96,38 @@ TEST(EncodedMatrix, OfEveryEncodingIsSound) {
     std::memset(bytes.data() + offsetof(tensor::EncodedHeader, exceptions), 0, sizeof(std::int64_t));
     EXPECT_TRUE(matrix.is_sound(bytes)) << "no exceptions";
     for (const Encoding* other : all_encodings()) {
-      if (other == encoding) continue;
+      if (panel_bytes(*other, 16, matrix.k) == panel_bytes(*encoding, 16, matrix.k)) continue;
       Matrix mistaken = matrix;
       mistaken.layout = layout_text(*other, 16);
       EXPECT_FALSE(mistaken.is_sound(bytes)) << "another encoding takes other bytes";
     }
+  }
+}
+
+// Every digit has a code, and there is nothing else in the table.
+TEST(EncodedMatrix, OfCodesInARowHasTheFirstInItsTable) {
+  for (const auto& [name, bits, group] : {std::tuple("i8_small_4", 4, 8), {"i8_5", 5, 32}, {"i8_6", 6, 16}}) {
+    Matrix matrix(*find_encoding(name));
+    EXPECT_EQ(matrix.lists(), 64 + 3 * 16 * group * bits / 8) << name;
+    const int last = 128 - (1 << bits);
+    for (const int low : {-128, -1, 0, 17, last}) {
+      matrix.header.table[0] = static_cast<std::uint8_t>(low);
+      EXPECT_TRUE(matrix.is_sound()) << name << " " << low;
+    }
+    for (const int low : {last + 1, 127}) {
+      matrix.header.table[0] = static_cast<std::uint8_t>(low);
+      EXPECT_FALSE(matrix.is_sound()) << name << " " << low;
+    }
+    for (std::size_t i = 1; i < 16; ++i) {
+      Matrix damaged(*find_encoding(name));
+      damaged.header.table[i] = 1;
+      EXPECT_FALSE(damaged.is_sound()) << name << " " << i;
+    }
+    Matrix longer(*find_encoding(name));
+    longer.k = group;
+    EXPECT_TRUE(longer.is_sound()) << name << ": a group is whole";
+    longer.k = group + 1;
+    EXPECT_FALSE(longer.is_sound()) << name << ": another group";
   }
 }
 

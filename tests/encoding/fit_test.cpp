@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <vector>
@@ -80,6 +81,8 @@ TEST(Encodings, SayTheirBits) {
   EXPECT_EQ(form_text(DType::kBF16, &kept_in_12()), "bf16 in 12 bits");
   EXPECT_EQ(form_text(DType::kF32, &kept_in_15()), "f32 in 15 bits");
   EXPECT_EQ(form_text(DType::kI8, &kept_in_4()), "i8 in 4 bits");
+  EXPECT_EQ(form_text(DType::kI8, find_encoding("i8_5")), "i8 in 5 bits");
+  EXPECT_EQ(form_text(DType::kI8, find_encoding("i8_6")), "i8 in 6 bits");
   EXPECT_EQ(form_text(DType::kF32, nullptr), "f32");
 }
 
@@ -148,28 +151,92 @@ TEST(Fit, OfBytesThatAreNotCountedIsNone) {
   EXPECT_FALSE(encodes(kept_in_4(), with_exponents({{100, 7}})));
 }
 
-// As the kernels take them: a byte has the index of a value of k and above it that of the fourth one behind it, zero
-// where there is none; padding that the table hasn't is its first number.
-TEST(Encode, BytesLieInTheirPlaces) {
-  constexpr std::int64_t kLanes = 4, kStride = 16;
-  std::map<int, std::int64_t> counts;
-  for (int i = 0; i < 16; ++i) counts[i - 20] = 1;
-  const Table table = kept_in_4().fit(with_bytes(counts)).table;
-  std::vector<std::uint16_t> words(kLanes * kStride);
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const bool is_padding = i % kStride >= 13;
-    words[i] = is_padding ? std::uint16_t{0} : static_cast<std::uint8_t>(static_cast<int>(i * 5 % 16) - 20);
+// Encodings of codes in a row, and how many these are.
+struct Row {
+  const char* name;
+  int count;
+
+  const Encoding& encoding() const { return *find_encoding(name); }
+};
+constexpr Row kRows[] = {{"i8_small_4", 16}, {"i8_5", 32}, {"i8_6", 64}};
+
+// In the table is the least code, or one below it such that no digit is above 127.
+TEST(Fit, OfCodesInARowKeepsTheLeast) {
+  for (const Row& row : kRows) {
+    for (const int low : {-128, -row.count / 2, 0, 5, 128 - row.count}) {
+      const Statistics both = with_bytes({{low, 1}, {low + row.count - 1, 1 << 20}});
+      EXPECT_EQ(row.encoding().fit(both).exceptions, 0) << row.name;
+      EXPECT_EQ(row.encoding().fit(both).table, Table{static_cast<std::uint8_t>(low)}) << row.name;
+      EXPECT_TRUE(encodes(row.encoding(), both)) << row.name;
+    }
+    const Fit largest = row.encoding().fit(with_bytes({{127, 3}}));
+    EXPECT_EQ(largest.exceptions, 0);
+    EXPECT_EQ(largest.table, Table{static_cast<std::uint8_t>(128 - row.count)}) << row.name;
+    EXPECT_TRUE(row.encoding().is_sound(largest.table)) << row.name;
+    EXPECT_EQ(row.encoding().fit({}).table, Table{}) << row.name;
   }
-  std::vector<std::byte> bytes(static_cast<std::size_t>(panel_bytes(kept_in_4(), kLanes, 13)));
-  ASSERT_EQ(bytes.size(), words.size() / 2);
-  kept_in_4().encode(table, {words, kLanes, kStride}, bytes.data());
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    for (std::size_t k = 0; k < kStride; ++k) {
-      const auto byte = static_cast<unsigned>(bytes[k / 8 * 4 * kLanes + lane * 4 + k % 4]);
-      const std::uint8_t number = table[byte >> k % 8 / 4 * 4 & 15];
-      EXPECT_EQ(number, k >= 13 ? table[0] : words[lane * kStride + k]) << "lane " << lane << " k " << k;
+}
+
+// However seldom the code is that lies outside: kernels know no exceptions.
+TEST(Fit, OfCodesInALongerRowIsNone) {
+  for (const Row& row : kRows) {
+    const Statistics outside = with_bytes({{-20, 1 << 20}, {row.count - 20, 1}});
+    EXPECT_EQ(row.encoding().fit(outside).exceptions, outside.elements) << row.name;
+    EXPECT_FALSE(encodes(row.encoding(), outside)) << row.name;
+    Statistics uncounted = with_bytes({{1, 1 << 20}});
+    ++uncounted.elements;
+    EXPECT_EQ(row.encoding().fit(uncounted).exceptions, uncounted.elements) << row.name;
+  }
+}
+
+TEST(Select, LeavesCodesOfTheTable) {
+  for (const Row& row : kRows) {
+    const int low = 3 - row.count;
+    std::vector<std::uint32_t> words(256);
+    for (std::uint32_t byte = 0; byte < 256; ++byte) words[byte] = byte;
+    row.encoding().select(Table{static_cast<std::uint8_t>(low)}, words);
+    for (int code = -128; code < 128; ++code) {
+      const bool is_inside = code >= low && code < low + row.count;
+      const auto byte = static_cast<std::uint8_t>(code);
+      EXPECT_EQ(words[byte], is_inside ? byte : 0x10000u) << row.name << " " << code;
     }
   }
+}
+
+// As the kernels take them: a byte has the lower halves of the digits of a value of k and of the fourth one behind it,
+// and behind all of these lie the bits above; zero where there is none. Padding that isn't in the table is digit 0.
+void expect_in_their_places(const Encoding& encoding, int count, const std::function<int(int digit)>& code_of) {
+  constexpr std::int64_t kLanes = 4, kDim = 45, kStride = 64;
+  std::map<int, std::int64_t> counts;
+  for (int digit = 0; digit < count; ++digit) counts[code_of(digit)] = 1;
+  const Table table = encoding.fit(with_bytes(counts)).table;
+  const auto digit_at = [&](std::size_t i) { return static_cast<int>(i * 5) % count; };
+  const auto is_padding = [](std::size_t i) { return i % kStride >= kDim; };
+  std::vector<std::uint16_t> words(kLanes * kStride);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    words[i] = is_padding(i) ? std::uint16_t{0} : static_cast<std::uint8_t>(code_of(digit_at(i)));
+  std::vector<std::byte> bytes(static_cast<std::size_t>(panel_bytes(encoding, kLanes, kStride)));
+  const auto bits = static_cast<std::size_t>(encoding.panels.bits());
+  ASSERT_EQ(bytes.size(), words.size() * bits / 8);
+  encoding.encode(table, {words, kLanes, kStride}, bytes.data());
+  const auto depth = static_cast<std::size_t>(encoding.panels.depth);
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::size_t lane = i / kStride, k = i % kStride, quad = k % depth / 4, in_quad = lane * 4 + k % 4;
+    const std::byte* const group = bytes.data() + k / depth * depth * kLanes * bits / 8;
+    unsigned digit = static_cast<unsigned>(group[quad / 2 * 4 * kLanes + in_quad]) >> quad % 2 * 4 & 15;
+    if (bits > 4) {
+      const auto high = static_cast<unsigned>(group[depth / 2 * kLanes + in_quad]);
+      digit |= (high >> quad * (bits - 4) & ((1u << (bits - 4)) - 1)) << 4;
+    }
+    EXPECT_EQ(static_cast<int>(digit), is_padding(i) ? 0 : digit_at(i))
+        << encoding.name << " lane " << lane << " k " << k;
+  }
+}
+
+TEST(Encode, DigitsLieInTheirPlaces) {
+  expect_in_their_places(kept_in_4(), 16, [](int digit) { return 7 * digit - 120; });
+  for (const Row& row : kRows)
+    expect_in_their_places(row.encoding(), row.count, [&](int digit) { return digit - 10 - row.count; });
 }
 
 TEST(Fit, WithoutStatisticsIsExceptionsOnly) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace strata::rules {
@@ -39,6 +40,22 @@ inline constexpr const char* kConstants =
     "    %two = scalar 2.0 : f32\n"
     "    %three = scalar 3.0 : f32\n"
     "    %tiny = scalar 1e-30 : f32\n";
+
+// And of each encoding of codes: nobody knows the elements.
+inline std::vector<NearMiss> with_encodings_of_codes(std::vector<NearMiss> misses) {
+  const std::string packed = "%0 = pack(%cm) {layout = <4@0, 4@1>} : i8[5, 6]<4@0, 4@1>; %1 = ";
+  for (const std::string encoding : {"i8_4", "i8_small_4", "i8_5", "i8_6"}) {
+    for (const auto& [op, operands] : {std::pair("scaled_", "(%x, %0, %s2)"),
+                                       {"nested_", "(%x, %0, %cs, %s1)"},
+                                       {"scaled_rows_", "(%cx, %x2, %0, %s2)"},
+                                       {"nested_rows_", "(%cx, %x2, %0, %cs, %s1)"}}) {
+      const std::string name = std::string(op) + "matmul_nt";
+      misses.push_back({"encode-" + name + "-" + encoding, packed + name + operands + " : f32[4, 5]"});
+    }
+    misses.push_back({"encode-gather-" + encoding, packed + "gather(%0, %ids) : f32[2, 6]"});
+  }
+  return misses;
+}
 
 inline const std::vector<NearMiss>& near_misses() {
   static const std::vector<NearMiss> kNearMisses = {
@@ -253,26 +270,14 @@ inline const std::vector<NearMiss>& near_misses() {
       {"round-rows-of-scale_blocks", "%0 = scale_blocks(%m, %s2) : f32[5, 6]; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
       {"round-rows-of-affine_blocks",
        "%0 = affine_blocks(%m, %s2, %s2) : f32[5, 6]; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
-      {"encode-scaled_matmul_nt-i8_4",
-       "%0 = pack(%cm) {layout = <4@0, 4@1>} : i8[5, 6]<4@0, 4@1>; %1 = scaled_matmul_nt(%x, %0, %s2) : f32[4, 5]"},
-      {"encode-nested_matmul_nt-i8_4",
-       "%0 = pack(%cm) {layout = <4@0, 4@1>} : i8[5, 6]<4@0, 4@1>; "
-       "%1 = nested_matmul_nt(%x, %0, %cs, %s1) : f32[4, 5]"},
-      {"encode-scaled_rows_matmul_nt-i8_4",
-       "%0 = pack(%cm) {layout = <4@0, 4@1>} : i8[5, 6]<4@0, 4@1>; "
-       "%1 = scaled_rows_matmul_nt(%cx, %x2, %0, %s2) : f32[4, 5]"},
-      {"encode-nested_rows_matmul_nt-i8_4",
-       "%0 = pack(%cm) {layout = <4@0, 4@1>} : i8[5, 6]<4@0, 4@1>; "
-       "%1 = nested_rows_matmul_nt(%cx, %x2, %0, %cs, %s1) : f32[4, 5]"},
-      {"encode-gather-i8_4",
-       "%0 = pack(%cm) {layout = <4@0, 4@1>} : i8[5, 6]<4@0, 4@1>; %1 = gather(%0, %ids) : f32[2, 6]"},
       {"encode-gather-bf16_12",
        "%0 = pack(%bm) {layout = <4@0, 2@1>} : bf16[5, 6]<4@0, 2@1>; %1 = gather(%0, %ids) : f32[2, 6]"},
       {"encode-matmul_nt-f16_15",
        "%0 = pack(%hm) {layout = <4@0>} : f16[5, 6]<4@0>; %1 = matmul_nt(%x, %0) : f32[4, 5]"},
       {"encode-gather-f16_15", "%0 = pack(%hm) {layout = <4@0>} : f16[5, 6]<4@0>; %1 = gather(%0, %ids) : f32[2, 6]"},
   };
-  return kNearMisses;
+  static const std::vector<NearMiss> kAll = with_encodings_of_codes(kNearMisses);
+  return kAll;
 }
 
 }  // namespace strata::rules

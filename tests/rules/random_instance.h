@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "encoding/encoding.h"
 #include "rules/tensor_graph.h"
 
 namespace strata::rules {
@@ -61,6 +62,11 @@ class InstanceWriter {
                  std::vector<LeafKind> kinds = {LeafKind::kActivation, LeafKind::kConstant})
       : tensors_(tensors), random_(random), kinds_(std::move(kinds)) {}
 
+  // "encode-gather-i8_5".
+  static const encoding::Encoding* encoding_of(const std::string& rule) {
+    return rule.starts_with("encode-") ? encoding::find_encoding(rule.substr(rule.rfind('-') + 1)) : nullptr;
+  }
+
   // Adds such a term; nothing where the choices didn't fit together. Returns the classes of the roots.
   std::optional<std::vector<egraph::ClassId>> write(const egraph::Rewrite& rule) {
     classes_.assign(rule.variables.classes.size(), std::nullopt);
@@ -70,6 +76,7 @@ class InstanceWriter {
         pick({DType::kF32, DType::kF32, DType::kF32, DType::kF32, DType::kF16, DType::kBF16, DType::kI32, DType::kI8});
     last_end_ = 0;
     last_type_.reset();
+    encoding_ = encoding_of(rule.name);
     std::vector<egraph::ClassId> roots;
     for (std::size_t i = 0; i < rule.lhs.patterns.size(); ++i) {
       const auto root = build(rule.lhs.patterns[i], rule.lhs.patterns[i].nodes.size() - 1);
@@ -162,7 +169,20 @@ class InstanceWriter {
     limit_ = 0;
     const bool may_be_encoded = is_floating(type.dtype) || type.dtype == DType::kI8;
     const bool is_encoded = kind == LeafKind::kConstant && may_be_encoded && type.rank() == 2;
-    return tensors_.leaf(kind, name, type, nullptr, is_encoded ? std::make_shared<encoding::Statistics>() : nullptr);
+    return tensors_.leaf(kind, name, type, nullptr, is_encoded ? known_elements(type.dtype) : nullptr);
+  }
+
+  // What any encoding of the type holds; of bytes, where the rule is one of encoding, what no other one does in fewer
+  // bits: as many codes in a row as it has, or two that are far apart.
+  Elements known_elements(DType dtype) const {
+    encoding::Statistics known;
+    if (encoding_ != nullptr && dtype == DType::kI8 && encoding_->panels.number == dtype) {
+      const std::size_t step = encoding_->looks_up ? 100 : 1,
+                        count = encoding_->looks_up ? 2 : 1 << encoding_->panels.bits();
+      for (std::size_t i = 0; i < count; ++i) known.bins(encoding_->statistics[0])[i * step] = 1;
+      known.elements = static_cast<std::int64_t>(count);
+    }
+    return std::make_shared<encoding::Statistics>(known);
   }
 
   DType dtype() { return below(12) == 0 ? pick({DType::kF32, DType::kF16, DType::kBF16}) : dtype_; }
@@ -310,9 +330,10 @@ class InstanceWriter {
   std::vector<std::optional<egraph::Payload>> payloads_;
   std::vector<std::int64_t> sizes_;
   DType dtype_ = DType::kF32;
-  std::optional<ir::TensorType> last_type_;  // operands are often alike
-  std::int64_t last_end_ = 0;                // of the latest slice: neighbours begin there
-  std::int64_t limit_ = 0;                   // of the next leaf
+  std::optional<ir::TensorType> last_type_;       // operands are often alike
+  std::int64_t last_end_ = 0;                     // of the latest slice: neighbours begin there
+  const encoding::Encoding* encoding_ = nullptr;  // that the rule brings in
+  std::int64_t limit_ = 0;                        // of the next leaf
   std::int64_t count_ = 0;
   std::map<std::string, std::int64_t> limits_;
 };

@@ -59,23 +59,31 @@ TEST(GatherRows, EveryTypeAndLayout) {
   });
 }
 
-// Rows of codes in 4 bits are the codes.
-TEST(GatherRows, OfCodesInFourBits) {
-  for_each_width([]<int L>(Lanes<L>) {
-    const std::vector<std::int32_t> ids = {0, 20, 7, 7, 16};
-    for (const std::int64_t dim : {1, 7, 8, 33, 96}) {
-      const auto codes = random_codes(21, dim, -100, 90);
-      std::vector<float> out(ids.size() * (dim + 1), -9.0f);
-      gather_encoded_rows<L>(packed_codes<L>(codes, 21, dim, Encoded<I8In4>{}).data(), ids.data(), ids.size(), dim,
-                             out.data(), dim + 1);
-      for (std::size_t i = 0; i < ids.size(); ++i) {
-        for (std::int64_t j = 0; j <= dim; ++j) {
-          const float expected = j < dim ? codes[ids[i] * dim + j] : -9.0f;
-          ASSERT_EQ(out[i * (dim + 1) + j], expected)
-              << "lanes " << L << " dim " << dim << " [" << i << "," << j << "]";
-        }
+// Rows of codes in fewer bits are the codes.
+template <int L, class E>
+void check_codes(int low, int high) {
+  const std::vector<std::int32_t> ids = {0, 20, 7, 7, 16};
+  for (const std::int64_t dim : {1, 7, 8, 33, 96}) {
+    const auto codes = random_codes(21, dim, low, high, kDifferent<Encoded<E>>);
+    std::vector<float> out(ids.size() * (dim + 1), -9.0f);
+    gather_encoded_rows<L>(packed_codes<L>(codes, 21, dim, Encoded<E>{}).data(), ids.data(), ids.size(), dim,
+                           out.data(), dim + 1);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      for (std::int64_t j = 0; j <= dim; ++j) {
+        const float expected = j < dim ? codes[ids[i] * dim + j] : -9.0f;
+        ASSERT_EQ(out[i * (dim + 1) + j], expected)
+            << kEncodedBits<E> << " bits, lanes " << L << " dim " << dim << " [" << i << "," << j << "]";
       }
     }
+  }
+}
+
+TEST(GatherRows, OfCodesInFewerBits) {
+  for_each_width([]<int L>(Lanes<L>) {
+    check_codes<L, I8In4>(-100, 90);
+    check_codes<L, I8Small4>(-8, 7);
+    check_codes<L, I8In5>(0, 31);
+    check_codes<L, I8In6>(-32, 31);
   });
 }
 

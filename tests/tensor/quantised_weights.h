@@ -8,19 +8,32 @@
 #include <vector>
 
 #include "reference.h"
+#include "tensor/encoding/i8_4.h"
+#include "tensor/encoding/i8_5.h"
+#include "tensor/encoding/i8_6.h"
+#include "tensor/encoding/i8_small_4.h"
 #include "tensor/scaled.h"
 
 namespace strata::tensor {
 
-// Codes [n][k]: 16 different ones at most, among them the first two columns' alone, which are the extremes.
-inline std::vector<std::int8_t> random_codes(std::int64_t n, std::int64_t k, int low, int high) {
+// How many different codes a matrix of such elements may have.
+template <class Codes>
+inline constexpr int kDifferent = 16;  // so that bytes are what 4 bits are
+template <int Bits>
+inline constexpr int kDifferent<Encoded<CodesIn<Bits, Digits::kDistances>>> = 1 << Bits;
+
+// Codes [n][k] of so many different ones at most, among them the first two columns' alone, which are the extremes.
+inline std::vector<std::int8_t> random_codes(std::int64_t n, std::int64_t k, int low, int high, int different) {
   std::mt19937 random(static_cast<unsigned>(n * 1000 + k));
   std::vector<std::int8_t> table = {static_cast<std::int8_t>(low), static_cast<std::int8_t>(high)};
-  const auto width = static_cast<unsigned>(high - low + 1);
-  while (table.size() < 16) table.push_back(static_cast<std::int8_t>(low + static_cast<int>(random() % width)));
+  const int width = high - low + 1;
+  while (std::ssize(table) < different) {
+    const int any = width <= different ? static_cast<int>(table.size()) % width : static_cast<int>(random()) % width;
+    table.push_back(static_cast<std::int8_t>(low + std::abs(any)));
+  }
   std::vector<std::int8_t> codes(static_cast<std::size_t>(n * k));
   for (std::int64_t i = 0; i < n * k; ++i)
-    codes[i] = table[i / k < 2 ? i / k : static_cast<std::int64_t>(random() % 16)];
+    codes[i] = table[i / k < 2 ? i / k : static_cast<std::int64_t>(random() % table.size())];
   return codes;
 }
 
@@ -32,24 +45,29 @@ std::vector<std::int8_t> packed_codes(const std::vector<std::int8_t>& codes, std
   return out;
 }
 
-// The same in 4 bits, element by element.
-template <int L>
-std::vector<Encoded<I8In4>> packed_codes(const std::vector<std::int8_t>& codes, std::int64_t n, std::int64_t k,
-                                         Encoded<I8In4>) {
+// The same in fewer bits, element by element.
+template <int L, int Bits, Digits Are>
+std::vector<Encoded<CodesIn<Bits, Are>>> packed_codes(const std::vector<std::int8_t>& codes, std::int64_t n,
+                                                      std::int64_t k, Encoded<CodesIn<Bits, Are>>) {
+  using E = CodesIn<Bits, Are>;
   EncodedHeader header{};
   std::vector<std::int8_t> table = codes;
   std::sort(table.begin(), table.end());
   table.erase(std::unique(table.begin(), table.end()), table.end());
-  std::memcpy(header.table, table.data(), table.size());
+  std::memcpy(header.table, table.data(), E::kHasTable ? table.size() : 1);
   header.panels = div_up(n, L);
-  const std::int64_t panel_bytes = encoded_panel_bytes<I8In4>(L, k);
-  std::vector<Encoded<I8In4>> out(sizeof(header) + static_cast<std::size_t>(header.panels * panel_bytes));
+  const std::int64_t panel_bytes = encoded_panel_bytes<E>(L, k);
+  std::vector<Encoded<E>> out(sizeof(header) + static_cast<std::size_t>(header.panels * panel_bytes));
   std::memcpy(out.data(), &header, sizeof(header));
   for (std::int64_t row = 0; row < n; ++row) {
     for (std::int64_t i = 0; i < k; ++i) {
-      const auto index = std::lower_bound(table.begin(), table.end(), codes[row * k + i]) - table.begin();
-      auto& in = out[sizeof(header) + row / L * panel_bytes + i / 8 * 4 * L + row % L * 4 + i % 4];
-      in.byte |= static_cast<std::uint8_t>(index << (i / 4 % 2 * 4));
+      const auto place = std::lower_bound(table.begin(), table.end(), codes[row * k + i]) - table.begin();
+      const auto digit = static_cast<unsigned>(E::kHasTable ? place : codes[row * k + i] - table[0]);
+      Encoded<E>* const group = &out[sizeof(header) + row / L * panel_bytes + i / E::kDepth * E::bytes(L)];
+      const std::int64_t quad = i % E::kDepth / 4, byte = row % L * 4 + i % 4;
+      group[quad / 2 * 4 * L + byte].byte |= static_cast<std::uint8_t>((digit & 15) << quad % 2 * 4);
+      if (Bits == 4) continue;
+      group[E::kDepth / 2 * L + byte].byte |= static_cast<std::uint8_t>(digit >> 4 << quad * (Bits - 4));
     }
   }
   return out;
@@ -96,14 +114,20 @@ template <int L, std::int64_t Block, class Codes, class Scales>
 struct QuantisedWeights {
   std::int64_t n, k;
   int low, high;
-  std::vector<std::int8_t> codes = random_codes(n, k, low, high);  // [n][k]
+  std::vector<std::int8_t> codes = random_codes(n, k, low, high, kDifferent<Codes>);  // [n][k]
   std::vector<Codes> packed = packed_codes<L>(codes, n, k, Codes{});
   PackedScales<L, Scales> scale{n, k / Block};
 
+  static int bits(std::int8_t) { return 8; }
+  template <class E>
+  static int bits(Encoded<E>) {
+    return kEncodedBits<E>;
+  }
+
   std::string describe() const {
     return "lanes " + std::to_string(L) + " block " + std::to_string(Block) + " n " + std::to_string(n) + " k " +
-           std::to_string(k) + " codes " + std::to_string(low) + " to " + std::to_string(high) +
-           (std::is_same_v<Codes, std::int8_t> ? "" : " in 4 bits");
+           std::to_string(k) + " codes " + std::to_string(low) + " to " + std::to_string(high) + " in " +
+           std::to_string(bits(Codes{})) + " bits";
   }
 };
 

@@ -14,6 +14,15 @@ using F16 = BlockScales<f16>;
 using BF16 = BlockScales<bf16>;
 using NestedBF16 = NestedScales<std::int8_t, bf16, 2>;
 using InFour = Encoded<I8In4>;
+using SmallInFour = Encoded<I8Small4>;
+using InFive = Encoded<I8In5>;
+using InSix = Encoded<I8In6>;
+
+// The least and the largest code of weights.
+struct CodeBounds {
+  int low = -128;
+  int high = 127;
+};
 
 // Rows [m][k] of codes, those of the first two the extremes, and their scales [m][k / Block].
 struct Rows {
@@ -62,14 +71,15 @@ void check_quads_row(std::int64_t n, std::int64_t k) {
   const Rows all(3, k, Block);
   const std::int64_t panels = div_up(n, L), middle = panels / 2, blocks = k / Block;
   std::vector<float> c(static_cast<std::size_t>(all.m * (n + 3)), kNotWritten);
+  std::vector<std::int32_t> scratch(static_cast<std::size_t>(scaled_quads_starts(Block, 1, k)));
+  std::int32_t* const s = scratch.data();
   const auto scales = weights.scale.scales();
   for (std::int64_t row = 0; row < all.m; ++row) {
     const std::int8_t* const a = &all.codes[row * k];
     const float* const t = &all.scales[row * blocks];
     float* const to = &c[row * (n + 3)];
-    gemv_scaled_quads<L, Block, Stream{}, Bounds>(a, t, weights.packed.data(), scales, k, n, to, 0, middle);
-    gemv_scaled_quads<L, Block, Stream{1, 4096, 0}, Bounds>(a, t, weights.packed.data(), scales, k, n, to, middle,
-                                                            panels);
+    gemv_scaled_quads<L, Block, Stream{}>(a, t, weights.packed.data(), scales, k, n, to, 0, middle, s);
+    gemv_scaled_quads<L, Block, Stream{1, 4096, 0}>(a, t, weights.packed.data(), scales, k, n, to, middle, panels, s);
   }
   ASSERT_TRUE(check<Block>(weights, all, c, "row"));
 }
@@ -88,16 +98,16 @@ void check_quads_tiles(std::int64_t m, std::int64_t n, std::int64_t k) {
   const std::int64_t panels = div_up(n, L), middle = panels / 3;
   for (const Range part : {Range{0, middle}, Range{middle, panels}}) {
     if (m <= MR) {
-      gemm_few_scaled_quads<L, MR, NV, Block, Stream{1, 2048, 0}, Bounds>(
-          a.data(), t.data(), weights.packed.data(), weights.scale.scales(), {c.data(), n + 3, m, n}, k, part.begin,
-          part.end);
+      gemm_few_scaled_quads<L, MR, NV, Block, Stream{1, 2048, 0}>(a.data(), t.data(), weights.packed.data(),
+                                                                  weights.scale.scales(), {c.data(), n + 3, m, n}, k,
+                                                                  part.begin, part.end, scratch.data());
       continue;
     }
     for (const Range rows : Parts({0, m}, 2 * MR, MR)) {
       for (const Range depth : Parts({0, k}, 4 * Block, Block)) {
-        gemm_block_scaled_quads<L, MR, NV, Block, Bounds>(a.data(), t.data(), weights.packed.data(),
-                                                          weights.scale.scales(), {c.data(), n + 3, m, n}, k, rows,
-                                                          depth, part.begin, part.end, scratch.data());
+        gemm_block_scaled_quads<L, MR, NV, Block>(a.data(), t.data(), weights.packed.data(), weights.scale.scales(),
+                                                  {c.data(), n + 3, m, n}, k, rows, depth, part.begin, part.end,
+                                                  scratch.data());
       }
     }
   }
@@ -126,17 +136,19 @@ TEST(ScaledQuads, BytesInEveryWidth) {
   });
 }
 
-// The smaller the codes, the longer sums of pairs stay in 16 bits.
-TEST(ScaledQuads, SmallBytesInEveryWidth) {
+// The fewer bits codes have, the longer sums of pairs stay in 16 bits; their extremes meet those of rows.
+TEST(ScaledQuads, SmallCodesInEveryWidth) {
   for_each_width([]<int L>(Lanes<L>) {
-    check_quads<L, 8, CodeBounds{-8, 7}, std::int8_t, F32>();
-    check_quads<L, 256, CodeBounds{0, 15}, std::int8_t, F16>();
-    check_quads<L, 64, CodeBounds{-8, 8}, std::int8_t, F16>();
-    check_quads<L, 32, CodeBounds{-16, 15}, std::int8_t, F16>();
-    check_quads<L, 16, CodeBounds{-32, 31}, std::int8_t, F16>();
-    check_quads<L, 32, CodeBounds{-66, 66}, std::int8_t, F16>();
-    check_quads<L, 32, CodeBounds{0, 127}, std::int8_t, F16>();
-    check_quads<L, 32, CodeBounds{-128, 0}, std::int8_t, F16>();
+    check_quads<L, 8, CodeBounds{-8, 7}, SmallInFour, F32>();
+    check_quads<L, 32, CodeBounds{0, 15}, SmallInFour, F16>();
+    check_quads<L, 64, CodeBounds{-128, -113}, SmallInFour, NestedBF16>();
+    check_quads<L, 256, CodeBounds{112, 127}, SmallInFour, BF16>();
+    check_quads<L, 32, CodeBounds{-16, 15}, InFive, F16>();
+    check_quads<L, 64, CodeBounds{96, 127}, InFive, NestedBF16>();
+    check_quads<L, 256, CodeBounds{-128, -97}, InFive, F32>();
+    check_quads<L, 16, CodeBounds{-32, 31}, InSix, NestedBF16>();
+    check_quads<L, 32, CodeBounds{64, 127}, InSix, F16>();
+    check_quads<L, 256, CodeBounds{-128, -65}, InSix, F32>();
   });
 }
 
@@ -155,7 +167,9 @@ TEST(ScaledQuads, FourBitsInEveryWidth) {
 template <int L, int MR, int NV, std::int64_t Block>
 void check_shape() {
   for (const std::int64_t m : {1, 2, MR, MR + 1, 2 * MR + 2}) {
-    check_quads_tiles<L, MR, NV, Block, CodeBounds{-8, 7}, InFour, F16>(m, 5 * L + 1, 6 * Block);
+    check_quads_tiles<L, MR, NV, Block, CodeBounds{-8, 7}, SmallInFour, F16>(m, 5 * L + 1, 6 * Block);
+    if constexpr (Block % 32 == 0)
+      check_quads_tiles<L, MR, NV, Block, CodeBounds{-9, 22}, InFive, F16>(m, 5 * L + 1, 6 * Block);
     if (testing::Test::HasFatalFailure()) return;
   }
 }

@@ -13,6 +13,19 @@ using F16 = BlockScales<f16>;
 using BF16 = BlockScales<bf16>;
 using NestedF16 = NestedScales<std::int8_t, f16, 2>;
 using InFour = Encoded<I8In4>;
+using SmallInFour = Encoded<I8Small4>;
+using InFive = Encoded<I8In5>;
+using InSix = Encoded<I8In6>;
+
+// The codes of weights: of any, those that 16 may be.
+template <class Codes>
+constexpr int kLow = -128;
+template <int Bits>
+constexpr int kLow<Encoded<CodesIn<Bits, Digits::kDistances>>> = 9 - (1 << Bits);
+template <class Codes>
+constexpr int kHigh = 127;
+template <int Bits>
+constexpr int kHigh<Encoded<CodesIn<Bits, Digits::kDistances>>> = 8;
 
 // Every product of rows x [m][k], and what lies beside them in c, [m][n + 3].
 template <std::int64_t Block, class Weights>
@@ -42,7 +55,7 @@ testing::AssertionResult check(const Weights& weights, const std::vector<float>&
 
 template <int L, std::int64_t Block, class Codes, class Scales>
 void check_row(std::int64_t n, std::int64_t k) {
-  const QuantisedWeights<L, Block, Codes, Scales> weights{n, k, -128, 127};
+  const QuantisedWeights<L, Block, Codes, Scales> weights{n, k, kLow<Codes>, kHigh<Codes>};
   const auto x = random_values<float>(k, 1);
   std::vector<float> c(static_cast<std::size_t>(n + 3), kNeverWritten);
   const std::int64_t panels = div_up(n, L), middle = panels / 2;
@@ -54,7 +67,7 @@ void check_row(std::int64_t n, std::int64_t k) {
 
 template <int L, int MR, int NV, std::int64_t Block, class Codes, class Scales>
 void check_tiles(std::int64_t m, std::int64_t n, std::int64_t k) {
-  const QuantisedWeights<L, Block, Codes, Scales> weights{n, k, -128, 127};
+  const QuantisedWeights<L, Block, Codes, Scales> weights{n, k, kLow<Codes>, kHigh<Codes>};
   const auto x = random_values<float>(m * k, 1);
   std::vector<float> a(static_cast<std::size_t>(packed_rows_elements(MR, m, k)));
   pack_rows<L, MR>(x.data(), k, m, k, k, a.data());
@@ -104,17 +117,49 @@ TEST(Scaled, FourBitsInEveryWidth) {
   });
 }
 
-TEST(Scaled, EveryElementOfFourBits) {
-  constexpr std::int64_t kRows = 21, kDim = 40;
+TEST(Scaled, SmallCodesInEveryWidth) {
   for_each_width([]<int L>(Lanes<L>) {
-    const auto codes = random_codes(kRows, kDim, -128, 127);
-    const auto packed = packed_codes<L>(codes, kRows, kDim, InFour{});
-    const EncodedMatrix<I8In4, L> matrix(packed.data(), kDim);
-    const I8In4::Decoder<L> decoder(matrix.header());
-    for (std::int64_t i = 0; i < kRows * kDim; ++i) {
-      const std::int64_t row = i / kDim, at = i % kDim;
-      ASSERT_EQ(decoder.element(matrix.group(row / L, at), at % 8, row % L), codes[i]) << "at " << row << ", " << at;
-    }
+    check_both<L, 8, SmallInFour, F16>();
+    check_both<L, 32, SmallInFour, NestedF16>();
+    check_both<L, 32, InFive, F16>();
+    check_both<L, 64, InFive, NestedF16>();
+    check_both<L, 16, InSix, NestedF16>();
+    check_both<L, 64, InSix, BF16>();
+  });
+}
+
+// As products read it, and by itself.
+template <int L, class E>
+void check_elements(int low, int high) {
+  constexpr std::int64_t kRows = 21, kDim = 96;
+  const auto codes = random_codes(kRows, kDim, low, high, kDifferent<Encoded<E>>);
+  const auto packed = packed_codes<L>(codes, kRows, kDim, Encoded<E>{});
+  const EncodedMatrix<E, L> matrix(packed.data(), kDim);
+  const typename E::template Decoder<L> decoder(matrix.header());
+  ASSERT_EQ(decoder.low(), low);
+  for (std::int64_t i = 0; i < kRows * kDim; ++i) {
+    const std::int64_t row = i / kDim, at = i % kDim, in = at % E::kDepth;
+    const Encoded<E>* const group = matrix.group(row / L, at);
+    std::int8_t quads[E::kDepth / 4][4 * L];
+    std::uint8_t distances[E::kDepth / 4][4 * L];
+    for_each_number<E::kDepth / 4>([&]<int V>(Lanes<V>) {
+      const auto found = decoder.template quads<V>(group), above = decoder.template distances<V>(group);
+      std::memcpy(quads[V], &found, sizeof(found));
+      std::memcpy(distances[V], &above, sizeof(above));
+    });
+    const auto what = [&] { return std::to_string(kEncodedBits<E>) + " bits, lanes " + std::to_string(L); };
+    ASSERT_EQ(decoder.element(group, in, row % L), codes[i]) << what() << " at " << row << ", " << at;
+    ASSERT_EQ(quads[in / 4][row % L * 4 + in % 4], codes[i]) << what() << " at " << row << ", " << at;
+    ASSERT_EQ(distances[in / 4][row % L * 4 + in % 4], codes[i] - low) << what() << " at " << row << ", " << at;
+  }
+}
+
+TEST(Scaled, EveryElementOfCodes) {
+  for_each_width([]<int L>(Lanes<L>) {
+    check_elements<L, I8In4>(-128, 127);
+    for (const int low : {-128, -8, 0, 112}) check_elements<L, I8Small4>(low, low + 15);
+    for (const int low : {-128, -16, 0, 96}) check_elements<L, I8In5>(low, low + 31);
+    for (const int low : {-128, -32, 1, 64}) check_elements<L, I8In6>(low, low + 63);
   });
 }
 

@@ -147,6 +147,61 @@ TEST(Constants, WeightsOfNarrowerNumbersAreEncoded) {
   EXPECT_FALSE(has_encoding(plan_known_table(narrow, zen5(), {"encode-matmul_nt-bf16_12"}))) << "bf16 has one encoding";
 }
 
+// A row of codes times a matrix of codes, in blocks of so many, planned with what is known of the codes: their
+// encodings.
+std::string encodings_of_codes(const std::vector<int>& codes, int block, const Machine& machine) {
+  ops::register_all();
+  const std::string blocks = std::to_string(1024 / block);
+  const ir::Module module = ir::parse_module("module m {\n  func @main(%x: i8[1, 1024], %r: f32[1, " + blocks + R"(]) {
+    %0 = weight "codes" : i8[4096, 1024]
+    %1 = weight "scales" : f16[4096, )" + blocks +
+                                                 R"(]
+    %2 = scaled_rows_matmul_nt(%x, %r, %0, %1) : f32[1, 4096]
+    return %2
+  }
+}
+)",
+                                             "test");
+  encoding::Statistics statistics;
+  for (const int code : codes) {
+    statistics.bins(encoding::find_encoding("i8_4")->statistics[0])[static_cast<std::uint8_t>(code)] = 1;
+    ++statistics.elements;
+  }
+  SearchOptions options;
+  options.statistics = {{"codes", statistics}};
+  const std::string plan = ir::to_text(search({{"all", &module, {"main"}, {{1e6}}}}, machine, options).modules[0]);
+  std::string found;
+  for (const encoding::Encoding* encoding : encoding::all_encodings()) {
+    if (contains(plan, ", " + std::string(encoding->name) + ">")) found += std::string(encoding->name) + " ";
+  }
+  return found;
+}
+
+// The fewest bits that hold them, where blocks are whole groups of it; a table only where they don't follow one
+// another.
+TEST(Constants, CodesAreEncodedInTheFewestBits) {
+  EXPECT_EQ(encodings_of_codes({0, 15}, 8, zen5()), "i8_small_4 ");
+  EXPECT_EQ(encodings_of_codes({-8, 0, 7}, 32, zen5()), "i8_small_4 ");
+  EXPECT_EQ(encodings_of_codes({-8, 8}, 32, zen5()), "i8_4 ") << "two codes that are in no row of 16";
+  EXPECT_EQ(encodings_of_codes({-127, 1, 113}, 32, zen5()), "i8_4 ");
+  const auto row = [](int first, int count) {
+    std::vector<int> codes;
+    for (int i = 0; i < count; ++i) codes.push_back(first + i);
+    return codes;
+  };
+  EXPECT_EQ(encodings_of_codes(row(-16, 17), 32, zen5()), "i8_5 ");
+  EXPECT_EQ(encodings_of_codes(row(0, 32), 64, zen5()), "i8_5 ");
+  EXPECT_EQ(encodings_of_codes(row(0, 32), 16, zen5()), "i8_6 ") << "a group of i8_5 has 32 values of k";
+  EXPECT_EQ(encodings_of_codes(row(-32, 64), 16, zen5()), "i8_6 ");
+  EXPECT_EQ(encodings_of_codes(row(-32, 64), 8, zen5()), "") << "a group of i8_6 has 16 values of k";
+  EXPECT_EQ(encodings_of_codes(row(-32, 65), 32, zen5()), "");
+  const Machine plain = changed([](Machine& m) { m.vector_registers.byte_lookup = false; });
+  EXPECT_EQ(encodings_of_codes({-8, 7}, 32, plain), "i8_small_4 ") << "nothing is looked up";
+  EXPECT_EQ(encodings_of_codes({-8, 8}, 32, plain), "i8_5 ");
+  const Machine slow = changed([](Machine& m) { m.core.decode_slots["i8_small_4"] = 0.6; });
+  EXPECT_EQ(encodings_of_codes({-8, 7}, 32, slow), "i8_4 ") << "looking up is faster";
+}
+
 // Weights that one encoding fits by itself, but not both: a merged product would have an exception for every other
 // element.
 TEST(Constants, WeightsOfDifferentExponentsAreNotEncodedTogether) {
