@@ -6,8 +6,13 @@ namespace {
 
 constexpr std::size_t kBytes = 256;
 
+// Codes near zero are frequent: counting in turn in four tables, few additions wait for the one before.
 void count_bytes(std::span<const std::uint32_t> words, std::span<std::int64_t> bins) {
-  for (const std::uint32_t word : words) ++bins[word % kBytes];
+  std::array<std::array<std::uint32_t, kBytes>, 4> tables{};
+  for (std::size_t i = 0; i < words.size(); ++i) ++tables[i % 4][words[i] % kBytes];
+  for (const auto& table : tables) {
+    for (std::size_t i = 0; i < kBytes; ++i) bins[i] += table[i];
+  }
 }
 
 constexpr Statistic kStatistics[] = {{"i8 numbers", DType::kI8, kBytes, count_bytes}};

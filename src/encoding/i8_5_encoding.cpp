@@ -7,9 +7,9 @@ namespace strata::encoding {
 
 const Encoding& i8_5_encoding();
 
-// 27 shifts, masks and unions decode 16 vectors of words, on other ports than the multiply-adds have.
+// 27 shifts, masks and unions decode 16 vectors of words; some go to the ports of the multiply-adds.
 const Encoding& i8_5_encoding() {
-  static const Encoding kEncoding = code_range_encoding<tensor::I8In5>("i8_5", "I8In5", 0.7);
+  static const Encoding kEncoding = code_range_encoding<tensor::I8In5>("i8_5", "I8In5", 0.75);
   return kEncoding;
 }
 

@@ -7,9 +7,9 @@ namespace strata::encoding {
 
 const Encoding& i8_6_encoding();
 
-// 13 shifts, masks and unions decode eight vectors of words, on other ports than the multiply-adds have.
+// 13 shifts, masks and unions decode eight vectors of words; some go to the ports of the multiply-adds.
 const Encoding& i8_6_encoding() {
-  static const Encoding kEncoding = code_range_encoding<tensor::I8In6>("i8_6", "I8In6", 0.65);
+  static const Encoding kEncoding = code_range_encoding<tensor::I8In6>("i8_6", "I8In6", 0.75);
   return kEncoding;
 }
 

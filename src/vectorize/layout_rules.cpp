@@ -4,9 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
+#include "cost/leaf.h"
 #include "machine/cost.h"
 #include "rules/conditions.h"
 #include "vectorize/candidates.h"
@@ -199,53 +203,79 @@ constexpr std::array<EncodedOperand, 6> kEncodedOperands = {{{"matmul_nt", 1, 2,
                                                              {"nested_rows_matmul_nt", 2, 5, true, false},
                                                              {"gather", 0, 2, true, true}}};
 
-// Whether a leaf takes `better` wherever it takes `encoding`, of the same type and the same words, and it is smaller or
-// decoded faster, and neither larger nor slower.
+// Whether a matrix in `better` is smaller or decoded faster than in `encoding`, and neither larger nor slower.
 bool betters(const machine::Machine& machine, const encoding::Encoding& better, const encoding::Encoding& encoding) {
-  const encoding::PanelFormat &a = better.panels, &b = encoding.panels;
-  if (a.number != b.number || a.together != b.together || b.depth % a.depth != 0) return false;
+  const int bits = better.panels.bits(), other_bits = encoding.panels.bits();
   const auto slots = [&](const encoding::Encoding& of) {
     return machine::decode_slots(machine, std::string(of.name), of.decode_instructions);
   };
   const double own = slots(better), other = slots(encoding);
-  return a.bits() <= b.bits() && own <= other && (a.bits() < b.bits() || own < other);
+  const bool is_alike = better.is_exact && better.panels.number == encoding.panels.number;
+  return is_alike && bits <= other_bits && own <= other && (bits < other_bits || own < other);
 }
 
-// Encodings that the machine can decode, of which those need not be tried that another one betters.
-struct Tried {
-  bool is_known;
-  std::vector<const encoding::Encoding*> better;
-
-  Tried(const machine::Machine& machine, const encoding::Encoding& encoding) {
+// The operand of matches of a pattern in the encoding.
+class EncodedMatches {
+ public:
+  EncodedMatches(TensorGraph& tensors, const machine::Machine& machine, const EncodedOperand& of,
+                 const encoding::Encoding& encoding)
+      : tensors_(tensors), of_(of), encoding_(encoding) {
     const auto known = decodable(machine);
-    is_known = encoding.is_exact && std::ranges::find(known, &encoding) != known.end();
+    is_allowed_ = encoding.is_exact && std::ranges::find(known, &encoding) != known.end();
     for (const encoding::Encoding* other : known) {
-      const bool is_same = other->is_exact && std::ranges::equal(other->matrices, encoding.matrices);
-      if (is_same && betters(machine, *other, encoding)) better.push_back(other);
+      if (betters(machine, *other, encoding)) better_.push_back(other);
     }
   }
 
-  bool encodes(const encoding::Encoding& encoding, const encoding::Statistics& elements) const {
-    return is_known && encoding::encodes(encoding, elements) &&
-           std::ranges::none_of(better, [&](const auto* other) { return encoding::encodes(*other, elements); });
+  // The attributes of a pack of ?w, where that is a constant that may lie so and no other encoding betters this one.
+  std::optional<ir::Attributes> pack(const Match& match) const {
+    const rules::Elements& elements = tensors_.facts(match.class_of("?w")).elements;
+    if (!is_allowed_ || !elements || !encoding::encodes(encoding_, *elements)) return std::nullopt;
+    const auto own = packed(match, encoding_);
+    if (!own) return std::nullopt;
+    const bool has_leaf = this->has_leaf(match, *own);
+    for (const encoding::Encoding* other : better_) {
+      if (!encoding::encodes(*other, *elements)) continue;
+      const auto its = packed(match, *other);
+      if (its && (!has_leaf || this->has_leaf(match, *its))) return std::nullopt;
+    }
+    return own;
   }
+
+ private:
+  // In the lanes that the operand has.
+  std::optional<ir::Attributes> packed(const Match& match, const encoding::Encoding& encoding) const {
+    ir::Attributes attributes = tensors_.attributes(match.payload_of("?q"));
+    auto& layout = std::get<ir::Layout>(attributes.at("layout"));
+    if (layout.encoding != nullptr || layout.packs.empty()) return std::nullopt;
+    if (layout.packs[0].axis != 0 || layout.packs[0].is_ragged) return std::nullopt;
+    layout = ir::encoded_layout(encoding, layout.packs[0].lanes);
+    if (!tensors_.infer(ir::get_op("pack"), {match.class_of("?w")}, attributes)) return std::nullopt;
+    return attributes;
+  }
+
+  bool has_leaf(const Match& match, const ir::Attributes& pack) const {
+    std::vector<ir::TensorType> types;
+    for (int i = 0; i < of_.arity; ++i)
+      types.push_back(i == of_.operand ? *tensors_.infer(ir::get_op("pack"), {match.class_of("?w")}, pack)
+                                       : tensors_.type(match.class_of(number("?a", i))));
+    const ir::Attributes& attributes = tensors_.attributes(match.payload_of("?p"));
+    return cost::find_leaf(ir::get_op(of_.op), types, attributes, tensors_.type(match.roots[0])) != nullptr;
+  }
+
+  TensorGraph& tensors_;
+  EncodedOperand of_;
+  const encoding::Encoding& encoding_;
+  bool is_allowed_ = false;
+  std::vector<const encoding::Encoding*> better_;
 };
 
-// Binds ?e to the payload of ?q with the layout of the same lanes in the encoding, where the constant ?w may lie so and
-// the machine can decode it.
-egraph::Guard encodes(TensorGraph& tensors, const machine::Machine& machine, const encoding::Encoding& encoding) {
-  return [&tensors, tried = Tried(machine, encoding), &encoding](EGraph&, Match& match) {
-    const ClassId constant = match.class_of("?w");
-    ir::Attributes attributes = tensors.attributes(match.payload_of("?q"));
-    auto& layout = std::get<ir::Layout>(attributes.at("layout"));
-    const rules::Elements& elements = tensors.facts(constant).elements;
-    if (layout.encoding != nullptr || layout.packs.empty()) return false;
-    if (!elements || !tried.encodes(encoding, *elements)) return false;
-    if (layout.packs[0].axis != 0 || layout.packs[0].is_ragged) return false;
-    layout = ir::encoded_layout(encoding, layout.packs[0].lanes);
-    if (!tensors.infer(ir::get_op("pack"), {constant}, attributes)) return false;
-    match.bind_payload("?e", tensors.payload(attributes));
-    return true;
+// Binds ?e to the payload of the pack in the encoding.
+egraph::Guard encodes(TensorGraph& tensors, EncodedMatches matches) {
+  return [&tensors, matches = std::move(matches)](EGraph&, Match& match) {
+    const auto pack = matches.pack(match);
+    if (pack) match.bind_payload("?e", tensors.payload(*pack));
+    return pack.has_value();
   };
 }
 
@@ -319,7 +349,8 @@ std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& 
     for (const EncodedOperand& of : kEncodedOperands) {
       if (!of.takes(*encoding)) continue;
       const std::string name = "encode-" + std::string(of.op) + "-" + std::string(encoding->name);
-      add(name.c_str(), of.pattern("?q").c_str(), of.pattern("?e").c_str(), encodes(tensors, machine, *encoding));
+      add(name.c_str(), of.pattern("?q").c_str(), of.pattern("?e").c_str(),
+          encodes(tensors, EncodedMatches(tensors, machine, of, *encoding)));
     }
   }
   return rules;
