@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "blocks/format.h"
 
+#include <algorithm>
+
 namespace strata::blocks {
 namespace {
 
@@ -155,6 +157,19 @@ constexpr std::array<Format, 15> kFormats = {{
 }  // namespace
 
 DType dtype_of(NumberFormat format) { return format == NumberFormat::kE8M0 ? DType::kBF16 : DType::kF16; }
+
+std::vector<std::int8_t> numbers_of(const Integers& integers) {
+  std::vector<std::int8_t> numbers;
+  for (int bits = 0; bits < 1 << (integers.low.width + integers.high.width); ++bits) {
+    const bool has_table = !integers.table.empty();
+    const int number = has_table ? integers.table[static_cast<std::size_t>(bits)] : bits - integers.zero;
+    numbers.push_back(static_cast<std::int8_t>(number));  // of eight bits, two's complement
+  }
+  std::ranges::sort(numbers);
+  const auto repeated = std::ranges::unique(numbers);
+  numbers.erase(repeated.begin(), repeated.end());
+  return numbers;
+}
 
 std::span<const Format> all_formats() { return kFormats; }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/dtype.h"
 
@@ -83,6 +84,9 @@ struct Format {
 // The most elements, groups, of a block.
 inline constexpr int kMaxElements = 256;
 inline constexpr int kMaxGroups = 16;
+
+// Every number that one of the integers may be, the smallest first.
+std::vector<std::int8_t> numbers_of(const Integers& integers);
 
 // Every format.
 std::span<const Format> all_formats();

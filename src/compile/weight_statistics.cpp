@@ -5,8 +5,11 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <vector>
 
+#include "blocks/format.h"
 #include "compile/parallel_for.h"
 #include "encoding/exact_words.h"
 #include "ir/constants.h"
@@ -44,15 +47,19 @@ class Counter {
 
   void add(const ElementSource& elements, std::int64_t begin, std::int64_t end) {
     bytes_.resize(static_cast<std::size_t>((end - begin) * dtype_size(dtype_)));
-    words_.resize(static_cast<std::size_t>(end - begin));
     elements.read(begin, end - begin, dtype_, bytes_.data());
+    add(bytes_);
+  }
+
+  void add(std::span<const std::byte> elements) {
+    words_.resize(elements.size() / static_cast<std::size_t>(dtype_size(dtype_)));
     for (std::size_t i = 0; i < wanted_.size(); ++i) {
       const Statistic& statistic = wanted_[i];
       const bool has_words = i > 0 && wanted_[i - 1].number == statistic.number;
-      if (!has_words) encoding::exact_words(dtype_, bytes_, statistic.number, words_);
+      if (!has_words) encoding::exact_words(dtype_, elements, statistic.number, words_);
       statistic.count(words_, counted_.bins(statistic));
     }
-    counted_.elements += end - begin;
+    counted_.elements += std::ssize(words_);
   }
 
   const Statistics& counted() const { return counted_; }
@@ -125,6 +132,18 @@ Encodings encodings_of(const Expr& weight, std::span<const Encoding* const> enco
   return found;
 }
 
+// Each number that codes in the file's blocks may be, once: where an encoding holds all of these, no code need be read.
+std::optional<Statistics> numbers_of_format(const importer::TensorView& view, const Encodings& encodings) {
+  if (view.format == nullptr || view.part != importer::BlockPart::kCodes) return std::nullopt;
+  const std::vector<std::int8_t> codes = blocks::numbers_of(view.format->codes);
+  Counter counter(DType::kI8, encodings);
+  counter.add(std::as_bytes(std::span(codes)));
+  const Statistics& numbers = counter.counted();
+  const bool fits =
+      std::ranges::any_of(encodings, [&](const Encoding* encoding) { return encodes(*encoding, numbers); });
+  return fits ? std::optional(numbers) : std::nullopt;
+}
+
 // Adds the elements that the constant is made of; false where its elements are others.
 bool add_statistics(const Expr& constant, const encoding::WeightStatistics& weights, Statistics& sum) {
   if (constant.kind == Expr::Kind::kWeight) {
@@ -151,6 +170,10 @@ encoding::WeightStatistics count_elements(const ir::Module& module, const Tensor
     for (const Expr* expr : ir::topological_order(*function)) {
       Encodings possible = encodings_of(*expr, encodings);
       if (possible.empty() || all.contains(expr->name)) continue;
+      if (const auto numbers = numbers_of_format(tensors(expr->name), possible)) {
+        all[expr->name] = *numbers;
+        continue;
+      }
       weights.push_back(std::make_unique<Weight>(*expr, tensors, std::move(possible), all[expr->name]));
       Weight& weight = *weights.back();
       for (std::int64_t begin = 0; begin < weight.size(); begin += kTask) {

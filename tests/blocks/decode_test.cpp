@@ -6,6 +6,8 @@
 #include <bit>
 #include <cmath>
 #include <fstream>
+#include <optional>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -129,6 +131,24 @@ TEST(Formats, CountAlike) {
       if (!numbers->integers) continue;
       EXPECT_EQ(numbers->integers->count(), format.groups());
       EXPECT_TRUE(numbers->integers->high.width == 0 || numbers->integers->high.count() == format.groups());
+    }
+  }
+}
+
+// Random blocks have each of them and no others.
+TEST(Formats, SayWhichNumbersTheirIntegersAre) {
+  for (const Format& format : all_formats()) {
+    SCOPED_TRACE(format.name);
+    for (const auto& integers : {std::optional(format.codes), format.scale.integers, format.offset.integers}) {
+      if (!integers) continue;
+      const std::vector<std::byte> blocks = random_blocks(format, 4096);
+      std::vector<std::int8_t> found(static_cast<std::size_t>(integers->count()));
+      std::set<std::int8_t> all;
+      for (std::size_t at = 0; at < blocks.size(); at += static_cast<std::size_t>(format.bytes)) {
+        unpack(*integers, blocks.data() + at, found);
+        all.insert(found.begin(), found.end());
+      }
+      EXPECT_EQ(numbers_of(*integers), std::vector(all.begin(), all.end()));
     }
   }
 }

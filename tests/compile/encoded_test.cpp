@@ -3,6 +3,7 @@
 #include "tensor/encoded.h"
 
 #include "base/temp_dir.h"
+#include "blocks/format.h"
 #include "compile/weight_statistics.h"
 #include "op_case.h"
 #include "tensor/encoding/bf16_12.h"
@@ -291,6 +292,37 @@ TEST(WeightStatistics, OfAComputedConstantAreCounted) {
   EXPECT_EQ(statistics.at("w").of(bf16_12().statistics[0])[127], 2048);
   const encoding::Fit fit = constant_fit(*module.find("main")->results[0], statistics, tensors);
   EXPECT_EQ(fit.table[1], 129);
+}
+
+// Codes of a quantised format whose numbers an encoding holds need not be read: a row here has no bytes. Those of eight
+// bits are, and so are tensors that are no codes.
+TEST(WeightStatistics, OfCodesInBlocksFollowFromTheirFormat) {
+  ops::register_all();
+  const ir::Module module = ir::parse_module(R"(module m {
+  func @main() {
+    %0 = weight "codes" : i8[2, 256]
+    return %0
+  }
+}
+)",
+                                             "test");
+  for (const blocks::Format& format : blocks::all_formats()) {
+    SCOPED_TRACE(format.name);
+    const std::vector<std::int8_t> numbers = blocks::numbers_of(format.codes);
+    const bool is_byte = numbers.size() == 256;
+    const std::vector<std::byte> zeros(is_byte ? static_cast<std::size_t>(2 * 256 / format.elements * format.bytes)
+                                               : 0);
+    const TensorSource tensors = [&](const std::string&) {
+      return importer::TensorView{"w", DType::kF16, {2, 256}, zeros, &format, importer::BlockPart::kCodes};
+    };
+    const encoding::Statistics found = count_elements(module, tensors, encoding::all_encodings(), 1).at("codes");
+    std::vector<std::int64_t> expected(256);
+    for (const std::int8_t number : numbers) expected[static_cast<std::uint8_t>(number)] = 1;
+    if (is_byte) expected = {512}, expected.resize(256);
+    EXPECT_EQ(found.of(encoding::find_encoding("i8_4")->statistics[0]), expected);
+    EXPECT_EQ(found.elements, is_byte ? 512 : std::ssize(numbers));
+    EXPECT_TRUE(encoding::is_encodable(found));
+  }
 }
 
 constexpr const char* kTied = R"(module tied {
