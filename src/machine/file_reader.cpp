@@ -162,6 +162,19 @@ std::map<int, double> FileReader::rates_by_threads(const std::string& key) {
   return result;
 }
 
+std::map<std::int64_t, double> FileReader::seconds_by_bytes(const std::string& key) {
+  constexpr double kMost = 10;
+  FileReader table = object(key);
+  std::map<std::int64_t, double> result;
+  for (const auto& [name, value] : table.json_.items()) {
+    const auto bytes = number_of<std::int64_t>(name);
+    if (!bytes || *bytes < 0) table.refuse(name, "named by the least bytes of a message");
+    result[*bytes] = table.real(name, 0, kMost);
+  }
+  if (!result.contains(0)) table.refuse("0", "there: the latency of the smallest messages");
+  return result;
+}
+
 void FileReader::finish() const {
   for (const auto& [key, value] : json_.items()) {
     if (!known_.contains(key)) fail("key '" + place(key) + "'", "is not known");

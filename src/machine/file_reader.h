@@ -45,6 +45,9 @@ class FileReader {
   std::map<int, double> rates_by_threads(const std::string& key);
   std::map<int, double> rates_by_threads_or_none(const std::string& key);
 
+  // {"0": 1.1e-6, "16384": 3e-6}, by the least bytes of a message; those of the smallest must be there.
+  std::map<std::int64_t, double> seconds_by_bytes(const std::string& key);
+
   FileReader object(const std::string& key);
   std::optional<FileReader> object_or_none(const std::string& key);
   std::vector<FileReader> objects(const std::string& key);

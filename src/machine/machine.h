@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -87,10 +88,20 @@ struct CoreCosts {
   bool operator==(const CoreCosts&) const = default;
 };
 
+// What a message takes from one device of a mesh to another: a latency by its size, and a time for each byte.
+struct Link {
+  std::map<std::int64_t, double> latency_s;  // least bytes of a message -> seconds; 0 is there
+  double bytes_per_s = 1;                    // that a device sends while it receives as many
+
+  double latency(double bytes) const;  // of a message of so many bytes
+  bool operator==(const Link&) const = default;
+};
+
 // One axis of the arrangement of devices that work is divided among.
 struct MeshAxis {
   std::string name;
   int extent = 1;
+  std::optional<Link> link = {};  // between neighbours along it; of the cores' axis and where none is said: none
   bool operator==(const MeshAxis&) const = default;
 };
 

@@ -78,6 +78,14 @@ Processors read_processors(FileReader& reader) {
   return processors;
 }
 
+Link read_link(FileReader reader) {
+  Link link;
+  link.latency_s = reader.seconds_by_bytes("latency_s");
+  link.bytes_per_s = reader.rate("bytes_per_s");
+  reader.finish();
+  return link;
+}
+
 MeshAxis read_mesh_axis(FileReader& reader, const std::vector<MeshAxis>& outer) {
   MeshAxis axis;
   axis.name = reader.word("name");
@@ -86,6 +94,7 @@ MeshAxis read_mesh_axis(FileReader& reader, const std::vector<MeshAxis>& outer) 
   int machines = 1;
   for (const MeshAxis& known : outer) machines *= known.extent;
   axis.extent = reader.small("extent", 1, kMaxMachines / machines);
+  if (const auto link = reader.object_or_none("link")) axis.link = read_link(*link);
   reader.finish();
   return axis;
 }
@@ -162,6 +171,20 @@ Machine read_machine(FileReader reader) {
   return machine;
 }
 
+OrderedJson mesh_json(const std::vector<MeshAxis>& axes) {
+  OrderedJson json = OrderedJson::array();
+  for (const MeshAxis& axis : axes) {
+    OrderedJson entry = {{"name", axis.name}, {"extent", axis.extent}};
+    if (axis.link) {
+      OrderedJson latencies = OrderedJson::object();
+      for (const auto& [bytes, seconds] : axis.link->latency_s) latencies[std::to_string(bytes)] = seconds;
+      entry["link"] = {{"latency_s", std::move(latencies)}, {"bytes_per_s", axis.link->bytes_per_s}};
+    }
+    json.push_back(std::move(entry));
+  }
+  return json;
+}
+
 OrderedJson streams_json(const std::vector<Stream>& streams) {
   OrderedJson json = OrderedJson::array();
   for (const Stream& stream : streams) {
@@ -174,6 +197,14 @@ OrderedJson streams_json(const std::vector<Stream>& streams) {
 }
 
 }  // namespace
+
+double Link::latency(double bytes) const {
+  double seconds = 0;
+  for (const auto& [least, latency] : latency_s) {
+    if (bytes >= static_cast<double>(least)) seconds = latency;
+  }
+  return seconds;
+}
 
 std::vector<MeshAxis> mesh(const Machine& machine) {
   std::vector<MeshAxis> axes = machine.machines;
@@ -210,8 +241,7 @@ std::string to_json(const Machine& machine) {
                                   {"last_model", processors.last_model}});
   }
   json["cores"] = machine.cores;
-  json["mesh"] = OrderedJson::array();
-  for (const MeshAxis& axis : machine.machines) json["mesh"].push_back({{"name", axis.name}, {"extent", axis.extent}});
+  json["mesh"] = mesh_json(machine.machines);
   json["vector_registers"] = {{"count", machine.vector_registers.count},
                               {"bytes", machine.vector_registers.bytes},
                               {"masks", machine.vector_registers.masks},

@@ -89,6 +89,30 @@ TEST(MachineFile, HasAMeshWhoseLastAxisIsTheCores) {
   EXPECT_TRUE(says(refusal(with(R"({"name": "a", "extent": 4096}, {"name": "b", "extent": 4096})")), "mesh[1].extent"));
 }
 
+TEST(MachineFile, AMeshHasLinksByTheSizeOfMessages) {
+  const auto with = [](const std::string& link) {
+    return replaced("\"cores\": 2", R"("cores": 2, "mesh": [{"name": "node", "extent": 4, "link": )" + link + "}]");
+  };
+  const std::string good = R"({"latency_s": {"16384": 3e-6, "0": 1e-6}, "bytes_per_s": 1e9})";
+  const Machine machine = machine_from_json(to_json(machine_from_json(with(good), "here.json")), "again");
+  const Link& link = machine.machines.at(0).link.value();
+  EXPECT_EQ(link, (Link{{{0, 1e-6}, {16384, 3e-6}}, 1e9}));
+  EXPECT_EQ(link.latency(0), 1e-6);
+  EXPECT_EQ(link.latency(16383.5), 1e-6);
+  EXPECT_EQ(link.latency(16384), 3e-6);
+  const auto says_of = [&](const std::string& wrong, const std::string& what) {
+    EXPECT_TRUE(says(refusal(with(wrong)), what)) << refusal(with(wrong));
+  };
+  says_of(R"({"latency_s": {"0": 1e-6}})", "mesh[0].link.bytes_per_s");
+  says_of(R"({"latency_s": {"1": 1e-6}, "bytes_per_s": 1e9})", "mesh[0].link.latency_s.0");
+  says_of(R"({"latency_s": {"0": 1e-6, "x": 1}, "bytes_per_s": 1e9})", "mesh[0].link.latency_s.x");
+  says_of(R"({"latency_s": {"0": 11}, "bytes_per_s": 1e9})", "mesh[0].link.latency_s.0");
+  says_of(R"({"latency_s": {"0": -1}, "bytes_per_s": 1e9})", "mesh[0].link.latency_s.0");
+  says_of(R"({"latency_s": {"0": 1e-6}, "bytes_per_s": 0})", "mesh[0].link.bytes_per_s");
+  says_of(R"({"latency_s": {"0": 1e-6}, "bytes_per_s": 1e9, "width": 3})", "mesh[0].link.width");
+  says_of("3", "mesh[0].link");
+}
+
 TEST(MachineFile, OptionalFiguresAreReadAndWritten) {
   const std::string text =
       replaced("\"barrier_s\": 1e-6", R"("barrier_s": 1e-6, "op_overhead_s": 5e-9, "storage_read_bytes_per_s": 3e9)");
