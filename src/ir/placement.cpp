@@ -18,8 +18,9 @@ const char* partial_text(Combiner combiner) {
       return "P(min)";
     case Combiner::kProduct:
       return "P(product)";
-    case Combiner::kNone:
     case Combiner::kTuple:
+      return "P(softmax)";
+    case Combiner::kNone:
       break;
   }
   STRATA_CHECK(false, "no parts of a tensor are combined so");
