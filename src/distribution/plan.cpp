@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "distribution/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "base/error.h"
+
+namespace strata::distribution {
+namespace {
+
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
+constexpr int kDoublings = 60;
+constexpr int kBisections = 16;
+
+// Plans whose times differ by less, in parts, are equally fast: the one that stores less is taken.
+constexpr double kTie = 1e-6;
+
+// A way of storing, and the fastest phases with it.
+struct Candidate {
+  Stored stored;
+  std::vector<std::vector<int>> choices;  // by phase
+  double seconds = 0;
+  double bytes = 0;  // on a device, the arena included
+};
+
+class Search {
+ public:
+  Search(const Graph& graph, const Mesh& mesh, const machine::Machine& machine, const std::vector<Phase>& phases,
+         const SearchOptions& options)
+      : graph_(graph), mesh_(mesh), options_(options), phases_(phases) {
+    limit_ =
+        options.memory_bytes > 0 ? options.memory_bytes : static_cast<double>(machine.memory.back().capacity_bytes);
+    for (const Phase& phase : phases) each_.emplace_back(graph, mesh, machine, std::vector<Phase>{phase});
+    if (phases.size() > 1) all_.emplace(graph, mesh, machine, phases);
+  }
+
+  DistributionPlan run() {
+    refuse_if_too_large();
+    consider(0);
+    consider(kTie * best_->seconds / limit_);
+    if (!best_ || best_->bytes > limit_) price_memory();
+    if (!best_ || best_->bytes > limit_) refuse(smallest_);
+    return report();
+  }
+
+ private:
+  void refuse_if_too_large() const {
+    const double least = each_[0].least_bytes();
+    if (least > limit_) refuse(least);
+  }
+
+  [[noreturn]] void refuse(double least) const {
+    const auto gib = [](double bytes) {
+      char text[32];
+      std::snprintf(text, sizeof text, "%.4g GiB", bytes / (1 << 30));
+      return std::string(text);
+    };
+    throw resource_error("the model doesn't fit: each of the " + std::to_string(devices(mesh_)) +
+                             " devices would need at least " + gib(least) + " and has " + gib(limit_),
+                         "the machine's mesh", "give more devices or memory, a shorter context or fewer sequences");
+  }
+
+  // The best ways of storing at a price of memory, of each phase alone and of all together; and the bound.
+  void consider(double price) {
+    std::vector<Stored> ways;
+    double bound = -price * limit_;
+    for (const Problem& problem : each_) {
+      const double share = price / static_cast<double>(each_.size());
+      const Minimum found = solve(problem.factors(share));
+      bound += found.cost;
+      ways.push_back(problem.stored(found.choice));
+    }
+    if (all_) ways.push_back(all_->stored(solve(all_->factors(price)).choice));
+    bound_ = std::max(bound_, bound);
+    is_any_within_ = false;
+    for (const Stored& stored : ways) take(stored);
+  }
+
+  void take(const Stored& stored) {
+    const auto known = std::ranges::find(seen_, stored, &Candidate::stored);
+    if (known != seen_.end()) {
+      is_any_within_ = is_any_within_ || known->bytes <= limit_;
+      return;
+    }
+    Candidate candidate{stored, {}, 0, 0};
+    double arena = 0;
+    for (const Problem& problem : each_) {
+      const Minimum found = solve(problem.factors(0, &stored));
+      candidate.seconds += found.cost;
+      if (found.cost == kInfinite) return;
+      candidate.choices.push_back(found.choice);
+      arena = std::max(arena, problem.arena_bytes(found.choice, 0));
+    }
+    candidate.bytes = arena;
+    for (const auto& [value, state] : stored) {
+      candidate.bytes += stored_bytes(graph_.values[static_cast<std::size_t>(value)], state, mesh_, phases_[0]);
+    }
+    seen_.push_back(candidate);
+    smallest_ = std::min(smallest_, candidate.bytes);
+    is_any_within_ = is_any_within_ || candidate.bytes <= limit_;
+    if (!best_ || is_better(candidate, *best_)) best_ = std::move(candidate);
+  }
+
+  bool is_better(const Candidate& a, const Candidate& b) const {
+    if ((a.bytes <= limit_) != (b.bytes <= limit_)) return a.bytes <= limit_;
+    if (a.seconds < b.seconds * (1 - kTie)) return true;
+    return a.seconds <= b.seconds * (1 + kTie) && a.bytes < b.bytes;
+  }
+
+  // The price rises until a plan fits, and is then found by bisection: of its logarithm, as it spans many orders.
+  void price_memory() {
+    double high = std::max(best_ ? best_->seconds : 1, 1e-9) / limit_ * 1e-3, low = 0;
+    for (int i = 0; i < kDoublings; ++i) {
+      consider(high);
+      if (is_any_within_) break;
+      low = high;
+      high *= 2;
+    }
+    if (!is_any_within_) return;
+    for (int i = 0; i < kBisections; ++i) {
+      const double price = low == 0 ? high / 4 : (low + high) / 2;
+      consider(price);
+      (is_any_within_ ? high : low) = price;
+    }
+  }
+
+  Minimum solve(const FactorGraph& factors) {
+    std::optional<Minimum> found = minimise(factors, options_.most_entries);
+    if (!found) {
+      throw resource_error("the search for a distribution would need a table of more than " +
+                               std::to_string(options_.most_entries) + " entries",
+                           "the machine's mesh", "give a mesh of fewer axes");
+    }
+    work_ += found->entries;
+    return *std::move(found);
+  }
+
+  DistributionPlan report() const {
+    DistributionPlan plan;
+    plan.mesh = mesh_;
+    plan.limit_bytes = limit_;
+    plan.seconds = best_->seconds;
+    plan.bound_s = std::min(std::max(bound_, 0.0), plan.seconds);
+    plan.gap = plan.seconds > 0 ? (plan.seconds - plan.bound_s) / plan.seconds : 0;
+    plan.work = work_;
+    for (std::size_t i = 0; i < each_.size(); ++i) {
+      plan.phases.push_back(phase_plan(each_[i], best_->choices[i]));
+      plan.arena_bytes = std::max(plan.arena_bytes, plan.phases.back().arena_bytes);
+    }
+    if (const auto carried = each_[0].carried(best_->choices[0])) plan.carried = text_of(*carried, mesh_);
+    for (const auto& [number, state] : best_->stored) {
+      const Value& value = graph_.values[static_cast<std::size_t>(number)];
+      const double bytes = stored_bytes(value, state, mesh_, phases_[0]);
+      plan.stores.push_back({value.name, text_of(state, mesh_), !value.is_constant(), bytes});
+      (value.is_constant() ? plan.weight_bytes : plan.cache_bytes) += bytes;
+    }
+    return plan;
+  }
+
+  PhasePlan phase_plan(const Problem& problem, const std::vector<int>& choice) const {
+    const Phase& phase = problem.phases()[0];
+    PhasePlan plan{phase.name, phase.runs, {}, {}, 0, 0, std::vector<double>(mesh_.size()), 0};
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+      const Node& node = graph_.nodes[n];
+      const Strategy& strategy = problem.strategy(static_cast<int>(n), choice);
+      PlacedOp op{node.name,  node.function,
+                  {},         text_of(strategy.result, mesh_),
+                  node.count, problem.seconds(static_cast<int>(n), choice, 0)};
+      for (std::size_t i = 0; i < node.operands.size(); ++i) {
+        op.operands.push_back(node.operands[i] < 0 ? "" : text_of(strategy.operands[i], mesh_));
+      }
+      plan.compute_s += op.seconds;
+      plan.ops.push_back(std::move(op));
+    }
+    for (const Move& move : problem.moves(choice, 0)) add_move(move, plan);
+    plan.arena_bytes = problem.arena_bytes(choice, 0);
+    return plan;
+  }
+
+  void add_move(const Move& move, PhasePlan& plan) const {
+    const Value& value = graph_.values[static_cast<std::size_t>(move.value)];
+    const std::string user = move.user < 0 ? "" : graph_.nodes[static_cast<std::size_t>(move.user)].name;
+    const int node = move.user >= 0 ? move.user : value.node;
+    const std::string function = node < 0 ? "" : graph_.nodes[static_cast<std::size_t>(node)].function;
+    State from = move.from;
+    for (const Hop& hop : move.hops) {
+      const auto axis = static_cast<std::size_t>(hop.axis);
+      if (hop.kind != CollectiveKind::kSlice) {
+        plan.collectives.push_back({name_of(hop.kind), mesh_[axis].name, function, value.name, user,
+                                    text_of(from, mesh_), text_of(hop.to, mesh_), hop.cost.bytes, move.count,
+                                    move.count * hop.cost.seconds});
+        plan.collective_s += move.count * hop.cost.seconds;
+        plan.link_bytes[axis] += move.count * hop.cost.bytes;
+      }
+      from = hop.to;
+    }
+  }
+
+  const Graph& graph_;
+  const Mesh& mesh_;
+  const SearchOptions options_;
+  const std::vector<Phase>& phases_;
+  std::vector<Problem> each_;   // a phase by itself
+  std::optional<Problem> all_;  // one way of dividing for all of them
+  double limit_ = 0;
+  std::optional<Candidate> best_;
+  std::vector<Candidate> seen_;
+  double bound_ = -kInfinite;
+  double smallest_ = kInfinite;
+  bool is_any_within_ = false;  // of what was considered last
+  std::int64_t work_ = 0;
+};
+
+}  // namespace
+
+DistributionPlan plan_distribution(const Graph& graph, const Mesh& mesh, const machine::Machine& machine,
+                                   const std::vector<Phase>& phases, const SearchOptions& options) {
+  return Search(graph, mesh, machine, phases, options).run();
+}
+
+}  // namespace strata::distribution

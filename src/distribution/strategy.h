@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "distribution/graph.h"
+#include "distribution/state.h"
+#include "ir/sbp_signature.h"
+#include "machine/machine.h"
+
+namespace strata::distribution {
+
+// One way of dividing a node: for each axis of the mesh a signature of the op, whole sequences, or nothing.
+struct Strategy {
+  std::vector<State> operands;  // of scalar constants whole
+  State result;
+
+  bool operator==(const Strategy&) const = default;
+};
+
+// The op's signatures, those of devices that know their part too. Of partial results only those combiners are there
+// that something of the graph makes: sums, and states of a tuple.
+std::vector<ir::SbpSignature> signatures_of(const ir::Expr& op);
+
+// All ways that are possible in every one of the phases: no axis has more parts than elements, and axes of different
+// sizes that are divided together (heads and columns, query heads and key/value heads) are divided without rest.
+std::vector<Strategy> strategies_of(const Graph& graph, const Node& node, const Mesh& mesh,
+                                    const std::vector<Phase>& phases);
+
+// What the node takes on the device that has the most to do, once, in seconds: the roofline of the machine, with
+// constants and caches from the outermost memory and all else from the innermost that holds it.
+double node_seconds(const Graph& graph, const Node& node, const Strategy& strategy, const Mesh& mesh,
+                    const Phase& phase, const machine::Machine& machine);
+
+// Bytes of the states that a partial result of a tuple consists of, by those of the result: an online softmax has a
+// maximum and a sum for each row beside it.
+double tuple_ratio(const ir::Expr& op);
+
+// Of a value in a phase.
+Extents extents_of(const Value& value, const Phase& phase);
+
+}  // namespace strata::distribution
