@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/mesh_report.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
 #include "cli/path_roles.h"
@@ -49,7 +50,14 @@ void check_format(const std::string& name) {
                     "give json, md or text");
 }
 
+void plan_for_mesh(const CompileCommandOptions& options, Console& console) {
+  const MeshReport report{importer::model_name(options.model), compile::plan_on_mesh(options.model, options.compile)};
+  if (!report.planned.warning.empty()) console.info("strata: warning: " + report.planned.warning);
+  console.out(options.output == "json" ? mesh_json(report) : mesh_text(report));
+}
+
 void plan_alone(CompileCommandOptions& options, Console& console) {
+  if (compile::has_mesh(options.compile.machine)) return plan_for_mesh(options, console);
   options.compile.needs_weights = false;
   PlanOnlyReport report{{}, {}, options.compile.workload};
   {
@@ -68,6 +76,10 @@ void plan_alone(CompileCommandOptions& options, Console& console) {
 }
 
 void make_package(CompileCommandOptions& options, Console& console) {
+  if (compile::has_mesh(options.compile.machine)) {
+    throw usage_error("machine '" + options.compile.machine + "' is a mesh of several, for which there is no code yet",
+                      "add --plan-only, or name a single machine");
+  }
   compile::CompileReport done;
   {
     ProgressReport progress(console, "compiling " + fs::path(options.model).filename().string());

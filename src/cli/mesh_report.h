@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "compile/distribute.h"
+
+namespace strata::cli {
+
+// How a model is divided among the devices of a mesh.
+struct MeshReport {
+  std::string model;
+  compile::MeshPlan planned;
+};
+
+// For people: times, memory, and each function with what its ops want and make, and the collectives between them.
+std::string mesh_text(const MeshReport& report);
+
+// The contract's JSON of `compile --plan-only` (docs/cli.md), one object.
+std::string mesh_json(const MeshReport& report);
+
+}  // namespace strata::cli

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compile/distribute.h"
+
+#include <algorithm>
+
+#include "compile/pipeline.h"
+#include "import/checkpoint.h"
+#include "import/decoder.h"
+#include "ops/register.h"
+
+namespace strata::compile {
+namespace {
+
+// Runs of a phase that the workload doesn't have: it is planned too.
+constexpr double kRareRuns = 0.01;
+
+std::int64_t divided_up(std::int64_t size, std::int64_t parts) { return (size + parts - 1) / parts; }
+
+}  // namespace
+
+bool has_mesh(const std::string& machine) {
+  return machine != "native" && !distribution::mesh_of(machine::load(machine)).empty();
+}
+
+std::vector<distribution::Phase> phases_of(const Workload& workload, std::int64_t max_chunk, std::int64_t max_context) {
+  constexpr std::int64_t kMultiple = 64;  // of the context
+  const std::int64_t prompt = std::clamp<std::int64_t>(workload.prompt, 1, max_context);
+  const std::int64_t chunks = divided_up(prompt, max_chunk);
+  const std::int64_t tokens = std::min(prompt + workload.generate, max_context);
+  const cost::Sizes room = {{"ctx", divided_up(tokens, kMultiple) * kMultiple}}, last = {{"seq", 1}};
+  const std::int64_t seen = std::min(prompt + workload.generate / 2, tokens);
+  const auto runs = [](std::int64_t count) { return count > 0 ? static_cast<double>(count) : kRareRuns; };
+  return {{"decode", runs(workload.generate), workload.batch, {{"seq", 1}, {"ctx", seen}}, room, last},
+          {"prefill",
+           runs(workload.prompt > 0 ? chunks : 0),
+           workload.batch,
+           {{"seq", divided_up(prompt, chunks)}, {"ctx", divided_up(prompt, 2)}},
+           room,
+           last}};
+}
+
+MeshPlan plan_on_mesh(const std::filesystem::path& model, const CompileOptions& options) {
+  ops::register_all();
+  check_switch_names(options.without);
+  const importer::Checkpoint checkpoint = importer::Checkpoint::open_shapes(model);
+  MeshPlan planned{machine::load(options.machine), {}, options.workload};
+  machine::Machine& machine = planned.machine;
+  if (options.team > 0) machine.cores = std::min(options.team, machine.cores);
+  planned.warning = importer::unused_warning(checkpoint.unused_tensors());
+  importer::DecoderOptions decoder_options;
+  decoder_options.dtype = options.dtype;
+  decoder_options.exact_activations = options.exact_activations;
+  decoder_options.wanted_rows = false;
+  const std::int64_t context = checkpoint.config().max_positions;
+  decoder_options.max_chunk = std::min(decoder_options.max_chunk, context);
+  const importer::Decoder decoder = importer::import_decoder(checkpoint, decoder_options);
+  const auto phases = phases_of(options.workload, decoder_options.max_chunk, context);
+  planned.steps_of_prefill = static_cast<double>(
+      divided_up(std::clamp<std::int64_t>(options.workload.prompt, 1, context), decoder_options.max_chunk));
+  const distribution::Graph graph = distribution::graph_of(decoder.module, {"forward", "head"});
+  planned.plan = distribution::plan_distribution(graph, distribution::mesh_of(machine), machine, phases);
+  return planned;
+}
+
+}  // namespace strata::compile
