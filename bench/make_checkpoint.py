@@ -78,6 +78,8 @@ PRESETS = {  # name: (family, geometry in GEOMETRY's order, further keys)
     "qwen3-1.7b": ("qwen3", (2048, 28, 16, 8, 128, 6144, 151936, True, 40960), {}),
     "qwen3-4b": ("qwen3", (2560, 36, 32, 8, 128, 9728, 151936, True, 40960), {}),
     "qwen3-8b": ("qwen3", (4096, 36, 32, 8, 128, 12288, 151936, False, 40960), {}),
+    "qwen3-14b": ("qwen3", (5120, 40, 40, 8, 128, 17408, 151936, False, 40960), {}),
+    "qwen3-32b": ("qwen3", (5120, 64, 64, 8, 128, 25600, 151936, False, 40960), {}),
     "qwen2-nano": ("qwen2", (64, 2, 4, 2, None, 192, 512, True, 512), {}),
     "qwen2-nano-windows": ("qwen2", (64, 2, 4, 2, None, 192, 512, True, 512), WINDOWS_NANO),
     "qwen2.5-0.5b": ("qwen2", (896, 24, 14, 2, None, 4864, 151936, True, 32768), {}),

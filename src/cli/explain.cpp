@@ -12,11 +12,13 @@
 #include "cli/explain_report.h"
 #include "cli/explanation.h"
 #include "cli/format.h"
+#include "cli/mesh_report.h"
 #include "cli/model_source.h"
 #include "cli/op_timing.h"
 #include "cli/options.h"
 #include "cli/path_roles.h"
 #include "cli/random_feed.h"
+#include "import/model_folder.h"
 #include "machine/cpu.h"
 #include "package/package.h"
 
@@ -126,10 +128,29 @@ std::string plain_lines(const std::string& text) {
   return out;
 }
 
+// Of a model on several machines: how it is divided.
+void explain_on_mesh(const ExplainOptions& options, Console& console) {
+  const std::string remedy = "leave it out, or name a single machine";
+  if (!options.html.empty()) throw usage_error("there is no page of a model on a mesh", remedy);
+  if (!options.op.empty()) throw usage_error("--op is of a plan for one machine", remedy);
+  if (package::Package::is_package(options.model)) {
+    throw usage_error("a package was planned for one machine", "give the model that it was made from");
+  }
+  compile::CompileOptions compile_options;
+  compile_options.machine = options.machine;
+  compile_options.team = options.threads;
+  compile_options.workload = options.workload;
+  compile_options.without = options.without;
+  const MeshReport report{importer::model_name(options.model), compile::plan_on_mesh(options.model, compile_options)};
+  if (!report.planned.warning.empty()) console.info("strata: warning: " + report.planned.warning);
+  console.out(options.format == "json" ? mesh_json(report) : mesh_text(report));
+}
+
 void explain(const ExplainOptions& options, Console& console) {
   if (options.measure && options.machine != "native") {
     throw usage_error("--measure is of this machine, not of '" + options.machine + "'", "leave one of them out");
   }
+  if (compile::has_mesh(options.machine)) return explain_on_mesh(options, console);
   auto plan = plan_of(options);
   fs::path package;
   const plan::SearchStats& stats = plan.stats;

@@ -22,18 +22,20 @@ bool has_mesh(const std::string& machine) {
   return machine != "native" && !distribution::mesh_of(machine::load(machine)).empty();
 }
 
-std::vector<distribution::Phase> phases_of(const Workload& workload, std::int64_t max_chunk, std::int64_t max_context) {
+std::vector<distribution::Phase> phases_of(const Workload& workload, std::int64_t devices, std::int64_t max_chunk,
+                                           std::int64_t max_context) {
   constexpr std::int64_t kMultiple = 64;  // of the context
   const std::int64_t prompt = std::clamp<std::int64_t>(workload.prompt, 1, max_context);
-  const std::int64_t chunks = divided_up(prompt, max_chunk);
+  const std::int64_t chunks = divided_up(prompt, max_chunk), side_by_side = std::min(workload.batch, devices);
   const std::int64_t tokens = std::min(prompt + workload.generate, max_context);
   const cost::Sizes room = {{"ctx", divided_up(tokens, kMultiple) * kMultiple}}, last = {{"seq", 1}};
   const std::int64_t seen = std::min(prompt + workload.generate / 2, tokens);
-  const auto runs = [](std::int64_t count) { return count > 0 ? static_cast<double>(count) : kRareRuns; };
-  return {{"decode", runs(workload.generate), workload.batch, {{"seq", 1}, {"ctx", seen}}, room, last},
+  const double decodings = workload.generate > 0 ? static_cast<double>(workload.generate) : kRareRuns;
+  const auto prefills = static_cast<double>(chunks * divided_up(workload.batch, side_by_side));
+  return {{"decode", decodings, workload.batch, {{"seq", 1}, {"ctx", seen}}, room, last},
           {"prefill",
-           runs(workload.prompt > 0 ? chunks : 0),
-           workload.batch,
+           workload.prompt > 0 ? prefills : kRareRuns,
+           side_by_side,
            {{"seq", divided_up(prompt, chunks)}, {"ctx", divided_up(prompt, 2)}},
            room,
            last}};
@@ -54,11 +56,11 @@ MeshPlan plan_on_mesh(const std::filesystem::path& model, const CompileOptions& 
   const std::int64_t context = checkpoint.config().max_positions;
   decoder_options.max_chunk = std::min(decoder_options.max_chunk, context);
   const importer::Decoder decoder = importer::import_decoder(checkpoint, decoder_options);
-  const auto phases = phases_of(options.workload, decoder_options.max_chunk, context);
-  planned.steps_of_prefill = static_cast<double>(
-      divided_up(std::clamp<std::int64_t>(options.workload.prompt, 1, context), decoder_options.max_chunk));
+  const distribution::Mesh mesh = distribution::mesh_of(machine);
+  const auto phases = phases_of(options.workload, distribution::devices(mesh), decoder_options.max_chunk, context);
+  planned.steps_of_prefill = options.workload.prompt > 0 ? phases[1].runs : 0;
   const distribution::Graph graph = distribution::graph_of(decoder.module, {"forward", "head"});
-  planned.plan = distribution::plan_distribution(graph, distribution::mesh_of(machine), machine, phases);
+  planned.plan = distribution::plan_distribution(graph, mesh, machine, phases);
   return planned;
 }
 

@@ -14,7 +14,7 @@ struct MeshPlan {
   machine::Machine machine;
   distribution::DistributionPlan plan;
   Workload workload;
-  double steps_of_prefill = 1;  // chunks of a prompt
+  double steps_of_prefill = 1;  // that all prompts take
   std::string warning = {};     // of the model; empty: none
 };
 
@@ -26,7 +26,9 @@ bool has_mesh(const std::string& machine);
 MeshPlan plan_on_mesh(const std::filesystem::path& model, const CompileOptions& options);
 
 // The workload's steps for a program whose symbols are `seq` and `ctx`: decoding a token of each sequence, and a chunk
-// of all their prompts. A row sees on average half of its prompt; caches have room for all.
-std::vector<distribution::Phase> phases_of(const Workload& workload, std::int64_t max_chunk, std::int64_t max_context);
+// of as many prompts side by side as there are devices. A row sees on average half of its prompt; caches have room for
+// all.
+std::vector<distribution::Phase> phases_of(const Workload& workload, std::int64_t devices, std::int64_t max_chunk,
+                                           std::int64_t max_context);
 
 }  // namespace strata::compile

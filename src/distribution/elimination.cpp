@@ -118,11 +118,11 @@ class Eliminator {
     Step step{variable, neighbours(variable), {}};
     const std::vector<std::size_t> joined = touching_[static_cast<std::size_t>(variable)];
     const auto choices = static_cast<std::size_t>(sizes_[static_cast<std::size_t>(variable)]);
+    std::vector<std::vector<double>> tables;
     std::vector<std::vector<std::int64_t>> strides;
-    std::vector<std::int64_t> own;
     for (const std::size_t f : joined) {
-      strides.push_back(strides_of(factors_[f], step.scope, sizes_));
-      own.push_back(strides_of(factors_[f], {variable}, sizes_)[0]);
+      tables.push_back(with_fastest(factors_[f], variable));
+      strides.push_back(strides_with_fastest(factors_[f], variable, step.scope));
     }
     std::vector<int> extents;
     for (const int v : step.scope) extents.push_back(sizes_[static_cast<std::size_t>(v)]);
@@ -133,9 +133,9 @@ class Eliminator {
     std::vector<double> sums(choices);
     for (std::size_t entry = 0; entry < entries; ++entry, at.next()) {
       std::ranges::fill(sums, 0);
-      for (std::size_t j = 0; j < joined.size(); ++j) {
-        const double* costs = factors_[joined[j]].costs.data() + at.offsets()[j];
-        for (std::size_t k = 0; k < choices; ++k) sums[k] += costs[static_cast<std::int64_t>(k) * own[j]];
+      for (std::size_t j = 0; j < tables.size(); ++j) {
+        const double* costs = tables[j].data() + at.offsets()[j];
+        for (std::size_t k = 0; k < choices; ++k) sums[k] += costs[k];
       }
       const auto least = std::ranges::min_element(sums);
       made.costs[entry] = *least;
@@ -147,6 +147,32 @@ class Eliminator {
     left_.erase(variable);
     add(made);
     steps_.push_back(std::move(step));
+  }
+
+  // The factor's costs with the variable's choice running fastest, so that its choices lie side by side.
+  std::vector<double> with_fastest(const Factor& factor, int variable) const {
+    const auto choices = static_cast<std::size_t>(sizes_[static_cast<std::size_t>(variable)]);
+    const auto stride = static_cast<std::size_t>(strides_of(factor, {variable}, sizes_)[0]);
+    std::vector<double> costs(factor.costs.size());
+    const std::size_t outer = costs.size() / (choices * stride);
+    for (std::size_t o = 0; o < outer; ++o) {
+      for (std::size_t k = 0; k < choices; ++k) {
+        for (std::size_t i = 0; i < stride; ++i) {
+          costs[(o * stride + i) * choices + k] = factor.costs[(o * choices + k) * stride + i];
+        }
+      }
+    }
+    return costs;
+  }
+
+  std::vector<std::int64_t> strides_with_fastest(const Factor& factor, int variable,
+                                                 const std::vector<int>& others) const {
+    Factor moved;
+    for (const int v : factor.scope) {
+      if (v != variable) moved.scope.push_back(v);
+    }
+    moved.scope.push_back(variable);
+    return strides_of(moved, others, sizes_);
   }
 
   void remove(const std::vector<std::size_t>& joined) {

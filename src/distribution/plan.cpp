@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 
@@ -14,6 +15,10 @@ namespace {
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 constexpr int kDoublings = 60;
 constexpr int kBisections = 16;
+
+// Rounds of exchanges, and the entries of tables that the search may have looked at before one.
+constexpr int kExchanges = 4;
+constexpr std::int64_t kExchangeWork = std::int64_t{1} << 29;
 
 // Plans whose times differ by less, in parts, are equally fast: the one that stores less is taken.
 constexpr double kTie = 1e-6;
@@ -39,10 +44,13 @@ class Search {
 
   DistributionPlan run() {
     refuse_if_too_large();
-    consider(0);
-    consider(kTie * best_->seconds / limit_);
+    std::vector<Stored> free;
+    const double fastest = bound_at(0, &free);
+    for (const Stored& stored : free) take(stored);
+    consider(kTie * fastest / limit_);
     if (!best_ || best_->bytes > limit_) price_memory();
     if (!best_ || best_->bytes > limit_) refuse(smallest_);
+    exchange();
     return report();
   }
 
@@ -63,18 +71,23 @@ class Search {
                          "the machine's mesh", "give more devices or memory, a shorter context or fewer sequences");
   }
 
-  // The best ways of storing at a price of memory, of each phase alone and of all together; and the bound.
-  void consider(double price) {
-    std::vector<Stored> ways;
+  // No plan that fits is faster: each phase at its own best, with memory at a price. Adds how these store.
+  double bound_at(double price, std::vector<Stored>* ways = nullptr) {
     double bound = -price * limit_;
     for (const Problem& problem : each_) {
-      const double share = price / static_cast<double>(each_.size());
-      const Minimum found = solve(problem.factors(share));
+      const Minimum found = solve(problem.factors(price / static_cast<double>(each_.size())));
       bound += found.cost;
-      ways.push_back(problem.stored(found.choice));
+      if (ways != nullptr) ways->push_back(problem.stored(found.choice));
     }
-    if (all_) ways.push_back(all_->stored(solve(all_->factors(price)).choice));
     bound_ = std::max(bound_, bound);
+    return bound;
+  }
+
+  // The best ways of storing at a price of memory, of each phase alone and of all together.
+  void consider(double price) {
+    std::vector<Stored> ways;
+    bound_at(price, &ways);
+    if (all_) ways.push_back(all_->stored(solve(all_->factors(price)).choice));
     is_any_within_ = false;
     for (const Stored& stored : ways) take(stored);
   }
@@ -86,6 +99,10 @@ class Search {
       return;
     }
     Candidate candidate{stored, {}, 0, 0};
+    for (const auto& [value, state] : stored) {
+      candidate.bytes += stored_bytes(graph_.values[static_cast<std::size_t>(value)], state, mesh_, phases_[0]);
+    }
+    if (best_ && best_->bytes <= limit_ && candidate.bytes > limit_) return;
     double arena = 0;
     for (const Problem& problem : each_) {
       const Minimum found = solve(problem.factors(0, &stored));
@@ -94,10 +111,7 @@ class Search {
       candidate.choices.push_back(found.choice);
       arena = std::max(arena, problem.arena_bytes(found.choice, 0));
     }
-    candidate.bytes = arena;
-    for (const auto& [value, state] : stored) {
-      candidate.bytes += stored_bytes(graph_.values[static_cast<std::size_t>(value)], state, mesh_, phases_[0]);
-    }
+    candidate.bytes += arena;
     seen_.push_back(candidate);
     smallest_ = std::min(smallest_, candidate.bytes);
     is_any_within_ = is_any_within_ || candidate.bytes <= limit_;
@@ -125,6 +139,32 @@ class Search {
       consider(price);
       (is_any_within_ ? high : low) = price;
     }
+  }
+
+  // A price finds only plans on the convex hull of time and memory, and the phases' own best plans may store alike only
+  // in part. From the best plan on single stored values are exchanged, for a state that some plan before had, while
+  // that is faster, or as fast and smaller.
+  void exchange() {
+    for (int round = 0; round < kExchanges; ++round) {
+      const Stored from = best_->stored;
+      for (const auto& [value, state] : from) {
+        for (const State& other : seen_states(value)) {
+          if (work_ > kExchangeWork) return;
+          Stored stored = best_->stored;
+          if (std::exchange(stored.at(value), other) != other) take(stored);
+        }
+      }
+      if (best_->stored == from) return;
+    }
+  }
+
+  std::vector<State> seen_states(int value) const {
+    std::vector<State> states;
+    for (const Candidate& candidate : seen_) {
+      const State& state = candidate.stored.at(value);
+      if (std::ranges::find(states, state) == states.end()) states.push_back(state);
+    }
+    return states;
   }
 
   Minimum solve(const FactorGraph& factors) {

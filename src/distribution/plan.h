@@ -64,14 +64,13 @@ struct DistributionPlan {
   double bound_s = 0;                                         // no plan that fits is faster
   double gap = 0;                                             // (seconds - bound) / seconds
   std::int64_t work = 0;                                      // entries of tables that the search filled
-  bool is_limited = false;  // a table would have been too large: the mesh's axes were decided two at a time
 
   double bytes() const { return weight_bytes + cache_bytes + arena_bytes; }
 };
 
 struct SearchOptions {
-  double memory_bytes = 0;              // of a device; 0: all of the machine's outermost level
-  std::int64_t most_entries = 1 << 26;  // of a table
+  double memory_bytes = 0;                            // of a device; 0: all of the machine's outermost level
+  std::int64_t most_entries = std::int64_t{1} << 31;  // that are looked at for one table
 };
 
 // The fastest plan for the phases of a workload together. Weights and caches lie in one way for all of them, ops may be

@@ -54,6 +54,17 @@ TEST(Rediscovery, AnMlpIsColumnsThenRows) {
   }
 }
 
+TEST(Rediscovery, PartsNeedNotBeEqual) {
+  const machine::Machine machine = machine_of({4}, kFast, kWide);
+  const DistributionPlan plan = planned(fixtures::mlp_program({.mlp = 1001}), machine, {decode(64)});
+  EXPECT_EQ(op_of(plan.phases[0], "layer.mul").result, "{node: S(1)}") << "251, 251, 251 and 248 columns";
+  EXPECT_EQ(layer_collectives(plan.phases[0]), Texts{"all-reduce layer.down"});
+  const DistributionPlan heads =
+      planned(fixtures::attention_program({.heads = 6, .kv_heads = 6}), machine, {decode(512)});
+  EXPECT_NE(op_of(heads.phases[0], "layer.attention").operands[1], "{node: S(0)}")
+      << "two heads for most, and columns that no reshape makes heads of";
+}
+
 TEST(Rediscovery, AttentionIsDividedByHeads) {
   const ir::Module module = fixtures::attention_program();
   for (const int devices : {2, 4}) {
@@ -158,7 +169,7 @@ TEST(Rediscovery, AxesAreDecidedTogether) {
 }
 
 TEST(Rediscovery, NothingIsBetterOnManyMachines) {
-  const ir::Module mlp = fixtures::mlp_program(), odd = fixtures::mlp_program({.hidden = 96, .mlp = 250});
+  const ir::Module mlp = fixtures::mlp_program(), odd = fixtures::mlp_program({.hidden = 96, .mlp = 251});
   const ir::Module attention = fixtures::attention_program({.heads = 4, .kv_heads = 2});
   const ir::Module product = fixtures::product_program();
   const std::vector<Phase> phases = {decode(64), decode(512, 3), prefill(64)};

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""compile --plan-only and explain on meshes of machines: published geometries from config.json alone, what is said of
+placements, collectives and memory, what is refused."""
+import json
+import unittest
+
+from harness import ROOT, StrataTest, like_another, load_module, sample
+
+MESHES = ["gpu8-generic", "cpu4-100g", "numa4-64", "gpu1024-generic"]
+GEOMETRIES = ["qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen3-8b", "qwen3-14b", "qwen3-32b"]
+make_checkpoint = load_module(ROOT / "bench/make_checkpoint.py")
+
+
+class MeshTest(StrataTest):
+    def geometry(self, preset, **changes):
+        folder = self.work / preset
+        folder.mkdir(exist_ok=True)
+        config = make_checkpoint.config_of(preset, "bf16") | changes
+        (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+        return folder
+
+    def mesh_of(self, name, **changes):
+        path = self.work / f"{name}-here.json"
+        path.write_text(json.dumps(json.loads((ROOT / f"machines/{name}.json").read_text()) | changes))
+        return path
+
+    def plan(self, model, machine, *arguments):
+        result = self.strata("compile", model, "--plan-only", "-o", "json", "--machine", machine, *arguments)
+        self.assertEqual(result.code, 0, result)
+        return json.loads(result.text)
+
+    def check(self, plan):
+        devices = 1
+        for axis in plan["mesh"]:
+            devices *= axis["extent"]
+        self.assertEqual(plan["memory_bytes_per_device"], [sum(plan["memory"].values())] * devices)
+        self.assertEqual(plan["memory"]["weights"] + plan["memory"]["caches"],
+                         sum(stored["bytes"] for stored in plan["stored"]))
+        sent = {axis["name"]: 0 for axis in plan["mesh"]}
+        for collective in plan["collectives_per_layer"]:
+            self.assertIn(collective["kind"], ("all-gather", "reduce-scatter", "all-reduce", "all-to-all"))
+            if collective["version"] == "decode":
+                sent[collective["axis"]] += collective["bytes"] * collective["count"]
+        for axis, sent_bytes in sent.items():
+            self.assertAlmostEqual(plan["bytes_per_link"][axis], sent_bytes, delta=1 + 1e-3 * sent_bytes)
+        self.assertLess(plan["search"]["gap"], 0.05)
+        self.assertLess(0, plan["predicted"]["decode_s"])
+
+    def test_published_geometries_on_all_meshes(self):
+        for mesh in MESHES:
+            before = 0
+            for preset in sample(GEOMETRIES):
+                with self.subTest(mesh, preset=preset):
+                    plan = self.plan(self.geometry(preset), mesh)
+                    self.check(plan)
+                    self.assertGreater(plan["predicted"]["decode_s"], before)
+                    before = plan["predicted"]["decode_s"]
+
+    def test_two_all_reduces_a_layer(self):
+        model = self.geometry("qwen3-32b")
+        plan = self.plan(model, "gpu8-generic")
+        in_layers = [(c["kind"], c["value"], c["count"]) for c in plan["collectives_per_layer"]
+                     if c["version"] == "decode" and c["function"] == "layer"]
+        self.assertEqual(in_layers, [("all-reduce", "layer.o_proj", 64), ("all-reduce", "layer.down_proj", 64)])
+        placements = {p["op"]: p["placement"] for p in plan["placements"] if p["version"] == "decode"}
+        self.assertEqual(placements["layer.attention"], "{gpu: S(1)}")
+        self.assertEqual(placements["layer.down_proj"], "{gpu: P}")
+        self.assertEqual(plan, self.plan(model, "gpu8-generic"))
+        text = self.strata("compile", model, "--plan-only", "--machine", "gpu8-generic")
+        self.assertRegex(text.text, r"all-reduce over gpu of [\d.]+ KiB for layer\.add\.down_proj: \{gpu: P\} -> B")
+        explained = self.strata("explain", model, "--machine", "gpu8-generic")
+        self.assertEqual((explained.code, explained.text), (0, text.text))
+
+    @like_another
+    def test_one_device_takes_what_a_machine_by_itself_does(self):
+        """The prediction on the share of a device is the one for a machine, where the share is all."""
+        model = self.geometry("qwen3-0.6b")
+        alone = self.plan(model, "avx512-zen4", "-t", "2")
+        mesh = [{"name": "node", "extent": 2, "link": {"latency_s": {"0": 1}, "bytes_per_s": 1e9}}]
+        plan = self.plan(model, self.mesh_of("avx512-zen4", mesh=mesh))
+        self.assertEqual(plan["collectives_per_layer"], [])
+        for key, seconds in alone["predicted"].items():
+            self.assertLess(abs(plan["predicted"][key] / seconds - 1), 0.1, key)
+        self.assertEqual(plan["memory"]["weights"], alone["memory"]["weights"])
+        self.assertEqual(plan["memory"]["caches"], alone["memory"]["caches"])
+
+    @like_another
+    def test_the_workload_changes_the_plan(self):
+        model = self.geometry("qwen3-8b")
+        one = self.plan(model, "gpu8-generic")
+        many = self.plan(model, "gpu8-generic", "--workload", "batch=4096,prompt=128")
+        self.check(many)
+        placements = {p["op"]: p["placement"] for p in many["placements"] if p["version"] == "decode"}
+        self.assertEqual(placements["layer.add.down_proj"], "{gpu: S(sequences)}")
+        self.assertLess(one["memory"]["weights"], many["memory"]["weights"])
+
+    def test_mistakes(self):
+        model = self.geometry("qwen3-32b")
+        result = self.strata("compile", model, "--plan-only", "--machine", "numa4-64",
+                             "--workload", "prompt=4096,batch=4000")
+        self.assert_error(result, 5, "doesn't fit", "each of the 4 devices", "GiB")
+        self.assert_error(self.strata("compile", model, "-o", self.work / "x.strata", "--machine", "gpu8-generic"), 2,
+                          "gpu8-generic", "--plan-only")
+        unlinked = self.mesh_of("avx512-zen4", mesh=[{"name": "node", "extent": 2}])
+        self.assert_error(self.strata("compile", model, "--plan-only", "--machine", unlinked), 2, "node", "no link")
+        for option in (["--html", self.work / "x.html"], ["--op", "layer.q_proj"]):
+            self.assert_error(self.strata("explain", model, "--machine", "gpu8-generic", *option), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
