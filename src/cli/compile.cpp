@@ -14,7 +14,9 @@
 #include "cli/path_roles.h"
 #include "cli/plan_only.h"
 #include "cli/progress.h"
+#include "distribution/mesh.h"
 #include "import/model_folder.h"
+#include "machine/machine.h"
 #include "package/package.h"
 #include "tune/runner.h"
 
@@ -76,8 +78,9 @@ void plan_alone(CompileCommandOptions& options, Console& console) {
 }
 
 void make_package(CompileCommandOptions& options, Console& console) {
-  if (compile::has_mesh(options.compile.machine)) {
-    throw usage_error("machine '" + options.compile.machine + "' is a mesh of several, for which there is no code yet",
+  const std::string& machine = options.compile.machine;
+  if (compile::has_mesh(machine) && !distribution::mesh_of(machine::load(machine)).empty()) {
+    throw usage_error("machine '" + machine + "' is a mesh of several, for which there is no code yet",
                       "add --plan-only, or name a single machine");
   }
   compile::CompileReport done;

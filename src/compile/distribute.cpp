@@ -18,9 +18,7 @@ std::int64_t divided_up(std::int64_t size, std::int64_t parts) { return (size + 
 
 }  // namespace
 
-bool has_mesh(const std::string& machine) {
-  return machine != "native" && !distribution::mesh_of(machine::load(machine)).empty();
-}
+bool has_mesh(const std::string& machine) { return machine != "native" && !machine::load(machine).machines.empty(); }
 
 std::vector<distribution::Phase> phases_of(const Workload& workload, std::int64_t devices, std::int64_t max_chunk,
                                            std::int64_t max_context) {

@@ -18,7 +18,7 @@ struct MeshPlan {
   std::string warning = {};     // of the model; empty: none
 };
 
-// Whether plans for the machine are for several devices.
+// Whether the machine says what mesh it is one of.
 bool has_mesh(const std::string& machine);
 
 // How the model is divided among the devices of options.machine, each with all of its cores. Of a folder config.json

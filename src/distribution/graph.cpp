@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "distribution/strategy.h"
 #include "ir/roles.h"
 #include "plan/op_text.h"
 
@@ -229,7 +230,9 @@ class Builder {
 }  // namespace
 
 Graph graph_of(const ir::Module& module, const std::vector<std::string>& entries) {
-  return Builder(module).run(entries);
+  Graph graph = Builder(module).run(entries);
+  find_granules(graph);
+  return graph;
 }
 
 }  // namespace strata::distribution

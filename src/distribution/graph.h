@@ -22,11 +22,12 @@ struct Value {
   Kind kind = Kind::kMade;
   std::string name;
   ir::TensorType type;
-  int node = -1;         // kMade: that makes it
-  int of = -1;           // kHandedOn: the value that it is
-  double copies = 1;     // kConstant, kState: of it, as many as there are layers
-  double bytes = 0;      // kConstant: of one copy, as it is stored
-  bool is_last = false;  // it has only the rows that are wanted
+  int node = -1;                            // kMade: that makes it
+  int of = -1;                              // kHandedOn: the value that it is
+  double copies = 1;                        // kConstant, kState: of it, as many as there are layers
+  double bytes = 0;                         // kConstant: of one copy, as it is stored
+  bool is_last = false;                     // it has only the rows that are wanted
+  std::vector<std::int64_t> granules = {};  // by axis: its parts are multiples of so many elements; empty: of one
   bool is_constant() const { return kind == Kind::kConstant; }
 };
 

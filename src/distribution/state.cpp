@@ -19,6 +19,14 @@ std::int64_t largest_part(std::int64_t size, const State& state, int axis, const
   return size;
 }
 
+// Of an axis, or of the sequences.
+std::int64_t largest_part(const Extents& extents, const State& state, int axis, const Mesh& mesh) {
+  if (axis == kSequences) return largest_part(extents.sequences, state, axis, mesh);
+  const std::int64_t size = extents.room[static_cast<std::size_t>(axis)];
+  const std::int64_t units = units_of(extents, axis, parts_of(state, axis, mesh));
+  return largest_part(units, state, axis, mesh) * (size / units);
+}
+
 double bytes_of(const ir::TensorType& type, const std::vector<std::int64_t>& shape) {
   double bytes = ir::stored_bits(type) / 8.0;
   for (const std::int64_t size : shape) bytes *= static_cast<double>(size);
@@ -60,11 +68,17 @@ std::int64_t parts_of(const State& state, int axis, const Mesh& mesh) {
   return parts;
 }
 
+std::int64_t units_of(const Extents& extents, int axis, std::int64_t parts) {
+  const auto at = static_cast<std::size_t>(axis);
+  const std::int64_t size = extents.room[at], granules = extents.granules.empty() ? size : size / extents.granules[at];
+  return parts <= granules ? granules : size;
+}
+
 Share share_of(const Extents& extents, const State& state, const Mesh& mesh) {
-  Share share{extents.type, largest_part(extents.sequences, state, kSequences, mesh), 0};
+  Share share{extents.type, largest_part(extents, state, kSequences, mesh), 0};
   std::vector<std::int64_t> shape;
   for (std::size_t axis = 0; axis < extents.room.size(); ++axis) {
-    const std::int64_t part = largest_part(extents.room[axis], state, static_cast<int>(axis), mesh);
+    const std::int64_t part = largest_part(extents, state, static_cast<int>(axis), mesh);
     shape.push_back(std::min(part, extents.type.shape[axis].factor()));
     share.type.shape[axis] = shape.back();
   }
@@ -75,9 +89,9 @@ Share share_of(const Extents& extents, const State& state, const Mesh& mesh) {
 double room_bytes(const Extents& extents, const State& state, const Mesh& mesh) {
   std::vector<std::int64_t> shape;
   for (std::size_t axis = 0; axis < extents.room.size(); ++axis) {
-    shape.push_back(largest_part(extents.room[axis], state, static_cast<int>(axis), mesh));
+    shape.push_back(largest_part(extents, state, static_cast<int>(axis), mesh));
   }
-  return bytes_of(extents.type, shape) * static_cast<double>(largest_part(extents.sequences, state, kSequences, mesh));
+  return bytes_of(extents.type, shape) * static_cast<double>(largest_part(extents, state, kSequences, mesh));
 }
 
 bool is_possible(const Extents& extents, const State& state, const Mesh& mesh) {

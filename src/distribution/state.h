@@ -41,6 +41,7 @@ struct Extents {
   std::vector<std::int64_t> room;  // of its axes, at least the type's size
   std::int64_t sequences = 1;      // that it exists for; of a constant 1
   bool is_constant = false;
+  std::vector<std::int64_t> granules = {};  // of its axes; empty: 1 each
 };
 
 Extents extents_of(const ir::TensorType& type, bool is_constant, const Phase& phase, bool is_last);
@@ -48,7 +49,10 @@ Extents extents_of(const ir::TensorType& type, bool is_constant, const Phase& ph
 // Into how many parts the mesh divides an axis.
 std::int64_t parts_of(const State& state, int axis, const Mesh& mesh);
 
-// What the device with the most of it has. Parts are those of a division without rest, or one smaller at the end.
+// What an axis is divided into by so many parts: granules if there are enough, else elements.
+std::int64_t units_of(const Extents& extents, int axis, std::int64_t parts);
+
+// What the device with the most of it has. Where parts don't divide the units without rest, the last ones are smaller.
 struct Share {
   ir::TensorType type;  // what a step touches
   std::int64_t sequences = 1;

@@ -2,7 +2,9 @@
 #include "distribution/strategy.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "ir/op.h"
@@ -73,25 +75,26 @@ class Checker {
 
  private:
   struct Divided {
-    std::int64_t size;
+    std::int64_t units;
     std::int64_t parts;
   };
 
-  // Axes that one signature divides have equal parts if their sizes are equal, or if there is no rest.
+  // Parts of the axes that one signature divides belong together if there are as many units of each, or no rest.
   bool is_even(const Strategy& strategy, const SbpSignature& signature) const {
     std::vector<Divided> divided;
     for (std::size_t i = 0; i < operands_.size(); ++i) {
       if (operands_[i]) note(*operands_[i], signature.operands[i], strategy.operands[i], divided);
     }
     note(result_, signature.result, strategy.result, divided);
-    const auto is_equal = [&](const Divided& d) { return d.size == divided[0].size && d.parts == divided[0].parts; };
-    const auto is_whole = [](const Divided& d) { return d.size % d.parts == 0; };
+    const auto is_equal = [&](const Divided& d) { return d.units == divided[0].units && d.parts == divided[0].parts; };
+    const auto is_whole = [](const Divided& d) { return d.units % d.parts == 0; };
     return std::ranges::all_of(divided, is_equal) || std::ranges::all_of(divided, is_whole);
   }
 
   void note(const Extents& extents, const Sbp& sbp, const State& state, std::vector<Divided>& divided) const {
     if (!sbp.is_split() || sbp.axis == kSequences) return;
-    divided.push_back({extents.room[static_cast<std::size_t>(sbp.axis)], parts_of(state, sbp.axis, mesh_)});
+    const std::int64_t parts = parts_of(state, sbp.axis, mesh_);
+    divided.push_back({units_of(extents, sbp.axis, parts), parts});
   }
 
   const Mesh& mesh_;
@@ -198,10 +201,54 @@ const ir::ScalarExpr* find_tuple(const ir::ScalarExpr& expr) {
   return nullptr;
 }
 
+// The axes that a signature divides, all of constant sizes; none where one isn't.
+std::vector<std::pair<Value*, std::size_t>> divided_axes(Graph& graph, const Node& node,
+                                                         const SbpSignature& signature) {
+  std::vector<std::pair<Value*, std::size_t>> axes;
+  const auto add = [&](int value, const Sbp& sbp) {
+    if (value >= 0 && sbp.is_split()) {
+      axes.emplace_back(&graph.values[static_cast<std::size_t>(value)], static_cast<std::size_t>(sbp.axis));
+    }
+  };
+  for (std::size_t i = 0; i < node.operands.size(); ++i) add(node.operands[i], signature.operands[i]);
+  add(node.result, signature.result);
+  const auto is_constant = [](const auto& axis) { return axis.first->type.shape[axis.second].is_constant(); };
+  return std::ranges::all_of(axes, is_constant) ? axes : std::vector<std::pair<Value*, std::size_t>>{};
+}
+
+// As many granules of each axis as of the one with the fewest.
+bool align_granules(Graph& graph, const Node& node, const SbpSignature& signature) {
+  const auto axes = divided_axes(graph, node, signature);
+  const auto size = [](const auto& axis) { return axis.first->type.shape[axis.second].factor(); };
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  for (const auto& axis : axes) least = std::min(least, size(axis) / axis.first->granules[axis.second]);
+  if (!std::ranges::all_of(axes, [&](const auto& axis) { return size(axis) % least == 0; })) return false;
+  bool is_changed = false;
+  for (const auto& axis : axes) {
+    is_changed =
+        std::exchange(axis.first->granules[axis.second], size(axis) / least) != size(axis) / least || is_changed;
+  }
+  return is_changed;
+}
+
 }  // namespace
 
 Extents extents_of(const Value& value, const Phase& phase) {
-  return extents_of(value.type, value.is_constant(), phase, value.is_last);
+  Extents extents = extents_of(value.type, value.is_constant(), phase, value.is_last);
+  extents.granules = value.granules;
+  return extents;
+}
+
+void find_granules(Graph& graph) {
+  for (Value& value : graph.values) value.granules.assign(value.type.shape.size(), 1);
+  for (bool is_changed = true; is_changed;) {
+    is_changed = false;
+    for (const Node& node : graph.nodes) {
+      for (const SbpSignature& signature : signatures_of(*node.op)) {
+        is_changed = align_granules(graph, node, signature) || is_changed;
+      }
+    }
+  }
 }
 
 std::vector<SbpSignature> signatures_of(const ir::Expr& op) {

@@ -22,8 +22,12 @@ struct Strategy {
 // that something of the graph makes: sums, and states of a tuple.
 std::vector<ir::SbpSignature> signatures_of(const ir::Expr& op);
 
-// All ways that are possible in every one of the phases: no axis has more parts than elements, and axes of different
-// sizes that are divided together (heads and columns, query heads and key/value heads) are divided without rest.
+// Of axes that ops divide together, the one of fewer elements says what all are divided in: columns in whole heads, and
+// query heads in those that share a key/value head.
+void find_granules(Graph& graph);
+
+// All ways that are possible in every one of the phases: no axis has more parts than elements, and the parts of axes
+// that are divided together belong together.
 std::vector<Strategy> strategies_of(const Graph& graph, const Node& node, const Mesh& mesh,
                                     const std::vector<Phase>& phases);
 

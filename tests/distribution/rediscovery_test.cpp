@@ -59,10 +59,15 @@ TEST(Rediscovery, PartsNeedNotBeEqual) {
   const DistributionPlan plan = planned(fixtures::mlp_program({.mlp = 1001}), machine, {decode(64)});
   EXPECT_EQ(op_of(plan.phases[0], "layer.mul").result, "{node: S(1)}") << "251, 251, 251 and 248 columns";
   EXPECT_EQ(layer_collectives(plan.phases[0]), Texts{"all-reduce layer.down"});
-  const DistributionPlan heads =
-      planned(fixtures::attention_program({.heads = 6, .kv_heads = 6}), machine, {decode(512)});
-  EXPECT_NE(op_of(heads.phases[0], "layer.attention").operands[1], "{node: S(0)}")
-      << "two heads for most, and columns that no reshape makes heads of";
+  const ir::Module module = fixtures::attention_program({.heads = 12, .kv_heads = 6});
+  const machine::Machine slower = machine_of({4}, 5e-6, kWide);
+  const DistributionPlan heads = planned(module, slower, {decode(2048)});
+  EXPECT_EQ(op_of(heads.phases[0], "layer.attention").operands,
+            (Texts{"{node: S(1)}", "{node: S(0)}", "{node: S(0)}", "B"}))
+      << "two, two and two heads of keys, and one device without, whose columns are those of whole heads";
+  EXPECT_EQ(op_of(heads.phases[0], "layer.q").operands[1], "{node: S(0)}");
+  EXPECT_EQ(layer_collectives(heads.phases[0]), Texts{"all-reduce layer.o"});
+  expect_best(module, slower, decode(2048));
 }
 
 TEST(Rediscovery, AttentionIsDividedByHeads) {
