@@ -2,15 +2,12 @@
 #include "distribution/elimination.h"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
 #include "base/error.h"
 
 namespace strata::distribution {
 namespace {
-
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 // How far a factor's costs lie apart for neighbouring choices of each of `variables`; 0 where it doesn't have them.
 std::vector<std::int64_t> strides_of(const Factor& factor, const std::vector<int>& variables,

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
 namespace strata::distribution {
+
+inline constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 // A cost for every choice of the variables in its scope; infinite: not allowed.
 struct Factor {

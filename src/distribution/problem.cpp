@@ -2,7 +2,6 @@
 #include "distribution/problem.h"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
 #include "base/error.h"
@@ -10,8 +9,6 @@
 
 namespace strata::distribution {
 namespace {
-
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 void add_new(std::vector<State>& states, const State& state) {
   if (std::ranges::find(states, state) == states.end()) states.push_back(state);

@@ -3,15 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include <limits>
 #include <random>
 
 #include "tests/sweep.h"
 
 namespace strata::distribution {
 namespace {
-
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 FactorGraph random_graph(unsigned seed) {
   std::mt19937 random(seed);

@@ -16,7 +16,7 @@ using ir::TensorType;
 using ir::Value;
 using Texts = std::vector<std::string>;
 
-Texts texts(const ir::Op& op, const std::vector<TensorType>& operands, const ir::Attributes& attributes = {}) {
+Texts part_texts(const ir::Op& op, const std::vector<TensorType>& operands, const ir::Attributes& attributes = {}) {
   Texts found;
   const TensorType result = op.infer(operands, attributes);
   for (const ir::SbpSignature& signature : ir::part_signatures(*op.loops(operands, attributes), operands, result)) {
@@ -25,42 +25,43 @@ Texts texts(const ir::Op& op, const std::vector<TensorType>& operands, const ir:
   return found;
 }
 
-Texts texts(const std::string& op, const std::vector<TensorType>& operands, const ir::Attributes& attributes = {}) {
-  return texts(ir::get_op(op), operands, attributes);
+Texts part_texts(const std::string& op, const std::vector<TensorType>& operands,
+                 const ir::Attributes& attributes = {}) {
+  return part_texts(ir::get_op(op), operands, attributes);
 }
 
 TEST(PartSignatures, AContextIsDividedIntoStates) {
   const std::vector<TensorType> operands = {f32({2, 4, 6}), f32({2, 8, 6}), f32({2, 8, 10}), i32({2})};
   const Texts split = {"q: B, k_cache: S(1), v_cache: S(1), positions: B -> P(softmax)"};
-  EXPECT_EQ(texts("attention", operands, {{"scale", 1.0}}), split);
-  EXPECT_EQ(texts("windowed_attention", operands, {{"scale", 1.0}, {"window", 2.0}}), split);
-  EXPECT_EQ(texts("capped_attention", operands, {{"scale", 1.0}, {"softcap", 2.0}}), split);
+  EXPECT_EQ(part_texts("attention", operands, {{"scale", 1.0}}), split);
+  EXPECT_EQ(part_texts("windowed_attention", operands, {{"scale", 1.0}, {"window", 2.0}}), split);
+  EXPECT_EQ(part_texts("capped_attention", operands, {{"scale", 1.0}, {"softcap", 2.0}}), split);
   const StructuredOp op("weigh", {"x", "v"}, "y[s, d] = softmax_sum(t) x[s, t], v[t, d]", ResultDType::kF32);
-  EXPECT_EQ(texts(op, {f32({2, 4}), f32({4, 6})}), Texts{"x: S(1), v: S(0) -> P(softmax)"});
+  EXPECT_EQ(part_texts(op, {f32({2, 4}), f32({4, 6})}), Texts{"x: S(1), v: S(0) -> P(softmax)"});
 }
 
 TEST(PartSignatures, RowsByNumberAreZeroWhereOthersHaveThem) {
-  EXPECT_EQ(texts("gather", {f32({8, 4}), i32({6})}), Texts{"table: S(0), ids: B -> P"});
-  EXPECT_EQ(texts("cache_append", {f32({2, 8, 4}), f32({6, 2, 4}), i32({6})}),
+  EXPECT_EQ(part_texts("gather", {f32({8, 4}), i32({6})}), Texts{"table: S(0), ids: B -> P"});
+  EXPECT_EQ(part_texts("cache_append", {f32({2, 8, 4}), f32({6, 2, 4}), i32({6})}),
             Texts{"cache: S(1), x: B, positions: B -> S(1)"});
 }
 
 TEST(PartSignatures, NumbersAreCountedFromTheBeginning) {
-  EXPECT_EQ(texts("causal_mask", {f32({2, 4, 6}), i32({4})}), Texts{"x: S(2), positions: B -> S(2)"});
+  EXPECT_EQ(part_texts("causal_mask", {f32({2, 4, 6}), i32({4})}), Texts{"x: S(2), positions: B -> S(2)"});
   const StructuredOp op("steps", {"x"}, "y[i] = x[i] * i");
-  EXPECT_EQ(texts(op, {f32({4})}), Texts{"x: S(0) -> S(0)"});
+  EXPECT_EQ(part_texts(op, {f32({4})}), Texts{"x: S(0) -> S(0)"});
 }
 
 TEST(PartSignatures, WhatIsNotRightIsNotThere) {
-  EXPECT_EQ(texts("matmul_nt", {f32({2, 4}), f32({6, 4})}), Texts{}) << "others have all of them";
-  EXPECT_EQ(texts("softmax", {f32({2, 4})}), Texts{});
-  EXPECT_EQ(texts("gather", {{DType::kBF16, {8, 4}}, i32({6})}, {{"dtype", DType::kBF16}}), Texts{})
+  EXPECT_EQ(part_texts("matmul_nt", {f32({2, 4}), f32({6, 4})}), Texts{}) << "others have all of them";
+  EXPECT_EQ(part_texts("softmax", {f32({2, 4})}), Texts{});
+  EXPECT_EQ(part_texts("gather", {{DType::kBF16, {8, 4}}, i32({6})}, {{"dtype", DType::kBF16}}), Texts{})
       << "summands would be rounded";
   const auto none = [](const std::string& declaration, const std::vector<TensorType>& operands) {
     const std::vector<std::string> names = {"x", "n"};
     const StructuredOp op("near", {names.begin(), names.begin() + static_cast<std::ptrdiff_t>(operands.size())},
                           declaration);
-    EXPECT_EQ(texts(op, operands), Texts{}) << declaration;
+    EXPECT_EQ(part_texts(op, operands), Texts{}) << declaration;
   };
   none("y[i] = x[i] / extent(i)", {f32({4})});
   none("y[s] = exp(x[n[s]])", {f32({8}), i32({6})});
