@@ -126,7 +126,28 @@ class Builder {
     const std::string key = is_shared ? name : scope.function.name + "." + name + "#" + std::to_string(argument.id);
     const int value = constant(key, argument.type(), is_shared ? 1 : scope.count, folded->second);
     graph_.values[static_cast<std::size_t>(value)].name = is_shared ? name : scope.function.name + "." + name;
+    graph_.values[static_cast<std::size_t>(value)].granules = granules_of(argument);
     return scope.values[&argument] = value;
+  }
+
+  // Of a constant expression, whose leaves are stored: weights in blocks have a scale for each.
+  static std::vector<std::int64_t> granules_of(const Expr& constant) {
+    std::vector<std::int64_t> granules(constant.type().shape.size(), 1);
+    if (constant.kind != Expr::Kind::kOp) return granules;
+    for (const ir::SbpSignature& signature : signatures_of(constant)) {
+      if (!signature.result.is_split()) continue;
+      const auto axis = static_cast<std::size_t>(signature.result.axis);
+      const std::int64_t size = constant.type().shape[axis].factor();
+      std::int64_t least = size;
+      for (std::size_t i = 0; i < constant.arguments.size(); ++i) {
+        if (!signature.operands[i].is_split()) continue;
+        const auto along = static_cast<std::size_t>(signature.operands[i].axis);
+        const Expr& leaf = *constant.arguments[i];
+        least = std::min(least, leaf.type().shape[along].factor() / granules_of(leaf)[along]);
+      }
+      if (size % least == 0) granules[axis] = size / least;
+    }
+    return granules;
   }
 
   // Of an expression of constants the first leaf's.

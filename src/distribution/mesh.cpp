@@ -4,6 +4,11 @@
 #include "base/error.h"
 
 namespace strata::distribution {
+namespace {
+
+constexpr std::size_t kMostAxes = 3;
+
+}  // namespace
 
 Mesh mesh_of(const machine::Machine& machine) {
   Mesh mesh;
@@ -14,6 +19,10 @@ Mesh mesh_of(const machine::Machine& machine) {
                         "give it latency_s and bytes_per_s");
     }
     mesh.push_back(axis);
+  }
+  if (mesh.size() > kMostAxes) {
+    throw usage_error("machine '" + machine.name + "': its mesh has " + std::to_string(mesh.size()) + " axes",
+                      "join some: plans are for " + std::to_string(kMostAxes) + " at most");
   }
   return mesh;
 }

@@ -11,7 +11,8 @@ namespace strata::distribution {
 // are one device.
 using Mesh = std::vector<machine::MeshAxis>;
 
-// The axes of the machine's mesh with more than one machine. Throws usage_error naming an axis without a link.
+// The axes of the machine's mesh with more than one machine. Throws usage_error naming an axis without a link,
+// and for more than three axes.
 Mesh mesh_of(const machine::Machine& machine);
 
 // Of all axes together; of no axes one.

@@ -240,7 +240,7 @@ Extents extents_of(const Value& value, const Phase& phase) {
 }
 
 void find_granules(Graph& graph) {
-  for (Value& value : graph.values) value.granules.assign(value.type.shape.size(), 1);
+  for (Value& value : graph.values) value.granules.resize(value.type.shape.size(), 1);
   for (bool is_changed = true; is_changed;) {
     is_changed = false;
     for (const Node& node : graph.nodes) {

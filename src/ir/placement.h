@@ -16,7 +16,7 @@ struct Sbp {
   enum class Kind { kBroadcast, kSplit, kPartial };
   Kind kind = Kind::kBroadcast;
   int axis = 0;                         // of the tensor, for kSplit
-  Combiner combiner = Combiner::kNone;  // for kPartial; not kTuple
+  Combiner combiner = Combiner::kNone;  // for kPartial; kTuple in part_signatures() alone, not in types
 
   static Sbp split(int axis) { return {Kind::kSplit, axis, Combiner::kNone}; }
   static Sbp partial(Combiner combiner) { return {Kind::kPartial, 0, combiner}; }

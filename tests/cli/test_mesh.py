@@ -103,6 +103,9 @@ class MeshTest(StrataTest):
                           "gpu8-generic", "--plan-only")
         unlinked = self.mesh_of("avx512-zen4", mesh=[{"name": "node", "extent": 2}])
         self.assert_error(self.strata("compile", model, "--plan-only", "--machine", unlinked), 2, "node", "no link")
+        axis = {"extent": 2, "link": {"latency_s": {"0": 1e-6}, "bytes_per_s": 1e9}}
+        four = self.mesh_of("avx512-zen4", mesh=[axis | {"name": name} for name in "abcd"])
+        self.assert_error(self.strata("compile", model, "--plan-only", "--machine", four), 2, "4 axes", "3 at most")
         for option in (["--html", self.work / "x.html"], ["--op", "layer.q_proj"]):
             self.assert_error(self.strata("explain", model, "--machine", "gpu8-generic", *option), 2)
 

@@ -132,6 +132,17 @@ inline ir::Module mlp_program(const Sizes& sizes = {}) {
   return parsed(layer, kMlpWeights, false, sizes);
 }
 
+// Of a matrix in blocks of 32, with a scale for each.
+inline ir::Module blocks_program(const Sizes& sizes = {}) {
+  const std::string blocks = std::to_string(sizes.hidden / 32);
+  const Weights weights = {{"square.codes", "i8[HIDDEN, HIDDEN]"}, {"square.scales", "f32[HIDDEN, " + blocks + "]"}};
+  const std::string layer = "  func @layer(%x: f32[seq, HIDDEN]" + parameters_text(weights) +
+                            ") {\n    %w = scale_blocks(%square.codes, %square.scales) : f32[HIDDEN, HIDDEN]\n"
+                            "    %0 = matmul_nt(%x, %w) : f32[seq, HIDDEN]\n"
+                            "    %1 = add(%x, %0) : f32[seq, HIDDEN]\n    return %1\n  }\n";
+  return parsed(layer, weights, false, sizes);
+}
+
 // The least that a layer can be.
 inline ir::Module product_program(const Sizes& sizes = {}) {
   const Weights weights = {{"square.weight", "bf16[HIDDEN, HIDDEN]"}};

@@ -70,6 +70,18 @@ TEST(Rediscovery, PartsNeedNotBeEqual) {
   expect_best(module, slower, decode(2048));
 }
 
+TEST(Rediscovery, BlocksOfWeightsStayWhole) {
+  const ir::Module module = fixtures::blocks_program({.hidden = 160});
+  const Graph graph = graph_of(module, {"forward", "head"});
+  const auto weight = std::ranges::find(graph.values, "layer.square.codes", &Value::name);
+  ASSERT_NE(weight, graph.values.end());
+  EXPECT_EQ(weight->granules, (std::vector<std::int64_t>{32, 32})) << "results are added to what meets the blocks";
+  EXPECT_EQ(weight->bytes, 160 * 160 + 160 * 5 * 4);
+  const Extents extents = extents_of(*weight, decode(64));
+  const Mesh mesh = mesh_of(machine_of({2}, kFast, kWide));
+  EXPECT_EQ(share_of(extents, {ir::Sbp::split(1)}, mesh).type.shape[1], ir::Dim(96)) << "three and two blocks";
+}
+
 TEST(Rediscovery, AttentionIsDividedByHeads) {
   const ir::Module module = fixtures::attention_program();
   for (const int devices : {2, 4}) {
