@@ -175,8 +175,7 @@ void Program::add_buffer(const Parameter& parameter, std::int64_t rows) {
   const auto [at, is_new] = buffers_.try_emplace(parameter.name);
   Buffer& buffer = at->second;
   const bool is_state = parameter.kind == Parameter::Kind::kState;
-  if (!is_new &&
-      (is_state != (buffer.parameter.kind == Parameter::Kind::kState) || (is_state && bytes != buffer.bytes))) {
+  if (!is_new && (is_state != buffer.is_state() || (is_state && bytes != buffer.bytes))) {
     throw malformed("two functions disagree about '" + parameter.name + "'");
   }
   buffer.parameter = parameter;
@@ -192,23 +191,32 @@ std::int64_t Program::parameter_bytes(const Parameter& parameter, std::int64_t r
   return bytes;
 }
 
-std::int64_t Program::bytes(int threads) const {
+std::int64_t Program::bytes(int threads, int sequences) const {
   std::int64_t total = saturating_sum(arena_bytes_, saturating_product(scratch_bytes_, threads));
-  for (const auto& [name, buffer] : buffers_) total = saturating_sum(total, buffer.bytes);
+  for (const auto& [name, buffer] : buffers_) {
+    total = saturating_sum(total, saturating_product(buffer.bytes, buffer.is_state() ? sequences : 1));
+  }
   return total;
 }
 
-void Program::allocate(int threads) {
+void Program::allocate(int threads, int sequences) {
   arena_ = Pages(arena_bytes_, "the arena");
   scratch_ = Pages(saturating_product(scratch_bytes_, threads), "the threads' scratch memory");
   for (auto& [name, buffer] : buffers_) {
-    const bool is_state = buffer.parameter.kind == Parameter::Kind::kState;
-    buffer.pages = Pages(buffer.bytes, is_state ? "the key/value cache" : "inputs and outputs");
+    for (int i = 0; i < (buffer.is_state() ? sequences : 1); ++i) {
+      buffer.pages.emplace_back(buffer.bytes, buffer.is_state() ? "the key/value cache" : "inputs and outputs");
+    }
   }
+  select(0);
+}
+
+void Program::select(int sequence) {
+  if (sequence == sequence_) return;
+  sequence_ = sequence;
   for (auto* entries : {&forward_, &forward_one_, &forward_none_, &head_}) {
     for (BoundEntry& bound : *entries) {
       for (std::size_t i = 0; i < bound.parameters.size(); ++i) {
-        bound.parameters[i] = buffers_.at(bound.entry->parameters[i].name).pages.data();
+        bound.parameters[i] = buffers_.at(bound.entry->parameters[i].name).of(sequence);
       }
     }
   }
@@ -244,15 +252,15 @@ std::int64_t Program::forward_rows(std::int64_t limit) const { return rows_of(fo
 std::int64_t Program::head_rows(std::int64_t limit) const { return rows_of(head_, std::min(limit, head_block_)); }
 
 std::span<std::int32_t> Program::tokens() const {
-  return {reinterpret_cast<std::int32_t*>(buffers_.at("tokens").pages.data()), static_cast<std::size_t>(chunk_)};
+  return {reinterpret_cast<std::int32_t*>(buffers_.at("tokens").of(0)), static_cast<std::size_t>(chunk_)};
 }
 
 std::span<std::int32_t> Program::positions() const {
-  return {reinterpret_cast<std::int32_t*>(buffers_.at("positions").pages.data()), static_cast<std::size_t>(chunk_)};
+  return {reinterpret_cast<std::int32_t*>(buffers_.at("positions").of(0)), static_cast<std::size_t>(chunk_)};
 }
 
 std::span<const float> Program::logits() const {
-  return {reinterpret_cast<const float*>(buffers_.at("logits").pages.data()),
+  return {reinterpret_cast<const float*>(buffers_.at("logits").of(0)),
           static_cast<std::size_t>(head_block_ * manifest_.vocab_size)};
 }
 
@@ -264,7 +272,8 @@ std::vector<std::span<const std::byte>> Program::written() const {
   std::vector<std::span<const std::byte>> memory = {{arena_.data(), arena_.size()}};
   for (const auto& [name, buffer] : buffers_) {
     const bool is_input = buffer.parameter.dtype == DType::kI32;
-    if (!is_input) memory.emplace_back(buffer.pages.data(), buffer.pages.size());
+    if (is_input) continue;
+    for (const Pages& pages : buffer.pages) memory.emplace_back(pages.data(), pages.size());
   }
   return memory;
 }
@@ -294,7 +303,7 @@ void Program::call(std::vector<BoundEntry>& entries, ThreadTeam& team, const std
   for (std::size_t i = 0; i < bound->parameters.size(); ++i) {
     const Parameter& parameter = bound->entry->parameters[i];
     if (parameter.name != "hidden" || parameter.kind == Parameter::Kind::kState) continue;
-    bound->parameters[i] = buffers_.at("hidden").pages.data() + first_hidden * manifest_.hidden_size * 4;
+    bound->parameters[i] = buffers_.at("hidden").of(0) + first_hidden * manifest_.hidden_size * 4;
   }
   if (profile_ != nullptr) team.set_profile(profile_->start(bound->entry->symbol, {rows, first_position(rows)}));
   team.run([&](tensor::Team member) {

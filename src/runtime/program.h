@@ -20,7 +20,8 @@ namespace strata::runtime {
 // Hidden rows that are wanted of a call of `forward`: of one the first.
 enum class Wanted { kAll, kOne, kNone };
 
-// The functions of a package with the memory that they work on, for one sequence. They are, by Entry::function:
+// The functions of a package with the memory that they work on. Each sequence has states of its own; all else they
+// share, as one of them at a time is worked on. The functions are, by Entry::function:
 //   forward       inputs tokens i32[seq], positions i32[seq]; output hidden f32[seq, hidden_size]; any states
 //   forward_one   the same with the output hidden f32[1, hidden_size], the first row
 //   forward_none  the same without output; these two may be missing, for some sizes or for all
@@ -36,13 +37,18 @@ class Program {
   std::int64_t capacity() const { return capacity_; }
 
   // All that allocate() will take for a team of so many, saturated.
-  std::int64_t bytes(int threads) const;
+  std::int64_t bytes(int threads, int sequences) const;
 
-  // Throws resource_error. Before it, nothing can be called.
-  void allocate(int threads);
+  // For sequences 0 ... sequences - 1, of which the first is selected. Throws resource_error. Before it, nothing can be
+  // called.
+  void allocate(int threads, int sequences);
+
+  // The sequence whose states the calls that follow read and write.
+  void select(int sequence);
 
   // The most tokens, at most `limit`, that one call takes; 0: there is no code for so few.
   std::int64_t forward_rows(std::int64_t limit) const;
+  std::int64_t chunk() const { return chunk_; }  // the most tokens that any call takes
   std::int64_t head_rows(std::int64_t limit) const;
 
   std::span<std::int32_t> tokens() const;     // of the next forward()
@@ -72,7 +78,9 @@ class Program {
   struct Buffer {
     package::Parameter parameter;
     std::int64_t bytes = 0;
-    Pages pages;
+    std::vector<Pages> pages = {};  // of a state one for each sequence, else one
+    bool is_state() const { return parameter.kind == package::Parameter::Kind::kState; }
+    std::byte* of(int sequence) const { return pages[is_state() ? static_cast<std::size_t>(sequence) : 0].data(); }
   };
 
   void bind_symbols();
@@ -102,6 +110,7 @@ class Program {
   std::vector<BoundEntry> forward_, forward_one_, forward_none_;
   std::vector<BoundEntry> head_;
   std::map<std::string, Buffer> buffers_;
+  int sequence_ = -1;  // that is selected
   Pages arena_;
   Pages scratch_;
   Profile* profile_ = nullptr;

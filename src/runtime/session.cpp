@@ -66,23 +66,28 @@ struct Session::State {
         weights(package.section(package::kWeightsSection).data()),
         team(choose_threads(options)),
         sizer(team.size()),
-        has_fixed_team(options.fixed_team) {
+        has_fixed_team(options.fixed_team),
+        positions(static_cast<std::size_t>(options.sequences)) {
     code.require_contract(package.manifest());
-    require_memory(path.string());
+    require_memory(path.string(), options.sequences);
     package.prefetch();
-    program.allocate(team.size());
+    program.allocate(team.size(), options.sequences);
   }
 
-  void require_memory(const std::string& origin) const {
-    const std::int64_t needed = program.bytes(team.size());
+  void require_memory(const std::string& origin, int sequences) const {
+    const std::int64_t needed = program.bytes(team.size(), sequences);
     const std::int64_t available = machine::available_memory();
     if (needed <= available) return;
-    throw resource_error("a context of " + std::to_string(context) + " tokens needs " + gigabytes(needed) +
-                             " of memory, " + gigabytes(available) + " are available",
-                         origin, "pass a smaller -c");
+    const std::string of_each = std::to_string(context) + " tokens";
+    const std::string contexts = sequences == 1 ? "a context of " + of_each + " needs "
+                                                : std::to_string(sequences) + " contexts of " + of_each + " need ";
+    throw resource_error(contexts + gigabytes(needed) + " of memory, " + gigabytes(available) + " are available",
+                         origin, sequences == 1 ? "pass a smaller -c" : "pass a smaller -c or -np");
   }
 
-  void check(std::span<const std::int32_t> tokens) const;
+  std::int64_t& position() { return positions[sequence]; }
+
+  void check(std::span<const std::int32_t> tokens);
   void forward(std::span<const std::int32_t> tokens, Wanted wanted);
 
   // A step of this many rows, whose parts are timed; the time between them is not the team's.
@@ -99,8 +104,9 @@ struct Session::State {
   ThreadTeam team;
   TeamSizer sizer;
   const bool has_fixed_team;
-  bool is_profiled = false;  // the times of ops are those of the whole team
-  std::int64_t position = 0;
+  bool is_profiled = false;             // the times of ops are those of the whole team
+  std::vector<std::int64_t> positions;  // tokens in the cache, of each sequence
+  std::size_t sequence = 0;             // that is selected
 };
 
 TeamSizer::Step Session::State::begin_step(std::int64_t rows, bool has_head) {
@@ -122,7 +128,7 @@ void Session::State::end_step(const TeamSizer::Step& step) {
   if (!has_fixed_team && !is_profiled) sizer.add(step);
 }
 
-void Session::State::check(std::span<const std::int32_t> tokens) const {
+void Session::State::check(std::span<const std::int32_t> tokens) {
   const std::int64_t vocab = package.manifest().vocab_size;
   for (const std::int32_t token : tokens) {
     if (token < 0 || token >= vocab) {
@@ -130,10 +136,10 @@ void Session::State::check(std::span<const std::int32_t> tokens) const {
     }
   }
   const std::int64_t count = static_cast<std::int64_t>(tokens.size());
-  if (count <= context - position) return;
-  const std::int64_t total = position + count;
-  const std::string what = position == 0 ? "the prompt has " + std::to_string(count) + " tokens"
-                                         : "the sequence would have " + std::to_string(total) + " tokens";
+  if (count <= context - position()) return;
+  const std::int64_t total = position() + count;
+  const std::string what = position() == 0 ? "the prompt has " + std::to_string(count) + " tokens"
+                                           : "the sequence would have " + std::to_string(total) + " tokens";
   const std::int64_t limit = package.manifest().max_context;
   throw usage_error(what + ", the context holds " + std::to_string(context),
                     total <= limit ? "pass -c " + std::to_string(total) + " or more"
@@ -146,10 +152,10 @@ void Session::State::forward(std::span<const std::int32_t> tokens, Wanted wanted
   for (std::int64_t row = 0; row < count; ++row) {
     const std::int64_t token = wanted == Wanted::kOne ? count - 1 - row : row;
     program.tokens()[static_cast<std::size_t>(row)] = tokens[static_cast<std::size_t>(token)];
-    program.positions()[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(position + token);
+    program.positions()[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(position() + token);
   }
   program.forward(team, weights, count, wanted);
-  position += count;
+  position() += count;
 }
 
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -164,7 +170,15 @@ const package::Manifest& Session::manifest() const { return state_->package.mani
 
 std::int64_t Session::context() const { return state_->context; }
 
-std::int64_t Session::position() const { return state_->position; }
+std::int64_t Session::position() const { return state_->position(); }
+
+std::int64_t Session::chunk() const { return state_->program.chunk(); }
+
+void Session::select(int sequence) {
+  STRATA_CHECK(sequence >= 0 && static_cast<std::size_t>(sequence) < state_->positions.size(), "no such sequence");
+  state_->sequence = static_cast<std::size_t>(sequence);
+  state_->program.select(sequence);
+}
 
 int Session::threads() const { return state_->team.size(); }
 
@@ -222,8 +236,8 @@ void Session::set_profile(Profile* profile) {
 std::vector<std::span<const std::byte>> Session::working_memory() const { return state_->program.written(); }
 
 void Session::rewind(std::int64_t position) {
-  STRATA_CHECK(position >= 0 && position <= state_->position, "rewind beyond the sequence");
-  state_->position = position;
+  STRATA_CHECK(position >= 0 && position <= state_->position(), "rewind beyond the sequence");
+  state_->position() = position;
 }
 
 }  // namespace strata::runtime

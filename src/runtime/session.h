@@ -18,9 +18,11 @@ struct SessionOptions {
   std::int64_t context = 0;  // tokens that the key/value cache holds; 0: the model's own limit, at most 4096
   bool verify = false;       // check the weights' checksum also when that was done before
   bool fixed_team = false;   // every step takes exactly `threads`, whatever is allowed and however busy the machine is
+  int sequences = 1;         // each with a key/value cache of its own, of `context` tokens
 };
 
-// One sequence on one loaded package: the mapped weights, a thread team, a key/value cache, an arena.
+// Sequences on one loaded package: the mapped weights, a thread team, key/value caches, an arena. Of several sequences
+// one is selected, which all else is about.
 // After open() nothing is allocated by feeding tokens. Not thread-safe: one caller at a time.
 class Session {
  public:
@@ -32,10 +34,14 @@ class Session {
   const package::Manifest& manifest() const;
   std::int64_t context() const;   // capacity in tokens
   std::int64_t position() const;  // tokens in the cache
+  std::int64_t chunk() const;     // the most tokens that are computed at once
   int threads() const;            // the most that work on a step
 
   // The bytes of a text section such as "tokenizer.json"; empty when the package has none.
   std::string_view section(std::string_view name) const;
+
+  // At first the sequence 0 is selected. Requires 0 <= sequence < SessionOptions::sequences.
+  void select(int sequence);
 
   // Appends tokens to the sequence, in chunks as large as the package's code takes. Returns the last token's logits,
   // f32[vocab], valid until the next call. Throws usage_error for an id outside of the vocabulary or a full context.

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -181,6 +182,30 @@ TEST_P(Threads, FeedingAllocatesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Counts, Threads, testing::Values(1, 2, 3, 4));
+
+TEST_F(Sessions, SequencesHaveCachesOfTheirOwn) {
+  const auto session = open(fake_manifest(), {.threads = 2, .sequences = 3});
+  const Tokens first = counting(11), second = {4, 4, 9};
+  session->feed(std::span(first).first(5));
+  session->select(2);
+  EXPECT_EQ(session->position(), 0);
+  EXPECT_EQ(session->feed(second)[fake::kChecksum], checksum(second));
+  session->select(0);
+  EXPECT_EQ(session->position(), 5);
+  EXPECT_EQ(session->feed(std::span(first).subspan(5))[fake::kChecksum], checksum(first));
+  session->select(2);
+  session->rewind(2);
+  EXPECT_EQ(session->feed({{7}})[fake::kChecksum], checksum({4, 4, 7}));
+  EXPECT_THROW(session->select(3), std::logic_error);
+  EXPECT_THROW(session->select(-1), std::logic_error);
+}
+
+TEST_F(Sessions, MemoryOfAllSequencesIsAskedForAtOnce) {
+  Manifest manifest = fake_manifest();
+  manifest.max_context = 8000;
+  expect_error(ExitCode::kResource, {"contexts of 8000 tokens", "-np"},
+               [&] { open(manifest, {.context = 8000, .sequences = std::numeric_limits<int>::max()}); });
+}
 
 TEST_F(Sessions, FeedsInChunksOfTheLargestRange) {
   const auto session = open();
