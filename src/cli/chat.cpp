@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "cli/chat_context.h"
 #include "cli/command.h"
 #include "cli/conversation.h"
 #include "cli/line_editor.h"
@@ -13,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "import/model_folder.h"
+#include "text/render_chat.h"
 
 namespace strata::cli {
 namespace {
@@ -21,7 +21,7 @@ struct ChatOptions {
   std::string model, system;
   bool think = false, no_think = false;
   runtime::SessionOptions session;
-  GenerationOptions generation;
+  text::ContinuationOptions generation;
   std::int64_t seed = -1;
 };
 
@@ -139,11 +139,11 @@ class Chat {
       console_.info("(the context is full: the " + std::to_string(last_.dropped) +
                     " oldest messages were left out; /reset starts anew)");
     }
-    if (last_.answer.end == EndOfText::kFullContext) {
+    if (last_.answer.end == text::EndOfText::kFullContext) {
       console_.info("(stopped: the context of " + std::to_string(conversation_.context()) +
                     " tokens is full; /reset, or start again with a larger -c)");
     }
-    if (last_.answer.end == EndOfText::kInterrupted) console_.info("(stopped)");
+    if (last_.answer.end == text::EndOfText::kInterrupted) console_.info("(stopped)");
   }
 
   std::string statistics() const {
@@ -175,7 +175,7 @@ std::string model_label(const runtime::Session& session, const std::string& mode
 
 void chat(ChatOptions options, Console& console) {
   text::TextModel model = load_model_text(options.model);
-  require_chat_template(model, options.model);
+  text::require_chat_template(model, options.model);
   resolve_seed(options.generation, options.seed);
   console.detail("seed: " + std::to_string(options.generation.sampling.seed));
   auto session = open_session(console, options.model, options.session);

@@ -4,7 +4,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "cli/chat_context.h"
+#include "text/common_prefix.h"
+#include "text/render_chat.h"
 
 namespace strata::cli {
 namespace {
@@ -20,11 +21,7 @@ bool has_role(const nlohmann::ordered_json& entry, const char* role) { return en
 
 }  // namespace
 
-std::size_t common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
-  return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
-}
-
-Conversation::Conversation(runtime::Session& session, const text::TextModel& model, GenerationOptions options,
+Conversation::Conversation(runtime::Session& session, const text::TextModel& model, text::ContinuationOptions options,
                            std::optional<bool> thinking)
     : session_(session), model_(model), options_(std::move(options)), thinking_(thinking) {}
 
@@ -42,7 +39,7 @@ void Conversation::reset() {
 std::vector<std::int32_t> Conversation::render() const {
   nlohmann::ordered_json context = {{"messages", messages_}, {"add_generation_prompt", true}};
   if (thinking_) context["enable_thinking"] = *thinking_;
-  return model_.tokenizer.encode(render_chat(model_, std::move(context)), true, false);
+  return model_.tokenizer.encode(text::render_chat(model_, std::move(context)), true, false);
 }
 
 // A turn is a user's message and all up to the next one. The last turn, which is being asked, stays.
@@ -68,7 +65,8 @@ int Conversation::drop_until_it_fits(std::vector<std::int32_t>& prompt) {
 }
 
 std::size_t Conversation::rewind_to_common_prefix(const std::vector<std::int32_t>& prompt) {
-  std::size_t kept = std::min(common_prefix(cached_, prompt), prompt.size() - 1);  // the last token gives the logits
+  std::size_t kept =
+      std::min(text::common_prefix(cached_, prompt), prompt.size() - 1);  // the last token gives the logits
   session_.rewind(static_cast<std::int64_t>(kept));
   cached_.resize(kept);
   return kept;
@@ -93,7 +91,7 @@ Conversation::Turn Conversation::ask(const std::string& text, const std::functio
     messages_ = std::move(before);
     throw;
   }
-  if (turn.answer.end == EndOfText::kInterrupted && turn.answer.generated == 0) {
+  if (turn.answer.end == text::EndOfText::kInterrupted && turn.answer.generated == 0) {
     messages_ = std::move(before);
   } else {
     messages_.push_back(message("assistant", turn.answer.text));

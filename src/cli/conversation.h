@@ -18,7 +18,7 @@ namespace strata::cli {
 class Conversation {
  public:
   // `thinking` reaches the template as enable_thinking; nullopt: the template's own default.
-  Conversation(runtime::Session& session, const text::TextModel& model, GenerationOptions options,
+  Conversation(runtime::Session& session, const text::TextModel& model, text::ContinuationOptions options,
                std::optional<bool> thinking);
 
   // Starts anew with this system message; an empty one means none.
@@ -48,13 +48,10 @@ class Conversation {
 
   runtime::Session& session_;
   const text::TextModel& model_;
-  GenerationOptions options_;
+  text::ContinuationOptions options_;
   std::optional<bool> thinking_;
   nlohmann::ordered_json messages_ = nlohmann::ordered_json::array();
   std::vector<std::int32_t> cached_;  // the tokens in the session's cache
 };
-
-// The number of leading elements that are equal.
-std::size_t common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b);
 
 }  // namespace strata::cli

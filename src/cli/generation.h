@@ -10,21 +10,10 @@
 #include <vector>
 
 #include "runtime/session.h"
-#include "text/sampler.h"
+#include "text/continuation.h"
 #include "text/text_model.h"
 
 namespace strata::cli {
-
-// How a text is continued.
-struct GenerationOptions {
-  std::int64_t limit = -1;  // tokens; -1: until the end token or a full context
-  bool ignore_eos = false;
-  std::vector<std::string> stop;
-  bool continues_prompt = false;  // the text goes on where the prompt ends, else it is one of its own
-  text::SamplingParameters sampling;
-};
-
-enum class EndOfText { kLimit, kEndToken, kStopString, kFullContext, kInterrupted };
 
 struct GenerationResult {
   std::vector<std::int32_t> tokens;  // those that were fed to the session after the prompt
@@ -32,7 +21,7 @@ struct GenerationResult {
   std::int64_t generated = 0;
   double prompt_s = 0, generate_s = 0;  // prompt_s: until the first token's logits
   std::int64_t prompt_tokens = 0;       // those that had to be computed
-  EndOfText end = EndOfText::kLimit;
+  text::EndOfText end = text::EndOfText::kLimit;
 };
 
 // Feeds `prompt` after what the session holds, then generates. `emit` gets whole UTF-8 characters as they are certain,
@@ -40,13 +29,13 @@ struct GenerationResult {
 // which the repeat penalty looks at. `progress` is told the number of prompt tokens done. Throws NotNumbers.
 GenerationResult generate(runtime::Session& session, const text::TextModel& model,
                           std::span<const std::int32_t> context, std::span<const std::int32_t> prompt,
-                          const GenerationOptions& options, const std::function<void(std::string_view)>& emit,
+                          const text::ContinuationOptions& options, const std::function<void(std::string_view)>& emit,
                           const std::function<void(std::int64_t)>& progress = {});
 
 // Declares -n, --temp, --top-k, --top-p, --min-p, --repeat-penalty, --repeat-last-n, -s, --stop, --ignore-eos. After
 // parsing, resolve_seed() draws a seed if none was given.
-void add_generation_options(CLI::App& app, GenerationOptions& options, std::int64_t& seed);
-void resolve_seed(GenerationOptions& options, std::int64_t seed);
+void add_generation_options(CLI::App& app, text::ContinuationOptions& options, std::int64_t& seed);
+void resolve_seed(text::ContinuationOptions& options, std::int64_t seed);
 
 // "prompt 12 tokens, 140.2 t/s; generated 128 tokens, 31.5 t/s"
 std::string describe_speed(const GenerationResult& result);

@@ -11,6 +11,7 @@
 #include "cli/path_roles.h"
 #include "cli/signals.h"
 #include "package/package.h"
+#include "text/sampler.h"
 
 namespace strata::cli {
 namespace {
@@ -56,7 +57,7 @@ void write_logits(const LogitsOptions& options, Console& console) {
   const auto write = [&](std::span<const float> rows, std::int64_t) {
     stop_if_interrupted();
     for (auto row = rows; !row.empty(); row = row.subspan(vocabulary), ++position) {
-      if (first_wrong < 0 && !are_numbers(row.first(vocabulary))) first_wrong = position;
+      if (first_wrong < 0 && !text::are_numbers(row.first(vocabulary))) first_wrong = position;
     }
     writer.append(rows);
   };

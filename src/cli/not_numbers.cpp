@@ -2,9 +2,7 @@
 #include "cli/not_numbers.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 #include <map>
 
 #include "cli/model_source.h"
@@ -82,16 +80,6 @@ NotNumbers::NotNumbers(std::int64_t position, std::vector<std::int32_t> before, 
             "check the model's weights; -v names the op that made the first NaN"),
       before_(std::move(before)),
       last_(std::move(last)) {}
-
-bool are_numbers(std::span<const float> logits) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  bool is_wrong = false, is_any_finite = false;
-  for (const float logit : logits) {
-    is_wrong |= !(logit < kInfinity);
-    is_any_finite |= logit > -kInfinity;
-  }
-  return !is_wrong && is_any_finite;
-}
 
 std::string first_op_with_nan(const std::filesystem::path& package, const NotNumbers& error) {
   const plan::Plan plan = package_plan(package);

@@ -25,9 +25,6 @@ class NotNumbers : public Error {
   std::vector<std::int32_t> before_, last_;
 };
 
-// Whether no logit is NaN or positive infinity, and at least one is finite.
-bool are_numbers(std::span<const float> logits);
-
 // With -v, runs the model up to there once more, on one thread, looks at its memory after each op, and says which op
 // was the first to leave a NaN. Costs nothing before.
 void trace_not_numbers(Console& console, const std::filesystem::path& model, const NotNumbers& error);

@@ -15,6 +15,7 @@
 #include "cli/options.h"
 #include "cli/path_roles.h"
 #include "cli/signals.h"
+#include "text/sampler.h"
 
 namespace strata::cli {
 namespace {
@@ -74,7 +75,7 @@ void feed_rows(Console& console, Measured& model, std::span<const std::int32_t> 
     for (std::int64_t row = 0; row < made; ++row, ++position) {
       if (position + 1 == chunk.size()) continue;
       const auto of_row = logits.subspan(static_cast<std::size_t>(row) * model.vocabulary(), model.vocabulary());
-      if (!are_numbers(of_row)) {
+      if (!text::are_numbers(of_row)) {
         const auto before = static_cast<std::int64_t>(position);
         throw NotNumbers(before, {}, {chunk.begin(), chunk.begin() + before + 1});
       }

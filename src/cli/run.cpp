@@ -22,7 +22,7 @@ namespace {
 struct RunOptions {
   std::string model, prompt, file;
   runtime::SessionOptions session;
-  GenerationOptions generation;
+  text::ContinuationOptions generation;
   std::int64_t seed = -1;
   bool has_prompt = false;
 };
@@ -58,7 +58,7 @@ void check_prompt_fits(std::size_t tokens, std::int64_t context) {
 }
 
 void report(Console& console, const GenerationResult& result, double load_s) {
-  if (result.end == EndOfText::kFullContext) console.info("strata: the context is full; use -c for a larger one");
+  if (result.end == text::EndOfText::kFullContext) console.info("strata: the context is full; use -c for a larger one");
   console.info("strata: loaded in " + format_fixed(load_s, 2) + " s; " + describe_speed(result));
 }
 

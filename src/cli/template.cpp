@@ -3,12 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "cli/chat_context.h"
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
 #include "cli/path_roles.h"
+#include "text/render_chat.h"
 
 namespace strata::cli {
 namespace {
@@ -24,12 +24,12 @@ std::string render(const text::TextModel& model, const std::string& text, const 
     throw usage_error(where + ": no list \"messages\"",
                       "give an object such as {\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}");
   }
-  return render_chat(model, std::move(context));
+  return text::render_chat(model, std::move(context));
 }
 
 void render_template(const TemplateOptions& options, Console& console) {
   text::TextModel model = load_model_text(options.model, options.verify);
-  require_chat_template(model, options.model);
+  text::require_chat_template(model, options.model);
   if (options.jsonl.empty()) {
     std::string where = options.file == "-" ? "standard input" : options.file;
     console.out(render(model, read_input(options.file), where));

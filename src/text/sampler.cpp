@@ -21,6 +21,16 @@ double weight(float logit, float max, double temperature) {
 
 }  // namespace
 
+bool are_numbers(std::span<const float> logits) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  bool is_wrong = false, is_any_finite = false;
+  for (const float logit : logits) {
+    is_wrong |= !(logit < kInfinity);
+    is_any_finite |= logit > -kInfinity;
+  }
+  return !is_wrong && is_any_finite;
+}
+
 Sampler::Sampler(const SamplingParameters& parameters) : parameters_(parameters), random_(parameters.seed) {}
 
 std::int32_t Sampler::sample(std::span<const float> logits) {
@@ -43,6 +53,11 @@ std::int32_t Sampler::sample(std::span<const float> logits) {
 }
 
 void Sampler::accept(std::int32_t token) {
+  accept_prompt(token);
+  if (parameters_.presence_penalty != 0 || parameters_.frequency_penalty != 0) ++chosen_count_[token];
+}
+
+void Sampler::accept_prompt(std::int32_t token) {
   if (parameters_.repeat_last_n == 0 || parameters_.repeat_penalty == 1.0f) return;
   recent_.push_back(token);
   ++recent_count_[token];
@@ -54,11 +69,18 @@ void Sampler::accept(std::int32_t token) {
 }
 
 void Sampler::penalize(std::vector<Candidate>& candidates) const {
+  for (const auto& [token, bias] : parameters_.bias) {
+    if (token >= 0 && static_cast<std::size_t>(token) < candidates.size()) candidates[token].logit += bias;
+  }
   for (const auto& [token, count] : recent_count_) {
     if (token < 0 || static_cast<std::size_t>(token) >= candidates.size()) continue;
     float& logit = candidates[token].logit;
     logit = logit > 0 ? logit / parameters_.repeat_penalty : logit * parameters_.repeat_penalty;
     if (std::isnan(logit)) logit = kImpossible;
+  }
+  for (const auto& [token, count] : chosen_count_) {
+    if (token < 0 || static_cast<std::size_t>(token) >= candidates.size()) continue;
+    candidates[token].logit -= parameters_.presence_penalty + parameters_.frequency_penalty * static_cast<float>(count);
   }
 }
 

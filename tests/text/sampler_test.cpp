@@ -123,5 +123,48 @@ TEST(Sampler, ExtremeLogitsGiveSomeToken) {
   }
 }
 
+TEST(Sampler, PresencePenaltyIsTakenOnceAndFrequencyPenaltyEachTime) {
+  SamplingParameters parameters = plain();
+  parameters.temperature = 0;
+  parameters.presence_penalty = 1.5F;
+  Sampler once(parameters);
+  for (int i = 0; i < 9; ++i) once.accept(0);
+  EXPECT_EQ(once.sample(std::vector<float>{1.6F, 0}), 0);
+  EXPECT_EQ(once.sample(std::vector<float>{1.4F, 0}), 1);
+  parameters.presence_penalty = 0;
+  parameters.frequency_penalty = 0.5F;
+  Sampler each(parameters);
+  for (int i = 0; i < 3; ++i) each.accept(0);
+  EXPECT_EQ(each.sample(std::vector<float>{1.6F, 0}), 0);
+  EXPECT_EQ(each.sample(std::vector<float>{1.4F, 0}), 1);
+}
+
+TEST(Sampler, PromptIsNoChoiceToBePenalized) {
+  SamplingParameters parameters = plain();
+  parameters.temperature = 0;
+  parameters.presence_penalty = 2;
+  Sampler sampler(parameters);
+  sampler.accept_prompt(0);
+  EXPECT_EQ(sampler.sample(std::vector<float>{1, 0}), 0);
+}
+
+TEST(Sampler, BiasIsAdded) {
+  SamplingParameters parameters = plain();
+  parameters.temperature = 0;
+  parameters.bias = {{0, -100.0F}, {7, 100.0F}};  // there is no token 7
+  EXPECT_EQ(Sampler(parameters).sample(std::vector<float>{1, 0}), 1);
+}
+
+TEST(AreNumbers, RefusesNanAndInfinity) {
+  EXPECT_FALSE(are_numbers(std::vector<float>{1, kNaN, 2}));
+  EXPECT_FALSE(are_numbers(std::vector<float>{1, kInfinity}));
+  EXPECT_FALSE(are_numbers(std::vector<float>{-kInfinity, -kInfinity}));
+}
+
+TEST(AreNumbers, TakesImpossibleTokens) {
+  EXPECT_TRUE(are_numbers(std::vector<float>{0, -3.5F, -kInfinity}));
+  EXPECT_TRUE(are_numbers(std::vector<float>{std::numeric_limits<float>::max()}));
+}
+
 }  // namespace
 }  // namespace strata::text

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/conversation.h"
+#include "text/common_prefix.h"
 
 #include <gtest/gtest.h>
 
-namespace strata::cli {
+#include <vector>
+
+namespace strata::text {
 namespace {
 
 TEST(CommonPrefix, StopsAtTheFirstDifferenceOrTheShorterEnd) {
@@ -15,4 +17,4 @@ TEST(CommonPrefix, StopsAtTheFirstDifferenceOrTheShorterEnd) {
 }
 
 }  // namespace
-}  // namespace strata::cli
+}  // namespace strata::text

@@ -6,13 +6,13 @@
 
 #include "text/text_model.h"
 
-namespace strata::cli {
+namespace strata::text {
 
 // Throws model_error, naming `model`, when it has no chat template.
-void require_chat_template(const text::TextModel& text_model, const std::string& model);
+void require_chat_template(const TextModel& text_model, const std::string& model);
 
 // Renders the model's chat template over `context` (messages, tools, enable_thinking, ...), to which the names that
 // every template may use are added: bos_token, eos_token, add_generation_prompt (false unless given).
-std::string render_chat(const text::TextModel& text_model, nlohmann::ordered_json context);
+std::string render_chat(const TextModel& text_model, nlohmann::ordered_json context);
 
-}  // namespace strata::cli
+}  // namespace strata::text

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "text/sampler.h"
+#include "text/stop_matcher.h"
+#include "text/text_model.h"
+#include "text/token_stream.h"
+
+namespace strata::text {
+
+// How a text is continued.
+struct ContinuationOptions {
+  std::int64_t limit = -1;  // tokens; -1: until an end token or a full context
+  bool ignore_eos = false;
+  std::vector<std::string> stop;       // what ends the text is not part of it
+  std::vector<std::int32_t> stop_ids;  // tokens that end the text, beside the model's own
+  bool continues_prompt = false;       // the text goes on where the prompt ends, else it is one of its own
+  SamplingParameters sampling;
+};
+
+enum class EndOfText { kLimit, kEndToken, kStopString, kFullContext, kInterrupted };
+
+// The continuation of a text, token by token: who has the model asks with its logits what comes next, and feeds it.
+// Text comes in whole characters, and nothing of a stop string is among it.
+class Continuation {
+ public:
+  // `before` are all tokens so far. The model must outlive the continuation. Where the limit is 0, nothing is to be
+  // chosen.
+  Continuation(const TextModel& model, const ContinuationOptions& options, std::span<const std::int32_t> before);
+
+  struct Choice {
+    std::int32_t token = -1;
+    std::string text;              // that can be shown now
+    std::optional<EndOfText> end;  // the token is then the last one, and needs not be fed; an end token is not counted
+  };
+  // Requires one logit at least, and that no choice before was an end.
+  Choice choose(std::span<const float> logits);
+
+  // The end: the text that was held back because a stop string or a character might have followed.
+  std::string finish();
+
+  std::int64_t chosen() const { return chosen_; }  // tokens, without an end token
+
+ private:
+  bool is_end_token(std::int32_t token) const;
+
+  const TextModel& model_;
+  ContinuationOptions options_;
+  Sampler sampler_;
+  StopMatcher stop_;
+  TokenStream tokens_;
+  std::int64_t chosen_ = 0;
+};
+
+}  // namespace strata::text
