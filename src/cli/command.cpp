@@ -7,6 +7,7 @@ std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
       {"run", "Continue a text and print it as it is made", declare_run, "-p TEXT"},
       {"chat", "Talk with a model in the terminal", declare_chat, ""},
+      {"serve", "Answer the requests of OpenAI's clients over HTTP", declare_serve, ""},
       {"compile", "Compile a model into a package", declare_compile, "-o OUT.strata"},
       {"bench", "Measure tokens per second", declare_bench, ""},
       {"logits", "Write every position's logits to a file", declare_logits, "--tokens 1,2,3"},

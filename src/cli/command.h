@@ -29,6 +29,7 @@ std::span<const Command> commands();
 // One declaration per file of the same name.
 Action declare_run(CLI::App& app, Console& console);
 Action declare_chat(CLI::App& app, Console& console);
+Action declare_serve(CLI::App& app, Console& console);
 Action declare_compile(CLI::App& app, Console& console);
 Action declare_bench(CLI::App& app, Console& console);
 Action declare_logits(CLI::App& app, Console& console);

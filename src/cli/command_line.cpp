@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "base/error.h"
 #include "cli/command.h"
@@ -89,9 +90,19 @@ bool parse(CLI::App& app, const Command* called, std::span<const char* const> ar
   return false;
 }
 
+// llama.cpp's users write -np, which the parser takes for -n, where it should be --parallel.
+std::vector<const char*> with_long_names(std::span<const char* const> given, const CLI::App& app) {
+  std::vector<const char*> arguments(given.begin(), given.end());
+  if (app.get_option_no_throw("--parallel") == nullptr) return arguments;
+  for (const char*& argument : arguments) {
+    if (argument == std::string_view("-np")) argument = "--parallel";
+  }
+  return arguments;
+}
+
 void parse_and_run(int argc, const char* const* argv, Console& console) {
   const Command* called = called_command(argc, argv);
-  const std::span<const char* const> arguments(argv, static_cast<std::size_t>(argc));
+  const std::span<const char* const> given(argv, static_cast<std::size_t>(argc));
   CLI::App app("Strata compiles large language models for one machine and runs them.", "strata");
   app.set_version_flag("--version", std::string("strata ") + kVersion);
   app.require_subcommand(1);
@@ -103,11 +114,12 @@ void parse_and_run(int argc, const char* const* argv, Console& console) {
     Action declared = command.declare(*subcommand, console);
     add_common_options(*subcommand, common);
     // Another command's option of the same name may want other values.
-    if (&command == called && !asks_for_help(arguments)) bind_environment(*subcommand);
+    if (&command == called && !asks_for_help(given)) bind_environment(*subcommand);
     subcommand->callback([&action, declared] { action = declared; });
   }
   try {
-    if (!parse(app, called, arguments, console)) return;
+    const CLI::App& calls = called == nullptr ? app : *app.get_subcommand(called->name);
+    if (!parse(app, called, with_long_names(given, calls), console)) return;
     if (called != nullptr) refuse_overwriting(*app.get_subcommand(called->name));
     apply(common, console);
     action();

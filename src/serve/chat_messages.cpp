@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/chat_messages.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "serve/api_error.h"
+#include "serve/limits.h"
+
+namespace strata::serve {
+namespace {
+
+constexpr std::array<std::string_view, 6> kRoles = {"system", "developer", "user", "assistant", "tool", "function"};
+
+// A list of parts is the texts of all of them: templates of language models know texts.
+std::string joined_parts(const Json& parts, const std::string& path) {
+  std::string text;
+  for (const Json& part : parts) {
+    const RequestReader reader(part, path);
+    const std::string type = reader.text("type");
+    if (type != "text" && type != "input_text" && type != "output_text" && type != "refusal") {
+      throw bad_request(path + " has a part of type " + type.substr(0, 50) + ": this model reads text alone", path);
+    }
+    text += reader.text(type == "refusal" ? "refusal" : "text");
+  }
+  return text;
+}
+
+void read_content(const RequestReader& reader, bool is_required, Json& message) {
+  const Json* const content = reader.find("content");
+  if (content == nullptr) {
+    if (is_required) reader.refuse("content", "is missing");
+    return;
+  }
+  if (content->is_array()) {
+    message["content"] = joined_parts(*content, reader.path("content"));
+  } else if (!content->is_string()) {
+    reader.refuse("content", "is neither a string nor a list of parts");
+  }
+}
+
+// In the API the arguments of a call are a text of JSON; templates write them as JSON, so they are given the object.
+void read_tool_calls(const RequestReader& reader, Json& message) {
+  const Json* const calls = reader.list("tool_calls", kMaxTools);
+  if (calls == nullptr) return;
+  for (std::size_t i = 0; i < calls->size(); ++i) {
+    const std::string path = reader.path("tool_calls") + "[" + std::to_string(i) + "]";
+    const RequestReader call((*calls)[i], path);
+    const Json* const function = call.object("function");
+    if (function == nullptr) call.refuse("function", "is missing");
+    const RequestReader called(*function, call.path("function"));
+    called.text("name");
+    const Json* const arguments = called.find("arguments");
+    if (arguments == nullptr || !arguments->is_string()) continue;
+    Json parsed;
+    try {
+      parsed = parse_body(arguments->get_ref<const std::string&>());
+    } catch (const ApiError&) {
+      continue;  // a model may have written anything, and gets to see it again
+    }
+    message["tool_calls"][i]["function"]["arguments"] = std::move(parsed);
+  }
+}
+
+Json read_message(const Json& given, const std::string& path) {
+  const RequestReader reader(given, path);
+  const std::string role = reader.text("role");
+  if (std::ranges::find(kRoles, role) == kRoles.end()) reader.refuse("role", "is none of a chat's");
+  Json message = given;
+  if (role == "developer") message["role"] = "system";  // what it is called of later models
+  const bool has_calls = role == "assistant" && (reader.has("tool_calls") || reader.has("reasoning_content"));
+  read_content(reader, !has_calls, message);
+  if (!message.contains("content") || message["content"].is_null()) message["content"] = "";
+  read_tool_calls(reader, message);
+  return message;
+}
+
+Json read_messages(const RequestReader& body) {
+  const Json* const given = body.list("messages", kMaxMessages);
+  if (given == nullptr) body.refuse("messages", "is missing");
+  if (given->empty()) body.refuse("messages", "is empty");
+  Json messages = Json::array();
+  for (std::size_t i = 0; i < given->size(); ++i) {
+    messages.push_back(read_message((*given)[i], "messages[" + std::to_string(i) + "]"));
+  }
+  return messages;
+}
+
+// The template is given the tools unless none is to be called. That a certain one must be called takes a grammar.
+bool reads_tools(const RequestReader& body) {
+  const Json* const choice = body.find("tool_choice");
+  if (choice == nullptr) return true;
+  if (*choice == "none") return false;
+  if (*choice != "auto") body.refuse("tool_choice", "can only be auto or none");
+  return true;
+}
+
+void check_tools(const Json& tools) {
+  for (std::size_t i = 0; i < tools.size(); ++i) {
+    const RequestReader tool(tools[i], "tools[" + std::to_string(i) + "]");
+    if (tool.text("type") != "function") tool.refuse("type", "can only be function");
+    const Json* const function = tool.object("function");
+    if (function == nullptr) tool.refuse("function", "is missing");
+    RequestReader(*function, tool.path("function")).text("name");
+  }
+}
+
+}  // namespace
+
+Json read_chat_context(const RequestReader& body, bool& parses_tools) {
+  Json context = Json::object();
+  if (const Json* const more = body.object("chat_template_kwargs"); more != nullptr) context = *more;
+  context["messages"] = read_messages(body);
+  context["add_generation_prompt"] = true;
+  const Json* const tools = body.list("tools", kMaxTools);
+  parses_tools = reads_tools(body) && tools != nullptr && !tools->empty();
+  if (tools != nullptr) check_tools(*tools);
+  context.erase("tools");
+  if (parses_tools) context["tools"] = *tools;
+  return context;
+}
+
+}  // namespace strata::serve

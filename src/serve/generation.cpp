@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/generation.h"
+
+#include <utility>
+
+namespace strata::serve {
+
+std::optional<Generation::Piece> Generation::take(std::chrono::milliseconds time) {
+  std::unique_lock lock(mutex_);
+  has_news_.wait_for(lock, time, [&] { return has_pending_ || error_; });
+  if (has_pending_) {
+    has_pending_ = false;
+    return std::exchange(pending_, {});
+  }
+  if (error_) throw *error_;
+  return std::nullopt;
+}
+
+void Generation::add(std::string text, std::optional<TokenLogprobs> logprobs) {
+  if (text.empty() && !logprobs) return;
+  {
+    const std::lock_guard lock(mutex_);
+    pending_.text += text;
+    if (logprobs) pending_.logprobs.push_back(std::move(*logprobs));
+    has_pending_ = true;
+  }
+  has_news_.notify_one();
+}
+
+void Generation::finish(text::EndOfText end, std::string rest, std::int64_t made) {
+  {
+    const std::lock_guard lock(mutex_);
+    made_ = made;
+    pending_.text += rest;
+    pending_.end = end;
+    has_pending_ = true;
+  }
+  has_news_.notify_one();
+}
+
+void Generation::fail(ApiError error) {
+  {
+    const std::lock_guard lock(mutex_);
+    error_ = std::move(error);
+  }
+  has_news_.notify_one();
+}
+
+}  // namespace strata::serve

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+
+namespace strata::serve {
+
+// Tokens that go on with a sequence.
+struct Feed {
+  int sequence = 0;
+  std::span<const std::int32_t> tokens;
+  bool wants_logits = false;  // of the last token
+};
+
+// What the engine takes steps on: sequences over one model, each with a cache of its own. One caller at a time.
+class SequenceModel {
+ public:
+  // The index of a feed, and its logits, f32[vocabulary], which are valid during the call.
+  using TakeLogits = std::function<void(std::size_t feed, std::span<const float> logits)>;
+
+  virtual ~SequenceModel() = default;
+
+  virtual std::int64_t vocabulary() const = 0;
+  virtual std::int64_t context() const = 0;  // tokens that a sequence holds
+  virtual int sequences() const = 0;
+  virtual std::int64_t chunk() const = 0;  // the most tokens of a sequence that are worth feeding in one step
+
+  // Feeds of several sequences, each at most once, in one step. `take` is called for those that want logits, in their
+  // order. A sequence's tokens must fit its context. May throw; the sequences that were fed then hold anything.
+  virtual void step(std::span<const Feed> feeds, const TakeLogits& take) = 0;
+
+  // Forgets what a sequence holds from `position` on.
+  virtual void rewind(int sequence, std::int64_t position) = 0;
+};
+
+}  // namespace strata::serve

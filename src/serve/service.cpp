@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/service.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <utility>
+
+#include "base/error.h"
+#include "serve/access.h"
+#include "serve/answer.h"
+#include "serve/api_error.h"
+#include "serve/limits.h"
+#include "text/render_chat.h"
+
+namespace strata::serve {
+namespace {
+
+HttpResponse json_response(const Json& value, int status = 200) {
+  HttpResponse response;
+  response.status = status;
+  response.body = to_text(value);
+  return response;
+}
+
+HttpResponse error_response(const ApiError& error) {
+  HttpResponse response = json_response(error.to_json(), error.status());
+  if (error.status() == 429 || error.status() == 503) response.headers.emplace_back("Retry-After", "1");
+  if (error.status() == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+std::int64_t unix_time() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
+}
+
+bool ends_with_think(std::string_view prompt) {
+  const std::size_t last = prompt.find_last_not_of(" \t\r\n");
+  return last != std::string_view::npos && prompt.substr(0, last + 1).ends_with("<think>");
+}
+
+}  // namespace
+
+Service::Service(Engine& engine, const text::TextModel& text, Metrics& metrics, ServiceOptions options)
+    : engine_(engine), text_(text), metrics_(metrics), options_(std::move(options)), created_(unix_time()) {
+  routes_ = {{"/health", "GET", &Service::health, true},
+             {"/v1/models", "GET", &Service::models},
+             {"/v1/models/" + options_.model, "GET", &Service::model},
+             {"/v1/chat/completions", "POST", &Service::chat},
+             {"/v1/completions", "POST", &Service::completions},
+             {"/tokenize", "POST", &Service::tokenize},
+             {"/detokenize", "POST", &Service::detokenize},
+             {"/metrics", "GET", &Service::metrics}};
+}
+
+std::vector<std::string> Service::paths() const {
+  std::vector<std::string> paths;
+  for (const Route& route : routes_) paths.push_back(route.path);
+  return paths;
+}
+
+const Service::Route* Service::find(const HttpRequest& request) const {
+  const auto at = std::ranges::find(routes_, request.path, &Route::path);
+  return at == routes_.end() ? nullptr : &*at;
+}
+
+void Service::check_access(const HttpRequest& request, const Route* route) const {
+  if (!is_known_host(request.host, options_.hosts)) {
+    throw ApiError(403, "this server is not called " + in_quotes(request.host.substr(0, 100)));
+  }
+  if (!is_allowed_origin(request.origin, request.host, options_.cors_origin)) {
+    throw ApiError(403, "pages of this origin may not use this server: start it with --cors ORIGIN");
+  }
+  const bool is_open = request.method == "OPTIONS" || (route != nullptr && route->is_open);
+  if (!is_open && !has_key(request.authorization, request.api_key, options_.api_keys)) {
+    throw ApiError(401, "the API key is missing or wrong: send it as \"Authorization: Bearer KEY\"", "",
+                   "invalid_api_key");
+  }
+  if (route == nullptr) throw ApiError(404, "there is nothing at " + in_quotes(request.path.substr(0, 100)));
+  const bool is_preflight = request.method == "OPTIONS" && !options_.cors_origin.empty();
+  const bool is_head = request.method == "HEAD" && route->method == "GET";
+  if (request.method != route->method && !is_preflight && !is_head) {
+    throw ApiError(405, request.path + " takes " + route->method + " requests, not " + request.method.substr(0, 20));
+  }
+}
+
+HttpResponse Service::answer(const HttpRequest& request, const std::function<HttpResponse()>& make) const {
+  HttpResponse response;
+  try {
+    response = make();
+  } catch (const ApiError& error) {
+    response = error_response(error);
+  } catch (const Error& error) {
+    response = error_response(ApiError(error.code() == ExitCode::kUsage ? 400 : 500, error.what()));
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    response = error_response(ApiError(500, error.what()));
+  }
+  add_headers(request, response);
+  const Route* const route = find(request);
+  metrics_.add_request(route == nullptr ? "other" : route->path, response.status);
+  return response;
+}
+
+void Service::add_headers(const HttpRequest& request, HttpResponse& response) const {
+  if (options_.cors_origin.empty() || request.origin.empty()) return;
+  response.headers.emplace_back("Access-Control-Allow-Origin", options_.cors_origin);
+  response.headers.emplace_back("Vary", "Origin");
+}
+
+std::optional<HttpResponse> Service::refuse(const HttpRequest& request) const {
+  try {
+    check_access(request, find(request));
+    return std::nullopt;
+  } catch (const ApiError&) {
+    return answer(request, [&]() -> HttpResponse {
+      check_access(request, find(request));
+      return {};
+    });
+  }
+}
+
+HttpResponse Service::handle(const HttpRequest& request) const {
+  return answer(request, [&] {
+    const Route* const route = find(request);
+    check_access(request, route);
+    if (request.method != "OPTIONS") return (this->*route->handler)(request);
+    HttpResponse response;
+    response.status = 204;
+    response.headers = {{"Access-Control-Allow-Methods", "GET, POST"},
+                        {"Access-Control-Allow-Headers", "Authorization, Content-Type, x-api-key"},
+                        {"Access-Control-Max-Age", "600"}};
+    return response;
+  });
+}
+
+RequestBounds Service::bounds() const {
+  return {.vocabulary = std::min(engine_.vocabulary(), text_.tokenizer.vocab_size())};
+}
+
+HttpResponse Service::health(const HttpRequest&) const {
+  const Engine::Load load = engine_.load();
+  return json_response(
+      {{"status", "ok"}, {"slots", engine_.slots()}, {"running", load.running}, {"waiting", load.waiting}});
+}
+
+Json Service::model_json() const {
+  return {{"id", options_.model},
+          {"object", "model"},
+          {"created", created_},
+          {"owned_by", "strata"},
+          {"meta", {{"n_vocab", engine_.vocabulary()}, {"n_ctx", engine_.context()}}}};
+}
+
+HttpResponse Service::models(const HttpRequest&) const {
+  return json_response({{"object", "list"}, {"data", Json::array({model_json()})}});
+}
+
+HttpResponse Service::model(const HttpRequest&) const { return json_response(model_json()); }
+
+HttpResponse Service::metrics(const HttpRequest&) const {
+  const Engine::Load load = engine_.load();
+  HttpResponse response;
+  response.content_type = "text/plain; version=0.0.4";
+  response.body = metrics_.text({load.running, load.waiting, static_cast<std::size_t>(engine_.slots())});
+  return response;
+}
+
+// llama.cpp's names of the fields.
+HttpResponse Service::tokenize(const HttpRequest& request) const {
+  const Json body = parse_body(request.body);
+  const RequestReader reader(body);
+  const bool adds = reader.boolean_or("add_special", false), parses = reader.boolean_or("parse_special", true);
+  return json_response({{"tokens", text_.tokenizer.encode(reader.text("content"), parses, adds)}});
+}
+
+HttpResponse Service::detokenize(const HttpRequest& request) const {
+  const Json body = parse_body(request.body);
+  const RequestReader reader(body);
+  const Json* const tokens = reader.list("tokens", kMaxBodyBytes);
+  if (tokens == nullptr) reader.refuse("tokens", "is missing");
+  return json_response({{"content", text_.tokenizer.decode(read_tokens(*tokens, bounds().vocabulary, "tokens"))}});
+}
+
+std::vector<std::shared_ptr<Generation>> Service::submit(std::vector<std::vector<std::int32_t>> prompts,
+                                                         const TextRequest& request) const {
+  std::uint64_t seed = request.seed.value_or(std::random_device()());
+  std::vector<Generation::Settings> all;
+  for (std::vector<std::int32_t>& prompt : prompts) {
+    for (std::int64_t i = 0; i < request.choices; ++i) {
+      Generation::Settings settings{prompt, request.continuation, request.top_logprobs, request.uses_cache};
+      settings.continuation.sampling.seed = seed++;
+      all.push_back(std::move(settings));
+    }
+  }
+  return engine_.submit(std::move(all));
+}
+
+HttpResponse Service::completions(const HttpRequest& request) const {
+  CompletionRequest parsed = parse_completion_request(parse_body(request.body), bounds());
+  std::vector<std::vector<std::int32_t>> prompts;
+  std::vector<std::string> prefixes;
+  for (Prompt& prompt : parsed.prompts) {
+    const std::string* const text = std::get_if<std::string>(&prompt);
+    prompts.push_back(text != nullptr ? text_.tokenizer.encode(*text) : std::get<std::vector<std::int32_t>>(prompt));
+    for (std::int64_t i = 0; parsed.echoes && i < parsed.text.choices; ++i) {
+      prefixes.push_back(text != nullptr ? *text : text_.tokenizer.decode(prompts.back()));
+    }
+  }
+  const auto says = [&](std::int32_t token) { return !text_.tokenizer.is_special(token); };
+  parsed.text.continuation.continues_prompt = std::ranges::any_of(prompts.front(), says);
+  const std::size_t count = prompts.size();
+  auto generations = submit(std::move(prompts), parsed.text);
+  auto format = completion_format(text_.tokenizer,
+                                  {.model = options_.model,
+                                   .choices = generations.size(),
+                                   .includes_usage = parsed.text.includes_usage,
+                                   .has_logprobs = parsed.text.top_logprobs.has_value()},
+                                  std::move(prefixes));
+  return respond(Answer(std::move(generations), count, std::move(format), request.is_connected), parsed.text.streams);
+}
+
+HttpResponse Service::chat(const HttpRequest& request) const {
+  ChatRequest parsed = parse_chat_request(parse_body(request.body), bounds());
+  if (text_.chat_templates.empty()) throw bad_request("the model has no chat template: use /v1/completions");
+  const std::string prompt = text::render_chat(text_, std::move(parsed.context));
+  AnswerParser::Options parser;
+  parser.splits_reasoning = parsed.splits_reasoning;
+  parser.begins_in_reasoning = ends_with_think(prompt);
+  parser.parses_tools = parsed.parses_tools;
+  auto generations = submit({text_.tokenizer.encode(prompt, true, false)}, parsed.text);
+  auto format = chat_format(text_.tokenizer,
+                            {.model = options_.model,
+                             .choices = generations.size(),
+                             .includes_usage = parsed.text.includes_usage,
+                             .has_logprobs = parsed.text.top_logprobs.has_value()},
+                            parser);
+  return respond(Answer(std::move(generations), 1, std::move(format), request.is_connected), parsed.text.streams);
+}
+
+}  // namespace strata::serve

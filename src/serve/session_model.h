@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "runtime/session.h"
+#include "serve/sequence_model.h"
+
+namespace strata::serve {
+
+// The sequences of a session. A step computes one feed after the other.
+class SessionModel : public SequenceModel {
+ public:
+  // The session, which must outlive this, was opened for so many sequences.
+  SessionModel(runtime::Session& session, int sequences) : session_(session), sequences_(sequences) {}
+
+  std::int64_t vocabulary() const override { return session_.manifest().vocab_size; }
+  std::int64_t context() const override { return session_.context(); }
+  int sequences() const override { return sequences_; }
+  std::int64_t chunk() const override { return session_.chunk(); }
+
+  void step(std::span<const Feed> feeds, const TakeLogits& take) override;
+  void rewind(int sequence, std::int64_t position) override;
+
+ private:
+  runtime::Session& session_;
+  int sequences_;
+};
+
+}  // namespace strata::serve
