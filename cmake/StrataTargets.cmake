@@ -36,14 +36,14 @@ endfunction()
 # earlier tests compiled.
 if(STRATA_SANITIZE STREQUAL thread)
   set(STRATA_COLD_LIBRARIES buffer calibrate cli codegen compile cost egraph extract import ir jinja machine ops plan
-                            rules schedule search tiles tune vectorize)
+                            rules schedule search serve tiles tune vectorize)
 else()
-  set(STRATA_COLD_LIBRARIES buffer calibrate cli codegen import jinja machine package plan runtime search text tiles
-                            tune)
+  set(STRATA_COLD_LIBRARIES buffer calibrate cli codegen import jinja machine package plan runtime search serve text
+                            tiles tune)
 endif()
 # What the fuzz targets parse with tells libFuzzer which branches an input takes; other code would only be slower.
 # Named as -fsanitize=fuzzer-no-link names them, these flags share precompiled headers with code that has none.
-set(STRATA_FUZZED_LIBRARIES base blocks import ir jinja machine ops package schedule text)
+set(STRATA_FUZZED_LIBRARIES base blocks import ir jinja machine ops package schedule serve text)
 set(STRATA_COVERAGE -fsanitize-coverage=inline-8bit-counters,indirect-calls,trace-cmp,pc-table)
 strata_headers(strata_hot_headers)
 if(STRATA_SANITIZE)
