@@ -19,7 +19,7 @@ class AnswerStream : public BodyStream {
       return answer_.next();
     } catch (const ApiError& error) {
       has_failed_ = true;
-      return event(error.to_json());
+      return answer_.error_event(error);
     }
   }
 

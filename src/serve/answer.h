@@ -24,6 +24,9 @@ class Answer {
   // Waits for events; empty: that was the last one, or the client is gone. Throws ApiError.
   std::string next();
 
+  // The event of an error after the first event.
+  std::string error_event(const ApiError& error) const { return format_->error(error); }
+
   // Waits for all; nothing where the client is gone. Throws ApiError.
   std::optional<Json> whole();
 

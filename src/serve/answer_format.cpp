@@ -12,11 +12,6 @@ namespace {
 
 constexpr const char* kDone = "data: [DONE]\n\n";
 
-std::int64_t unix_time() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
-}
-
 Json usage_json(const Usage& usage) {
   return {{"prompt_tokens", usage.prompt},
           {"completion_tokens", usage.made},
@@ -298,7 +293,14 @@ std::unique_ptr<AnswerFormat> completion_format(const text::Tokenizer& tokenizer
   return std::make_unique<CompletionFormat>(tokenizer, std::move(head), std::move(prefixes));
 }
 
+std::int64_t unix_time() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
+}
+
 std::string to_text(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+std::string AnswerFormat::error(const ApiError& error) { return event(error.to_json()); }
 
 std::string event(const Json& data) { return "data: " + to_text(data) + "\n\n"; }
 

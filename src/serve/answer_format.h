@@ -31,6 +31,9 @@ class AnswerFormat {
 
   // All that was added.
   virtual Json whole(const Usage& usage) = 0;
+
+  // The event of what went wrong after the stream had begun, its last one.
+  virtual std::string error(const ApiError& error);
 };
 
 // What is the same in all of an answer.
@@ -39,6 +42,8 @@ struct AnswerHead {
   std::size_t choices = 1;
   bool includes_usage = false;  // in a stream
   bool has_logprobs = false;
+  std::int64_t prompt_tokens = 0;
+  std::vector<std::string> stops = {};
 };
 
 // /v1/chat/completions.
@@ -52,6 +57,8 @@ std::unique_ptr<AnswerFormat> completion_format(const text::Tokenizer& tokenizer
 // "data: {...}\n\n", in valid UTF-8.
 std::string event(const Json& data);
 std::string to_text(const Json& value);
+
+std::int64_t unix_time();  // seconds
 
 // "chatcmpl-" and its like, with 24 random characters behind.
 std::string random_id(const std::string& prefix);

@@ -2,7 +2,6 @@
 #include "serve/service.h"
 
 #include <algorithm>
-#include <chrono>
 #include <random>
 #include <utility>
 
@@ -11,6 +10,8 @@
 #include "serve/answer.h"
 #include "serve/api_error.h"
 #include "serve/limits.h"
+#include "serve/messages_api.h"
+#include "serve/responses_api.h"
 #include "text/render_chat.h"
 
 namespace strata::serve {
@@ -24,15 +25,12 @@ HttpResponse json_response(const Json& value, int status = 200) {
 }
 
 HttpResponse error_response(const ApiError& error) {
-  HttpResponse response = json_response(error.to_json(), error.status());
+  Json body = {{"type", "error"}};  // where Anthropic's clients look
+  body.update(error.to_json());
+  HttpResponse response = json_response(body, error.status());
   if (error.status() == 429 || error.status() == 503) response.headers.emplace_back("Retry-After", "1");
   if (error.status() == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
-}
-
-std::int64_t unix_time() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
 }
 
 bool ends_with_think(std::string_view prompt) {
@@ -49,6 +47,8 @@ Service::Service(Engine& engine, const text::TextModel& text, Metrics& metrics, 
              {"/v1/models/" + options_.model, "GET", &Service::model},
              {"/v1/chat/completions", "POST", &Service::chat},
              {"/v1/completions", "POST", &Service::completions},
+             {"/v1/messages", "POST", &Service::messages},
+             {"/v1/responses", "POST", &Service::responses},
              {"/tokenize", "POST", &Service::tokenize},
              {"/detokenize", "POST", &Service::detokenize},
              {"/metrics", "GET", &Service::metrics}};
@@ -222,8 +222,9 @@ HttpResponse Service::completions(const HttpRequest& request) const {
   return respond(Answer(std::move(generations), count, std::move(format), request.is_connected), parsed.text.streams);
 }
 
-HttpResponse Service::chat(const HttpRequest& request) const {
-  ChatRequest parsed = parse_chat_request(parse_body(request.body), bounds());
+HttpResponse Service::answer_chat(const HttpRequest& request, const Json& body,
+                                  const ChatFormatMaker& make_format) const {
+  ChatRequest parsed = parse_chat_request(body, bounds());
   if (text_.chat_templates.empty()) throw bad_request("the model has no chat template: use /v1/completions");
   const std::string prompt = text::render_chat(text_, std::move(parsed.context));
   AnswerParser::Options parser;
@@ -231,13 +232,28 @@ HttpResponse Service::chat(const HttpRequest& request) const {
   parser.begins_in_reasoning = ends_with_think(prompt);
   parser.parses_tools = parsed.parses_tools;
   auto generations = submit({text_.tokenizer.encode(prompt, true, false)}, parsed.text);
-  auto format = chat_format(text_.tokenizer,
-                            {.model = options_.model,
+  auto format = make_format({.model = options_.model,
                              .choices = generations.size(),
                              .includes_usage = parsed.text.includes_usage,
-                             .has_logprobs = parsed.text.top_logprobs.has_value()},
+                             .has_logprobs = parsed.text.top_logprobs.has_value(),
+                             .prompt_tokens = generations.front()->prompt_tokens(),
+                             .stops = parsed.text.continuation.stop},
                             parser);
   return respond(Answer(std::move(generations), 1, std::move(format), request.is_connected), parsed.text.streams);
+}
+
+HttpResponse Service::chat(const HttpRequest& request) const {
+  return answer_chat(request, parse_body(request.body), [&](AnswerHead head, const AnswerParser::Options& parser) {
+    return chat_format(text_.tokenizer, std::move(head), parser);
+  });
+}
+
+HttpResponse Service::messages(const HttpRequest& request) const {
+  return answer_chat(request, chat_of_messages(parse_body(request.body)), messages_format);
+}
+
+HttpResponse Service::responses(const HttpRequest& request) const {
+  return answer_chat(request, chat_of_responses(parse_body(request.body)), responses_format);
 }
 
 }  // namespace strata::serve

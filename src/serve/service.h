@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "serve/answer_format.h"
 #include "serve/engine.h"
 #include "serve/http.h"
 #include "serve/metrics.h"
@@ -57,6 +60,11 @@ class Service {
   HttpResponse detokenize(const HttpRequest& request) const;
   HttpResponse completions(const HttpRequest& request) const;
   HttpResponse chat(const HttpRequest& request) const;
+  HttpResponse messages(const HttpRequest& request) const;
+  HttpResponse responses(const HttpRequest& request) const;
+
+  using ChatFormatMaker = std::function<std::unique_ptr<AnswerFormat>(AnswerHead, const AnswerParser::Options&)>;
+  HttpResponse answer_chat(const HttpRequest& request, const Json& body, const ChatFormatMaker& make_format) const;
 
   Json model_json() const;
   RequestBounds bounds() const;

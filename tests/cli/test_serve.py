@@ -290,6 +290,29 @@ class ServeTest(StrataTest):
             client.chat.completions.create(model="any", messages=[])
         with self.assertRaises(openai.NotFoundError):
             client.models.retrieve("other")
+        options = {"model": "any", "input": "Hello", "temperature": 0, "max_output_tokens": 12}
+        response = client.responses.create(**options)
+        self.assertEqual(response.output_text, answer.choices[0].message.content)
+        events = list(client.responses.create(**options, stream=True))
+        self.assertEqual("".join(e.delta for e in events if e.type == "response.output_text.delta"),
+                         response.output_text)
+        self.assertEqual(events[-1].response.output_text, response.output_text)
+
+    def test_anthropic_client(self):
+        if importlib.util.find_spec("anthropic") is None:
+            self.skipTest("the client is not installed: pip install anthropic")
+        import anthropic
+        client = anthropic.Anthropic(base_url=f"http://127.0.0.1:{self.server.port}", api_key="any")
+        options = {"model": "any", "messages": HELLO["messages"], "max_tokens": 12, "extra_body": {"temperature": 0}}
+        answer = client.messages.create(**options)
+        want = self.ask(CHAT, {"messages": HELLO["messages"], "temperature": 0, "max_tokens": 12})[1]
+        self.assertEqual("".join(block.text for block in answer.content), want["choices"][0]["message"]["content"])
+        self.assertIn(answer.stop_reason, ("max_tokens", "end_turn"))
+        with client.messages.stream(**options) as stream:
+            self.assertEqual("".join(stream.text_stream), "".join(block.text for block in answer.content))
+            self.assertEqual(stream.get_final_message().usage.output_tokens, answer.usage.output_tokens)
+        with self.assertRaises(anthropic.BadRequestError):
+            client.messages.create(**options | {"messages": []})
 
 
 class OwnServerTest(StrataTest):

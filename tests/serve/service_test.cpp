@@ -24,8 +24,8 @@ class Services : public testing::Test {
     return Json::parse(response.body);
   }
 
-  // The data of a stream's events, the end taken away.
-  std::vector<Json> events(const std::string& path, const std::string& body) {
+  // The data of a stream's events, without OpenAI's end.
+  std::vector<Json> events(const std::string& path, const std::string& body, bool has_names = false) {
     HttpResponse response = ask(path, body);
     EXPECT_EQ(response.content_type, "text/event-stream");
     if (response.stream == nullptr) return {};
@@ -35,13 +35,18 @@ class Services : public testing::Test {
     bool is_done = false;
     for (std::size_t at = 0; at < all.size();) {
       const std::size_t end = all.find("\n\n", at);
-      const std::string line = all.substr(at, end - at);
+      std::string line = all.substr(at, end - at);
       at = end + 2;
+      if (has_names) {
+        const std::string name = line.substr(7, line.find('\n') - 7);
+        line.erase(0, line.find('\n') + 1);
+        EXPECT_EQ(Json::parse(line.substr(6))["type"], name);
+      }
       EXPECT_TRUE(line.starts_with("data: ")) << line;
       is_done = line == "data: [DONE]";
       if (!is_done) events.push_back(Json::parse(line.substr(6)));
     }
-    EXPECT_TRUE(is_done);
+    EXPECT_EQ(is_done, !has_names);
     return events;
   }
 
@@ -138,6 +143,82 @@ TEST_F(Services, ToolsAreCalled) {
     EXPECT_EQ(delta["tool_calls"][0]["function"], call["function"]);
   }
   EXPECT_EQ(calls, 1);
+}
+
+constexpr const char* kThinkSayCall =
+    "<think>\nHm.\n</think>\n\nLet me add.\n<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 1}}\n</tool_call>";
+
+TEST_F(Services, MessagesAreAnthropics) {
+  say(kThinkSayCall);
+  const std::string body = R"({"max_tokens": 100, "temperature": 0, "system": [{"type": "text", "text": "Be nice"}],
+      "messages": [{"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "add", "input": {"a": 2}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "4"},
+                                     {"type": "text", "text": "Go on"}]}],
+      "tools": [{"name": "add", "input_schema": {"type": "object"}}])";
+  const Json answer = json("/v1/messages", body + "}");
+  EXPECT_EQ(answer["type"], "message");
+  EXPECT_EQ(answer["stop_reason"], "tool_use");
+  ASSERT_EQ(answer["content"].size(), 3U);
+  EXPECT_EQ(answer["content"][0]["thinking"], "Hm.");
+  EXPECT_EQ(answer["content"][1]["text"], "Let me add.");
+  EXPECT_EQ(answer["content"][2]["input"], Json::parse(R"({"a": 1})"));
+  EXPECT_GT(answer["usage"]["input_tokens"], 0);
+
+  const auto chunks = events("/v1/messages", body + R"(, "stream": true})", true);
+  std::string text;
+  std::vector<std::string> types;
+  for (const Json& chunk : chunks) {
+    if (chunk["type"] == "content_block_start") types.push_back(chunk["content_block"]["type"]);
+    if (chunk["type"] != "content_block_delta") continue;
+    for (const char* name : {"text", "thinking", "partial_json"}) text += chunk["delta"].value(name, "");
+  }
+  EXPECT_EQ(text, "Hm.Let me add.{\"a\":1}");
+  EXPECT_EQ(types, (std::vector<std::string>{"thinking", "text", "tool_use"}));
+  EXPECT_EQ(chunks.front()["type"], "message_start");
+  EXPECT_EQ(chunks.at(chunks.size() - 2)["delta"]["stop_reason"], "tool_use");
+  EXPECT_EQ(chunks.back()["type"], "message_stop");
+}
+
+TEST_F(Services, MessagesRefuseWhatTheyCantDo) {
+  for (const char* body :
+       {R"({"messages": [{"role": "user", "content": "a"}]})", R"({"max_tokens": 5})",
+        R"({"max_tokens": 5, "messages": []})",
+        R"({"max_tokens": 5, "messages": [{"role": "system", "content": "a"}]})",
+        R"({"max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image"}]}]})",
+        R"({"max_tokens": 5, "messages": [{"role": "user"}]})", R"({"max_tokens": 5, "messages": [7]})",
+        R"({"max_tokens": 5, "messages": [{"role": "user", "content": "a"}], "tools": [{}]})"}) {
+    EXPECT_EQ(json("/v1/messages", body, 400)["type"], "error") << body;
+  }
+}
+
+TEST_F(Services, ResponsesAreLists) {
+  say(kThinkSayCall);
+  const std::string body =
+      R"({"instructions": "Be nice", "temperature": 0, "input": [{"role": "user", "content": "Hello"},
+      {"type": "function_call", "call_id": "1", "name": "add", "arguments": "{\"a\": 2}"},
+      {"type": "function_call_output", "call_id": "1", "output": "4"},
+      {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Go on"}]}],
+      "tools": [{"type": "function", "name": "add", "parameters": {}}])";
+  const Json answer = json("/v1/responses", body + "}");
+  EXPECT_EQ(answer["object"], "response");
+  EXPECT_EQ(answer["status"], "completed");
+  ASSERT_EQ(answer["output"].size(), 3U);
+  EXPECT_EQ(answer["output"][0]["content"][0]["text"], "Hm.");
+  EXPECT_EQ(answer["output"][1]["content"][0]["text"], "Let me add.");
+  EXPECT_EQ(answer["output"][2]["arguments"], "{\"a\":1}");
+  const auto chunks = events("/v1/responses", body + R"(, "stream": true})", true);
+  for (std::size_t i = 0; i < chunks.size(); ++i) EXPECT_EQ(chunks[i]["sequence_number"], i);
+  Json last = chunks.back()["response"];
+  ASSERT_EQ(last["output"].size(), 3U);
+  EXPECT_EQ(last["output"][1]["content"], answer["output"][1]["content"]);
+  const Json cut = json("/v1/responses", R"({"input": "Hello", "temperature": 0, "max_output_tokens": 2})");
+  EXPECT_EQ(cut["status"], "incomplete");
+  for (const char* wrong : {"{}", R"({"input": []})", R"({"input": [{"type": "item_reference"}]})",
+                            R"({"input": "a", "previous_response_id": "x"})", R"({"input": [{"role": "user"}]})",
+                            R"({"input": "a", "text": {"format": {"type": "json_object"}}})"}) {
+    json("/v1/responses", wrong, 400);
+  }
 }
 
 TEST_F(Services, LogprobsFitTheText) {

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "serve/answer_format.h"
+#include "serve/request_reader.h"
+
+namespace strata::serve {
+
+// OpenAI's newer API. A request of /v1/responses as one of /v1/chat/completions; throws ApiError. Nothing is stored:
+// what a request goes on with it must bring along.
+Json chat_of_responses(const Json& body);
+
+std::unique_ptr<AnswerFormat> responses_format(AnswerHead head, const AnswerParser::Options& parser);
+
+}  // namespace strata::serve
