@@ -108,9 +108,9 @@ class ConnectionThreads {
  private:
   void run(const std::function<void()>& serve) {
     serve();
-    std::unique_lock lock(mutex_);
+    const std::lock_guard lock(mutex_);
     --running_;
-    std::notify_all_at_thread_exit(is_done_, std::move(lock));
+    is_done_.notify_all();  // with the lock: whoever waits may destroy this then
   }
 
   const std::size_t most_;
@@ -259,6 +259,7 @@ struct HttpServer::State {
   Server server;
   int port = 0;
   std::thread acceptor;
+  std::atomic<bool> has_ended = false;  // the acceptor
 };
 
 // Two servers must not share a port, which httplib's own options would let them do.
@@ -351,7 +352,12 @@ HttpServer::~HttpServer() { stop(); }
 int HttpServer::port() const { return state_->port; }
 
 void HttpServer::start() {
-  state_->acceptor = std::thread([this] { state_->server.listen_after_bind(); });
+  state_->acceptor = std::thread([this] {
+    state_->server.listen_after_bind();
+    state_->has_ended = true;
+  });
+  // What doesn't run yet httplib doesn't stop.
+  while (!state_->server.is_running() && !state_->has_ended) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 void HttpServer::stop() {
