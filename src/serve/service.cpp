@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "embedded/pages.h"
 #include "serve/access.h"
 #include "serve/answer.h"
 #include "serve/api_error.h"
@@ -42,7 +43,8 @@ bool ends_with_think(std::string_view prompt) {
 
 Service::Service(Engine& engine, const text::TextModel& text, Metrics& metrics, ServiceOptions options)
     : engine_(engine), text_(text), metrics_(metrics), options_(std::move(options)), created_(unix_time()) {
-  routes_ = {{"/health", "GET", &Service::health, true},
+  routes_ = {{"/", "GET", &Service::page, true},
+             {"/health", "GET", &Service::health, true},
              {"/v1/models", "GET", &Service::models},
              {"/v1/models/" + options_.model, "GET", &Service::model},
              {"/v1/chat/completions", "POST", &Service::chat},
@@ -138,6 +140,19 @@ HttpResponse Service::handle(const HttpRequest& request) const {
 
 RequestBounds Service::bounds() const {
   return {.vocabulary = std::min(engine_.vocabulary(), text_.tokenizer.vocab_size())};
+}
+
+// It loads nothing but what this server gives.
+HttpResponse Service::page(const HttpRequest&) const {
+  HttpResponse response;
+  response.content_type = "text/html; charset=utf-8";
+  response.headers = {{"Content-Security-Policy",
+                       "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+                       "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+                      {"X-Content-Type-Options", "nosniff"},
+                      {"Referrer-Policy", "no-referrer"}};
+  response.body = embedded::pages().front().content;
+  return response;
 }
 
 HttpResponse Service::health(const HttpRequest&) const {

@@ -52,6 +52,7 @@ class Service {
   HttpResponse answer(const HttpRequest& request, const std::function<HttpResponse()>& make) const;
   void add_headers(const HttpRequest& request, HttpResponse& response) const;
 
+  HttpResponse page(const HttpRequest& request) const;
   HttpResponse health(const HttpRequest& request) const;
   HttpResponse models(const HttpRequest& request) const;
   HttpResponse model(const HttpRequest& request) const;

@@ -301,6 +301,18 @@ TEST_F(Services, SaysWhatItIs) {
   EXPECT_NE(metrics.find("strata_time_to_first_token_seconds_count 1\n"), std::string::npos);
 }
 
+TEST_F(Services, PageLoadsNothingFromElsewhere) {
+  const HttpResponse page = ask("/", "", "GET");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
+  EXPECT_TRUE(page.body.starts_with("<!doctype html>"));
+  for (const char* outside : {"src=\"http", "href=\"http", "url(", "import(", "innerHTML"}) {
+    EXPECT_EQ(page.body.find(outside), std::string::npos) << outside;
+  }
+  EXPECT_EQ(page.headers.at(0).first, "Content-Security-Policy");
+  EXPECT_TRUE(page.headers.at(0).second.starts_with("default-src 'none'"));
+}
+
 TEST_F(Services, ErrorsAreOpenAis) {
   EXPECT_EQ(json("/v1/models", "", 405)["error"]["type"], "invalid_request_error");
   EXPECT_EQ(json("/nothing", "{}", 404)["error"]["code"], nullptr);
