@@ -8,7 +8,8 @@
 #
 # A part that fails does not keep the others from running; the exit status is 1 then. What a part prints is kept in
 # build/soak/NAME.log. PYTHON (default python3) is what runs the comparisons: `templates` needs jinja2, `tokenizers`
-# the PyPI package of that name. FUZZ_SECONDS (default 300) is the time of each fuzz target.
+# the PyPI package of that name; `serve` asks with openai and anthropic too where they are. FUZZ_SECONDS (default 300)
+# is the time of each fuzz target.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/parts.sh
@@ -23,6 +24,7 @@ list() {
   cat <<'END'
 faults        allocations, writes, flushes, renames and opens that fail, at every n
 kills         120 compilations killed
+serve         4,000 requests by 8 users, 1,000 clients that go, 1,000 connections at once; PyPI's clients, the page
 damage        damaged packages and caches, files that change while they are mapped
 templates     100,000 snippets against jinja2
 tokenizers    100,000 texts against Hugging Face's tokenizers
@@ -63,6 +65,8 @@ run_faults() {
 }
 
 run_kills() { end_to_end kills; }
+
+run_serve() { end_to_end serve page; }
 
 run_damage() {
   end_to_end package malformed cache changing_files

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The chat page of strata serve in a headless Chromium, driven by chromedriver; without these two (Debian: chromium,
+chromium-driver) it is skipped."""
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+from harness import StrataTest
+from serving import Server
+
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+MARKDOWN = ("# Title\n\n**bold** *em* `a*b` [x](https://a.example) [y](javascript:z)\n\n- one\n- two\n\n"
+            "```\n1 < 2\n```\n<b>no</b>")
+HTML = ('<h2>Title</h2><p><strong>bold</strong> <em>em</em> <code>a*b</code> <a href="https://a.example">x</a> '
+        '[y](javascript:z)</p><ul><li>one</li><li>two</li></ul><pre><code>1 &lt; 2</code><button>Copy</button></pre>'
+        '<p>&lt;b&gt;no&lt;/b&gt;</p>')
+
+
+class Browser:
+    """WebDriver, as far as the tests need it."""
+
+    def __init__(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.driver = subprocess.Popen(["chromedriver", f"--port={self.port}"], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+        self.wait(self.is_ready)
+        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1000,700"]}
+        wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        self.session = f"/session/{self.call('/session', {'capabilities': {'alwaysMatch': wanted}})['sessionId']}"
+
+    def is_ready(self):
+        try:
+            return self.call("/status")["ready"]
+        except urllib.error.URLError:
+            return False
+
+    def call(self, path, body=None, method=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, method=method)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)["value"]
+
+    def open(self, url):
+        self.call(self.session + "/url", {"url": url})
+
+    def run(self, script, *arguments):
+        return self.call(self.session + "/execute/sync", {"script": script, "args": arguments})
+
+    def type(self, selector, text):
+        element = self.call(self.session + "/element", {"using": "css selector", "value": selector})[ELEMENT]
+        self.call(f"{self.session}/element/{element}/value", {"text": text})
+
+    def complaints(self):
+        return [entry["message"] for entry in self.call(self.session + "/se/log", {"type": "browser"})]
+
+    @staticmethod
+    def wait(condition, seconds=30):
+        end = time.monotonic() + seconds
+        while not (value := condition()):
+            if time.monotonic() > end:
+                raise AssertionError("it did not come to that")
+            time.sleep(0.05)
+        return value
+
+    def wait_for(self, expression):
+        return self.wait(lambda: self.run(f"return {expression}"))
+
+    def close(self):
+        self.call(self.session, method="DELETE")
+        self.driver.terminate()
+        self.driver.wait()
+
+
+@unittest.skipUnless(shutil.which("chromedriver"), "chromedriver is not installed")
+class PageTest(StrataTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = Server(cls.talking_checkpoint(), cls.environment(), "-np", 1, "-c", 512)
+        cls.addClassCleanup(cls.server.stop, signal.SIGKILL)
+        cls.browser = Browser()
+        cls.addClassCleanup(cls.browser.close)
+
+    def setUp(self):
+        self.browser.open(f"http://127.0.0.1:{self.server.port}/")
+        self.browser.run("localStorage.clear(); location.reload()")
+        self.browser.wait_for("document.readyState == 'complete' && document.querySelector('.model').textContent")
+
+    def tearDown(self):
+        self.assertEqual(self.browser.complaints(), [])
+
+    def answer(self):
+        """The last answer's text, once it is whole."""
+        self.browser.wait_for("byId('stop').hidden && document.querySelector('.message:last-child.assistant')")
+        return self.browser.run("return current.messages.at(-1).content")
+
+    def messages(self):
+        return self.browser.run("return current.messages.map((one) => one.role)")
+
+    def test_talk(self):
+        browser = self.browser
+        browser.run("options.limit = 12; options.temperature = 0")
+        browser.type("#input", "Hello\n")
+        first = self.answer()
+        self.assertTrue(first)
+        self.assertIn("tokens/s", browser.run("return byId('speed').textContent"))
+        browser.type("#input", "Go on\n")
+        browser.wait_for("current.messages.length == 4")
+        self.answer()
+        browser.run("[...document.querySelectorAll('.tools button')].filter((b) => b.textContent == 'Edit')[0].click()")
+        self.assertEqual(browser.run("return byId('input').value"), "Hello")
+        browser.type("#input", "\n")
+        self.assertEqual(self.answer(), first)
+        browser.run("[...document.querySelectorAll('.tools button')].at(-1).click()")
+        self.assertEqual(self.answer(), first)
+        self.assertEqual(self.messages(), ["user", "assistant"])
+        browser.run("location.reload()")
+        browser.wait_for("document.readyState == 'complete' && document.querySelectorAll('.message').length == 2")
+        browser.run("byId('new').click()")
+        browser.type("#input", "Another\n")
+        self.answer()
+        self.assertEqual(browser.run("return chats.map((chat) => chat.name)"), ["Another", "Hello"])
+
+    def test_stop(self):
+        self.browser.run("options.limit = ''; options.temperature = 3")
+        self.browser.type("#input", "Hello\n")
+        self.browser.wait_for("!byId('stop').hidden")
+        self.browser.run("byId('stop').click()")
+        self.answer()
+        self.server.wait_for(lambda: self.server.ask("/health")[1]["running"] == 0, 5)
+
+    def test_markdown_becomes_elements(self):
+        script = """const made = markdown(arguments[0], element("div"));
+            for (const one of made.querySelectorAll("*")) {
+              for (const name of one.getAttributeNames()) if (name != "href") one.removeAttribute(name);
+            }
+            return made.innerHTML;"""
+        self.assertEqual(self.browser.run(script, MARKDOWN), HTML)
+
+
+if __name__ == "__main__":
+    unittest.main()
