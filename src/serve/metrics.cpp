@@ -21,6 +21,16 @@ std::string counter(const std::string& name, const std::string& help, std::uint6
   return metric(name, "counter", help, std::to_string(value));
 }
 
+// The value of a label: a path has the model's name in it.
+std::string label(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
 std::string gauge(const std::string& name, const std::string& help, std::size_t value) {
   return metric(name, "gauge", help, std::to_string(value));
 }
@@ -87,7 +97,7 @@ std::string Metrics::text(const Now& now) const {
   const std::lock_guard lock(mutex_);
   std::string out = head("strata_requests_total", "counter", "Requests that were answered.");
   for (const auto& [key, count] : requests_) {
-    out += "strata_requests_total{path=\"" + key.first + "\",code=\"" + std::to_string(key.second) + "\"} " +
+    out += "strata_requests_total{path=\"" + label(key.first) + "\",code=\"" + std::to_string(key.second) + "\"} " +
            std::to_string(count) + "\n";
   }
   out += gauge("strata_requests_running", "Texts that are being made.", now.running);
