@@ -96,6 +96,14 @@ bool reads_tools(const RequestReader& body) {
   return true;
 }
 
+// Some templates know efforts, others only whether to think at all.
+void read_effort(const RequestReader& body, Json& context) {
+  if (!body.has("reasoning_effort")) return;
+  const std::string effort = body.text("reasoning_effort");
+  context["reasoning_effort"] = effort;
+  if (!context.contains("enable_thinking")) context["enable_thinking"] = effort != "none" && effort != "minimal";
+}
+
 void check_tools(const Json& tools) {
   for (std::size_t i = 0; i < tools.size(); ++i) {
     const RequestReader tool(tools[i], "tools[" + std::to_string(i) + "]");
@@ -111,6 +119,7 @@ void check_tools(const Json& tools) {
 Json read_chat_context(const RequestReader& body, bool& parses_tools) {
   Json context = Json::object();
   if (const Json* const more = body.object("chat_template_kwargs"); more != nullptr) context = *more;
+  read_effort(body, context);
   context["messages"] = read_messages(body);
   context["add_generation_prompt"] = true;
   const Json* const tools = body.list("tools", kMaxTools);

@@ -36,15 +36,12 @@ constexpr std::chrono::seconds kLastAnswers{1};  // that are being written when 
 thread_local Connection* current = nullptr;
 thread_local bool is_overflow = false;
 
-// The answer to a connection too many.
-const std::string& too_many() {
-  static const std::string kText = [] {
-    const std::string body = to_text(ApiError(503, "there are too many connections", "", "overloaded").to_json());
-    return "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
-           "Content-Type: application/json\r\nContent-Length: " +
-           std::to_string(body.size()) + "\r\n\r\n" + body;
-  }();
-  return kText;
+// The answer to a connection that is not read from.
+std::string unavailable(const std::string& why, const std::string& code) {
+  const std::string body = to_text(ApiError(503, why, "", code).to_json());
+  return "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
+         "Content-Type: application/json\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 // As many files as the system lets this process have; leaves some for all else.
@@ -136,9 +133,12 @@ class ConnectionQueue : public httplib::TaskQueue {
   ConnectionThreads& threads_;
 };
 
-void refuse_connection(int socket) {
+void refuse_connection(int socket, bool is_stopping) {
+  static const std::string kStopping = unavailable("the server is shutting down", "");
+  static const std::string kTooMany = unavailable("there are too many connections", "overloaded");
+  const std::string& answer = is_stopping ? kStopping : kTooMany;
   char ignored[4096];
-  [[maybe_unused]] const ssize_t sent = send(socket, too_many().data(), too_many().size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  [[maybe_unused]] const ssize_t sent = send(socket, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   shutdown(socket, SHUT_WR);
   [[maybe_unused]] const ssize_t read = recv(socket, ignored, sizeof ignored, MSG_DONTWAIT);
   close(socket);
@@ -157,7 +157,7 @@ class Server : public httplib::Server {
  private:
   bool process_and_close_socket(socket_t socket) override {
     if (is_overflow || is_stopping_) {
-      refuse_connection(socket);
+      refuse_connection(socket, is_stopping_);
       return false;
     }
     Connection connection(socket, stop_);

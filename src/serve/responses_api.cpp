@@ -225,6 +225,10 @@ Json chat_of_responses(const Json& body) {
                            "chat_template_kwargs", "tool_choice"}) {
     if (const Json* const value = reader.find(name); value != nullptr) chat[name] = *value;
   }
+  if (const Json* const reasoning = reader.object("reasoning"); reasoning != nullptr) {
+    const RequestReader options(*reasoning, "reasoning");
+    if (options.has("effort")) chat["reasoning_effort"] = options.text("effort");
+  }
   if (const Json* const limit = reader.find("max_output_tokens"); limit != nullptr) chat["max_tokens"] = *limit;
   if (const Json* const tools = reader.list("tools", kMaxTools); tools != nullptr)
     chat["tools"] = function_tools(*tools);

@@ -96,6 +96,10 @@ TEST_F(HttpServers, StopEndsIdleConnections) {
   HttpServer server(service_, "127.0.0.1", 0);
   server.start();
   const Client idle(server.port()), half(server.port());
+  for (const Client* const client : {&idle, &half}) {
+    client->send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    EXPECT_TRUE(client->read_to("}").starts_with("HTTP/1.1 200"));
+  }
   half.send("GET /hea");
   const auto begin = std::chrono::steady_clock::now();
   server.stop();

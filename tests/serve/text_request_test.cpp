@@ -203,6 +203,14 @@ TEST(ChatRequest, TemplateMayBeGivenMore) {
       R"([{"role": "user", "content": "a"}])",
       R"(, "chat_template_kwargs": {"enable_thinking": false, "messages": 3}, "logprobs": true, "top_logprobs": 4)");
   EXPECT_EQ(request.context["enable_thinking"], false);
+  const auto effort = [](const std::string& value) {
+    return chat_of(R"([{"role": "user", "content": "a"}])", R"(, "reasoning_effort": )" + value).context;
+  };
+  EXPECT_EQ(effort("\"none\"")["enable_thinking"], false);
+  EXPECT_EQ(effort("\"high\"")["enable_thinking"], true);
+  EXPECT_EQ(effort("\"high\"")["reasoning_effort"], "high");
+  EXPECT_FALSE(effort("null").contains("enable_thinking"));
+  EXPECT_EQ(refused([&] { effort("3"); }), "reasoning_effort");
   EXPECT_TRUE(request.context["messages"].is_array());
   EXPECT_EQ(request.text.top_logprobs, 4);
   EXPECT_EQ(request.text.continuation.limit, -1);
