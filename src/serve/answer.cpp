@@ -44,16 +44,21 @@ Answer::~Answer() {
 }
 
 std::string Answer::take_some() {
+  News& news = generations_.front()->news();
+  const std::uint64_t seen = news.count();
+  bool has_some = false;
   std::string events;
   for (std::size_t i = 0; i < generations_.size(); ++i) {
     if (is_done_[i]) continue;
-    const auto piece = generations_[i]->take(kLook / static_cast<std::int64_t>(left_));
+    const auto piece = generations_[i]->take();
     if (!piece) continue;
+    has_some = true;
     events += format_->add(i, *piece);
     if (!piece->end) continue;
     is_done_[i] = true;
     --left_;
   }
+  if (!has_some) news.wait(seen, kLook);
   return events;
 }
 

@@ -51,7 +51,10 @@ std::vector<std::shared_ptr<Generation>> Engine::submit(std::vector<Generation::
   }
   for (const Generation::Settings& one : settings) check_length(one, model_.context());
   std::vector<std::shared_ptr<Generation>> generations;
-  for (Generation::Settings& one : settings) generations.push_back(std::make_shared<Generation>(std::move(one)));
+  const auto news = std::make_shared<News>();
+  for (Generation::Settings& one : settings) {
+    generations.push_back(std::make_shared<Generation>(std::move(one), news));
+  }
   {
     const std::lock_guard lock(mutex_);
     if (is_draining_) throw shutting_down();

@@ -31,8 +31,8 @@ class Engine {
   // Ends what is not done.
   ~Engine();
 
-  // All of them, or none: throws ApiError when the queue is full, a prompt is longer than the context, or the engine is
-  // being drained.
+  // All of them, which share their news, or none: throws ApiError when the queue is full, a prompt is longer than the
+  // context, or the engine is being drained.
   std::vector<std::shared_ptr<Generation>> submit(std::vector<Generation::Settings> settings);
 
   // Takes no more, waits until all is done, no longer than `time`, and ends the rest with an error.

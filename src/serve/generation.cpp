@@ -5,9 +5,8 @@
 
 namespace strata::serve {
 
-std::optional<Generation::Piece> Generation::take(std::chrono::milliseconds time) {
-  std::unique_lock lock(mutex_);
-  has_news_.wait_for(lock, time, [&] { return has_pending_ || error_; });
+std::optional<Generation::Piece> Generation::take() {
+  const std::lock_guard lock(mutex_);
   if (has_pending_) {
     has_pending_ = false;
     return std::exchange(pending_, {});
@@ -24,7 +23,7 @@ void Generation::add(std::string text, std::optional<TokenLogprobs> logprobs) {
     if (logprobs) pending_.logprobs.push_back(std::move(*logprobs));
     has_pending_ = true;
   }
-  has_news_.notify_one();
+  news_->ring();
 }
 
 void Generation::finish(text::EndOfText end, std::string rest, std::int64_t made) {
@@ -35,7 +34,7 @@ void Generation::finish(text::EndOfText end, std::string rest, std::int64_t made
     pending_.end = end;
     has_pending_ = true;
   }
-  has_news_.notify_one();
+  news_->ring();
 }
 
 void Generation::fail(ApiError error) {
@@ -43,7 +42,7 @@ void Generation::fail(ApiError error) {
     const std::lock_guard lock(mutex_);
     error_ = std::move(error);
   }
-  has_news_.notify_one();
+  news_->ring();
 }
 
 }  // namespace strata::serve

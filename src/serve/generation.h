@@ -3,15 +3,17 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "serve/api_error.h"
 #include "serve/logprobs.h"
+#include "serve/news.h"
 #include "text/continuation.h"
 
 namespace strata::serve {
@@ -26,7 +28,8 @@ class Generation {
     bool uses_cache = true;
   };
 
-  explicit Generation(Settings settings) : settings_(std::move(settings)) {}
+  // `news` rings whenever something comes.
+  Generation(Settings settings, std::shared_ptr<News> news) : settings_(std::move(settings)), news_(std::move(news)) {}
 
   const Settings& settings() const { return settings_; }
   std::chrono::steady_clock::time_point created() const { return created_; }
@@ -37,8 +40,9 @@ class Generation {
     std::vector<TokenLogprobs> logprobs;
     std::optional<text::EndOfText> end;  // nothing follows
   };
-  // Waits for something to come, as long as `time`; empty: nothing came. Throws ApiError where the engine gave up.
-  std::optional<Piece> take(std::chrono::milliseconds time);
+  // Empty: nothing came. Throws ApiError where the engine gave up.
+  std::optional<Piece> take();
+  News& news() { return *news_; }
 
   // Nobody wants the rest: the engine drops it at its next step.
   void cancel() { is_cancelled_ = true; }
@@ -59,8 +63,8 @@ class Generation {
   const Settings settings_;
   const std::chrono::steady_clock::time_point created_ = std::chrono::steady_clock::now();
   std::atomic<bool> is_cancelled_ = false;
+  const std::shared_ptr<News> news_;
   std::mutex mutex_;  // of what follows
-  std::condition_variable has_news_;
   Piece pending_;
   bool has_pending_ = false;
   std::optional<ApiError> error_;
