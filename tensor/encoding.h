@@ -15,7 +15,8 @@
 //   kQuads                   the vectors are of L quads of bytes, four values of k as in B<L@n,4@k>, instead of words
 //   kDepth, bytes(lanes)     a panel is made of groups: values of k of one, and its bytes
 //   Decoder<L>(header)       each(group, f): f(Lanes<v>, words) for the vectors v = 0, 1, ... of a group
-//                            quads<v>(group): of quads, vector v
+//                            quads<v>(group): of quads, vector v by itself, and what products of codes want besides
+//                            (tensor/encoding/codes.h)
 //                            element(group, i, lane): the bits of one element (a code itself), value i of the
 //                            group's k
 #pragma once

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -30,19 +31,35 @@ std::optional<std::vector<int>> codes_of(const Statistics& statistics);
 // The digit of each code, by its byte; what no digit stands for, as padding may be, has digit 0.
 using DigitsOfCodes = std::array<std::uint8_t, 256>;
 
+// The digits of a group in one lane.
+template <class E>
+void encode_group(const std::array<std::uint8_t, E::kDepth>& digits, std::int64_t lane, std::int64_t lanes,
+                  std::byte* out) {
+  constexpr std::int64_t kQuad = 4;
+  for (std::int64_t i = 0; i < E::kDepth; i += 2 * kQuad) {
+    std::byte* const bytes = out + E::low_byte(i, lane, lanes);
+    for (std::int64_t j = 0; j < kQuad; ++j) {
+      const auto at = static_cast<std::size_t>(i + j);
+      bytes[j] = static_cast<std::byte>((digits[at] & 15) | digits[at + kQuad] << 4);
+    }
+  }
+  if constexpr (E::kHighBits != 0) {
+    std::uint8_t high[kQuad] = {};
+    for (std::int64_t i = 0; i < E::kDepth; ++i)
+      high[i % kQuad] |= static_cast<std::uint8_t>(digits[static_cast<std::size_t>(i)] >> 4 << E::high_bit(i));
+    std::memcpy(out + E::high_byte(0, lane, lanes), high, sizeof(high));
+  }
+}
+
 // A panel's bytes in the format E of the tensor library.
 template <class E>
 void encode_digits(const DigitsOfCodes& digits, const PanelWords& panel, std::byte* out) {
-  std::fill_n(out, panel.stride / E::kDepth * E::bytes(panel.lanes), std::byte{0});
+  std::array<std::uint8_t, E::kDepth> group;
   for (std::int64_t first = 0; first < panel.stride; first += E::kDepth, out += E::bytes(panel.lanes)) {
     for (std::int64_t lane = 0; lane < panel.lanes; ++lane) {
       const std::uint16_t* const row = panel.words.data() + lane * panel.stride + first;
-      for (std::int64_t i = 0; i < E::kDepth; ++i) {
-        const unsigned digit = digits[row[i] % digits.size()];
-        out[E::low_byte(i, lane, panel.lanes)] |= static_cast<std::byte>((digit & 15) << E::low_bit(i));
-        if constexpr (E::kHighBits != 0)
-          out[E::high_byte(i, lane, panel.lanes)] |= static_cast<std::byte>(digit >> 4 << E::high_bit(i));
-      }
+      for (std::size_t i = 0; i < group.size(); ++i) group[i] = digits[row[i] % digits.size()];
+      encode_group<E>(group, lane, panel.lanes, out);
     }
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Codes of int8, of which a matrix has few, as digits of four to seven bits.
+// Codes of int8, of which a matrix has few, as digits of four to six bits.
 #pragma once
 
 #include "tensor/encoding.h"
@@ -21,7 +21,6 @@ struct CodesIn {
   static constexpr bool kPairs = false;
   static constexpr bool kQuads = true;
   static constexpr bool kHasTable = Are == Digits::kPlaces;
-  static constexpr int kBits = Bits;
   static constexpr int kHighBits = Bits - 4;
   static constexpr std::int64_t kDepth = kHighBits == 0 ? 8 : 32 / kHighBits;
   static constexpr std::int64_t bytes(std::int64_t lanes) { return kDepth * Bits / 8 * lanes; }
