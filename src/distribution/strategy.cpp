@@ -142,7 +142,10 @@ class NodeWork {
     const Share share = share_of(extents_of(made, phase), strategy.result, mesh);
     sequences_ = std::max(sequences_, share.sequences);
     result_ = share.type;
-    if (is_by_sequence_) return;
+    if (is_by_sequence_) {
+      for (std::size_t i = 0; i < types_.size(); ++i) lengthen(i, strategy.operands[i], mesh, phase);
+      return;
+    }
     for (std::size_t i = 0; i < types_.size(); ++i) {
       const Value* value = operand_of(graph, node, i);
       if (value != nullptr && !value->is_constant()) multiply_rows(value->type, sequences_, types_[i]);
@@ -180,7 +183,34 @@ class NodeWork {
     is_stream_ = is_stream_ || value->is_constant() || has_room(*value, phase);
     if (!value->is_constant()) sequences_ = std::max(sequences_, share.sequences);
     const auto whole_bytes = static_cast<double>(ir::max_bytes(value->type));
+    note_late_rows(*value, share, state, mesh, phase);
     if (value->is_constant()) saved_bytes_ += share.bytes * (1 - std::min(value->bytes / whole_bytes, 1.0));
+  }
+
+  // Of rows in order that are divided, the last ones see more than all do on average: half of what the others are.
+  void note_late_rows(const Value& value, const Share& share, const State& state, const Mesh& mesh,
+                      const Phase& phase) {
+    if (value.is_constant()) return;
+    for (std::size_t axis = 0; axis < value.type.shape.size(); ++axis) {
+      const ir::Dim& dim = value.type.shape[axis];
+      if (dim.is_constant() || phase.room.contains(dim.symbol()->name)) continue;
+      const std::int64_t parts = parts_of(state, static_cast<int>(axis), mesh);
+      late_rows_ = std::max(late_rows_, share.type.shape[axis].factor() * (parts - 1) / 2);
+    }
+  }
+
+  void lengthen(std::size_t i, const State& state, const Mesh& mesh, const Phase& phase) {
+    const Value* value = operand_of(graph_, node_, i);
+    if (value == nullptr || !has_room(*value, phase)) return;
+    Extents room = extents_of(*value, phase);
+    for (std::size_t axis = 0; axis < room.room.size(); ++axis) room.type.shape[axis] = room.room[axis];
+    const ir::TensorType most = share_of(room, state, mesh).type;
+    for (std::size_t axis = 0; axis < most.shape.size(); ++axis) {
+      const ir::Dim& dim = value->type.shape[axis];
+      if (dim.is_constant() || !phase.room.contains(dim.symbol()->name)) continue;
+      ir::Dim& size = types_[i].shape[axis];
+      size = std::min(size.factor() + late_rows_, most.shape[axis].factor());
+    }
   }
 
   const Graph& graph_;
@@ -188,7 +218,8 @@ class NodeWork {
   std::vector<ir::TensorType> types_;
   ir::TensorType result_;
   std::int64_t sequences_ = 1;
-  double saved_bytes_ = 0;  // of constants that are stored in fewer than those of their type
+  std::int64_t late_rows_ = 0;  // that the last ones see beside the average
+  double saved_bytes_ = 0;      // of constants that are stored in fewer than those of their type
   bool is_by_sequence_ = false;
   bool is_stream_ = false;
 };

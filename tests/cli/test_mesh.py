@@ -56,6 +56,16 @@ class MeshTest(StrataTest):
                     self.assertGreater(plan["predicted"]["decode_s"], before)
                     before = plan["predicted"]["decode_s"]
 
+    @like_another
+    def test_the_search_takes_little_work(self):
+        """Entries of tables that are looked at, about a nanosecond each, for a 4 x 8 mesh."""
+        axes = json.loads((ROOT / "machines/gpu1024-generic.json").read_text())["mesh"]
+        machine = self.mesh_of("gpu1024-generic", mesh=[axes[0] | {"extent": 4}, axes[1]])
+        for workload in ("batch=1", "batch=64"):
+            plan = self.plan(self.geometry("qwen3-32b"), machine, "--workload", workload)
+            self.check(plan)
+            self.assertLess(plan["search"]["work"], 2e8)
+
     def test_two_all_reduces_a_layer(self):
         model = self.geometry("qwen3-32b")
         plan = self.plan(model, "gpu8-generic")

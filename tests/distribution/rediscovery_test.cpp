@@ -259,14 +259,34 @@ TEST(Sweeps, OfMemory) {
   const ir::Module module = fixtures::decoder_program();
   const machine::Machine machine = machine_of({4}, 1e-5, 1e9);
   double seconds = 0;
-  std::string carried;
+  Texts gates;
   for (const double bytes : {1e9, 200e6, 100e6, 90e6, 80e6, 70e6}) {
     const DistributionPlan plan = planned(module, machine, {decode(512, 256)}, {.memory_bytes = bytes});
     EXPECT_GE(plan.seconds, seconds * (1 - 1e-9)) << bytes;
     EXPECT_LE(plan.bytes(), bytes);
     seconds = plan.seconds;
-    carried = plan.carried;
+    const std::string gate = state_of(plan, "layer.gate.weight");
+    if (gates.empty() || gates.back() != gate) gates.push_back(gate);
   }
+  EXPECT_EQ(gates, (Texts{"B", "{node: S(0)}"}));
+}
+
+// The last rows of a prompt see the most of it.
+TEST(Sweeps, DividedRowsCountWhatTheLastOnesSee) {
+  const ir::Module module = fixtures::attention_program({.heads = 8, .kv_heads = 8, .head = 128});
+  const Graph graph = graph_of(module, {"forward", "head"});
+  const auto node = std::ranges::find(graph.nodes, "layer.attention", &Node::name);
+  ASSERT_NE(node, graph.nodes.end());
+  const Phase phase = {"prefill", 1, 1, {{"seq", 4096}, {"ctx", 2048}}, {{"ctx", 4096}}, {}};
+  const auto seconds = [&](int devices, const Strategy& strategy) {
+    const machine::Machine machine = machine_of({devices}, kFast, kWide);
+    return node_seconds(graph, *node, strategy, mesh_of(machine), phase, machine);
+  };
+  using ir::Sbp;
+  const Strategy all = {{{Sbp{}}, {Sbp{}}, {Sbp{}}, {Sbp{}}}, {Sbp{}}};
+  const Strategy rows = {{{Sbp::split(0)}, {Sbp{}}, {Sbp{}}, {Sbp::split(0)}}, {Sbp::split(0)}};
+  EXPECT_NEAR(seconds(2, rows) / seconds(2, all), 0.5 * 1.5, 0.03);
+  EXPECT_NEAR(seconds(4, rows) / seconds(4, all), 0.25 * 1.75, 0.03);
 }
 
 }  // namespace
