@@ -12,6 +12,7 @@
 #include "cli/explain_report.h"
 #include "cli/explanation.h"
 #include "cli/format.h"
+#include "cli/mesh_html.h"
 #include "cli/mesh_report.h"
 #include "cli/model_source.h"
 #include "cli/op_timing.h"
@@ -131,7 +132,6 @@ std::string plain_lines(const std::string& text) {
 // Of a model on several machines: how it is divided.
 void explain_on_mesh(const ExplainOptions& options, Console& console) {
   const std::string remedy = "leave it out, or name a single machine";
-  if (!options.html.empty()) throw usage_error("there is no page of a model on a mesh", remedy);
   if (!options.op.empty()) throw usage_error("--op is of a plan for one machine", remedy);
   if (package::Package::is_package(options.model)) {
     throw usage_error("a package was planned for one machine", "give the model that it was made from");
@@ -143,6 +143,7 @@ void explain_on_mesh(const ExplainOptions& options, Console& console) {
   compile_options.without = options.without;
   const MeshReport report{importer::model_name(options.model), compile::plan_on_mesh(options.model, compile_options)};
   if (!report.planned.warning.empty()) console.info("strata: warning: " + report.planned.warning);
+  if (!options.html.empty()) write_file(options.html, mesh_html(report));
   console.out(options.format == "json" ? mesh_json(report) : mesh_text(report));
 }
 

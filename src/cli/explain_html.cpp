@@ -54,6 +54,12 @@ svg .predicted { fill: none; stroke: var(--predicted); stroke-width: 1.75; }
 .key i { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin: 0 .3rem 0 1rem; }
 .key i.m { background: var(--measured); }
 .key i.p { border: 2px solid var(--predicted); }
+svg.devices { width: auto; height: 1.1rem; border: 0; background: none; vertical-align: middle; }
+svg.devices .device { fill: none; stroke: var(--roof); }
+svg.devices .whole { fill: var(--bar); }
+svg.devices .part { fill: var(--measured); }
+svg.devices .sum { fill: var(--predicted); fill-opacity: .6; }
+tr.collective td { color: var(--predicted); }
 )";
 
 std::string element(const std::string& name, const std::string& content, const std::string& css_class = "") {
@@ -201,12 +207,17 @@ std::string html_text(std::string_view text) {
   return escaped;
 }
 
-std::string explanation_html(const Explanation& explanation) {
-  std::string title = html_text(explanation.model) + ": the plan of " + plural(explanation.rows, "row");
+std::string html_page(const std::string& title, const std::string& body) {
   std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n";
-  page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>" + title + "</title>\n";
-  page += std::string("<style>") + kStyle + kTileTreeStyle + "</style>\n</head>\n<body>\n<h1>" + title + "</h1>\n";
-  page +=
+  page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>" + html_text(title) +
+          "</title>\n";
+  page += std::string("<style>") + kStyle + kTileTreeStyle + "</style>\n</head>\n<body>\n<h1>" + html_text(title) +
+          "</h1>\n";
+  return page + body + "\n</body>\n</html>\n";
+}
+
+std::string explanation_html(const Explanation& explanation) {
+  std::string page =
       element("p", html_text(explanation.machine.name + ", " + plural(explanation.threads, "thread") +
                              (explanation.machine.description.empty() ? "" : ": ") + explanation.machine.description)) +
       "\n" + total_cards(explanation);
@@ -221,7 +232,7 @@ std::string explanation_html(const Explanation& explanation) {
   page += "<h2>Plan</h2>\n" + plan_table(explanation);
   page +=
       element("p", plural(std::ssize(explanation.views), "op") + " more are views of other memory: no code, no time.");
-  return page + "\n</body>\n</html>\n";
+  return html_page(explanation.model + ": the plan of " + plural(explanation.rows, "row"), page);
 }
 
 }  // namespace strata::cli

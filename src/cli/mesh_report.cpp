@@ -35,7 +35,8 @@ std::string mesh_line(const MeshReport& report) {
     axes += (axes.empty() ? "" : " x ") + axis.name + " " + std::to_string(axis.extent);
   }
   return report.model + " on " + report.planned.machine.name + ", " + std::to_string(distribution::devices(mesh)) +
-         " devices (" + axes + "), for " + compile::to_text(report.planned.workload) + "\n";
+         (mesh.empty() ? " device" : " devices (" + axes + ")") + ", for " + compile::to_text(report.planned.workload) +
+         "\n";
 }
 
 std::string phase_line(const MeshReport& report, const PhasePlan& phase, const std::string& what, double steps) {
@@ -47,17 +48,6 @@ std::string phase_line(const MeshReport& report, const PhasePlan& phase, const s
         (i == 0 ? "; each device sends " : ", ") + bytes_text(steps * phase.link_bytes[i]) + " over " + mesh[i].name;
   }
   return text + "\n";
-}
-
-std::string heading(const MeshReport& report) {
-  const distribution::DistributionPlan& plan = report.planned.plan;
-  std::string text = mesh_line(report);
-  text += phase_line(report, plan.phases[0], "decoding a token of each sequence", 1);
-  text += phase_line(report, plan.phases[1], "the prompts of all sequences", report.planned.steps_of_prefill);
-  text += "memory of a device: " + bytes_text(plan.bytes()) + " of " + bytes_text(plan.limit_bytes) + ": weights " +
-          bytes_text(plan.weight_bytes) + ", caches " + bytes_text(plan.cache_bytes) + ", arena " +
-          bytes_text(plan.arena_bytes) + "\n";
-  return text + "search: no plan that fits is faster by more than " + format_fixed(100 * plan.gap, 2) + " %\n";
 }
 
 std::string op_line(const PlacedOp& op) {
@@ -168,9 +158,20 @@ void append(ordered_json& list, ordered_json more) {
 
 }  // namespace
 
+std::string mesh_heading(const MeshReport& report) {
+  const distribution::DistributionPlan& plan = report.planned.plan;
+  std::string text = mesh_line(report);
+  text += phase_line(report, plan.phases[0], "decoding a token of each sequence", 1);
+  text += phase_line(report, plan.phases[1], "the prompts of all sequences", report.planned.steps_of_prefill);
+  text += "memory of a device: " + bytes_text(plan.bytes()) + " of " + bytes_text(plan.limit_bytes) + ": weights " +
+          bytes_text(plan.weight_bytes) + ", caches " + bytes_text(plan.cache_bytes) + ", arena " +
+          bytes_text(plan.arena_bytes) + "\n";
+  return text + "search: no plan that fits is faster by more than " + format_fixed(100 * plan.gap, 2) + " %\n";
+}
+
 std::string mesh_text(const MeshReport& report) {
   const distribution::DistributionPlan& plan = report.planned.plan;
-  std::string text = heading(report);
+  std::string text = mesh_heading(report);
   for (const PhasePlan& phase : plan.phases) text += drawing(plan, phase);
   return text + stores_text(plan);
 }

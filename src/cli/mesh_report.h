@@ -13,7 +13,10 @@ struct MeshReport {
   compile::MeshPlan planned;
 };
 
-// For people: times, memory, and each function with what its ops want and make, and the collectives between them.
+// What it takes, in lines: times, memory, how good the plan is.
+std::string mesh_heading(const MeshReport& report);
+
+// For people: that, and each function with what its ops want and make, and the collectives between them.
 std::string mesh_text(const MeshReport& report);
 
 // The contract's JSON of `compile --plan-only` (docs/cli.md), one object.

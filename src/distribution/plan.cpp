@@ -204,9 +204,13 @@ class Search {
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
       const Node& node = graph_.nodes[n];
       const Strategy& strategy = problem.strategy(static_cast<int>(n), choice);
-      PlacedOp op{node.name,  node.function,
-                  {},         text_of(strategy.result, mesh_),
-                  node.count, problem.seconds(static_cast<int>(n), choice, 0)};
+      PlacedOp op{node.name,
+                  node.function,
+                  {},
+                  text_of(strategy.result, mesh_),
+                  strategy.result,
+                  node.count,
+                  problem.seconds(static_cast<int>(n), choice, 0)};
       for (std::size_t i = 0; i < node.operands.size(); ++i) {
         op.operands.push_back(node.operands[i] < 0 ? "" : text_of(strategy.operands[i], mesh_));
       }

@@ -15,6 +15,7 @@ struct PlacedOp {
   std::string function;               // "layer"
   std::vector<std::string> operands;  // states; of scalar constants ""
   std::string result;
+  State state;         // the result's
   double count = 1;    // in a step
   double seconds = 0;  // of all of them
 };

@@ -3,6 +3,7 @@
 placements, collectives and memory, what is refused."""
 import json
 import unittest
+from xml.etree import ElementTree
 
 from harness import ROOT, StrataTest, like_another, load_module, sample
 
@@ -116,8 +117,19 @@ class MeshTest(StrataTest):
         axis = {"extent": 2, "link": {"latency_s": {"0": 1e-6}, "bytes_per_s": 1e9}}
         four = self.mesh_of("avx512-zen4", mesh=[axis | {"name": name} for name in "abcd"])
         self.assert_error(self.strata("compile", model, "--plan-only", "--machine", four), 2, "4 axes", "3 at most")
-        for option in (["--html", self.work / "x.html"], ["--op", "layer.q_proj"]):
-            self.assert_error(self.strata("explain", model, "--machine", "gpu8-generic", *option), 2)
+        self.assert_error(self.strata("explain", model, "--machine", "gpu8-generic", "--op", "layer.q_proj"), 2, "--op")
+
+    @like_another
+    def test_page(self):
+        path = self.work / "mesh.html"
+        result = self.strata("explain", self.geometry("qwen3-32b"), "--machine", "gpu1024-generic", "--html", path)
+        self.assertEqual(result.code, 0, result)
+        page = ElementTree.fromstring(path.read_text().partition("\n")[2])
+        rows = page.findall(".//tbody/tr")
+        self.assertIn("collective", [row.get("class") for row in rows])
+        drawn = {cell.text for row in rows for cell in row.findall("td")}
+        self.assertIn("layer.down_proj", drawn)
+        self.assertNotIn("layer.reshape.q_proj", drawn)  # a view
 
 
 if __name__ == "__main__":
