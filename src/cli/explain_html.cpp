@@ -59,6 +59,7 @@ svg.devices .device { fill: none; stroke: var(--roof); }
 svg.devices .whole { fill: var(--bar); }
 svg.devices .part { fill: var(--measured); }
 svg.devices .sum { fill: var(--predicted); fill-opacity: .6; }
+pre.lines { white-space: pre-wrap; }
 tr.collective td { color: var(--predicted); }
 )";
 

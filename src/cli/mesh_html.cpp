@@ -92,7 +92,7 @@ std::string phase_table(const DistributionPlan& plan, const PhasePlan& phase) {
 
 std::string mesh_html(const MeshReport& report) {
   const DistributionPlan& plan = report.planned.plan;
-  std::string body = "<pre>" + html_text(mesh_heading(report)) + "</pre>\n";
+  std::string body = "<pre class=\"lines\">" + html_text(mesh_heading(report)) + "</pre>\n";
   for (const PhasePlan& phase : plan.phases)
     body += "<h2>" + html_text(phase.name) + "</h2>\n" + phase_table(plan, phase);
   return html_page(report.model + " on " + report.planned.machine.name, body);

@@ -96,7 +96,7 @@ double room_bytes(const Extents& extents, const State& state, const Mesh& mesh) 
 
 bool is_possible(const Extents& extents, const State& state, const Mesh& mesh) {
   const std::int64_t sequences = parts_of(state, kSequences, mesh);
-  if (extents.is_constant ? sequences > 1 : sequences > extents.sequences) return false;
+  if (sequences > 1 && (extents.is_constant || extents.sequences == 1)) return false;
   for (std::size_t axis = 0; axis < extents.room.size(); ++axis) {
     if (parts_of(state, static_cast<int>(axis), mesh) > extents.room[axis]) return false;
   }

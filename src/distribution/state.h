@@ -63,7 +63,8 @@ Share share_of(const Extents& extents, const State& state, const Mesh& mesh);
 // Bytes that are kept for it, its room included.
 double room_bytes(const Extents& extents, const State& state, const Mesh& mesh);
 
-// Whether no axis has more parts than elements, nor a constant parts by sequence.
+// Whether no axis has more parts than elements, nor a constant parts by sequence. Of several sequences there may be
+// more parts than there are: some devices have none.
 bool is_possible(const Extents& extents, const State& state, const Mesh& mesh);
 
 }  // namespace strata::distribution

@@ -148,7 +148,8 @@ TEST(Shares, OfACacheAreThoseOfItsRoom) {
   EXPECT_EQ(share_of(cache, {kColumns}, mesh).bytes, 2 * 64 * 64 * 2 * 3);
   EXPECT_EQ(room_bytes(cache, {kColumns}, mesh), 2 * 64 * 64 * 2 * 3);
   EXPECT_EQ(room_bytes(cache, {kWhole}, mesh), 2 * 256 * 64 * 2 * 3);
-  EXPECT_FALSE(is_possible(cache, {Sbp::split(kSequences)}, mesh)) << "3 sequences";
+  EXPECT_TRUE(is_possible(cache, {Sbp::split(kSequences)}, mesh)) << "3 sequences: a device has none";
+  EXPECT_FALSE(is_possible(matrix(8, 8), {Sbp::split(kSequences)}, mesh));
 }
 
 }  // namespace
