@@ -152,6 +152,14 @@ ordered_json mesh_axes_json(const distribution::Mesh& mesh) {
   return list;
 }
 
+// Each op but a view, and each collective, begins behind one of its device.
+std::int64_t barriers(const PhasePlan& phase) {
+  double count = 0;
+  for (const PlacedOp& op : phase.ops) count += op.seconds > 0 ? op.count : 0;
+  for (const PlacedCollective& collective : phase.collectives) count += collective.count;
+  return std::llround(count);
+}
+
 void append(ordered_json& list, ordered_json more) {
   for (ordered_json& item : more) list.push_back(std::move(item));
 }
@@ -210,6 +218,7 @@ std::string mesh_json(const MeshReport& report) {
       {"stored", std::move(stores)},
       {"collectives_per_layer", std::move(collectives)},
       {"search", {{"seconds", plan.seconds}, {"bound_s", plan.bound_s}, {"gap", plan.gap}, {"work", plan.work}}},
+      {"barriers_per_token", barriers(decode)},
       {"regions", ordered_json::array()}};
   return document.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }

@@ -45,6 +45,9 @@ class MeshTest(StrataTest):
         for axis, sent_bytes in sent.items():
             self.assertAlmostEqual(plan["bytes_per_link"][axis], sent_bytes, delta=1 + 1e-3 * sent_bytes)
         self.assertLess(plan["search"]["gap"], 0.05)
+        counted = [item for key in ("placements", "collectives_per_layer") for item in plan[key]
+                   if item["version"] == "decode" and item["predicted_ns"] > 0]
+        self.assertEqual(plan["barriers_per_token"], sum(item["count"] for item in counted))
         self.assertLess(0, plan["predicted"]["decode_s"])
 
     def test_published_geometries_on_all_meshes(self):
