@@ -264,6 +264,10 @@ std::span<const float> Program::logits() const {
           static_cast<std::size_t>(head_block_ * manifest_.vocab_size)};
 }
 
+std::span<const float> Program::hidden() const {
+  return {reinterpret_cast<const float*>(buffers_.at("hidden").of(0)), static_cast<std::size_t>(manifest_.hidden_size)};
+}
+
 std::int64_t Program::first_position(std::int64_t rows) const {
   return std::min(positions().front(), positions()[static_cast<std::size_t>(rows - 1)]);
 }

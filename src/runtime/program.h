@@ -54,6 +54,7 @@ class Program {
   std::span<std::int32_t> tokens() const;     // of the next forward()
   std::span<std::int32_t> positions() const;  // of the next forward()
   std::span<const float> logits() const;      // of the last head(), f32[rows, vocab]
+  std::span<const float> hidden() const;      // the first row of the last forward() that made one, f32[hidden_size]
 
   // What the functions write: the arena, states, outputs.
   std::vector<std::span<const std::byte>> written() const;

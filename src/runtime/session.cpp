@@ -66,12 +66,12 @@ struct Session::State {
         weights(package.section(package::kWeightsSection).data()),
         team(choose_threads(options)),
         sizer(team.size()),
-        has_fixed_team(options.fixed_team),
-        positions(static_cast<std::size_t>(options.sequences)) {
+        has_fixed_team(options.fixed_team) {
     code.require_contract(package.manifest());
     require_memory(path.string(), options.sequences);
     package.prefetch();
     program.allocate(team.size(), options.sequences);
+    positions.resize(static_cast<std::size_t>(options.sequences));
   }
 
   void require_memory(const std::string& origin, int sequences) const {
@@ -206,6 +206,8 @@ std::span<const float> Session::feed(std::span<const std::int32_t> tokens,
   if (tokens.empty()) return {};
   return state.program.logits().first(static_cast<std::size_t>(manifest().vocab_size));
 }
+
+std::span<const float> Session::hidden() const { return state_->program.hidden(); }
 
 void Session::feed_all(std::span<const std::int32_t> tokens,
                        const std::function<void(std::span<const float> rows, std::int64_t count)>& rows) {

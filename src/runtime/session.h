@@ -51,6 +51,10 @@ class Session {
                               const std::function<void(std::int64_t)>& progress = {},
                               const std::function<bool()>& stop = {});
 
+  // What the logits of the last feed() were made of: the last token's hidden row behind the last norm,
+  // f32[hidden_size]. Valid until the next call.
+  std::span<const float> hidden() const;
+
   // As feed(), but calls `rows` with the logits of consecutive tokens, f32[count, vocab], for every token fed. Without
   // `rows` it only fills the cache: no logits are computed.
   void feed_all(std::span<const std::int32_t> tokens,

@@ -94,6 +94,31 @@ Usage Answer::usage() const {
   return usage;
 }
 
+std::optional<std::vector<std::vector<float>>> hidden_rows(std::vector<std::shared_ptr<Generation>> generations,
+                                                           const std::function<bool()>& is_connected) {
+  std::vector<std::vector<float>> rows;
+  for (const std::shared_ptr<Generation>& generation : generations) {
+    while (true) {
+      const std::uint64_t seen = generation->news().count();
+      if (std::optional<Generation::Piece> piece = generation->take(); piece) {
+        rows.push_back(std::move(piece->hidden));
+        break;
+      }
+      generation->news().wait(seen, kLook);
+      if (is_connected()) continue;
+      for (const std::shared_ptr<Generation>& one : generations) one->cancel();
+      return std::nullopt;
+    }
+  }
+  return rows;
+}
+
+HttpResponse client_has_gone() {
+  HttpResponse response;
+  response.status = 499;
+  return response;
+}
+
 HttpResponse respond(Answer answer, bool streams) {
   HttpResponse response;
   if (streams) {
@@ -103,7 +128,7 @@ HttpResponse respond(Answer answer, bool streams) {
   } else if (const std::optional<Json> whole = answer.whole(); whole) {
     response.body = to_text(*whole);
   } else {
-    response.status = 499;  // for the metrics: nobody reads it
+    return client_has_gone();
   }
   return response;
 }

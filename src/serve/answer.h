@@ -43,6 +43,13 @@ class Answer {
   bool has_begun_ = false, has_ended_ = false;
 };
 
+// Waits for embeddings, in their order; nothing where the client is gone. Throws ApiError.
+std::optional<std::vector<std::vector<float>>> hidden_rows(std::vector<std::shared_ptr<Generation>> generations,
+                                                           const std::function<bool()>& is_connected);
+
+// For the metrics: nobody reads it.
+HttpResponse client_has_gone();
+
 // The answer as a response: whole, or as a stream of events. An error after the first event is an event too.
 HttpResponse respond(Answer answer, bool streams);
 

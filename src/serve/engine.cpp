@@ -223,6 +223,10 @@ void Engine::choose_token(Slot& slot, std::span<const float> logits) {
     fail(slot, ApiError(500, "the model's logits are not numbers (NaN or infinite): check its weights"));
     return;
   }
+  if (slot.generation->settings().is_embedding) {
+    slot.generation->finish_embedding(model_.hidden());
+    return free(slot);
+  }
   const text::Continuation::Choice choice = slot.continuation->choose(logits);
   const Clock::time_point now = Clock::now();
   if (slot.next < 0) {

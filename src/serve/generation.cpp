@@ -26,6 +26,16 @@ void Generation::add(std::string text, std::optional<TokenLogprobs> logprobs) {
   news_->ring();
 }
 
+void Generation::finish_embedding(std::span<const float> hidden) {
+  {
+    const std::lock_guard lock(mutex_);
+    pending_.hidden.assign(hidden.begin(), hidden.end());
+    pending_.end = text::EndOfText::kLimit;
+    has_pending_ = true;
+  }
+  news_->ring();
+}
+
 void Generation::finish(text::EndOfText end, std::string rest, std::int64_t made) {
   {
     const std::lock_guard lock(mutex_);

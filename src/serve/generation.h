@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@ class Generation {
     text::ContinuationOptions continuation;
     std::optional<std::int64_t> top_logprobs;
     bool uses_cache = true;
+    bool is_embedding = false;  // the hidden row of the prompt's last token is wanted, and no text
   };
 
   // `news` rings whenever something comes.
@@ -38,6 +40,7 @@ class Generation {
   struct Piece {
     std::string text;
     std::vector<TokenLogprobs> logprobs;
+    std::vector<float> hidden;           // of an embedding
     std::optional<text::EndOfText> end;  // nothing follows
   };
   // Empty: nothing came. Throws ApiError where the engine gave up.
@@ -56,6 +59,7 @@ class Generation {
   // The engine's side.
   void add(std::string text, std::optional<TokenLogprobs> logprobs);
   void set_reused(std::int64_t tokens) { reused_ = tokens; }
+  void finish_embedding(std::span<const float> hidden);
   void finish(text::EndOfText end, std::string rest, std::int64_t made);
   void fail(ApiError error);
 

@@ -19,6 +19,7 @@ inline constexpr std::size_t kMaxStops = 16;
 inline constexpr std::size_t kMaxStopBytes = 512;
 inline constexpr std::size_t kMaxBiases = 1024;
 inline constexpr std::size_t kMaxPrompts = 64;       // of one completion
+inline constexpr std::size_t kMaxInputs = 2048;      // of a request for embeddings
 inline constexpr std::int64_t kMaxChoices = 16;      // n
 inline constexpr std::int64_t kMaxTopLogprobs = 20;  // OpenAI's
 inline constexpr std::size_t kMaxConnections = 2048;

@@ -32,6 +32,9 @@ class SequenceModel {
   // order. A sequence's tokens must fit its context. May throw; the sequences that were fed then hold anything.
   virtual void step(std::span<const Feed> feeds, const TakeLogits& take) = 0;
 
+  // Of the feed whose logits are being taken: the hidden row that they were made of, f32[hidden_size].
+  virtual std::span<const float> hidden() const = 0;
+
   // Forgets what a sequence holds from `position` on.
   virtual void rewind(int sequence, std::int64_t position) = 0;
 };

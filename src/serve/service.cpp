@@ -10,6 +10,7 @@
 #include "serve/access.h"
 #include "serve/answer.h"
 #include "serve/api_error.h"
+#include "serve/embedding.h"
 #include "serve/limits.h"
 #include "serve/messages_api.h"
 #include "serve/responses_api.h"
@@ -49,6 +50,7 @@ Service::Service(Engine& engine, const text::TextModel& text, Metrics& metrics, 
              {"/v1/models/" + options_.model, "GET", &Service::model},
              {"/v1/chat/completions", "POST", &Service::chat},
              {"/v1/completions", "POST", &Service::completions},
+             {"/v1/embeddings", "POST", &Service::embeddings},
              {"/v1/messages", "POST", &Service::messages},
              {"/v1/responses", "POST", &Service::responses},
              {"/tokenize", "POST", &Service::tokenize},
@@ -217,9 +219,9 @@ HttpResponse Service::completions(const HttpRequest& request) const {
   CompletionRequest parsed = parse_completion_request(parse_body(request.body), bounds());
   std::vector<std::vector<std::int32_t>> prompts;
   std::vector<std::string> prefixes;
-  for (Prompt& prompt : parsed.prompts) {
+  for (const Prompt& prompt : parsed.prompts) {
     const std::string* const text = std::get_if<std::string>(&prompt);
-    prompts.push_back(text != nullptr ? text_.tokenizer.encode(*text) : std::get<std::vector<std::int32_t>>(prompt));
+    prompts.push_back(tokens_of(prompt));
     for (std::int64_t i = 0; parsed.echoes && i < parsed.text.choices; ++i) {
       prefixes.push_back(text != nullptr ? *text : text_.tokenizer.decode(prompts.back()));
     }
@@ -235,6 +237,41 @@ HttpResponse Service::completions(const HttpRequest& request) const {
                                    .has_logprobs = parsed.text.top_logprobs.has_value()},
                                   std::move(prefixes));
   return respond(Answer(std::move(generations), count, std::move(format), request.is_connected), parsed.text.streams);
+}
+
+// As many at once as there are slots.
+HttpResponse Service::embeddings(const HttpRequest& request) const {
+  const EmbeddingRequest parsed = parse_embedding_request(parse_body(request.body), bounds());
+  std::vector<std::vector<float>> rows;
+  std::int64_t tokens = 0;
+  while (rows.size() < parsed.inputs.size()) {
+    std::vector<Generation::Settings> some;
+    for (std::size_t i = rows.size(); i < parsed.inputs.size() && std::cmp_less(some.size(), engine_.slots()); ++i) {
+      some.push_back({.prompt = tokens_of(parsed.inputs[i]), .continuation = {}, .top_logprobs = {}});
+      some.back().is_embedding = true;
+      tokens += std::ssize(some.back().prompt);
+    }
+    std::optional<std::vector<std::vector<float>>> made =
+        hidden_rows(engine_.submit(std::move(some)), request.is_connected);
+    if (!made) return client_has_gone();
+    for (std::vector<float>& row : *made) rows.push_back(std::move(row));
+  }
+  Json data = Json::array();
+  for (const std::vector<float>& row : rows) {
+    const std::vector<float> numbers = unit_vector(row, parsed.dimensions);
+    data.push_back({{"object", "embedding"},
+                    {"index", data.size()},
+                    {"embedding", parsed.is_base64 ? Json(base64_of(numbers)) : Json(numbers)}});
+  }
+  return json_response({{"object", "list"},
+                        {"data", std::move(data)},
+                        {"model", options_.model},
+                        {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}});
+}
+
+std::vector<std::int32_t> Service::tokens_of(const Prompt& prompt) const {
+  const std::string* const text = std::get_if<std::string>(&prompt);
+  return text != nullptr ? text_.tokenizer.encode(*text) : std::get<std::vector<std::int32_t>>(prompt);
 }
 
 HttpResponse Service::answer_chat(const HttpRequest& request, const Json& body,

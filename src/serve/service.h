@@ -61,12 +61,14 @@ class Service {
   HttpResponse detokenize(const HttpRequest& request) const;
   HttpResponse completions(const HttpRequest& request) const;
   HttpResponse chat(const HttpRequest& request) const;
+  HttpResponse embeddings(const HttpRequest& request) const;
   HttpResponse messages(const HttpRequest& request) const;
   HttpResponse responses(const HttpRequest& request) const;
 
   using ChatFormatMaker = std::function<std::unique_ptr<AnswerFormat>(AnswerHead, const AnswerParser::Options&)>;
   HttpResponse answer_chat(const HttpRequest& request, const Json& body, const ChatFormatMaker& make_format) const;
 
+  std::vector<std::int32_t> tokens_of(const Prompt& prompt) const;
   Json model_json() const;
   RequestBounds bounds() const;
   std::vector<std::shared_ptr<Generation>> submit(std::vector<std::vector<std::int32_t>> prompts,

@@ -18,6 +18,7 @@ class SessionModel : public SequenceModel {
   std::int64_t chunk() const override { return session_.chunk(); }
 
   void step(std::span<const Feed> feeds, const TakeLogits& take) override;
+  std::span<const float> hidden() const override { return session_.hidden(); }
   void rewind(int sequence, std::int64_t position) override;
 
  private:

@@ -102,21 +102,20 @@ TextRequest read_text_request(const RequestReader& body, const RequestBounds& bo
 
 bool is_token_list(const Json& list) { return !list.empty() && list[0].is_number(); }
 
-std::vector<Prompt> read_prompts(const RequestReader& body, std::int64_t vocabulary) {
-  const Json* const prompt = body.find("prompt");
-  if (prompt == nullptr) body.refuse("prompt", "is missing");
+std::vector<Prompt> read_prompts(const RequestReader& body, const char* key, std::size_t most,
+                                 std::int64_t vocabulary) {
+  const Json* const prompt = body.find(key);
+  if (prompt == nullptr) body.refuse(key, "is missing");
   if (prompt->is_string()) return {prompt->get<std::string>()};
-  if (!prompt->is_array() || prompt->empty()) body.refuse("prompt", "is neither a string nor a list of some");
-  if (is_token_list(*prompt)) return {read_tokens(*prompt, vocabulary, "prompt")};
-  if (prompt->size() > kMaxPrompts) {
-    body.refuse("prompt", "has more than " + std::to_string(kMaxPrompts) + " entries");
-  }
+  if (!prompt->is_array() || prompt->empty()) body.refuse(key, "is neither a string nor a list of some");
+  if (is_token_list(*prompt)) return {read_tokens(*prompt, vocabulary, key)};
+  if (prompt->size() > most) body.refuse(key, "has more than " + std::to_string(most) + " entries");
   std::vector<Prompt> prompts;
   for (const Json& entry : *prompt) {
     if (entry.is_string()) {
       prompts.emplace_back(entry.get<std::string>());
     } else {
-      prompts.emplace_back(read_tokens(entry, vocabulary, "prompt"));
+      prompts.emplace_back(read_tokens(entry, vocabulary, key));
     }
   }
   return prompts;
@@ -137,7 +136,7 @@ CompletionRequest parse_completion_request(const Json& body, const RequestBounds
   CompletionRequest out;
   out.text = read_text_request(reader, bounds);
   if (!reader.has("max_completion_tokens") && !reader.has("max_tokens")) out.text.continuation.limit = 16;  // OpenAI's
-  out.prompts = read_prompts(reader, bounds.vocabulary);
+  out.prompts = read_prompts(reader, "prompt", kMaxPrompts, bounds.vocabulary);
   out.text.top_logprobs = reader.integer("logprobs", 0, kMaxTopLogprobs);
   out.echoes = reader.boolean_or("echo", false);
   if (out.echoes && out.text.top_logprobs) reader.refuse("echo", "can't be given together with logprobs");
@@ -153,6 +152,17 @@ ChatRequest parse_chat_request(const Json& body, const RequestBounds& bounds) {
   read_chat_logprobs(reader, out.text);
   out.context = read_chat_context(reader, out.parses_tools);
   out.splits_reasoning = reader.text_or("reasoning_format", "auto") != "none";  // llama.cpp's name
+  return out;
+}
+
+EmbeddingRequest parse_embedding_request(const Json& body, const RequestBounds& bounds) {
+  const RequestReader reader(body);
+  EmbeddingRequest out;
+  out.inputs = read_prompts(reader, "input", kMaxInputs, bounds.vocabulary);
+  out.dimensions = reader.integer("dimensions", 1, kMostTokens);
+  const std::string format = reader.text_or("encoding_format", "float");
+  if (format != "float" && format != "base64") reader.refuse("encoding_format", "is neither float nor base64");
+  out.is_base64 = format == "base64";
   return out;
 }
 

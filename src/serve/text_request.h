@@ -39,14 +39,21 @@ struct ChatRequest {
   bool splits_reasoning = true;   // what the model thinks is no content
 };
 
+struct EmbeddingRequest {
+  std::vector<Prompt> inputs;
+  std::optional<std::int64_t> dimensions;  // the first so many
+  bool is_base64 = false;
+};
+
 // What requests are checked against.
 struct RequestBounds {
   std::int64_t vocabulary = 0;
 };
 
-// Both throw ApiError. What they don't know they pass over, as OpenAI's clients send what later versions know; what
+// All throw ApiError. What they don't know they pass over, as OpenAI's clients send what later versions know; what
 // would change the result, and can't be done, is refused.
 CompletionRequest parse_completion_request(const Json& body, const RequestBounds& bounds);
 ChatRequest parse_chat_request(const Json& body, const RequestBounds& bounds);
+EmbeddingRequest parse_embedding_request(const Json& body, const RequestBounds& bounds);
 
 }  // namespace strata::serve

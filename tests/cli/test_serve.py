@@ -14,7 +14,9 @@ import threading
 import time
 import unittest
 
-from harness import StrataTest, is_sanitized
+import numpy as np
+
+from harness import StrataTest, is_sanitized, read_safetensors
 from serving import Server
 
 SOAK = bool(os.environ.get("STRATA_SOAK"))
@@ -92,6 +94,22 @@ class ServeTest(StrataTest):
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             together = list(pool.map(lambda body: self.ask(COMPLETIONS, body), bodies))
         self.assertEqual([answer["choices"] for _, answer in together], alone)
+
+    def test_embeddings_are_what_the_logits_are_made_of(self):
+        """The model's head is its embedding: the likeliest token is the nearest to the hidden row."""
+        header, body = read_safetensors(self.model / "model.safetensors")
+        begin, end = header["model.embed_tokens.weight"]["data_offsets"]
+        matrix = np.frombuffer(body[begin:end], "<f4").reshape(header["model.embed_tokens.weight"]["shape"])
+        inputs = [[7], list(range(30, 130)), [5, 6]]
+        answer = self.ask("/v1/embeddings", {"input": inputs})[1]
+        self.assertEqual(answer["usage"]["prompt_tokens"], 103)
+        for tokens, entry in zip(inputs, answer["data"], strict=True):
+            row = np.array(entry["embedding"])
+            self.assertAlmostEqual(float(row @ row), 1, 5)
+            likeliest = self.ask("/detokenize", {"tokens": [int(np.argmax(matrix @ row))]})[1]["content"]
+            made = self.ask(COMPLETIONS, {"prompt": tokens, "max_tokens": 1, "temperature": 0, "ignore_eos": True,
+                                          "logprobs": 0})[1]
+            self.assertEqual(made["choices"][0]["logprobs"]["tokens"], [likeliest])
 
     def test_full_queue_refuses_soon_and_health_stays_quick(self):
         body = {"prompt": "a", "max_tokens": -1, "temperature": 0, "ignore_eos": True, "cache_prompt": False}
@@ -221,6 +239,9 @@ class ServeTest(StrataTest):
             client.chat.completions.create(model="any", messages=[])
         with self.assertRaises(openai.NotFoundError):
             client.models.retrieve("other")
+        embedded = client.embeddings.create(model="any", input=["Hello", "The sun"])
+        plain = self.ask("/v1/embeddings", {"input": "The sun"})[1]["data"][0]["embedding"]
+        self.assertLess(np.abs(np.array(embedded.data[1].embedding) - plain).max(), 1e-4)
         options = {"model": "any", "input": "Hello", "temperature": 0, "max_output_tokens": 12}
         response = client.responses.create(**options)
         self.assertEqual(response.output_text, answer.choices[0].message.content)

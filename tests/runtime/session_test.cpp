@@ -183,6 +183,19 @@ TEST_P(Threads, FeedingAllocatesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Counts, Threads, testing::Values(1, 2, 3, 4));
 
+TEST_F(Sessions, HiddenRowIsTheLastTokens) {
+  for (const Manifest& manifest : {fake_manifest(), manifest_with_wanted_rows()}) {
+    const auto session = open(manifest, {.threads = 2});
+    const Tokens tokens = counting(11);
+    session->feed(tokens);
+    ASSERT_EQ(session->hidden().size(), static_cast<std::size_t>(fake::kHidden));
+    EXPECT_EQ(session->hidden()[fake::kChecksum], checksum(tokens));
+    session->rewind(10);
+    session->feed(std::span(tokens).subspan(10));
+    EXPECT_EQ(session->hidden()[fake::kChecksum], checksum(tokens));
+  }
+}
+
 TEST_F(Sessions, SequencesHaveCachesOfTheirOwn) {
   const auto session = open(fake_manifest(), {.threads = 2, .sequences = 3});
   const Tokens first = counting(11), second = {4, 4, 9};

@@ -75,9 +75,12 @@ class FakeModel : public SequenceModel {
       const std::int32_t token = next(held);
       if (token >= 0) logits[static_cast<std::size_t>(token)] = 10;
       if (token < 0) logits.assign(logits.size(), std::numeric_limits<float>::quiet_NaN());
+      hidden_ = {static_cast<float>(held.size()), static_cast<float>(held.back()), -2};
       take(i, logits);
     }
   }
+
+  std::span<const float> hidden() const override { return hidden_; }
 
   void rewind(int sequence, std::int64_t position) override {
     Tokens& held = held_[static_cast<std::size_t>(sequence)];
@@ -100,6 +103,7 @@ class FakeModel : public SequenceModel {
 
   std::int64_t context_;
   std::vector<Tokens> held_;
+  std::vector<float> hidden_;
   mutable std::mutex mutex_;
   std::vector<Step> steps_;
 };

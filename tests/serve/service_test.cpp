@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "serve/answer_format.h"
 #include "tests/serve/fake_model.h"
 
@@ -288,6 +290,24 @@ TEST_F(Services, TokensAndTextsAreTurnedIntoEachOther) {
   json("/detokenize", R"({"tokens": [2048]})", 400);
   json("/detokenize", "{}", 400);
   json("/tokenize", R"({"content": 3})", 400);
+}
+
+TEST_F(Services, EmbeddingsAreUnitVectorsOfTheLastTokens) {
+  const Json answer = json("/v1/embeddings", R"({"input": [[5, 6, 7], [9], [400, 401], [3, 3], [3, 4]]})");
+  EXPECT_EQ(answer["object"], "list");
+  EXPECT_EQ(answer["usage"]["prompt_tokens"], 10);
+  ASSERT_EQ(answer["data"].size(), 5U);
+  const Json first = answer["data"][0]["embedding"];  // of (3, 7, -2)
+  ASSERT_EQ(first.size(), 3U);
+  EXPECT_NEAR(first[0].get<double>(), 3 / std::sqrt(62.0), 1e-6);
+  EXPECT_NEAR(first[1].get<double>(), 7 / std::sqrt(62.0), 1e-6);
+  EXPECT_EQ(answer["data"][4]["index"], 4);
+  const Json cut = json("/v1/embeddings", R"({"input": [9], "dimensions": 1, "encoding_format": "base64"})");
+  EXPECT_EQ(cut["data"][0]["embedding"], "AACAPw==");  // 1.0
+  for (const char* wrong : {"{}", R"({"input": []})", R"({"input": ""})", R"({"input": [[]]})", R"({"input": [5000]})",
+                            R"({"input": "a", "dimensions": 0})", R"({"input": "a", "encoding_format": "int8"})"}) {
+    json("/v1/embeddings", wrong, 400);
+  }
 }
 
 TEST_F(Services, SaysWhatItIs) {
