@@ -10,6 +10,8 @@
 #include "serve/answer_parser.h"
 #include "serve/api_error.h"
 #include "serve/connection.h"
+#include "serve/messages_api.h"
+#include "serve/responses_api.h"
 #include "serve/text_request.h"
 
 namespace {
@@ -19,14 +21,17 @@ using strata::serve::AnswerPart;
 
 constexpr strata::serve::RequestBounds kBounds{.vocabulary = 1000};
 
-void parse(std::string_view body, bool is_chat) {
+enum class Api { kChat, kCompletion, kMessages, kResponses, kEmbeddings };
+
+void parse(std::string_view body, Api api) {
+  using namespace strata::serve;
   try {
-    const strata::serve::Json json = strata::serve::parse_body(body);
-    if (is_chat) {
-      (void)strata::serve::parse_chat_request(json, kBounds);
-    } else {
-      (void)strata::serve::parse_completion_request(json, kBounds);
-    }
+    const Json json = parse_body(body);
+    if (api == Api::kChat) (void)parse_chat_request(json, kBounds);
+    if (api == Api::kCompletion) (void)parse_completion_request(json, kBounds);
+    if (api == Api::kMessages) (void)parse_chat_request(chat_of_messages(json), kBounds);
+    if (api == Api::kResponses) (void)parse_chat_request(chat_of_responses(json), kBounds);
+    if (api == Api::kEmbeddings) (void)parse_embedding_request(json, kBounds);
   } catch (const strata::serve::ApiError& error) {
     if (error.status() != 400) std::abort();
   }
@@ -54,12 +59,21 @@ std::string answer(std::string_view text, std::size_t piece) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 4) {
+  switch (data[0] % 7) {
     case 0:
-      parse(rest, true);
+      parse(rest, Api::kChat);
       break;
     case 1:
-      parse(rest, false);
+      parse(rest, Api::kCompletion);
+      break;
+    case 4:
+      parse(rest, Api::kMessages);
+      break;
+    case 5:
+      parse(rest, Api::kResponses);
+      break;
+    case 6:
+      parse(rest, Api::kEmbeddings);
       break;
     case 2:
       if (answer(rest, 1) != answer(rest, rest.size() + 1)) std::abort();
