@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/bench_report.h"
+#include "cli/caches.h"
 #include "cli/command.h"
 #include "cli/model_source.h"
 #include "cli/op_timing.h"
@@ -20,7 +21,8 @@ namespace strata::cli {
 namespace {
 
 struct BenchOptions {
-  std::string model, prompts = "512", generates = "128", depths = "0", threads, format = "md";
+  ModelSource model;
+  std::string prompts = "512", generates = "128", depths = "0", threads, format = "md";
   int repetitions = 5;
   bool profile = false, verify = false, fixed_team = false;
 };
@@ -78,18 +80,6 @@ std::int64_t batch_size(const package::Manifest& manifest) {
   return largest;
 }
 
-// The element types of the key/value cache: its states, keys first.
-std::pair<std::string, std::string> cache_types(const package::Manifest& manifest) {
-  std::vector<std::string> types;
-  for (const auto& entry : manifest.entries) {
-    for (const auto& parameter : entry.parameters) {
-      if (parameter.kind == package::Parameter::Kind::kState) types.emplace_back(dtype_name(parameter.dtype));
-    }
-  }
-  if (types.empty()) return {"", ""};
-  return {types.front(), types.size() > 1 ? types[1] : types.front()};
-}
-
 // Nanoseconds of each repetition, after one warm-up. The cache is filled to the depth outside of the time. A profile,
 // if given, is of the repetitions alone.
 std::vector<std::int64_t> run(runtime::Session& session, const Test& test, int repetitions, runtime::Profile* profile) {
@@ -112,13 +102,14 @@ std::vector<std::int64_t> run(runtime::Session& session, const Test& test, int r
 
 BenchResult describe_run(const runtime::Session& session, const BenchOptions& options, int threads, const Test& test) {
   const auto& manifest = session.manifest();
-  auto [type_k, type_v] = cache_types(manifest);
-  return {.model_filename = options.model,
+  const std::vector<DType> caches = cache_types(manifest);
+  const auto type_of = [&](std::size_t i) { return i < caches.size() ? std::string(dtype_name(caches[i])) : ""; };
+  return {.model_filename = options.model.path,
           .model_type = manifest.model_type,
           .model_size = manifest.weight_bytes,
           .model_parameters = manifest.parameters,
-          .type_k = type_k,
-          .type_v = type_v,
+          .type_k = type_of(0),
+          .type_v = type_of(1),
           .batch = batch_size(manifest),
           .threads = threads > 0 ? threads : session.threads(),
           .prompt = test.prompt,
@@ -188,7 +179,7 @@ void bench(const BenchOptions& options, Console& console) {
 
 Action declare_bench(CLI::App& app, Console& console) {
   auto options = std::make_shared<BenchOptions>();
-  add_model(app, options->model);
+  add_model_source(app, options->model);
   add_verify(app, options->verify);
   app.add_option("-p,--n-prompt", options->prompts, "Sizes of prompts such as 128,512; 0: none (default: 512)");
   app.add_option("-n,--n-gen", options->generates, "Numbers of generated tokens; 0: none (default: 128)");

@@ -18,7 +18,8 @@ namespace strata::cli {
 namespace {
 
 struct ChatOptions {
-  std::string model, system;
+  ModelSource model;
+  std::string system;
   bool think = false, no_think = false;
   runtime::SessionOptions session;
   text::ContinuationOptions generation;
@@ -174,14 +175,14 @@ std::string model_label(const runtime::Session& session, const std::string& mode
 }
 
 void chat(ChatOptions options, Console& console) {
-  text::TextModel model = load_model_text(options.model);
-  text::require_chat_template(model, options.model);
+  text::TextModel model = load_model_text(options.model.path);
+  text::require_chat_template(model, options.model.path);
   resolve_seed(options.generation, options.seed);
   console.detail("seed: " + std::to_string(options.generation.sampling.seed));
   auto session = open_session(console, options.model, options.session);
   Conversation conversation(*session, model, options.generation, thinking(options));
   conversation.set_system(options.system);
-  console.info("strata: " + model_label(*session, options.model) + ", context of " +
+  console.info("strata: " + model_label(*session, options.model.path) + ", context of " +
                std::to_string(session->context()) + " tokens; /help lists the commands");
   set_interrupt_policy(InterruptPolicy::kStopWork);
   try {
@@ -196,7 +197,7 @@ void chat(ChatOptions options, Console& console) {
 
 Action declare_chat(CLI::App& app, Console& console) {
   auto options = std::make_shared<ChatOptions>();
-  add_model(app, options->model);
+  add_model_source(app, options->model);
   app.add_option("--system", options->system, "System message");
   auto* think = app.add_flag("--think", options->think, "Let the model think before it answers");
   app.add_flag("--no-think", options->no_think, "Have it answer at once")->excludes(think);

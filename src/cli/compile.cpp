@@ -133,6 +133,7 @@ Action declare_compile(CLI::App& app, Console& console) {
   reads(app.add_option("--machine", compile.machine, "Machine to compile for: a name, a file, or native"));
   app.add_option("--dtype", compile.dtype, "Type of the weights; keep: as in the model, quantised blocks as they are")
       ->check(one_of({"f32", "f16", "bf16", "keep"}));
+  add_cache_type(app, compile.cache_type);
   app.add_option_function<std::string>(
          "--activations", [options](const std::string& how) { options->compile.exact_activations = how == "exact"; },
          "Rows that meet quantised weights: exact, or rounded to 8 bits where that is faster")

@@ -30,7 +30,8 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 struct ExplainOptions {
-  std::string model, op, html, dump, format = "md";
+  ModelSource model;
+  std::string op, html, dump, format = "md";
   std::int64_t rows = 1;
   std::string machine = "native";
   int threads = 0;
@@ -48,16 +49,18 @@ constexpr auto kMeasuringTime = std::chrono::seconds(1);
 // A package shows what it was made with; a model is planned again, which needs no toolchain, and tells the searches'
 // times too.
 plan::Plan plan_of(const ExplainOptions& options) {
-  if (package::Package::is_package(options.model)) return package_plan(options.model, options.verify);
+  check_cache_type(options.model);
+  if (package::Package::is_package(options.model.path)) return package_plan(options.model.path, options.verify);
   compile::CompileOptions compile_options;
   compile_options.machine = options.machine;
   compile_options.dump = options.dump;
   compile_options.threads = compile_options.team = options.threads;
   compile_options.workload = options.workload;
+  compile_options.cache_type = options.model.cache_type;
   compile_options.work = options.work;
   compile_options.without = options.without;
   compile_options.explains = !options.html.empty() || options.format == "json";
-  return compile::plan_model(options.model, compile_options).plan;
+  return compile::plan_model(options.model.path, compile_options).plan;
 }
 
 // The code that is measured must be that of the plan.
@@ -133,15 +136,17 @@ std::string plain_lines(const std::string& text) {
 void explain_on_mesh(const ExplainOptions& options, Console& console) {
   const std::string remedy = "leave it out, or name a single machine";
   if (!options.op.empty()) throw usage_error("--op is of a plan for one machine", remedy);
-  if (package::Package::is_package(options.model)) {
+  if (package::Package::is_package(options.model.path)) {
     throw usage_error("a package was planned for one machine", "give the model that it was made from");
   }
   compile::CompileOptions compile_options;
   compile_options.machine = options.machine;
   compile_options.team = options.threads;
   compile_options.workload = options.workload;
+  compile_options.cache_type = options.model.cache_type;
   compile_options.without = options.without;
-  const MeshReport report{importer::model_name(options.model), compile::plan_on_mesh(options.model, compile_options)};
+  const MeshReport report{importer::model_name(options.model.path),
+                          compile::plan_on_mesh(options.model.path, compile_options)};
   if (!report.planned.warning.empty()) console.info("strata: warning: " + report.planned.warning);
   if (!options.html.empty()) write_file(options.html, mesh_html(report));
   console.out(options.format == "json" ? mesh_json(report) : mesh_text(report));
@@ -161,7 +166,7 @@ void explain(const ExplainOptions& options, Console& console) {
     check_rows(options, package);
   }
   int threads = options.threads > 0 ? options.threads : std::min(machine::allowed_threads(), plan.machine.cores);
-  auto explanation = explain_plan(plan, fs::path(options.model).filename().string(), options.rows, threads);
+  auto explanation = explain_plan(plan, fs::path(options.model.path).filename().string(), options.rows, threads);
   if (!options.op.empty()) {
     auto checked = explanation;
     keep_only(checked, options.op);
@@ -177,7 +182,7 @@ void explain(const ExplainOptions& options, Console& console) {
 
 Action declare_explain(CLI::App& app, Console& console) {
   auto options = std::make_shared<ExplainOptions>();
-  add_model(app, options->model);
+  add_model_source(app, options->model);
   app.add_option("--op", options->op, "Only the op of this name, with all that is known of it");
   app.add_flag("--measure", options->measure, "Run the model and compare predicted with measured times");
   app.add_option("-n,--rows", options->rows, "Tokens of the step: 1 for decoding (default), 512 for prefill")

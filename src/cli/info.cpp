@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "cli/caches.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/model_source.h"
@@ -147,6 +148,8 @@ void describe_package(const InfoOptions& options, Console& console) {
   table.row("architecture", manifest.architecture);
   table.row("parameters", manifest.parameters);
   table.row("weights", format_bytes(manifest.weight_bytes) + " (" + counts_text(forms) + ")");
+  table.row("caches",
+            cache_types_text(manifest) + ", " + format_bytes(cache_bytes_per_token(manifest)) + " for each token");
   add_geometry(table, {manifest.layers, manifest.hidden_size, manifest.heads, manifest.kv_heads, manifest.head_dim,
                        manifest.intermediate_size, manifest.vocab_size, manifest.max_context});
   add_code(table, manifest);

@@ -17,7 +17,8 @@ namespace strata::cli {
 namespace {
 
 struct LogitsOptions {
-  std::string model, tokens, output;
+  ModelSource model;
+  std::string tokens, output;
   std::int64_t step = 0;
   int threads = 0;
   bool last = false;
@@ -85,7 +86,7 @@ void write_logits(const LogitsOptions& options, Console& console) {
 
 Action declare_logits(CLI::App& app, Console& console) {
   auto options = std::make_shared<LogitsOptions>();
-  add_model(app, options->model);
+  add_model_source(app, options->model);
   app.add_option("--tokens", options->tokens, "Token ids such as 1,2,3")->required();
   writes(app.add_option("-o,--output", options->output, "The .npy file to write: float32 [tokens, vocabulary]"))
       ->required();

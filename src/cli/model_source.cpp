@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "base/text_file.h"
+#include "cli/caches.h"
 #include "cli/format.h"
+#include "cli/options.h"
 #include "cli/progress.h"
 #include "import/gguf.h"
 #include "import/gguf_tokenizer.h"
@@ -80,8 +82,25 @@ void warn_of_threads(Console& console, std::int64_t threads) {
                (allowed == 1 ? "1 thread works" : std::to_string(allowed) + " threads work"));
 }
 
-fs::path compiled_package(Console& console, const fs::path& model, int threads, bool verify) {
+void add_model_source(CLI::App& app, ModelSource& source) {
+  add_model(app, source.path);
+  add_cache_type(app, source.cache_type);
+}
+
+void check_cache_type(const ModelSource& model) {
+  if (model.cache_type == "keep" || !package::Package::is_package(model.path)) return;
+  const std::string made = cache_types_text(package::Package::open(model.path).manifest());
+  if (made == model.cache_type) return;
+  throw usage_error(
+      "--cache-type " + model.cache_type + ": the package was made with caches of type " + made + ", " + model.path,
+      "give the model that it was made from");
+}
+
+fs::path compiled_package(Console& console, const ModelSource& source, int threads, bool verify) {
+  check_cache_type(source);
+  const fs::path model = source.path;
   compile::CompileOptions options;
+  options.cache_type = source.cache_type;
   options.threads = threads;
   options.verify = verify;
   ProgressReport progress(console, "compiling " + model.filename().string());
@@ -97,7 +116,7 @@ void warn(Console& console, const compile::CompileReport& report) {
   if (!report.warning.empty()) console.info("strata: warning: " + report.warning);
 }
 
-std::unique_ptr<runtime::Session> open_session(Console& console, const fs::path& model,
+std::unique_ptr<runtime::Session> open_session(Console& console, const ModelSource& model,
                                                const runtime::SessionOptions& options) {
   warn_of_threads(console, options.threads);
   auto session = runtime::Session::open(compiled_package(console, model, options.threads, options.verify), options);

@@ -96,7 +96,7 @@ std::string first_op_with_nan(const std::filesystem::path& package, const NotNum
   return op;
 }
 
-void trace_not_numbers(Console& console, const std::filesystem::path& model, const NotNumbers& error) {
+void trace_not_numbers(Console& console, const ModelSource& model, const NotNumbers& error) {
   if (!console.is_verbose()) return;
   const std::string op = first_op_with_nan(compiled_package(console, model, 0), error);
   console.detail(op.empty() ? "run again on one thread, no op leaves a NaN" : "the first NaN comes from " + op);

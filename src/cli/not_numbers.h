@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/console.h"
+#include "cli/model_source.h"
 
 namespace strata::cli {
 
@@ -27,7 +28,7 @@ class NotNumbers : public Error {
 
 // With -v, runs the model up to there once more, on one thread, looks at its memory after each op, and says which op
 // was the first to leave a NaN. Costs nothing before.
-void trace_not_numbers(Console& console, const std::filesystem::path& model, const NotNumbers& error);
+void trace_not_numbers(Console& console, const ModelSource& model, const NotNumbers& error);
 
 // The same of a package; empty: no op leaves one.
 std::string first_op_with_nan(const std::filesystem::path& package, const NotNumbers& error);

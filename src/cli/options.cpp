@@ -79,6 +79,12 @@ CLI::Option* add_model(CLI::App& app, std::string& model) {
   return reads(app.add_option("MODEL", model, "Hugging Face folder, .gguf file or .strata package"))->required();
 }
 
+CLI::Option* add_cache_type(CLI::App& app, std::string& type) {
+  return app
+      .add_option("--cache-type", type, "Type of the context's keys and values; keep: that of the weights (default)")
+      ->check(one_of({"f32", "f16", "bf16", "keep"}));
+}
+
 CLI::Option* add_verify(CLI::App& app, bool& verify) {
   return app.add_flag("--verify", verify, "Check every byte of the package, also when that was done before");
 }

@@ -20,6 +20,8 @@ CLI::Validator one_of(std::vector<std::string> names);
 
 // The options that several commands share, declared alike everywhere.
 CLI::Option* add_model(CLI::App& app, std::string& model);
+// keep, f32, f16 or bf16.
+CLI::Option* add_cache_type(CLI::App& app, std::string& type);
 CLI::Option* add_verify(CLI::App& app, bool& verify);
 CLI::Option* add_threads(CLI::App& app, int& threads);
 CLI::Option* add_workload(CLI::App& app, compile::Workload& workload);

@@ -24,7 +24,8 @@ namespace {
 constexpr std::size_t kKeptRows = 256;
 
 struct PerplexityOptions {
-  std::string model, against, file, format = "md";
+  ModelSource model;
+  std::string against, file, format = "md";
   runtime::SessionOptions session{.context = 512};
 };
 
@@ -48,7 +49,7 @@ constexpr std::array<Quantile, 11> kQuantiles = {{{"largest", "kl_max", 1},
 
 // A model, its sequence, and how well it predicted.
 struct Measured {
-  std::string path;
+  ModelSource source;
   std::unique_ptr<runtime::Session> session;
   std::vector<double> losses = {};
 
@@ -86,7 +87,7 @@ void feed_rows(Console& console, Measured& model, std::span<const std::int32_t> 
   try {
     model.session->feed_all(chunk.subspan(first, count), each);
   } catch (const NotNumbers& error) {
-    trace_not_numbers(console, model.path, error);
+    trace_not_numbers(console, model.source, error);
     throw;
   }
 }
@@ -98,7 +99,7 @@ class Measurement {
   void run() {
     read_tokens();
     open(options_.model, own_);
-    if (compares()) open(options_.against, other_);
+    if (compares()) open({options_.against}, other_);
     if (compares() && own_.vocabulary() != other_.vocabulary()) throw differs("vocabulary");
     const auto size = static_cast<std::size_t>(options_.session.context);
     const std::size_t chunks = tokens_.text.size() / size;
@@ -117,12 +118,12 @@ class Measurement {
 
   Error differs(const std::string& what) const {
     return usage_error("the model that is compared with has another " + what + ", " + options_.against,
-                       "give one with the tokenizer and the vocabulary of " + options_.model);
+                       "give one with the tokenizer and the vocabulary of " + options_.model.path);
   }
 
   void read_tokens() {
     const std::string text = read_input(options_.file);
-    tokens_ = tokens_of(options_.model, text);
+    tokens_ = tokens_of(options_.model.path, text);
     if (compares() && tokens_ != tokens_of(options_.against, text)) throw differs("tokenizer");
     if (tokens_.text.size() >= static_cast<std::size_t>(options_.session.context)) return;
     throw usage_error("the text has " + std::to_string(tokens_.text.size()) + " tokens, fewer than one chunk of " +
@@ -130,8 +131,8 @@ class Measurement {
                       "give a longer text or a smaller -c");
   }
 
-  void open(const std::string& path, Measured& model) {
-    model = {path, open_session(console_, path, options_.session)};
+  void open(const ModelSource& source, Measured& model) {
+    model = {source, open_session(console_, source, options_.session)};
   }
 
   // Each chunk starts with the begin token if the tokenizer puts one before a text.
@@ -229,7 +230,7 @@ class Measurement {
 
 Action declare_perplexity(CLI::App& app, Console& console) {
   auto options = std::make_shared<PerplexityOptions>();
-  add_model(app, options->model);
+  add_model_source(app, options->model);
   reads(app.add_option("-f,--file", options->file, "The text; -: standard input"))->required();
   app.add_option("-c,--ctx-size", options->session.context, "Tokens of a chunk (default: 512)")
       ->check(integer_in(4, std::int64_t{1} << 24));

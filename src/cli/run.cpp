@@ -20,7 +20,8 @@ namespace strata::cli {
 namespace {
 
 struct RunOptions {
-  std::string model, prompt, file;
+  ModelSource model;
+  std::string prompt, file;
   runtime::SessionOptions session;
   text::ContinuationOptions generation;
   std::int64_t seed = -1;
@@ -63,7 +64,7 @@ void report(Console& console, const GenerationResult& result, double load_s) {
 }
 
 void run(RunOptions options, Console& console) {
-  text::TextModel model = load_model_text(options.model);
+  text::TextModel model = load_model_text(options.model.path);
   auto prompt = tokenize_prompt(options, model);
   options.generation.continues_prompt =
       std::ranges::any_of(prompt, [&](std::int32_t token) { return !model.tokenizer.is_special(token); });
@@ -103,7 +104,7 @@ void run(RunOptions options, Console& console) {
 Action declare_run(CLI::App& app, Console& console) {
   auto options = std::make_shared<RunOptions>();
   options->generation.limit = 128;
-  add_model(app, options->model);
+  add_model_source(app, options->model);
   CLI::Option* prompt = app.add_option("-p,--prompt", options->prompt, "The text to continue");
   reads(app.add_option("-f,--file", options->file, "Read the text from this file; -: standard input"))
       ->excludes(prompt);

@@ -24,7 +24,8 @@ constexpr std::int64_t kMaxPort = 65535;
 constexpr std::chrono::milliseconds kDrainTime{1200};
 
 struct ServeOptions {
-  std::string model, host = "127.0.0.1", cors;
+  ModelSource model;
+  std::string host = "127.0.0.1", cors;
   int port = 8080;
   int parallel = 4;
   std::size_t queue = 64;
@@ -55,14 +56,14 @@ void check(const ServeOptions& options) {
 
 void serve(ServeOptions options, Console& console) {
   check(options);
-  const text::TextModel text = load_model_text(options.model);
+  const text::TextModel text = load_model_text(options.model.path);
   options.session.sequences = options.parallel;
   const auto session = open_session(console, options.model, options.session);
   serve::SessionModel model(*session, options.parallel);
   serve::Metrics metrics;
   serve::Engine engine(model, text, options.queue, metrics);
   const serve::Service service(engine, text, metrics,
-                               {.model = served_name(*session, options.model),
+                               {.model = served_name(*session, options.model.path),
                                 .api_keys = options.api_keys,
                                 .cors_origin = options.cors,
                                 .hosts = known_hosts(options)});
@@ -85,7 +86,7 @@ void serve(ServeOptions options, Console& console) {
 
 Action declare_serve(CLI::App& app, Console& console) {
   auto options = std::make_shared<ServeOptions>();
-  add_model(app, options->model);
+  add_model_source(app, options->model);
   app.add_option("--host", options->host, "The address that it listens on (default: 127.0.0.1, this machine alone)");
   app.add_option("--port", options->port, "The port; 0: a free one (default: 8080)")->check(integer_in(0, kMaxPort));
   app.add_option("--parallel", options->parallel, "Also -np: texts that are made at once (default: 4)")

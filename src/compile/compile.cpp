@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compile/compile.h"
 
+#include <algorithm>
+#include <array>
 #include <cctype>
 #include <chrono>
 #include <cstdio>
@@ -53,11 +55,17 @@ void check_tuning(const CompileOptions& options) {
     throw usage_error("--tune measures tiles, which --without tiles takes as they are", remedy);
 }
 
+void check_type(const std::string& what, const std::string& type) {
+  constexpr std::array<std::string_view, 4> kTypes = {"keep", "f32", "f16", "bf16"};
+  if (std::ranges::count(kTypes, type) > 0) return;
+  throw usage_error(what + " can't be stored as '" + type + "'", "use f32, f16, bf16 or keep");
+}
+
 void check_options(const CompileOptions& options) {
   check_switch_names(options.without);
   if (options.measure) check_tuning(options);
-  if (options.dtype == "keep" || options.dtype == "f32" || options.dtype == "f16" || options.dtype == "bf16") return;
-  throw usage_error("weights can't be stored as '" + options.dtype + "'", "use f32, f16, bf16 or keep");
+  check_type("weights", options.dtype);
+  check_type("caches", options.cache_type);
 }
 
 package::SymbolRange package_range(const ir::Symbol& symbol) { return {symbol.min, symbol.max, symbol.multiple}; }
@@ -179,6 +187,7 @@ class Compilation {
     import();
     Hasher hasher;
     hasher.field(program_hash()).field(checkpoint_->identity(options_.verify)).field(options_.dtype);
+    hasher.field(options_.cache_type);
     hasher.field(machine::to_json(machine_)).field(tensor_library_hash());
     for (const std::string& name : options_.without) hasher.field(name);
     hasher.field(std::to_string(options_.work)).field(to_text(options_.workload));
@@ -236,6 +245,7 @@ class Compilation {
     report_.warning = importer::unused_warning(checkpoint_->unused_tensors());
     importer::DecoderOptions decoder_options;
     decoder_options.dtype = options_.dtype;
+    decoder_options.cache_type = options_.cache_type;
     decoder_options.exact_activations = options_.exact_activations;
     decoder_options.max_chunk = std::min(decoder_options.max_chunk, config.max_positions);
     decoder_options.wanted_rows = !contains(options_.without, "rows");
@@ -371,6 +381,7 @@ class Compilation {
     manifest.features = machine_.target.features;
     if (toolchain_) manifest.compiler = toolchain_->description();
     for (const std::string& name : options_.without) manifest.options.push_back("--without=" + name);
+    if (options_.cache_type != "keep") manifest.options.push_back("--cache-type=" + options_.cache_type);
     if (options_.measure) manifest.options.emplace_back("--tune");
     manifest.options.push_back("--threads=" + std::to_string(team()));
     manifest.options.push_back("--workload=" + to_text(options_.workload));

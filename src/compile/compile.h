@@ -20,6 +20,7 @@ namespace strata::compile {
 struct CompileOptions {
   std::string machine = "native";    // a name in machines/, a file, or "native"
   std::string dtype = "keep";        // weights: keep, f32, f16, bf16
+  std::string cache_type = "keep";   // keys and values of a context: keep (as the weights), f32, f16, bf16
   bool exact_activations = false;    // rows are not rounded to the codes that quantised weights meet
   std::vector<std::string> without;  // decisions switched off by name
   std::filesystem::path dump;        // folder for the IR after each pass and the generated C++; empty: none

@@ -49,6 +49,7 @@ MeshPlan plan_on_mesh(const std::filesystem::path& model, const CompileOptions& 
   planned.warning = importer::unused_warning(checkpoint.unused_tensors());
   importer::DecoderOptions decoder_options;
   decoder_options.dtype = options.dtype;
+  decoder_options.cache_type = options.cache_type;
   decoder_options.exact_activations = options.exact_activations;
   decoder_options.wanted_rows = false;
   const std::int64_t context = checkpoint.config().max_positions;

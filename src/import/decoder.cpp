@@ -106,12 +106,16 @@ class DecoderBuilder {
   TensorType positions_type() const { return {DType::kI32, {seq_}}; }
   TensorType rotation_type() const { return {DType::kF32, {seq_, config_.head_dim / 2}}; }
 
-  // The cache has the matrices' element type: its rounding is of the size of theirs. That of quantised ones is far
-  // larger, but where no row is to be rounded.
+  // Unless it is chosen the matrices' element type: its rounding is of the size of theirs. That of quantised ones is
+  // far larger, but where no row is to be rounded.
+  DType cache_dtype(std::int64_t layer) const {
+    if (options_.cache_type != "keep") return *parse_dtype(options_.cache_type);
+    const std::string keys = tensor_name(config_, "k_proj.weight", layer);
+    return options_.exact_activations && !is_plain(keys) ? DType::kF32 : weight_type(keys).dtype;
+  }
+
   TensorType cache_type(std::int64_t layer) const {
-    const bool is_exact = options_.exact_activations && !is_plain(tensor_name(config_, "k_proj.weight", layer));
-    const DType dtype = is_exact ? DType::kF32 : weight_type(tensor_name(config_, "k_proj.weight", layer)).dtype;
-    return {dtype, {config_.kv_heads, ctx_, config_.head_dim}};
+    return {cache_dtype(layer), {config_.kv_heads, ctx_, config_.head_dim}};
   }
 
   using Tensors = std::map<std::string, const Expr*, std::less<>>;  // by role

@@ -12,10 +12,11 @@
 namespace strata::importer {
 
 struct DecoderOptions {
-  std::string dtype = "keep";      // of the matrices: keep, f32, f16, bf16
-  bool exact_activations = false;  // of quantised matrices the caches are f32
-  std::int64_t max_chunk = 512;    // tokens in one forward pass
-  bool wanted_rows = true;         // also versions that make only the rows that are asked for (import/wanted_rows.h)
+  std::string dtype = "keep";       // of the matrices: keep, f32, f16, bf16
+  std::string cache_type = "keep";  // of the caches: keep (as the matrices), f32, f16, bf16
+  bool exact_activations = false;   // of quantised matrices the caches are f32, unless their type is chosen
+  std::int64_t max_chunk = 512;     // tokens in one forward pass
+  bool wanted_rows = true;          // also versions that make only the rows that are asked for (import/wanted_rows.h)
 };
 
 // A decoder-only transformer as a module, and the tensors of it that the checkpoint doesn't hold.

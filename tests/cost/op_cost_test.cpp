@@ -209,15 +209,22 @@ TEST(OpCost, UnitsOfRowsKeepMoreThreadsBusy) {
   EXPECT_GT(product_seconds(std::nullopt, 512, machine), 0.9 * whole);
 }
 
+// How keys and values lie.
+struct CacheForm {
+  std::string dtype = "bf16", keys = "<16@1, 2@2>", values = "<16@2, 2@1>";
+};
+
 // Of a token behind `past` others, its eight heads of keys divided into so many parts; none: the fastest number.
 double attention_seconds(std::optional<std::int64_t> parts, std::int64_t past, int threads,
-                         const machine::Machine& machine) {
+                         const machine::Machine& machine, const CacheForm& cache = {}) {
   ops::register_all();
-  const ir::Module module = ir::parse_module(
-      "module m {\n  symbol ctx in 16..8192 multiple 16\n  func @f(%q: f32[1, 16, 128], %k: bf16[8, ctx, 128]<16@1, "
-      "2@2>, %v: bf16[8, ctx, 128]<16@2, 2@1>, %p: i32[1]) {\n    %0 = attention(%q, %k, %v, %p) {scale = 0.25} : "
-      "f32[1, 16, 128]\n    return %0\n  }\n}\n",
-      "test");
+  const std::string type = cache.dtype + "[8, ctx, 128]";
+  const ir::Module module =
+      ir::parse_module("module m {\n  symbol ctx in 16..8192 multiple 16\n  func @f(%q: f32[1, 16, 128], %k: " + type +
+                           cache.keys + ", %v: " + type + cache.values +
+                           ", %p: i32[1]) {\n    %0 = attention(%q, %k, %v, %p) {scale = 0.25} : f32[1, 16, 128]\n"
+                           "    return %0\n  }\n}\n",
+                       "test");
   const ir::Expr& value = *module.functions()[0]->results[0];
   std::vector<Operand> operands;
   for (const ir::Expr* argument : value.arguments) {
@@ -227,6 +234,19 @@ double attention_seconds(std::optional<std::int64_t> parts, std::int64_t past, i
   Run run{.sizes = {{"ctx", past}}, .threads = threads};
   run.parts = parts;
   return op_cost(*value.op, operands, value.attributes, value.type(), machine, run).seconds;
+}
+
+// A row waits for memory: for half of the bytes half of the time.
+TEST(OpCost, NarrowCachesAreReadFaster) {
+  machine::Machine machine = zen4();
+  machine.memory.back().read_bytes_per_s = {{1, 10e9}};
+  const double wide = attention_seconds(1, 4096, 1, machine, {"f32", "<16@1>", ""});
+  const CacheForm narrow[] = {{"f16", "<16@1>", ""}, {"bf16", "<16@1>", ""}, {}};
+  for (const CacheForm& form : narrow) {
+    const double seconds = attention_seconds(1, 4096, 1, machine, form);
+    EXPECT_GT(seconds / wide, 0.45) << form.dtype << form.keys;
+    EXPECT_LT(seconds / wide, 0.6) << form.dtype << form.keys;
+  }
 }
 
 TEST(OpCost, PartsOfAContextKeepMoreThreadsBusy) {
