@@ -2,6 +2,7 @@
 #include "cli/caches.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/saturating.h"
 
@@ -11,7 +12,7 @@ namespace {
 using package::Parameter;
 
 // Entries share them.
-std::vector<Parameter> caches(const package::Manifest& manifest) {
+std::vector<Parameter> states_of(const package::Manifest& manifest) {
   std::vector<Parameter> found;
   for (const package::Entry& entry : manifest.entries) {
     std::ranges::copy_if(entry.parameters, std::back_inserter(found),
@@ -25,7 +26,7 @@ std::vector<Parameter> caches(const package::Manifest& manifest) {
 
 std::vector<DType> cache_types(const package::Manifest& manifest) {
   std::vector<DType> types;
-  for (const Parameter& cache : caches(manifest)) types.push_back(cache.dtype);
+  for (const Parameter& cache : states_of(manifest)) types.push_back(cache.dtype);
   return types;
 }
 
@@ -40,7 +41,7 @@ std::string cache_types_text(const package::Manifest& manifest) {
 
 std::int64_t cache_bytes_per_token(const package::Manifest& manifest) {
   std::int64_t sum = 0;
-  for (const Parameter& cache : caches(manifest)) {
+  for (const Parameter& cache : states_of(manifest)) {
     std::int64_t bytes = dtype_size(cache.dtype);
     for (const package::Extent& extent : cache.extents) bytes = saturating_product(bytes, extent.factor);
     sum = saturating_sum(sum, bytes);

@@ -28,8 +28,9 @@ constexpr std::string_view kNoOffload = "leave it out: all layers run on the pro
 constexpr std::string_view kCompilerDecides = "leave it out: the compiler decides this";
 constexpr std::string_view kModelFirst = "give the model as the first argument";
 constexpr std::string_view kUseChat = "use strata chat";
+constexpr std::string_view kCacheType = "give --cache-type, of keys and values alike";
 
-constexpr std::array<ForeignOption, 25> kForeignOptions = {{
+constexpr std::array<ForeignOption, 27> kForeignOptions = {{
     {"-ngl", kNoOffload},
     {"--gpu-layers", kNoOffload},
     {"--n-gpu-layers", kNoOffload},
@@ -50,8 +51,10 @@ constexpr std::array<ForeignOption, 25> kForeignOptions = {{
     {"--batch-size", kCompilerDecides},
     {"-ub", kCompilerDecides},
     {"--ubatch-size", kCompilerDecides},
-    {"-ctk", kCompilerDecides},
-    {"-ctv", kCompilerDecides},
+    {"-ctk", kCacheType},
+    {"-ctv", kCacheType},
+    {"--cache-type-k", kCacheType},
+    {"--cache-type-v", kCacheType},
     {"--no-mmap", kCompilerDecides},
     {"--mlock", kCompilerDecides},
     {"--numa", kCompilerDecides},

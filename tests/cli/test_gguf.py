@@ -103,6 +103,20 @@ class GgufTest(StrataTest):
         self.assertEqual(compiled.code, 0, compiled)
         self.assertLess(reference.relative_error(self.logits(package, TOKENS), want), LIMIT["f32"])
 
+    @numbers_only
+    def test_type_of_the_caches(self):
+        """Of exact activations the caches are f32, unless another type is chosen, whose rounding is then all."""
+        config, weights = reference.load(self.checkpoint("qwen3-nano"))
+        metadata, tensors, values = gguf.make(config, weights, of("Q8_0"), reference)
+        path, want = self.write("caches.gguf", metadata, tensors), reference.logits(config, values, TOKENS)
+        for chosen, made, limits in (((), "f32", (0, 1e-5)), (("--cache-type", "f16"), "f16", (1e-5, 1e-3))):
+            package = self.work / f"caches-{made}.strata"
+            compiled = self.strata("compile", path, "-o", package, "--activations", "exact", *chosen)
+            self.assertEqual(compiled.code, 0, compiled)
+            self.assertRegex(self.strata("info", package).text, rf"\ncaches +{made}, ")
+            error = reference.relative_error(self.logits(package, TOKENS), want)
+            self.assertTrue(limits[0] < error < limits[1], (made, error))
+
     def test_text_is_the_folders(self):
         folder, metadata, tensors = self.talking()
         path = self.write("talking.gguf", metadata, tensors)

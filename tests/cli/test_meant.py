@@ -34,6 +34,8 @@ class MeantTest(StrataTest):
     def test_options_of_llama_cpp(self):
         self.refuse("run", DEMO, "-p", "a", "-ngl", "99", words=["'-ngl'", "processor"])
         self.refuse("run", DEMO, "-p", "a", "-fa", words=["'-fa'"])
+        for option in ("-ctk", "--cache-type-v"):
+            self.refuse("run", DEMO, "-p", "a", option, "f16", words=[f"'{option}'", "give --cache-type"])
         self.refuse("run", "-m", DEMO, "-p", "a", words=["'-m'", "first argument"])
         self.refuse("run", DEMO, "-cnv", words=["strata chat"])
 
