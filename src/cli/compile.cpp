@@ -131,8 +131,10 @@ Action declare_compile(CLI::App& app, Console& console) {
       },
       "Print what would be decided, without code or package; MODEL may be a folder with config.json alone");
   reads(app.add_option("--machine", compile.machine, "Machine to compile for: a name, a file, or native"));
-  app.add_option("--dtype", compile.dtype, "Type of the weights; keep: as in the model, quantised blocks as they are")
-      ->check(one_of({"f32", "f16", "bf16", "keep"}));
+  app.add_option(
+         "--dtype", compile.dtype,
+         "Type of the weights; keep: as in the model, quantised blocks as they are; q8, q4: quantise the matrices")
+      ->check(one_of({"f32", "f16", "bf16", "keep", "q8", "q4"}));
   add_cache_type(app, compile.cache_type);
   app.add_option_function<std::string>(
          "--activations", [options](const std::string& how) { options->compile.exact_activations = how == "exact"; },

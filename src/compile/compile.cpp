@@ -6,6 +6,7 @@
 #include <cctype>
 #include <chrono>
 #include <cstdio>
+#include <span>
 
 #include "base/atomic_file.h"
 #include "base/cache_folder.h"
@@ -15,11 +16,14 @@
 #include "base/mapped_file.h"
 #include "base/ranges.h"
 #include "base/record_file.h"
+#include "base/scratch_file.h"
 #include "base/trust.h"
+#include "base/words.h"
 #include "compile/pack_weights.h"
 #include "compile/package_cache.h"
 #include "compile/pipeline.h"
 #include "compile/plan_report.h"
+#include "compile/quantise_weights.h"
 #include "compile/solved_tiles_file.h"
 #include "compile/tensor_headers.h"
 #include "compile/toolchain.h"
@@ -40,6 +44,8 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kProducer = "strata 0.1.0";
+constexpr std::array<std::string_view, 6> kWeightTypes = {"f32", "f16", "bf16", "keep", "q8", "q4"};
+constexpr std::array<std::string_view, 4> kCacheTypes = {"f32", "f16", "bf16", "keep"};
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -55,17 +61,16 @@ void check_tuning(const CompileOptions& options) {
     throw usage_error("--tune measures tiles, which --without tiles takes as they are", remedy);
 }
 
-void check_type(const std::string& what, const std::string& type) {
-  constexpr std::array<std::string_view, 4> kTypes = {"keep", "f32", "f16", "bf16"};
-  if (std::ranges::count(kTypes, type) > 0) return;
-  throw usage_error(what + " can't be stored as '" + type + "'", "use f32, f16, bf16 or keep");
+void check_type(const std::string& what, const std::string& type, std::span<const std::string_view> types) {
+  if (contains(types, type)) return;
+  throw usage_error(what + " can't be stored as '" + type + "'", "use " + joined(types));
 }
 
 void check_options(const CompileOptions& options) {
   check_switch_names(options.without);
   if (options.measure) check_tuning(options);
-  check_type("weights", options.dtype);
-  check_type("caches", options.cache_type);
+  check_type("weights", options.dtype, kWeightTypes);
+  check_type("caches", options.cache_type, kCacheTypes);
 }
 
 package::SymbolRange package_range(const ir::Symbol& symbol) { return {symbol.min, symbol.max, symbol.multiple}; }
@@ -252,7 +257,8 @@ class Compilation {
     decoder_ = importer::import_decoder(*checkpoint_, decoder_options);
     if (!options_.dump.empty()) fs::create_directories(options_.dump);
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
-    weight_source_.emplace(*checkpoint_, decoder_->computed);
+    if (checkpoint_->has_values()) quantise();
+    weight_source_.emplace(*checkpoint_, *decoder_);
     const auto statistics = checkpoint_->has_values() ? count_elements() : encoding::WeightStatistics();
     const PassContext context = {machine_,      options_.without, options_.dump,    statistics,
                                  options_.work, team(),           options_.explains};
@@ -266,6 +272,11 @@ class Compilation {
     const auto fit_of = [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors()); };
     for (const auto& planned : planned_) weights_.add(planned.module, planned.version.entries, fit_of);
     report_.plan_s = seconds_since(start);
+  }
+
+  void quantise() {
+    quantised_ = quantise_weights(*checkpoint_, decoder_->blocks, thread_count(options_),
+                                  [&](double done) { progress("quantising", done); });
   }
 
   // What was measured before, on this machine by code of this compiler, isn't measured again.
@@ -410,6 +421,7 @@ class Compilation {
   machine::Machine machine_;
   std::optional<Toolchain> toolchain_;
   std::optional<importer::Decoder> decoder_;
+  ScratchFile quantised_;  // the bytes of decoder_->blocks
   std::optional<WeightSource> weight_source_;
   std::vector<std::string> symbols_;
   std::vector<codegen::PlannedVersion> planned_;

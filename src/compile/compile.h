@@ -19,7 +19,7 @@ namespace strata::compile {
 // What decides the content of a package, beside the model.
 struct CompileOptions {
   std::string machine = "native";    // a name in machines/, a file, or "native"
-  std::string dtype = "keep";        // weights: keep, f32, f16, bf16
+  std::string dtype = "keep";        // weights: keep, f32, f16, bf16, q8, q4
   std::string cache_type = "keep";   // keys and values of a context: keep (as the weights), f32, f16, bf16
   bool exact_activations = false;    // rows are not rounded to the codes that quantised weights meet
   std::vector<std::string> without;  // decisions switched off by name

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 #include <mutex>
+#include <vector>
 
 #include "base/error.h"
 #include "compile/constant_reader.h"
@@ -227,10 +228,12 @@ void StoredConstant::read(std::int64_t begin, std::int64_t end, std::byte* out) 
 }
 
 importer::TensorView WeightSource::at(const std::string& name) const {
-  const auto computed = computed_.find(name);
-  if (computed == computed_.end()) {
+  const auto computed = decoder_.computed.find(name);
+  if (computed == decoder_.computed.end()) {
     const auto part = importer::parse_leaf_name(name);
-    return part ? importer::part_of(checkpoint_.at(part->weight), part->part) : checkpoint_.at(name);
+    if (!part) return checkpoint_.at(name);
+    const auto made = decoder_.blocks.find(part->weight);
+    return importer::part_of(made == decoder_.blocks.end() ? checkpoint_.at(part->weight) : made->second, part->part);
   }
   const auto& values = computed->second;
   return {name, DType::kF32, {static_cast<std::int64_t>(values.size())}, std::as_bytes(std::span(values))};

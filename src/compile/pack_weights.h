@@ -2,29 +2,28 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
-#include <vector>
 
 #include "codegen/program.h"
 #include "compile/constant_reader.h"
 #include "compile/encoded_constant.h"
 #include "import/checkpoint.h"
+#include "import/decoder.h"
 #include "package/package.h"
 
 namespace strata::compile {
 
-// Reads weights by name as they are stored in the checkpoint, or as the importer computed them.
+// Reads weights by name as they are stored in the checkpoint, as the importer computed them, or quantised.
 class WeightSource {
  public:
-  WeightSource(const importer::Checkpoint& checkpoint, const std::map<std::string, std::vector<float>>& computed)
-      : checkpoint_(checkpoint), computed_(computed) {}
+  WeightSource(const importer::Checkpoint& checkpoint, const importer::Decoder& decoder)
+      : checkpoint_(checkpoint), decoder_(decoder) {}
 
   importer::TensorView at(const std::string& name) const;
 
  private:
   const importer::Checkpoint& checkpoint_;
-  const std::map<std::string, std::vector<float>>& computed_;
+  const importer::Decoder& decoder_;
 };
 
 // A constant in the form in which a package stores it: evaluated, converted to its element type (nearest even), in its

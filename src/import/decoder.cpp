@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "blocks/own_format.h"
 #include "import/block_parts.h"
 #include "import/families.h"
 #include "import/tensor_specs.h"
@@ -35,16 +36,18 @@ class DecoderBuilder {
       : checkpoint_(checkpoint),
         config_(checkpoint.config()),
         options_(options),
+        blocks_(own_blocks(checkpoint, options.dtype)),
+        keeps_types_(options.dtype == "keep" || blocks::is_own_type(options.dtype)),
         module_(config_.model_type),
         pool_(module_.pool()),
         seq_(1, module_.symbol({"seq", 1, options.max_chunk, 1})),
         ctx_(1, module_.symbol({"ctx", kContextMultiple, padded_context(), kContextMultiple})) {}
 
-  ir::Module build() {
+  Decoder build() {
     forward();
     head();
     if (options_.wanted_rows) add_wanted_rows(module_);
-    return std::move(module_);
+    return {std::move(module_), {}, std::move(blocks_)};
   }
 
  private:
@@ -56,16 +59,22 @@ class DecoderBuilder {
     return pool_.op(ir::get_op(name), std::move(arguments), std::move(attributes));
   }
 
+  // As the package is to have it.
+  const TensorView& tensor(const std::string& name) const {
+    const auto found = blocks_.find(name);
+    return found == blocks_.end() ? checkpoint_.at(name) : found->second;
+  }
+
   // The element type in which a tensor of the checkpoint is stored in the package.
   DType stored_dtype(const TensorView& tensor) const {
     if (tensor.shape.size() < 2) return DType::kF32;
-    return options_.dtype == "keep" ? tensor.dtype : *parse_dtype(options_.dtype);
+    return keeps_types_ ? tensor.dtype : *parse_dtype(options_.dtype);
   }
 
   TensorType weight_type(const std::string& name) const {
-    const TensorView& tensor = checkpoint_.at(name);
-    TensorType type{.dtype = stored_dtype(tensor)};
-    for (const std::int64_t size : tensor.shape) type.shape.emplace_back(size);
+    const TensorView& stored = tensor(name);
+    TensorType type{.dtype = stored_dtype(stored)};
+    for (const std::int64_t size : stored.shape) type.shape.emplace_back(size);
     return type;
   }
 
@@ -73,8 +82,8 @@ class DecoderBuilder {
 
   // The leaves that a weight is made of: itself, or where it is kept in its blocks the parts of these.
   std::vector<WeightLeaf> leaves(const std::string& name) const {
-    const TensorView& tensor = checkpoint_.at(name);
-    if (options_.dtype == "keep" && is_kept_in_blocks(tensor)) return block_leaves(name, tensor);
+    const TensorView& stored = tensor(name);
+    if (keeps_types_ && is_kept_in_blocks(stored)) return block_leaves(name, stored);
     return {{name, weight_type(name), BlockPart::kValues}};
   }
 
@@ -297,6 +306,8 @@ class DecoderBuilder {
   const Checkpoint& checkpoint_;
   const ModelConfig& config_;
   const DecoderOptions& options_;
+  OwnBlocks blocks_;
+  const bool keeps_types_;  // each matrix has its own
   ir::Module module_;
   ir::ExprPool& pool_;
   Dim seq_;
@@ -307,7 +318,7 @@ class DecoderBuilder {
 }  // namespace
 
 Decoder import_decoder(const Checkpoint& checkpoint, const DecoderOptions& options) {
-  Decoder decoder{DecoderBuilder(checkpoint, options).build(), {}};
+  Decoder decoder = DecoderBuilder(checkpoint, options).build();
   const ModelConfig& config = checkpoint.config();
   for (std::size_t i = 0; i < config.ropes.size(); ++i) {
     decoder.computed[rope_weight(i, kFrequencies)] = rope_frequencies(config.ropes[i], config.head_dim);

@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "import/checkpoint.h"
+#include "import/own_blocks.h"
 #include "ir/expr.h"
 
 namespace strata::importer {
 
 struct DecoderOptions {
-  std::string dtype = "keep";       // of the matrices: keep, f32, f16, bf16
+  std::string dtype = "keep";       // of the matrices: keep, f32, f16, bf16, q8, q4
   std::string cache_type = "keep";  // of the caches: keep (as the matrices), f32, f16, bf16
   bool exact_activations = false;   // of quantised matrices the caches are f32, unless their type is chosen
   std::int64_t max_chunk = 512;     // tokens in one forward pass
@@ -30,6 +31,7 @@ struct DecoderOptions {
 struct Decoder {
   ir::Module module;
   std::map<std::string, std::vector<float>> computed;  // "rope.frequencies", "rope.amplitudes": f32[head_dim / 2]
+  OwnBlocks blocks;  // matrices that the module has in blocks that are still to be made
 };
 
 Decoder import_decoder(const Checkpoint& checkpoint, const DecoderOptions& options);
