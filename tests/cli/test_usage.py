@@ -96,7 +96,7 @@ class UsageTest(StrataTest):
 
     def test_compile_options(self):
         output = ["-o", self.work / "x.strata"]
-        self.refuse("compile", DEMO, *output, "--dtype", "q4", words=["f32, f16, bf16, keep"])
+        self.refuse("compile", DEMO, *output, "--dtype", "q5", words=["f32, f16, bf16, keep, q8, q4"])
         self.refuse("compile", DEMO, *output, "--nodes", "2", words=["--nodes 1"])
         self.refuse("compile", DEMO, *output, "--time-limit", "0")
         self.refuse("compile", DEMO, *output, "--time-limit", "nan")
