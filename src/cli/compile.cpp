@@ -72,7 +72,7 @@ void plan_alone(CompileCommandOptions& options, Console& console) {
   if (!planned.warning.empty()) console.info("strata: warning: " + planned.warning);
   warn_of_limit(console, planned.search_limit);
   if (!planned.has_values) {
-    console.info("strata: the model has no weights: planned for weights that no encoding holds in fewer bits");
+    console.info("strata: the model has no weights: planned without encodings that their values decide about");
   }
   console.out(options.output == "json" ? plan_only_json(report) : plan_only_text(report));
 }

@@ -259,7 +259,7 @@ class Compilation {
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
     if (checkpoint_->has_values()) quantise();
     weight_source_.emplace(*checkpoint_, *decoder_);
-    const auto statistics = checkpoint_->has_values() ? count_elements() : encoding::WeightStatistics();
+    const encoding::WeightStatistics statistics = count_elements();
     const PassContext context = {machine_,      options_.without, options_.dump,    statistics,
                                  options_.work, team(),           options_.explains};
     const SolvedTilesFile solved_tiles(machine_, program_hash());

@@ -30,7 +30,7 @@ struct CompileOptions {
   Workload workload = {};            // that the plan is for
   double work = 1;                   // times the searches' limits
   bool needs_weights = true;         // false, of plan_model(): a folder may have config.json alone; no weight then has
-                                     // an encoding, which its values decide about
+                                     // an encoding that its values decide about
   bool explains = false;             // of plan_model(): the plan has what was weighed and left, and the arenas, too
   Measure measure = {};              // runs candidates for tiles on this machine; none: those are taken as predicted
 };

@@ -170,10 +170,9 @@ encoding::WeightStatistics count_elements(const ir::Module& module, const Tensor
     for (const Expr* expr : ir::topological_order(*function)) {
       Encodings possible = encodings_of(*expr, encodings);
       if (possible.empty() || all.contains(expr->name)) continue;
-      if (const auto numbers = numbers_of_format(tensors(expr->name), possible)) {
-        all[expr->name] = *numbers;
-        continue;
-      }
+      const importer::TensorView view = tensors(expr->name);
+      if (const auto numbers = numbers_of_format(view, possible)) all[expr->name] = *numbers;
+      if (view.bytes.empty() || all.contains(expr->name)) continue;
       weights.push_back(std::make_unique<Weight>(*expr, tensors, std::move(possible), all[expr->name]));
       Weight& weight = *weights.back();
       for (std::int64_t begin = 0; begin < weight.size(); begin += kTask) {

@@ -12,7 +12,7 @@ namespace strata::compile {
 // the weights, on so many threads, that leaves a matrix when it has too many exceptions for each of `encodings` that
 // its type may have. Such a matrix counts as having nothing but exceptions. `progress` is called by one thread at a
 // time, with rising shares. Of codes in blocks of a quantised format that an encoding holds whatever they are, none is
-// read: each number that the format has counts once.
+// read: each number that the format has counts once. What has no bytes yet isn't counted.
 encoding::WeightStatistics count_elements(const ir::Module& module, const TensorSource& tensors,
                                           std::span<const encoding::Encoding* const> encodings, int threads,
                                           const std::function<void(double done)>& progress = {});
