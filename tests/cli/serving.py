@@ -63,7 +63,7 @@ class Server:
                 return float(line.split()[1])
         raise AssertionError(name)
 
-    def wait_for(self, condition, seconds=20):
+    def wait_for(self, condition, seconds=60):
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:

@@ -314,12 +314,14 @@ class OwnServerTest(StrataTest):
         clients = [threading.Thread(target=ask) for _ in range(4)]
         for client in clients:
             client.start()
-        server.wait_for(lambda: len(codes) > 4)
-        begin = time.monotonic()
-        code, errors = server.stop()
-        stop.set()
-        for client in clients:
-            client.join()
+        try:
+            server.wait_for(lambda: len(codes) > 4)
+            begin = time.monotonic()
+            code, errors = server.stop()
+        finally:
+            stop.set()
+            for client in clients:
+                client.join()
         self.assertEqual(code, 143, errors)
         if not is_sanitized():
             self.assertLess(time.monotonic() - begin, 3)
