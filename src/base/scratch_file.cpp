@@ -15,7 +15,7 @@
 namespace strata {
 namespace {
 
-Error failure(const std::string& what, const std::filesystem::path& folder, int error, std::uint64_t size) {
+Error cannot_write(const std::string& what, const std::filesystem::path& folder, int error, std::uint64_t size) {
   const bool is_full = error == ENOSPC || error == EDQUOT || error == EFBIG;
   return resource_error(what + " (" + errno_text(error) + ")", folder.string(),
                         is_full ? "make room for " + std::to_string(size) + " bytes" : "");
@@ -38,14 +38,14 @@ FileDescriptor open_unnamed(const std::filesystem::path& folder) {
 ScratchFile::ScratchFile(const std::filesystem::path& folder, std::uint64_t size) {
   if (size == 0) return;
   const FileDescriptor file = open_unnamed(folder);
-  if (!file.is_open()) throw failure("cannot make a temporary file", folder, errno, size);
+  if (!file.is_open()) throw cannot_write("cannot make a temporary file", folder, errno, size);
   int error = 0;
   do {
     error = ::posix_fallocate(file.get(), 0, static_cast<off_t>(size));
   } while (error == EINTR);
-  if (error != 0) throw failure("cannot reserve space", folder, error, size);
+  if (error != 0) throw cannot_write("cannot reserve space", folder, error, size);
   void* const data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
-  if (data == MAP_FAILED) throw failure("cannot map a temporary file", folder, errno, size);
+  if (data == MAP_FAILED) throw cannot_write("cannot map a temporary file", folder, errno, size);
   bytes_ = {static_cast<std::byte*>(data), size};
 }
 

@@ -14,16 +14,18 @@ namespace {
 constexpr std::array<std::int8_t, 16> kNormal = {-127, -100, -78, -61, -47, -33, -21, -9,
                                                  2,    13,   24,  36,  49,  64,  82,  106};
 
-constexpr BitField bytes(int byte, int count) { return {byte * 8, 8, {Digit{}, Digit{}, {count, 8}}}; }
+constexpr BitField bytes_of_codes(int byte, int count) { return {byte * 8, 8, {Digit{}, Digit{}, {count, 8}}}; }
 
-constexpr BitField nibbles(int byte, int count) { return {byte * 8, 4, {Digit{}, Digit{2, 4}, {count / 2, 8}}}; }
+constexpr BitField nibbles_of_codes(int byte, int count) {
+  return {byte * 8, 4, {Digit{}, Digit{2, 4}, {count / 2, 8}}};
+}
 
 constexpr Format q8(int elements) {
   return {.name = "q8",
           .elements = elements,
           .bytes = 2 + elements,
           .group = elements,
-          .codes = {.low = bytes(2, elements), .is_signed = true},
+          .codes = {.low = bytes_of_codes(2, elements), .is_signed = true},
           .scale = {}};
 }
 
@@ -34,9 +36,9 @@ constexpr Format q4(int elements, int group) {
                 .elements = elements,
                 .bytes = 2 + scales + elements / 2,
                 .group = group,
-                .codes = {.low = nibbles(2 + scales, elements), .table = kNormal},
+                .codes = {.low = nibbles_of_codes(2 + scales, elements), .table = kNormal},
                 .scale = {}};
-  if (scales > 0) format.scale.integers = Integers{.low = bytes(2, scales), .is_signed = true};
+  if (scales > 0) format.scale.integers = Integers{.low = bytes_of_codes(2, scales), .is_signed = true};
   return format;
 }
 

@@ -14,7 +14,7 @@
 namespace strata::importer {
 namespace {
 
-constexpr const char* kQuery = "model.layers.0.self_attn.q_proj.weight";
+constexpr const char* kOwnQuery = "model.layers.0.self_attn.q_proj.weight";
 constexpr const char* kTable = "model.embed_tokens.weight";
 
 std::string leaves(const OwnBlocks& blocks, const std::string& name) {
@@ -31,10 +31,10 @@ TEST(OwnBlocks, MatricesAreQuantised) {
   const OwnBlocks q8 = own_blocks(checkpoint, "q8"), q4 = own_blocks(checkpoint, "q4");
   EXPECT_EQ(q8.size(), 1U + 2 * 7) << "no vectors";
   EXPECT_EQ(q4.size(), q8.size());
-  EXPECT_EQ(leaves(q8, kQuery), "w.codes i8[64, 64], w.scales f16[64, 1]");
-  EXPECT_EQ(leaves(q4, kQuery), "w.codes i8[64, 64], w.scales f16[64, 1], w.scale_codes i8[64, 2]");
+  EXPECT_EQ(leaves(q8, kOwnQuery), "w.codes i8[64, 64], w.scales f16[64, 1]");
+  EXPECT_EQ(leaves(q4, kOwnQuery), "w.codes i8[64, 64], w.scales f16[64, 1], w.scale_codes i8[64, 2]");
   EXPECT_EQ(leaves(q4, kTable), leaves(q8, kTable)) << "the table has eight bits";
-  EXPECT_TRUE(q4.at(kQuery).bytes.empty());
+  EXPECT_TRUE(q4.at(kOwnQuery).bytes.empty());
   for (const char* dtype : {"keep", "f16", "f32"}) EXPECT_TRUE(own_blocks(checkpoint, dtype).empty()) << dtype;
 }
 
