@@ -93,7 +93,11 @@ MeshAxis read_mesh_axis(FileReader& reader, const std::vector<MeshAxis>& outer) 
   if (axis.name == kCoreAxis || is_known) reader.refuse("name", "a name that no other axis of the mesh has");
   int machines = 1;
   for (const MeshAxis& known : outer) machines *= known.extent;
-  axis.extent = reader.small("extent", 1, kMaxMachines / machines);
+  axis.extent = reader.small("extent", 1, kMaxMachines);
+  if (axis.extent > kMaxMachines / machines) {
+    reader.refuse("extent",
+                  "so small that all axes together have at most " + std::to_string(kMaxMachines) + " machines");
+  }
   if (const auto link = reader.object_or_none("link")) axis.link = read_link(*link);
   reader.finish();
   return axis;

@@ -87,6 +87,7 @@ TEST(MachineFile, HasAMeshWhoseLastAxisIsTheCores) {
   EXPECT_TRUE(says(refusal(with(R"({"name": "a", "extent": 3}, {"name": "a", "extent": 3})")), "mesh[1].name"));
   EXPECT_TRUE(says(refusal(with(R"({"name": "a", "extent": 0})")), "mesh[0].extent"));
   EXPECT_TRUE(says(refusal(with(R"({"name": "a", "extent": 4096}, {"name": "b", "extent": 4096})")), "mesh[1].extent"));
+  EXPECT_TRUE(says(refusal(with(R"({"name": "a", "extent": 4096}, {"name": "b", "extent": 17})")), "at most 65536"));
 }
 
 TEST(MachineFile, AMeshHasLinksByTheSizeOfMessages) {
