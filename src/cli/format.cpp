@@ -8,10 +8,10 @@ namespace strata::cli {
 
 std::string format_bytes(std::int64_t bytes) {
   if (bytes < 1024) return std::to_string(bytes) + " B";
-  constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
+  constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   double value = static_cast<double>(bytes) / 1024;
   int unit = 0;
-  for (; value >= 1024 && unit < 3; ++unit) value /= 1024;
+  for (; value >= 1024 && unit < 5; ++unit) value /= 1024;
   return format_fixed(value, 2) + " " + kUnits[unit];
 }
 

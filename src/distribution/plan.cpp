@@ -2,7 +2,9 @@
 #include "distribution/plan.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <optional>
 #include <utility>
 
@@ -20,6 +22,21 @@ constexpr std::int64_t kExchangeWork = std::int64_t{1} << 29;
 
 // Plans whose times differ by less, in parts, are equally fast: the one that stores less is taken.
 constexpr double kTie = 1e-6;
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+// "1.92 GiB".
+std::string size_text(double bytes) {
+  constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB"};
+  if (bytes < 1024) return fixed(bytes, 0) + " bytes";
+  std::size_t unit = 0;
+  for (bytes /= 1024; bytes >= 1024 && unit + 1 < kUnits.size(); ++unit) bytes /= 1024;
+  return fixed(bytes, 2) + " " + kUnits[unit];
+}
 
 // A way of storing, and the fastest phases with it.
 struct Candidate {
@@ -59,13 +76,11 @@ class Search {
   }
 
   [[noreturn]] void refuse(double least) const {
-    const auto gib = [](double bytes) {
-      char text[32];
-      std::snprintf(text, sizeof text, "%.4g GiB", bytes / (1 << 30));
-      return std::string(text);
-    };
+    // Where both look alike, all digits.
+    const bool is_alike = size_text(least) == size_text(limit_);
+    const auto text = [&](double bytes) { return is_alike ? fixed(bytes, 0) + " bytes" : size_text(bytes); };
     throw resource_error("the model doesn't fit: each of the " + std::to_string(devices(mesh_)) +
-                             " devices would need at least " + gib(least) + " and has " + gib(limit_),
+                             " devices would need at least " + text(least) + " and has " + text(limit_),
                          "the machine's mesh", "give more devices or memory, a shorter context or fewer sequences");
   }
 
