@@ -8,15 +8,15 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/md_table.h"
 #include "cli/mesh_report.h"
 #include "cli/model_source.h"
 #include "cli/options.h"
 #include "cli/path_roles.h"
 #include "cli/plan_only.h"
 #include "cli/progress.h"
-#include "distribution/mesh.h"
+#include "cli/usage_mistake.h"
 #include "import/model_folder.h"
-#include "machine/machine.h"
 #include "package/package.h"
 #include "tune/runner.h"
 
@@ -52,14 +52,17 @@ void check_format(const std::string& name) {
                     "give json, md or text");
 }
 
-void plan_for_mesh(const CompileCommandOptions& options, Console& console) {
-  const MeshReport report{importer::model_name(options.model), compile::plan_on_mesh(options.model, options.compile)};
-  if (!report.planned.warning.empty()) console.info("strata: warning: " + report.planned.warning);
-  console.out(options.output == "json" ? mesh_json(report) : mesh_text(report));
+void plan_devices(const CLI::App& command, const CompileCommandOptions& options, Console& console) {
+  refuse_given(command, {"--dump", "--without", "--time-limit", "--verify"}, "has no meaning for a plan for devices",
+               "leave it out, or name a single machine");
+  const MeshReport report = plan_for_mesh(options.model, options.compile, console);
+  const bool is_md = options.output == "md";
+  console.out(options.output == "json" ? mesh_json(report) : is_md ? mesh_md(report) : mesh_text(report));
 }
 
-void plan_alone(CompileCommandOptions& options, Console& console) {
-  if (compile::has_mesh(options.compile.machine)) return plan_for_mesh(options, console);
+void plan_alone(const CLI::App& command, CompileCommandOptions& options, Console& console) {
+  refuse_given(command, {"--tune"}, "runs code, and --plan-only makes none", "leave out one of them");
+  if (compile::is_planned_on_mesh(options.compile.machine)) return plan_devices(command, options, console);
   options.compile.needs_weights = false;
   PlanOnlyReport report{{}, {}, options.compile.workload};
   {
@@ -74,13 +77,14 @@ void plan_alone(CompileCommandOptions& options, Console& console) {
   if (!planned.has_values) {
     console.info("strata: the model has no weights: planned without encodings that their values decide about");
   }
-  console.out(options.output == "json" ? plan_only_json(report) : plan_only_text(report));
+  const std::string text = options.output == "json" ? plan_only_json(report) : plan_only_text(report);
+  console.out(options.output == "md" ? markdown(text) : text);
 }
 
 void make_package(CompileCommandOptions& options, Console& console) {
   const std::string& machine = options.compile.machine;
-  if (compile::has_mesh(machine) && !distribution::mesh_of(machine::load(machine)).empty()) {
-    throw usage_error("machine '" + machine + "' is a mesh of several, for which there is no code yet",
+  if (compile::is_planned_on_mesh(machine)) {
+    throw usage_error("no code is made for machine '" + machine + "', an accelerator or a mesh of several machines",
                       "add --plan-only, or name a single machine");
   }
   compile::CompileReport done;
@@ -98,17 +102,21 @@ void make_package(CompileCommandOptions& options, Console& console) {
   report(console, done, options.compile.verify);
 }
 
-void compile_model(CompileCommandOptions& options, Console& console) {
+void compile_model(const CLI::App& command, CompileCommandOptions& options, Console& console) {
   if (options.nodes != 1) throw usage_error("only --nodes 1 is supported");
-  if (options.is_plan_only) check_format(options.output);
+  if (options.is_plan_only) {
+    check_format(options.output);
+  } else if (options.output.empty()) {
+    throw usage_error("--output is required", "name the package to write, or give --plan-only");
+  }
   if (package::Package::is_package(options.model)) {
     throw model_error("this is compiled already", options.model, "give the model that it was made from");
   }
   options.compile.dump = options.dump;
   options.compile.team = options.compile.threads;
-  warn_of_threads(console, options.compile.threads);
+  warn_of_threads(console, options.compile.threads, options.compile.machine);
   if (options.is_plan_only) {
-    plan_alone(options, console);
+    plan_alone(command, options, console);
   } else {
     make_package(options, console);
   }
@@ -120,14 +128,13 @@ Action declare_compile(CLI::App& app, Console& console) {
   auto options = std::make_shared<CompileCommandOptions>();
   auto& compile = options->compile;
   add_model(app, options->model)->description("Hugging Face folder or .gguf file");
-  CLI::Option* const output =
-      writes(app.add_option("-o,--output", options->output, "The package to write; with --plan-only: json, md or text"))
-          ->required();
+  CLI::Option* const output = writes(
+      app.add_option("-o,--output", options->output, "The package to write; with --plan-only: json, md or text"));
   app.add_flag_callback(
       "--plan-only",
       [options, output] {
         options->is_plan_only = true;
-        output->required(false)->type_name("FORMAT");
+        output->type_name("FORMAT");
       },
       "Print what would be decided, without code or package; MODEL may be a folder with config.json alone");
   reads(app.add_option("--machine", compile.machine, "Machine to compile for: a name, a file, or native"));
@@ -152,7 +159,7 @@ Action declare_compile(CLI::App& app, Console& console) {
   app.add_option("--dump", options->dump, "Write the IR after each pass and the generated C++ into this folder");
   app.add_option("--time-limit", compile.work, "Work that the searches may do, in parts of their own limits (1)")
       ->check(finite_above(0));
-  return [options, &console] { compile_model(*options, console); };
+  return [&app, options, &console] { compile_model(app, *options, console); };
 }
 
 }  // namespace strata::cli

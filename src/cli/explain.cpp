@@ -19,7 +19,7 @@
 #include "cli/options.h"
 #include "cli/path_roles.h"
 #include "cli/random_feed.h"
-#include "import/model_folder.h"
+#include "cli/usage_mistake.h"
 #include "machine/cpu.h"
 #include "package/package.h"
 
@@ -133,9 +133,9 @@ std::string plain_lines(const std::string& text) {
 }
 
 // Of a model on several machines: how it is divided.
-void explain_on_mesh(const ExplainOptions& options, Console& console) {
-  const std::string remedy = "leave it out, or name a single machine";
-  if (!options.op.empty()) throw usage_error("--op is of a plan for one machine", remedy);
+void explain_on_mesh(const CLI::App& command, const ExplainOptions& options, Console& console) {
+  refuse_given(command, {"--op", "--rows", "--dump", "--without", "--time-limit", "--verify"},
+               "has no meaning for a plan for devices", "leave it out, or name a single machine");
   if (package::Package::is_package(options.model.path)) {
     throw usage_error("a package was planned for one machine", "give the model that it was made from");
   }
@@ -144,19 +144,17 @@ void explain_on_mesh(const ExplainOptions& options, Console& console) {
   compile_options.team = options.threads;
   compile_options.workload = options.workload;
   compile_options.cache_type = options.model.cache_type;
-  compile_options.without = options.without;
-  const MeshReport report{importer::model_name(options.model.path),
-                          compile::plan_on_mesh(options.model.path, compile_options)};
-  if (!report.planned.warning.empty()) console.info("strata: warning: " + report.planned.warning);
+  warn_of_threads(console, options.threads, options.machine);
+  const MeshReport report = plan_for_mesh(options.model.path, compile_options, console);
   if (!options.html.empty()) write_file(options.html, mesh_html(report));
-  console.out(options.format == "json" ? mesh_json(report) : mesh_text(report));
+  console.out(options.format == "json" ? mesh_json(report) : mesh_md(report));
 }
 
-void explain(const ExplainOptions& options, Console& console) {
+void explain(const CLI::App& command, const ExplainOptions& options, Console& console) {
   if (options.measure && options.machine != "native") {
     throw usage_error("--measure is of this machine, not of '" + options.machine + "'", "leave one of them out");
   }
-  if (compile::has_mesh(options.machine)) return explain_on_mesh(options, console);
+  if (compile::is_planned_on_mesh(options.machine)) return explain_on_mesh(command, options, console);
   auto plan = plan_of(options);
   fs::path package;
   const plan::SearchStats& stats = plan.stats;
@@ -198,7 +196,7 @@ Action declare_explain(CLI::App& app, Console& console) {
       ->allow_extra_args(false);
   app.add_option("--time-limit", options->work, "Work that the searches may do, in parts of their own limits (1)")
       ->check(finite_above(0));
-  return [options, &console] { explain(*options, console); };
+  return [&app, options, &console] { explain(app, *options, console); };
 }
 
 }  // namespace strata::cli

@@ -2,8 +2,10 @@
 #include "cli/md_table.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "cli/format.h"
 
 namespace strata::cli {
@@ -37,6 +39,16 @@ std::string MdTable::text() const {
     if (&cells == &rows_.front()) lines += rule + "\n";
   }
   return lines;
+}
+
+std::string markdown(const std::string& lines) {
+  const auto body = lines.find("\n\n");
+  std::string text, mark = "# ";
+  for (const std::string_view line : split(std::string_view(lines).substr(0, body), '\n')) {
+    if (!line.empty()) text += mark + std::string(line) + (mark == "# " ? "\n\n" : "\n");
+    mark = "- ";
+  }
+  return body == std::string::npos ? text : text + "\n```\n" + lines.substr(body + 2) + "```\n";
 }
 
 }  // namespace strata::cli

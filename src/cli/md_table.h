@@ -20,4 +20,7 @@ class MdTable {
   std::vector<std::vector<std::string>> rows_ = {{}};  // the titles first
 };
 
+// Lines as Markdown: the first one is a title, those up to an empty one are a list, the rest is shown as it is.
+std::string markdown(const std::string& lines);
+
 }  // namespace strata::cli

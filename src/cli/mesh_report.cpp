@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/format.h"
+#include "cli/md_table.h"
+#include "import/model_folder.h"
 
 namespace strata::cli {
 namespace {
@@ -15,6 +17,10 @@ using distribution::PlacedCollective;
 using distribution::PlacedOp;
 using nlohmann::ordered_json;
 
+constexpr const char* kLegend =
+    "placements along an axis of the mesh: B: each device has all, also where the axis isn't named; S(1): parts of the "
+    "tensor's axis 1, counted from 0; S(sequences): some of the sequences; P: summands; P(softmax): the same of a "
+    "softmax\n";
 constexpr std::size_t kNameWidth = 34, kStateWidth = 64;
 
 std::string text_of(double count) {
@@ -35,8 +41,9 @@ std::string mesh_line(const MeshReport& report) {
     axes += (axes.empty() ? "" : " x ") + axis.name + " " + std::to_string(axis.extent);
   }
   return report.model + " on " + report.planned.machine.name + ", " + std::to_string(distribution::devices(mesh)) +
-         (mesh.empty() ? " device" : " devices (" + axes + ")") + ", for " + compile::to_text(report.planned.workload) +
-         "\n";
+         (mesh.empty() ? " device" : " devices (" + axes + ")") + " of " +
+         std::to_string(report.planned.machine.cores) + (report.planned.machine.cores == 1 ? " core" : " cores") +
+         ", for " + compile::to_text(report.planned.workload) + "\n";
 }
 
 std::string phase_line(const MeshReport& report, const PhasePlan& phase, const std::string& what, double steps) {
@@ -166,6 +173,17 @@ void append(ordered_json& list, ordered_json more) {
 
 }  // namespace
 
+MeshReport plan_for_mesh(const std::string& model, const compile::CompileOptions& options, Console& console) {
+  MeshReport report{importer::model_name(model), compile::plan_on_mesh(model, options)};
+  const compile::MeshPlan& planned = report.planned;
+  if (!planned.warning.empty()) console.info("strata: warning: " + planned.warning);
+  if (planned.workload != options.workload) {
+    console.info("strata: warning: " + compile::to_text(options.workload) +
+                 " is longer than the model's context: planned for " + compile::to_text(planned.workload));
+  }
+  return report;
+}
+
 std::string mesh_heading(const MeshReport& report) {
   const distribution::DistributionPlan& plan = report.planned.plan;
   std::string text = mesh_line(report);
@@ -174,7 +192,9 @@ std::string mesh_heading(const MeshReport& report) {
   text += "memory of a device: " + bytes_text(plan.bytes()) + " of " + bytes_text(plan.limit_bytes) + ": weights " +
           bytes_text(plan.weight_bytes) + ", caches " + bytes_text(plan.cache_bytes) + ", arena " +
           bytes_text(plan.arena_bytes) + "\n";
-  return text + "search: no plan that fits is faster by more than " + format_fixed(100 * plan.gap, 2) + " %\n";
+  text += "search: no plan that fits, of those that use an axis whole or not at all, is faster by more than " +
+          format_fixed(100 * plan.gap, 2) + " %\n";
+  return text + kLegend;
 }
 
 std::string mesh_text(const MeshReport& report) {
@@ -183,6 +203,8 @@ std::string mesh_text(const MeshReport& report) {
   for (const PhasePlan& phase : plan.phases) text += drawing(plan, phase);
   return text + stores_text(plan);
 }
+
+std::string mesh_md(const MeshReport& report) { return markdown(mesh_text(report)); }
 
 std::string mesh_json(const MeshReport& report) {
   const distribution::DistributionPlan& plan = report.planned.plan;

@@ -16,6 +16,7 @@
 #include "import/model_folder.h"
 #include "import/wrong_model.h"
 #include "machine/cpu.h"
+#include "machine/machine.h"
 #include "package/package.h"
 
 namespace strata::cli {
@@ -80,6 +81,14 @@ void warn_of_threads(Console& console, std::int64_t threads) {
   if (threads <= allowed) return;
   console.info("strata: warning: -t " + std::to_string(threads) + " is more than this process may use: " +
                (allowed == 1 ? "1 thread works" : std::to_string(allowed) + " threads work"));
+}
+
+void warn_of_threads(Console& console, std::int64_t threads, const std::string& machine) {
+  if (machine == "native") return warn_of_threads(console, threads);
+  const int cores = machine::load(machine).cores;
+  if (threads <= cores) return;
+  console.info("strata: warning: -t " + std::to_string(threads) + " is more than the cores of the machine '" + machine +
+               "': planned for " + std::to_string(cores));
 }
 
 void add_model_source(CLI::App& app, ModelSource& source) {

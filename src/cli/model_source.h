@@ -37,6 +37,9 @@ void warn_of_threads(Console& console, std::int64_t threads);
 // Throws usage_error where `model` is a package whose caches have another type than the chosen one.
 void check_cache_type(const ModelSource& model);
 
+// The same of a plan for a machine: of another one than this, its cores work.
+void warn_of_threads(Console& console, std::int64_t threads, const std::string& machine);
+
 // Compiles `model` into the cache if need be and returns the package's path. `verify`: believe nothing remembered.
 std::filesystem::path compiled_package(Console& console, const ModelSource& model, int threads, bool verify = false);
 

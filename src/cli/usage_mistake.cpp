@@ -160,6 +160,13 @@ Error parse_mistake(const Command& command, const CLI::App& app, std::span<const
   return usage_error(message, see_help(command));
 }
 
+void refuse_given(const CLI::App& command, std::initializer_list<const char*> options, const std::string& what,
+                  const std::string& remedy) {
+  for (const char* option : options) {
+    if (command.get_option(option)->count() > 0) throw usage_error(std::string(option) + " " + what, remedy);
+  }
+}
+
 Error blame_environment(const Error& error, const CLI::App& app) {
   const std::string text = error.what();
   const std::size_t remedy = text.rfind("; ");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <initializer_list>
 #include <span>
 #include <string>
 
@@ -17,6 +18,10 @@ Error unknown_command(const std::string& name);
 // the parser's own.
 Error parse_mistake(const Command& command, const CLI::App& app, std::span<const char* const> arguments,
                     const std::string& message);
+
+// Throws the usage_error for the first of these options that was given: what it is said to be, and what to do.
+void refuse_given(const CLI::App& command, std::initializer_list<const char*> options, const std::string& what,
+                  const std::string& remedy);
 
 // `error` with the option that it blames, or whose value it shows, called by the name of the environment variable from
 // which the value came.

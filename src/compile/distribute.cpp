@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "compile/pipeline.h"
 #include "import/checkpoint.h"
 #include "import/decoder.h"
+#include "machine/target_words.h"
 #include "ops/register.h"
 
 namespace strata::compile {
@@ -18,7 +18,20 @@ std::int64_t divided_up(std::int64_t size, std::int64_t parts) { return (size + 
 
 }  // namespace
 
-bool has_mesh(const std::string& machine) { return machine != "native" && !machine::load(machine).machines.empty(); }
+bool is_planned_on_mesh(const std::string& machine) {
+  if (machine == "native") return false;
+  const machine::Machine loaded = machine::load(machine);
+  return loaded.target.arch == machine::kPlannedOnlyArch || !distribution::mesh_of(loaded).empty();
+}
+
+Workload within(const Workload& workload, std::int64_t context) {
+  const std::int64_t tokens = workload.prompt + workload.generate;
+  if (tokens <= context) return workload;
+  Workload shorter = workload;
+  shorter.prompt = workload.prompt * context / tokens;
+  shorter.generate = context - shorter.prompt;
+  return shorter;
+}
 
 std::vector<distribution::Phase> phases_of(const Workload& workload, std::int64_t devices, std::int64_t max_chunk,
                                            std::int64_t max_context) {
@@ -41,9 +54,9 @@ std::vector<distribution::Phase> phases_of(const Workload& workload, std::int64_
 
 MeshPlan plan_on_mesh(const std::filesystem::path& model, const CompileOptions& options) {
   ops::register_all();
-  check_switch_names(options.without);
   const importer::Checkpoint checkpoint = importer::Checkpoint::open_shapes(model);
-  MeshPlan planned{machine::load(options.machine), {}, options.workload};
+  const std::int64_t context = checkpoint.config().max_positions;
+  MeshPlan planned{machine::load(options.machine), {}, within(options.workload, context)};
   machine::Machine& machine = planned.machine;
   if (options.team > 0) machine.cores = std::min(options.team, machine.cores);
   planned.warning = importer::unused_warning(checkpoint.unused_tensors());
@@ -52,12 +65,11 @@ MeshPlan plan_on_mesh(const std::filesystem::path& model, const CompileOptions& 
   decoder_options.cache_type = options.cache_type;
   decoder_options.exact_activations = options.exact_activations;
   decoder_options.wanted_rows = false;
-  const std::int64_t context = checkpoint.config().max_positions;
   decoder_options.max_chunk = std::min(decoder_options.max_chunk, context);
   const importer::Decoder decoder = importer::import_decoder(checkpoint, decoder_options);
   const distribution::Mesh mesh = distribution::mesh_of(machine);
-  const auto phases = phases_of(options.workload, distribution::devices(mesh), decoder_options.max_chunk, context);
-  planned.steps_of_prefill = options.workload.prompt > 0 ? phases[1].runs : 0;
+  const auto phases = phases_of(planned.workload, distribution::devices(mesh), decoder_options.max_chunk, context);
+  planned.steps_of_prefill = planned.workload.prompt > 0 ? phases[1].runs : 0;
   const distribution::Graph graph = distribution::graph_of(decoder.module, {"forward", "head"});
   planned.plan = distribution::plan_distribution(graph, mesh, machine, phases);
   return planned;

@@ -13,16 +13,22 @@ namespace strata::compile {
 struct MeshPlan {
   machine::Machine machine;
   distribution::DistributionPlan plan;
-  Workload workload;
+  Workload workload;            // as planned: within the model's context
   double steps_of_prefill = 1;  // that all prompts take
   std::string warning = {};     // of the model; empty: none
 };
 
-// Whether the machine says what mesh it is one of.
-bool has_mesh(const std::string& machine);
+// Whether plans for the machine are those for devices, for which there is no code: a mesh of several, or a machine for
+// which no code is made. Throws as machine::load() and distribution::mesh_of() do.
+bool is_planned_on_mesh(const std::string& machine);
+
+// The workload with prompts and what is generated shortened in proportion, so that both together are no longer than the
+// context.
+Workload within(const Workload& workload, std::int64_t context);
 
 // How the model is divided among the devices of options.machine, each with all of its cores. Of a folder config.json
-// alone is read, and the weights' shapes. Throws model_error, resource_error where it doesn't fit.
+// alone is read, and the weights' shapes; a workload
+// that is too long is shortened. Throws model_error, resource_error where it doesn't fit.
 MeshPlan plan_on_mesh(const std::filesystem::path& model, const CompileOptions& options);
 
 // The workload's steps for a program whose symbols are `seq` and `ctx`: decoding a token of each sequence, and a chunk

@@ -20,4 +20,7 @@ bool is_triple(std::string_view text);
 // with a word behind, or -m and -mno- with the name of an x86 extension.
 bool is_target_flag(std::string_view flag);
 
+// The arch of targets for which there are plans and no code.
+inline constexpr std::string_view kPlannedOnlyArch = "accelerator";
+
 }  // namespace strata::machine

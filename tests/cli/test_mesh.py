@@ -81,9 +81,12 @@ class MeshTest(StrataTest):
         self.assertEqual(placements["layer.down_proj"], "{gpu: P}")
         self.assertEqual(plan, self.plan(model, "gpu8-generic"))
         text = self.strata("compile", model, "--plan-only", "--machine", "gpu8-generic")
+        self.assertIn("S(1): parts of the tensor's axis 1, counted from 0", text.text)
         self.assertRegex(text.text, r"all-reduce over gpu of [\d.]+ KiB for layer\.add\.down_proj: \{gpu: P\} -> B")
         explained = self.strata("explain", model, "--machine", "gpu8-generic")
-        self.assertEqual((explained.code, explained.text), (0, text.text))
+        markdown = self.strata("compile", model, "--plan-only", "--machine", "gpu8-generic", "-o", "md")
+        self.assertEqual((explained.code, explained.text), (0, markdown.text))
+        self.assertRegex(markdown.text, r"^# qwen3-32b on gpu8-generic, .*\n\n(- .*\n)+\n```\n[^`]*\n```\n$")
 
     @like_another
     def test_one_device_takes_what_a_machine_by_itself_does(self):
@@ -113,6 +116,10 @@ class MeshTest(StrataTest):
         result = self.strata("compile", model, "--plan-only", "--machine", "numa4-64",
                              "--workload", "prompt=4096,batch=4000")
         self.assert_error(result, 5, "doesn't fit", "each of the 4 devices", "GiB")
+        small = json.loads((ROOT / "machines/numa4-64.json").read_text())["memory"]
+        small[-1]["capacity_bytes"] = 1000000
+        result = self.strata("compile", model, "--plan-only", "--machine", self.mesh_of("numa4-64", memory=small))
+        self.assert_error(result, 5, "GiB and has 976.56 KiB")
         self.assert_error(self.strata("compile", model, "-o", self.work / "x.strata", "--machine", "gpu8-generic"), 2,
                           "gpu8-generic", "--plan-only")
         unlinked = self.mesh_of("avx512-zen4", mesh=[{"name": "node", "extent": 2}])
@@ -120,7 +127,48 @@ class MeshTest(StrataTest):
         axis = {"extent": 2, "link": {"latency_s": {"0": 1e-6}, "bytes_per_s": 1e9}}
         four = self.mesh_of("avx512-zen4", mesh=[axis | {"name": name} for name in "abcd"])
         self.assert_error(self.strata("compile", model, "--plan-only", "--machine", four), 2, "4 axes", "3 at most")
-        self.assert_error(self.strata("explain", model, "--machine", "gpu8-generic", "--op", "layer.q_proj"), 2, "--op")
+
+    def test_options_without_meaning(self):
+        model = self.geometry("qwen3-0.6b")
+        plan = ["compile", model, "--plan-only", "--machine"]
+        for option in (["--dump", self.work / "ir"], ["--without", "fuse"], ["--time-limit", 2]):
+            self.assert_error(self.strata(*plan, "gpu8-generic", *option), 2, option[0], "plan for devices")
+        for machine in ("gpu8-generic", "avx512-zen4"):
+            self.assert_error(self.strata(*plan, machine, "--tune", 5), 2, "--tune", "--plan-only")
+        for option in (["--op", "layer.q_proj"], ["-n", 1], ["--without", "rows"]):
+            result = self.strata("explain", model, "--machine", "gpu8-generic", *option)
+            self.assert_error(result, 2, option[0].replace("-n", "--rows"), "plan for devices")
+
+    def test_one_machine(self):
+        """A mesh of one machine is that machine; no code is made for an accelerator, of which there may be one."""
+        model = self.geometry("qwen3-0.6b")
+        link = {"latency_s": {"0": 1e-6}, "bytes_per_s": 1e9}
+        axes = [{"name": "node", "extent": 1, "link": link}]
+        for changes in ({"mesh": axes}, {"mesh": []}):
+            machine = self.mesh_of("gpu8-generic", **changes)
+            self.assert_error(self.strata("compile", model, "-o", self.work / "x.strata", "--machine", machine), 2,
+                              "no code is made", "--plan-only")
+            text = self.strata("compile", model, "--plan-only", "--machine", machine, "-o", "md").text
+            self.assertIn("1 device of 128 cores", text)
+            self.assertEqual(self.strata("explain", model, "--machine", machine).text, text)
+        machine = self.mesh_of("avx512-zen4", mesh=axes)
+        self.assertEqual(self.plan(model, machine), self.plan(model, "avx512-zen4"))
+        self.assert_error(self.strata("compile", model, "-o", self.work / "x.strata", "--machine", machine), 3,
+                          "no model.safetensors")
+
+    @like_another
+    def test_workloads_and_threads_that_are_too_large(self):
+        model = self.geometry("qwen3-0.6b", max_position_embeddings=100)
+        result = self.strata("compile", model, "--plan-only", "--machine", "gpu8-generic")
+        self.assertIn("for prompt=80,generate=20,batch=1\n", result.text)
+        self.assertRegex(result.err, "prompt=512,generate=128,batch=1 is longer than the model's context.*prompt=80,")
+        fits = self.strata("compile", model, "--plan-only", "--machine", "gpu8-generic", "--workload",
+                           "prompt=80,generate=20", "-t", "16")
+        self.assertEqual(fits.err, "")
+        self.assertIn("8 devices (gpu 8) of 16 cores", fits.text)
+        for command in (["compile", model, "--plan-only"], ["explain", model]):
+            result = self.strata(*command, "--machine", "gpu8-generic", "-t", "200")
+            self.assertIn("-t 200 is more than the cores of the machine 'gpu8-generic': planned for 128", result.err)
 
     @like_another
     def test_page(self):

@@ -185,8 +185,11 @@ class PlanOnlyTest(StrataTest):
     def test_text(self):
         default = self.strata("compile", self.model, "--plan-only", *MACHINE)
         self.assertEqual(default.code, 0, default)
-        for name in ("md", "text"):
-            self.assertEqual(self.strata("compile", self.model, "--plan-only", "-o", name, *MACHINE).text, default.text)
+        text = self.strata("compile", self.model, "--plan-only", "-o", "text", *MACHINE).text
+        self.assertEqual(text, default.text)
+        markdown = self.strata("compile", self.model, "--plan-only", "-o", "md", *MACHINE).text
+        self.assertRegex(markdown, r"^# .*\n\n(- .*\n)+\n```\n[^`]*\n```\n$")
+        self.assertIn(text.partition("\n\n")[2], markdown)
         plan = self.plan(self.model, *MACHINE)
         self.assertIn(f"with {plan['barriers_per_token']} barriers", default.text)
         for region in plan["regions"]:
