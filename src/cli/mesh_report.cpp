@@ -34,16 +34,25 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
+// 1: it isn't among those that are used.
+int used_extent(const distribution::Mesh& used, const std::string& axis) {
+  const auto found = std::ranges::find(used, axis, &machine::MeshAxis::name);
+  return found == used.end() ? 1 : found->extent;
+}
+
 std::string mesh_line(const MeshReport& report) {
   const distribution::Mesh& mesh = report.planned.plan.mesh;
   std::string axes;
-  for (const machine::MeshAxis& axis : mesh) {
-    axes += (axes.empty() ? "" : " x ") + axis.name + " " + std::to_string(axis.extent);
+  for (const machine::MeshAxis& axis : report.planned.machine.machines) {
+    const int used = used_extent(mesh, axis.name);
+    axes += (axes.empty() ? " (" : " x ") + axis.name + " " + std::to_string(used);
+    if (used < axis.extent) axes += " of " + std::to_string(axis.extent);
   }
+  if (!axes.empty()) axes += ")";
   return report.model + " on " + report.planned.machine.name + ", " + std::to_string(distribution::devices(mesh)) +
-         (mesh.empty() ? " device" : " devices (" + axes + ")") + " of " +
-         std::to_string(report.planned.machine.cores) + (report.planned.machine.cores == 1 ? " core" : " cores") +
-         ", for " + compile::to_text(report.planned.workload) + "\n";
+         (mesh.empty() ? " device" : " devices") + axes + " of " + std::to_string(report.planned.machine.cores) +
+         (report.planned.machine.cores == 1 ? " core" : " cores") + ", for " +
+         compile::to_text(report.planned.workload) + "\n";
 }
 
 std::string phase_line(const MeshReport& report, const PhasePlan& phase, const std::string& what, double steps) {
@@ -147,15 +156,20 @@ ordered_json placements_json(const PhasePlan& phase) {
   return list;
 }
 
-ordered_json link_bytes_json(const distribution::Mesh& mesh, const PhasePlan& phase, double steps) {
+ordered_json link_bytes_json(const MeshReport& report, const PhasePlan& phase, double steps) {
+  const distribution::Mesh& mesh = report.planned.plan.mesh;
   ordered_json bytes = ordered_json::object();
+  for (const machine::MeshAxis& axis : report.planned.machine.machines) bytes[axis.name] = 0;
   for (std::size_t i = 0; i < mesh.size(); ++i) bytes[mesh[i].name] = std::llround(steps * phase.link_bytes[i]);
   return bytes;
 }
 
-ordered_json mesh_axes_json(const distribution::Mesh& mesh) {
+ordered_json mesh_axes_json(const MeshReport& report) {
   auto list = ordered_json::array();
-  for (const machine::MeshAxis& axis : mesh) list.push_back({{"name", axis.name}, {"extent", axis.extent}});
+  for (const machine::MeshAxis& axis : report.planned.machine.machines) {
+    const int used = used_extent(report.planned.plan.mesh, axis.name);
+    list.push_back({{"name", axis.name}, {"extent", used}, {"of", axis.extent}});
+  }
   return list;
 }
 
@@ -192,8 +206,8 @@ std::string mesh_heading(const MeshReport& report) {
   text += "memory of a device: " + bytes_text(plan.bytes()) + " of " + bytes_text(plan.limit_bytes) + ": weights " +
           bytes_text(plan.weight_bytes) + ", caches " + bytes_text(plan.cache_bytes) + ", arena " +
           bytes_text(plan.arena_bytes) + "\n";
-  text += "search: no plan that fits, of those that use an axis whole or not at all, is faster by more than " +
-          format_fixed(100 * plan.gap, 2) + " %\n";
+  text +=
+      "search: with these devices no plan that fits is faster by more than " + format_fixed(100 * plan.gap, 2) + " %\n";
   return text + kLegend;
 }
 
@@ -222,7 +236,7 @@ std::string mesh_json(const MeshReport& report) {
   const ordered_json document = {
       {"model", report.model},
       {"machine", report.planned.machine.name},
-      {"mesh", mesh_axes_json(plan.mesh)},
+      {"mesh", mesh_axes_json(report)},
       {"threads", report.planned.machine.cores},
       {"workload", compile::to_text(report.planned.workload)},
       {"predicted", {{"decode_s", decode.seconds()}, {"prefill_s", steps * prefill.seconds()}}},
@@ -234,8 +248,8 @@ std::string mesh_json(const MeshReport& report) {
         {"caches", std::llround(plan.cache_bytes)},
         {"arena", std::llround(plan.arena_bytes)},
         {"scratch", 0}}},
-      {"bytes_per_link", link_bytes_json(plan.mesh, decode, 1)},
-      {"bytes_per_link_prefill", link_bytes_json(plan.mesh, prefill, steps)},
+      {"bytes_per_link", link_bytes_json(report, decode, 1)},
+      {"bytes_per_link_prefill", link_bytes_json(report, prefill, steps)},
       {"placements", std::move(placements)},
       {"stored", std::move(stores)},
       {"collectives_per_layer", std::move(collectives)},

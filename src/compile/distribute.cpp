@@ -2,7 +2,11 @@
 #include "compile/distribute.h"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
+#include <vector>
 
+#include "base/error.h"
 #include "import/checkpoint.h"
 #include "import/decoder.h"
 #include "machine/target_words.h"
@@ -14,7 +18,45 @@ namespace {
 // Runs of a phase that the workload doesn't have: it is planned too.
 constexpr double kRareRuns = 0.01;
 
+// Plans whose times differ by less, in parts, are equally fast.
+constexpr double kTie = 1e-6;
+
 std::int64_t divided_up(std::int64_t size, std::int64_t parts) { return (size + parts - 1) / parts; }
+
+// For each axis the mesh with half as many devices along it.
+std::vector<distribution::Mesh> halved(const distribution::Mesh& mesh) {
+  std::vector<distribution::Mesh> all;
+  for (std::size_t i = 0; i < mesh.size(); ++i) {
+    distribution::Mesh smaller = mesh;
+    smaller[i].extent /= 2;
+    if (smaller[i].extent == 1) smaller.erase(smaller.begin() + static_cast<std::ptrdiff_t>(i));
+    all.push_back(std::move(smaller));
+  }
+  return all;
+}
+
+using Planner = std::function<distribution::DistributionPlan(const distribution::Mesh&)>;
+
+// For all devices of the mesh, or for fewer: axes are halved while that isn't slower.
+distribution::DistributionPlan best_plan(const distribution::Mesh& mesh, const Planner& planner) {
+  distribution::DistributionPlan best = planner(mesh);
+  std::int64_t work = best.work;
+  for (bool is_found = true; std::exchange(is_found, false);) {
+    for (const distribution::Mesh& smaller : halved(best.mesh)) {
+      try {
+        distribution::DistributionPlan plan = planner(smaller);
+        work += plan.work;
+        if (plan.seconds > best.seconds * (1 + kTie)) continue;
+        best = std::move(plan);
+        is_found = true;
+      } catch (const Error& error) {
+        if (error.code() != ExitCode::kResource) throw;  // it doesn't fit
+      }
+    }
+  }
+  best.work = work;
+  return best;
+}
 
 }  // namespace
 
@@ -67,11 +109,12 @@ MeshPlan plan_on_mesh(const std::filesystem::path& model, const CompileOptions& 
   decoder_options.wanted_rows = false;
   decoder_options.max_chunk = std::min(decoder_options.max_chunk, context);
   const importer::Decoder decoder = importer::import_decoder(checkpoint, decoder_options);
-  const distribution::Mesh mesh = distribution::mesh_of(machine);
-  const auto phases = phases_of(planned.workload, distribution::devices(mesh), decoder_options.max_chunk, context);
-  planned.steps_of_prefill = planned.workload.prompt > 0 ? phases[1].runs : 0;
   const distribution::Graph graph = distribution::graph_of(decoder.module, {"forward", "head"});
-  planned.plan = distribution::plan_distribution(graph, mesh, machine, phases);
+  planned.plan = best_plan(distribution::mesh_of(machine), [&](const distribution::Mesh& mesh) {
+    const auto phases = phases_of(planned.workload, distribution::devices(mesh), decoder_options.max_chunk, context);
+    return distribution::plan_distribution(graph, mesh, machine, phases);
+  });
+  planned.steps_of_prefill = planned.workload.prompt > 0 ? planned.plan.phases[1].runs : 0;
   return planned;
 }
 

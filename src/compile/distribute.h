@@ -12,10 +12,10 @@ namespace strata::compile {
 // What is decided for a model on a mesh of machines.
 struct MeshPlan {
   machine::Machine machine;
-  distribution::DistributionPlan plan;
-  Workload workload;            // as planned: within the model's context
-  double steps_of_prefill = 1;  // that all prompts take
-  std::string warning = {};     // of the model; empty: none
+  distribution::DistributionPlan plan;  // its mesh: the devices that are used
+  Workload workload;                    // as planned: within the model's context
+  double steps_of_prefill = 1;          // that all prompts take
+  std::string warning = {};             // of the model; empty: none
 };
 
 // Whether plans for the machine are those for devices, for which there is no code: a mesh of several, or a machine for
@@ -26,9 +26,9 @@ bool is_planned_on_mesh(const std::string& machine);
 // context.
 Workload within(const Workload& workload, std::int64_t context);
 
-// How the model is divided among the devices of options.machine, each with all of its cores. Of a folder config.json
-// alone is read, and the weights' shapes; a workload
-// that is too long is shortened. Throws model_error, resource_error where it doesn't fit.
+// How the model is divided among the devices of options.machine, or fewer along an axis where that isn't slower, each
+// with all of its cores. Of a folder config.json alone is read, and the weights' shapes; a workload that is too long is
+// shortened. Throws model_error, resource_error where it doesn't fit.
 MeshPlan plan_on_mesh(const std::filesystem::path& model, const CompileOptions& options);
 
 // The workload's steps for a program whose symbols are `seq` and `ctx`: decoding a token of each sequence, and a chunk

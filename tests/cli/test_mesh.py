@@ -111,6 +111,25 @@ class MeshTest(StrataTest):
         self.assertEqual(placements["layer.add.down_proj"], "{gpu: S(sequences)}")
         self.assertLess(one["memory"]["weights"], many["memory"]["weights"])
 
+    @like_another
+    def test_fewer_devices_where_that_is_faster(self):
+        model, seconds = self.geometry("qwen3-0.6b"), {}
+        axis, = json.loads((ROOT / "machines/gpu8-generic.json").read_text())["mesh"]
+        for extent in (4, 8, 16, 32, 64):
+            machine = self.mesh_of("gpu8-generic", mesh=[axis | {"extent": extent}])
+            plan = self.plan(model, machine)
+            self.check(plan)
+            used = plan["mesh"][0]
+            self.assertEqual(used["of"], extent)
+            seconds[extent] = plan["search"]["seconds"]
+        self.assertLess(used["extent"], 64)
+        self.assertEqual(seconds[64], seconds[used["extent"]])
+        self.assertEqual(sorted(seconds.values(), reverse=True), list(seconds.values()))
+        idle = self.plan(model, "gpu1024-generic")["mesh"]
+        self.assertEqual([axis["extent"] for axis in idle], [1, 8])  # 8 x 128 are as fast
+        text = self.strata("compile", model, "--plan-only", "--machine", machine).text
+        self.assertIn(f"{used['extent']} devices (gpu {used['extent']} of 64) of 128 cores", text)
+
     def test_mistakes(self):
         model = self.geometry("qwen3-32b")
         result = self.strata("compile", model, "--plan-only", "--machine", "numa4-64",
@@ -149,7 +168,7 @@ class MeshTest(StrataTest):
             self.assert_error(self.strata("compile", model, "-o", self.work / "x.strata", "--machine", machine), 2,
                               "no code is made", "--plan-only")
             text = self.strata("compile", model, "--plan-only", "--machine", machine, "-o", "md").text
-            self.assertIn("1 device of 128 cores", text)
+            self.assertRegex(text, r"1 device (\(node 1\) )?of 128 cores")
             self.assertEqual(self.strata("explain", model, "--machine", machine).text, text)
         machine = self.mesh_of("avx512-zen4", mesh=axes)
         self.assertEqual(self.plan(model, machine), self.plan(model, "avx512-zen4"))
