@@ -34,11 +34,11 @@ std::unique_ptr<runtime::Session> open_session(Console& console, const ModelSour
 // Says so, in a line, when -t asks for more threads than this process may use. 0: not given.
 void warn_of_threads(Console& console, std::int64_t threads);
 
-// Throws usage_error where `model` is a package whose caches have another type than the chosen one.
-void check_cache_type(const ModelSource& model);
-
 // The same of a plan for a machine: of another one than this, its cores work.
 void warn_of_threads(Console& console, std::int64_t threads, const std::string& machine);
+
+// Throws usage_error where `model` is a package whose caches have another type than the chosen one.
+void check_cache_type(const ModelSource& model);
 
 // Compiles `model` into the cache if need be and returns the package's path. `verify`: believe nothing remembered.
 std::filesystem::path compiled_package(Console& console, const ModelSource& model, int threads, bool verify = false);
