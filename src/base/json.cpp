@@ -3,93 +3,15 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <vector>
 
 #include "base/error.h"
+#include "base/json_builder.h"
 #include "base/text_file.h"
 
 namespace strata {
 namespace {
 
 using Json = nlohmann::json;
-
-// Builds the document from the parser's events. The parser itself does not recurse; the depth is limited for those who
-// walk the document.
-class Builder : public nlohmann::json_sax<Json> {
- public:
-  explicit Builder(const JsonLimits& limits) : limits_(limits) {}
-
-  bool null() override { return place(nullptr); }
-  bool boolean(bool value) override { return place(value); }
-  bool number_integer(number_integer_t value) override { return place(value); }
-  bool number_unsigned(number_unsigned_t value) override { return place(value); }
-  bool number_float(number_float_t value, const string_t&) override { return place(value); }
-  bool string(string_t& value) override { return place(std::move(value)); }
-  bool binary(binary_t&) override { return false; }
-  bool start_object(std::size_t) override { return open(Json::object()); }
-  bool start_array(std::size_t) override { return open(Json::array()); }
-  bool end_object() override { return close(); }
-  bool end_array() override { return close(); }
-
-  bool key(string_t& name) override {
-    auto& object = open_.back()->get_ref<Json::object_t&>();
-    const auto [at, inserted] = object.try_emplace(std::move(name));
-    if (!inserted && limits_.unique_keys) return fail("the key \"" + at->first + "\" is there twice");
-    member_ = &at->second;
-    return true;
-  }
-
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    return fail("not valid JSON at byte " + std::to_string(position));
-  }
-
-  const std::string& error() const { return error_; }
-  Json take() { return std::move(root_); }
-
- private:
-  bool fail(const std::string& message) {
-    error_ = message;
-    return false;
-  }
-
-  Json* insert(Json value) {
-    if (open_.empty()) {
-      root_ = std::move(value);
-      return &root_;
-    }
-    if (open_.back()->is_array()) {
-      auto& array = open_.back()->get_ref<Json::array_t&>();
-      array.push_back(std::move(value));
-      return &array.back();
-    }
-    *member_ = std::move(value);
-    return member_;
-  }
-
-  bool place(Json value) {
-    insert(std::move(value));
-    return true;
-  }
-
-  bool open(Json container) {
-    if (open_.size() >= static_cast<std::size_t>(limits_.max_depth)) {
-      return fail("JSON nested deeper than " + std::to_string(limits_.max_depth));
-    }
-    open_.push_back(insert(std::move(container)));
-    return true;
-  }
-
-  bool close() {
-    open_.pop_back();
-    return true;
-  }
-
-  JsonLimits limits_;
-  Json root_;
-  std::vector<Json*> open_;  // stable: a container doesn't grow while one of its members is open
-  Json* member_ = nullptr;
-  std::string error_;
-};
 
 std::string range_text(double min, double max) { return "from " + Json(min).dump() + " to " + Json(max).dump(); }
 
@@ -101,8 +23,8 @@ Json parse_json(std::string_view text, const std::string& origin, const JsonLimi
         "JSON of " + std::to_string(text.size()) + " bytes, over the limit of " + std::to_string(limits.max_bytes),
         origin);
   }
-  Builder builder(limits);
-  if (!Json::sax_parse(text.begin(), text.end(), &builder)) throw model_error(builder.error(), origin);
+  JsonBuilder<Json> builder({.max_depth = limits.max_depth, .unique_keys = limits.unique_keys});
+  if (!builder.parse(text)) throw model_error(builder.error(), origin);
   return builder.take();
 }
 

@@ -2,11 +2,9 @@
 #include "serve/request_reader.h"
 
 #include <cmath>
-#include <functional>
-#include <set>
 #include <utility>
 
-#include "base/error.h"
+#include "base/json_builder.h"
 #include "base/words.h"
 #include "serve/api_error.h"
 #include "serve/limits.h"
@@ -16,48 +14,12 @@ namespace {
 
 std::string range_text(const std::string& min, const std::string& max) { return "from " + min + " to " + max; }
 
-// Looks at a document while it is parsed: bounds come before the memory that they bound.
-class BodyCheck {
- public:
-  bool operator()(int depth, Json::parse_event_t event, const Json& value) {
-    using Event = Json::parse_event_t;
-    if (depth > kMaxJsonDepth) throw bad_request("the JSON is nested deeper than " + std::to_string(kMaxJsonDepth));
-    if (++values_ > kMaxJsonValues) {
-      throw bad_request("the JSON has more than " + std::to_string(kMaxJsonValues) + " values");
-    }
-    if (event == Event::object_start) keys_.emplace_back();
-    if (event == Event::object_end) keys_.pop_back();
-    if (event == Event::key) add_key(value.get_ref<const std::string&>());
-    return true;
-  }
-
- private:
-  // Of keys that are there twice other readers may take the other one.
-  void add_key(const std::string& key) {
-    if (!keys_.back().insert(key).second) {
-      throw bad_request("the key " + in_quotes(std::string_view(key).substr(0, 100)) + " is there twice");
-    }
-    if (keys_.back().size() > kMaxJsonKeys) {
-      throw bad_request("an object has more than " + std::to_string(kMaxJsonKeys) + " keys");
-    }
-  }
-
-  std::size_t values_ = 0;
-  std::vector<std::set<std::string>> keys_;  // of the objects that are open
-};
-
 }  // namespace
 
 Json parse_body(std::string_view body) {
-  BodyCheck check;
-  Json value;
-  try {
-    value = Json::parse(body.begin(), body.end(), std::ref(check));
-  } catch (const Json::parse_error& error) {
-    throw bad_request("the body is not JSON in UTF-8: wrong at byte " + std::to_string(error.byte));
-  } catch (const Json::out_of_range&) {
-    throw bad_request("the body has a number that is too large");
-  }
+  JsonBuilder<Json> builder({.max_depth = kMaxJsonDepth, .max_keys = kMaxJsonKeys, .max_values = kMaxJsonValues});
+  if (!builder.parse(body)) throw bad_request("the body: " + builder.error());
+  Json value = builder.take();
   if (!value.is_object()) throw bad_request("the body is no JSON object");
   return value;
 }
