@@ -62,11 +62,13 @@ void serve(ServeOptions options, Console& console) {
   serve::SessionModel model(*session, options.parallel);
   serve::Metrics metrics;
   serve::Engine engine(model, text, options.queue, metrics);
-  const serve::Service service(engine, text, metrics,
-                               {.model = served_name(*session, options.model.path),
-                                .api_keys = options.api_keys,
-                                .cors_origin = options.cors,
-                                .hosts = known_hosts(options)});
+  const serve::Service service(
+      engine, text, metrics,
+      {.model = served_name(*session, options.model.path),
+       .api_keys = options.api_keys,
+       .cors_origin = options.cors,
+       .hosts = known_hosts(options),
+       .log = [&console](const std::string& message) { console.info("strata: error: " + message); }});
   serve::HttpServer server(service, options.host, options.port);
   if (!is_loopback(options.host) && options.api_keys.empty()) {
     console.info("strata: warning: whoever reaches " + options.host + " may use this server; give --api-key KEY");

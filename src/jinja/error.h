@@ -8,7 +8,8 @@ namespace strata::jinja {
 
 // Whose fault it is that a template could not be parsed or rendered.
 enum class Fault {
-  kTemplate,  // a syntax error, an unknown filter, a limit
+  kTemplate,  // a syntax error, an unknown filter
+  kLimit,     // one of RenderLimits is exceeded, by the template or by what it is given
   kData,      // an operation on values that do not fit, mostly messages of an unexpected form
   kRefusal,   // the template called raise_exception
 };

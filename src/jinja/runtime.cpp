@@ -26,7 +26,9 @@ void fail_data(const std::string& message) { throw TemplateError(Fault::kData, m
 void fail_template(const std::string& message) { throw TemplateError(Fault::kTemplate, message); }
 void fail_undefined(const Value& value) { fail_data(value.undefined_name() + " is undefined"); }
 
-void Runtime::fail_limit(const std::string& of) { fail_template("the limit of " + of + " is exceeded"); }
+void Runtime::fail_limit(const std::string& of) {
+  throw TemplateError(Fault::kLimit, "the limit of " + of + " is exceeded");
+}
 
 void Account::charge(std::size_t bytes) {
   if (bytes > limit_ || held_ > limit_ - bytes) Runtime::fail_limit("memory");

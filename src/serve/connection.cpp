@@ -96,7 +96,10 @@ bool Connection::await_request() {
 std::ptrdiff_t Connection::read(char* out, std::size_t size) {
   if (left_ == 0) is_too_large_ = true;
   if (is_too_large_) return -1;
-  if (begin_ == received_.size() && !fill(until_, false)) return -1;
+  if (begin_ == received_.size() && !fill(until_, false)) {
+    is_late_ = Clock::now() >= until_;
+    return -1;
+  }
   const std::size_t count = std::min({size, received_.size() - begin_, left_});
   std::memcpy(out, received_.data() + begin_, count);
   begin_ += count;

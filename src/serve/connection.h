@@ -26,6 +26,7 @@ class Connection {
   // At most `size` bytes of the request; 0 or less: there are no more, or not in time, or too many (is_too_large()).
   std::ptrdiff_t read(char* out, std::size_t size);
   bool is_too_large() const { return is_too_large_; }
+  bool is_late() const { return is_late_; }
 
   // All of it; false: the client is gone or doesn't take it.
   bool write(std::string_view data);
@@ -51,7 +52,7 @@ class Connection {
   std::size_t begin_ = 0;    // of it
   std::size_t left_ = 0;     // bytes that a request may still have
   Clock::time_point until_;  // for the request
-  bool is_too_large_ = false, is_last_ = false;
+  bool is_too_large_ = false, is_late_ = false, is_last_ = false;
 };
 
 // The header without the lines that nobody here looks at, and that would cost much: Range is read by a regular

@@ -19,16 +19,6 @@ double seconds_between(Clock::time_point begin, Clock::time_point end) {
 
 ApiError shutting_down() { return {503, "the server is shutting down"}; }
 
-void check_length(const Generation::Settings& settings, std::int64_t context) {
-  const std::size_t tokens = settings.prompt.size();
-  if (tokens == 0) throw bad_request("the prompt is empty", "prompt");
-  if (std::cmp_less_equal(tokens, context)) return;
-  throw ApiError(400,
-                 "the prompt has " + std::to_string(tokens) + " tokens, the context holds " + std::to_string(context) +
-                     ": shorten it, or start the server with a larger -c",
-                 "messages", "context_length_exceeded");
-}
-
 }  // namespace
 
 Engine::Engine(SequenceModel& model, const text::TextModel& text, std::size_t queue, Metrics& metrics)
@@ -49,7 +39,7 @@ std::vector<std::shared_ptr<Generation>> Engine::submit(std::vector<Generation::
   if (settings.size() > most) {
     throw bad_request("more texts are asked for than this server makes at once: " + std::to_string(most), "n");
   }
-  for (const Generation::Settings& one : settings) check_length(one, model_.context());
+  for (const Generation::Settings& one : settings) check_length(one.prompt.size());
   std::vector<std::shared_ptr<Generation>> generations;
   const auto news = std::make_shared<News>();
   for (Generation::Settings& one : settings) {
@@ -65,6 +55,15 @@ std::vector<std::shared_ptr<Generation>> Engine::submit(std::vector<Generation::
   }
   has_work_.notify_one();
   return generations;
+}
+
+void Engine::check_length(std::size_t tokens) const {
+  if (tokens == 0) throw bad_request("the prompt is empty", "prompt");
+  if (std::cmp_less_equal(tokens, model_.context())) return;
+  throw ApiError(400,
+                 "the prompt has " + std::to_string(tokens) + " tokens, the context holds " +
+                     std::to_string(model_.context()) + ": shorten it, or start the server with a larger -c",
+                 "messages", "context_length_exceeded");
 }
 
 void Engine::drain(std::chrono::milliseconds time) {

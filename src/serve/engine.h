@@ -43,6 +43,9 @@ class Engine {
   };
   Load load() const;
 
+  // Throws ApiError for a prompt that the context doesn't hold, or that is empty.
+  void check_length(std::size_t tokens) const;
+
   std::int64_t context() const { return model_.context(); }
   std::int64_t vocabulary() const { return model_.vocabulary(); }
   int slots() const { return model_.sequences(); }

@@ -23,6 +23,7 @@
 
 #include "base/error.h"
 #include "serve/answer_format.h"
+#include "serve/byte_budget.h"
 #include "serve/connection.h"
 #include "serve/limits.h"
 
@@ -216,6 +217,7 @@ void write_error(const ApiError& error, httplib::Response& to) {
   HttpResponse response;
   response.status = error.status();
   response.body = to_text(error.to_json());
+  if (error.status() == 503) response.headers.emplace_back("Retry-After", "1");
   write_response(std::move(response), to);
 }
 
@@ -237,6 +239,23 @@ void check_body(const httplib::Request& request) {
   }
 }
 
+std::string read_body(const httplib::ContentReader& reader, ByteBudget::Share& share) {
+  std::string body;
+  bool has_room = true;
+  const bool is_whole = reader([&](const char* data, std::size_t size) {
+    has_room = share.grow(size);
+    if (has_room) body.append(data, size);
+    return has_room;
+  });
+  if (is_whole) return body;
+  if (!has_room) throw ApiError(503, "the server holds too many large bodies: try again later", "", "overloaded");
+  if (current->is_too_large()) throw ApiError(413, "the body is too large");
+  if (current->is_late()) {
+    throw ApiError(408, "the body did not come within " + std::to_string(kBodyTime.count()) + " seconds");
+  }
+  throw bad_request("the body is not whole, or its chunks are malformed");
+}
+
 }  // namespace
 
 struct HttpServer::State {
@@ -251,9 +270,10 @@ struct HttpServer::State {
   void configure();
   void bind(const std::string& host, int wanted);
   httplib::Server::HandlerResponse before_routing(const httplib::Request& request, httplib::Response& response) const;
-  void handle(const httplib::Request& request, httplib::Response& response) const;
+  void handle(const httplib::Request& request, httplib::Response& response, const httplib::ContentReader& reader);
 
   const Service& service;
+  ByteBudget held{kMaxHeldBytes};
   ConnectionThreads threads;
   const int stop;  // an eventfd, readable when the server stops
   Server server;
@@ -290,9 +310,8 @@ void HttpServer::State::configure() {
     write_error(ApiError(response.status, is_large ? "the body is too large" : "the request is not HTTP/1.1"),
                 response);
   }));
-  const auto answer = [this](const httplib::Request& request, httplib::Response& response) {
-    handle(request, response);
-  };
+  const auto answer = [this](const httplib::Request& request, httplib::Response& response,
+                             const httplib::ContentReader& reader) { handle(request, response, reader); };
   for (const std::string& path : service.paths()) {
     if (path.find_first_of("\\^$.|?*+()[]{}") != std::string::npos) continue;  // is handled before routing
     server.Post(path, answer);
@@ -324,10 +343,17 @@ httplib::Server::HandlerResponse HttpServer::State::before_routing(const httplib
   return Outcome::Handled;
 }
 
-void HttpServer::State::handle(const httplib::Request& request, httplib::Response& response) const {
-  HttpRequest whole = request_of(request);
-  whole.body = request.body;
-  write_response(service.handle(whole), response);
+void HttpServer::State::handle(const httplib::Request& request, httplib::Response& response,
+                               const httplib::ContentReader& reader) {
+  ByteBudget::Share share(held);
+  try {
+    HttpRequest whole = request_of(request);
+    whole.body = read_body(reader, share);
+    write_response(service.handle(whole), response);
+  } catch (const ApiError& error) {
+    current->set_last();
+    write_error(error, response);
+  }
 }
 
 void HttpServer::State::bind(const std::string& host, int wanted) {

@@ -9,10 +9,12 @@ namespace strata::serve {
 
 // What a client may ask for at most, and how long it may take.
 inline constexpr std::size_t kMaxBodyBytes = std::size_t{16} << 20;
+inline constexpr std::size_t kMaxHeldBytes = std::size_t{64} << 20;  // of all bodies that came and aren't answered
+inline constexpr std::size_t kMaxReadBytes = kMaxBodyBytes;  // of bodies that are parsed at once, some times as large
 inline constexpr std::size_t kMaxHeaderBytes = std::size_t{32} << 10;
 inline constexpr int kMaxJsonDepth = 64;
 inline constexpr std::size_t kMaxJsonKeys = 1024;       // of one object, whose look-ups are linear
-inline constexpr std::size_t kMaxJsonValues = 1 << 19;  // of a body, each of which takes more memory than text
+inline constexpr std::size_t kMaxJsonValues = 1 << 18;  // of a body, each of which takes more memory than text
 inline constexpr std::size_t kMaxMessages = 4096;
 inline constexpr std::size_t kMaxTools = 256;
 inline constexpr std::size_t kMaxStops = 16;

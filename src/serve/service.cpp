@@ -35,6 +35,16 @@ HttpResponse error_response(const ApiError& error) {
   return response;
 }
 
+// Of all strings in it.
+std::size_t text_bytes(const Json& value) {
+  if (value.is_string()) return value.get_ref<const std::string&>().size();
+  std::size_t bytes = 0;
+  if (value.is_structured()) {
+    for (const Json& member : value) bytes += text_bytes(member);
+  }
+  return bytes;
+}
+
 bool ends_with_think(std::string_view prompt) {
   const std::size_t last = prompt.find_last_not_of(" \t\r\n");
   return last != std::string_view::npos && prompt.substr(0, last + 1).ends_with("<think>");
@@ -56,6 +66,9 @@ Service::Service(Engine& engine, const text::TextModel& text, Metrics& metrics, 
              {"/tokenize", "POST", &Service::tokenize},
              {"/detokenize", "POST", &Service::detokenize},
              {"/metrics", "GET", &Service::metrics}};
+  for (std::int32_t id = 0; id < text_.tokenizer.vocab_size(); ++id) {
+    longest_token_ = std::max(longest_token_, text_.tokenizer.token_bytes(id).size());
+  }
 }
 
 std::vector<std::string> Service::paths() const {
@@ -96,16 +109,22 @@ HttpResponse Service::answer(const HttpRequest& request, const std::function<Htt
   } catch (const ApiError& error) {
     response = error_response(error);
   } catch (const Error& error) {
-    response = error_response(ApiError(error.code() == ExitCode::kUsage ? 400 : 500, error.what()));
+    response = error_response(error.code() == ExitCode::kUsage ? bad_request(error.what()) : own_fault(error.what()));
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
-    response = error_response(ApiError(500, error.what()));
+    response = error_response(own_fault(error.what()));
   }
   add_headers(request, response);
   const Route* const route = find(request);
   metrics_.add_request(route == nullptr ? "other" : route->path, response.status);
   return response;
+}
+
+// The message may name the server's files.
+ApiError Service::own_fault(const std::string& message) const {
+  options_.log(message);
+  return {500, "the server failed: its messages say why"};
 }
 
 void Service::add_headers(const HttpRequest& request, HttpResponse& response) const {
@@ -187,6 +206,7 @@ HttpResponse Service::metrics(const HttpRequest&) const {
 
 // llama.cpp's names of the fields.
 HttpResponse Service::tokenize(const HttpRequest& request) const {
+  const ByteBudget::Share share(preparing_, request.body.size());
   const Json body = parse_body(request.body);
   const RequestReader reader(body);
   const bool adds = reader.boolean_or("add_special", false), parses = reader.boolean_or("parse_special", true);
@@ -194,6 +214,7 @@ HttpResponse Service::tokenize(const HttpRequest& request) const {
 }
 
 HttpResponse Service::detokenize(const HttpRequest& request) const {
+  const ByteBudget::Share share(preparing_, request.body.size());
   const Json body = parse_body(request.body);
   const RequestReader reader(body);
   const Json* const tokens = reader.list("tokens", kMaxBodyBytes);
@@ -216,16 +237,19 @@ std::vector<std::shared_ptr<Generation>> Service::submit(std::vector<std::vector
 }
 
 HttpResponse Service::completions(const HttpRequest& request) const {
+  std::optional<ByteBudget::Share> share(std::in_place, preparing_, request.body.size());
   CompletionRequest parsed = parse_completion_request(parse_body(request.body), bounds());
   std::vector<std::vector<std::int32_t>> prompts;
   std::vector<std::string> prefixes;
   for (const Prompt& prompt : parsed.prompts) {
     const std::string* const text = std::get_if<std::string>(&prompt);
     prompts.push_back(tokens_of(prompt));
+    engine_.check_length(prompts.back().size());  // before it is copied
     for (std::int64_t i = 0; parsed.echoes && i < parsed.text.choices; ++i) {
       prefixes.push_back(text != nullptr ? *text : text_.tokenizer.decode(prompts.back()));
     }
   }
+  share.reset();
   const auto says = [&](std::int32_t token) { return !text_.tokenizer.is_special(token); };
   parsed.text.continuation.continues_prompt = std::ranges::any_of(prompts.front(), says);
   const std::size_t count = prompts.size();
@@ -274,38 +298,66 @@ std::vector<std::int32_t> Service::tokens_of(const Prompt& prompt) const {
   return text != nullptr ? text_.tokenizer.encode(*text) : std::get<std::vector<std::int32_t>>(prompt);
 }
 
-HttpResponse Service::answer_chat(const HttpRequest& request, const Json& body,
-                                  const ChatFormatMaker& make_format) const {
-  ChatRequest parsed = parse_chat_request(body, bounds());
+std::string Service::render(Json context) const {
+  const std::size_t bytes = text_bytes(context["messages"]);
+  try {
+    return text::render_chat(text_, std::move(context));
+  } catch (const text::RenderError& error) {
+    using Cause = text::RenderError::Cause;
+    if (error.cause() == Cause::kTemplate) {
+      options_.log(error.what());
+      throw ApiError(500, "the model's chat template is not usable: " + error.reason());
+    }
+    if (error.cause() == Cause::kMessages) {
+      throw bad_request("the chat template can't be applied to these messages: " + error.reason(), "messages");
+    }
+    const bool is_long = std::cmp_greater(bytes / longest_token_, engine_.context());
+    throw ApiError(400,
+                   "the messages, of " + std::to_string(bytes) +
+                       " bytes, are too much for the chat template: " + error.reason() + ": shorten them",
+                   "messages", is_long ? "context_length_exceeded" : "");
+  }
+}
+
+// What it takes is some times as large as the body, and gone when it returns.
+Service::Chat Service::read_chat(const HttpRequest& request, const ChatReader& read) const {
+  const ByteBudget::Share share(preparing_, request.body.size());
   if (text_.chat_templates.empty()) throw bad_request("the model has no chat template: use /v1/completions");
-  const std::string prompt = text::render_chat(text_, std::move(parsed.context));
-  AnswerParser::Options parser;
-  parser.splits_reasoning = parsed.splits_reasoning;
-  parser.begins_in_reasoning = ends_with_think(prompt);
-  parser.parses_tools = parsed.parses_tools;
-  auto generations = submit({text_.tokenizer.encode(prompt, true, false)}, parsed.text);
+  ChatRequest parsed = parse_chat_request(read(parse_body(request.body)), bounds());
+  const std::string prompt = render(std::move(parsed.context));
+  Chat chat{.text = std::move(parsed.text), .prompt = text_.tokenizer.encode(prompt, true, false), .parser = {}};
+  chat.parser.splits_reasoning = parsed.splits_reasoning;
+  chat.parser.begins_in_reasoning = ends_with_think(prompt);
+  chat.parser.parses_tools = parsed.parses_tools;
+  return chat;
+}
+
+HttpResponse Service::answer_chat(const HttpRequest& request, Chat chat, const ChatFormatMaker& make_format) const {
+  engine_.check_length(chat.prompt.size());
+  auto generations = submit({std::move(chat.prompt)}, chat.text);
   auto format = make_format({.model = options_.model,
                              .choices = generations.size(),
-                             .includes_usage = parsed.text.includes_usage,
-                             .has_logprobs = parsed.text.top_logprobs.has_value(),
+                             .includes_usage = chat.text.includes_usage,
+                             .has_logprobs = chat.text.top_logprobs.has_value(),
                              .prompt_tokens = generations.front()->prompt_tokens(),
-                             .stops = parsed.text.continuation.stop},
-                            parser);
-  return respond(Answer(std::move(generations), 1, std::move(format), request.is_connected), parsed.text.streams);
+                             .stops = chat.text.continuation.stop},
+                            chat.parser);
+  return respond(Answer(std::move(generations), 1, std::move(format), request.is_connected), chat.text.streams);
 }
 
 HttpResponse Service::chat(const HttpRequest& request) const {
-  return answer_chat(request, parse_body(request.body), [&](AnswerHead head, const AnswerParser::Options& parser) {
+  const auto same = [](Json body) { return body; };
+  return answer_chat(request, read_chat(request, same), [&](AnswerHead head, const AnswerParser::Options& parser) {
     return chat_format(text_.tokenizer, std::move(head), parser);
   });
 }
 
 HttpResponse Service::messages(const HttpRequest& request) const {
-  return answer_chat(request, chat_of_messages(parse_body(request.body)), messages_format);
+  return answer_chat(request, read_chat(request, chat_of_messages), messages_format);
 }
 
 HttpResponse Service::responses(const HttpRequest& request) const {
-  return answer_chat(request, chat_of_responses(parse_body(request.body)), responses_format);
+  return answer_chat(request, read_chat(request, chat_of_responses), responses_format);
 }
 
 }  // namespace strata::serve

@@ -9,8 +9,11 @@
 #include <vector>
 
 #include "serve/answer_format.h"
+#include "serve/api_error.h"
+#include "serve/byte_budget.h"
 #include "serve/engine.h"
 #include "serve/http.h"
+#include "serve/limits.h"
 #include "serve/metrics.h"
 #include "serve/text_request.h"
 #include "text/text_model.h"
@@ -22,6 +25,8 @@ struct ServiceOptions {
   std::vector<std::string> api_keys;  // any of them lets in; none: everybody may
   std::string cors_origin;            // "*", or the pages of this origin may ask; empty: none of another origin
   std::vector<std::string> hosts;     // names that requests may call this server by; empty: any
+  // What went wrong on the server's side, which is no client's business.
+  std::function<void(const std::string&)> log = [](const std::string&) {};
 };
 
 // The endpoints of docs/cli.md, apart from HTTP: any thread may ask, many at once.
@@ -50,6 +55,7 @@ class Service {
   void check_access(const HttpRequest& request, const Route* route) const;
   const Route* find(const HttpRequest& request) const;
   HttpResponse answer(const HttpRequest& request, const std::function<HttpResponse()>& make) const;
+  ApiError own_fault(const std::string& message) const;
   void add_headers(const HttpRequest& request, HttpResponse& response) const;
 
   HttpResponse page(const HttpRequest& request) const;
@@ -65,9 +71,18 @@ class Service {
   HttpResponse messages(const HttpRequest& request) const;
   HttpResponse responses(const HttpRequest& request) const;
 
+  // A chat as the model gets it.
+  struct Chat {
+    TextRequest text;
+    std::vector<std::int32_t> prompt;
+    AnswerParser::Options parser;
+  };
+  using ChatReader = std::function<Json(Json body)>;  // gives a body of /v1/chat/completions
   using ChatFormatMaker = std::function<std::unique_ptr<AnswerFormat>(AnswerHead, const AnswerParser::Options&)>;
-  HttpResponse answer_chat(const HttpRequest& request, const Json& body, const ChatFormatMaker& make_format) const;
+  Chat read_chat(const HttpRequest& request, const ChatReader& read) const;
+  HttpResponse answer_chat(const HttpRequest& request, Chat chat, const ChatFormatMaker& make_format) const;
 
+  std::string render(Json context) const;
   std::vector<std::int32_t> tokens_of(const Prompt& prompt) const;
   Json model_json() const;
   RequestBounds bounds() const;
@@ -79,7 +94,9 @@ class Service {
   Metrics& metrics_;
   const ServiceOptions options_;
   const std::int64_t created_;
+  std::size_t longest_token_ = 1;  // bytes
   std::vector<Route> routes_;
+  mutable ByteBudget preparing_{kMaxReadBytes};
 };
 
 }  // namespace strata::serve

@@ -16,18 +16,24 @@ namespace {
 constexpr std::size_t kMaxSourceBytes = std::size_t{256} << 10;
 
 [[noreturn]] void report(const jinja::TemplateError& error, const std::string& origin) {
+  using Cause = RenderError::Cause;
   const std::string message = std::string(error.what()).substr(0, 200);
   const std::string line = error.line > 0 ? ", line " + std::to_string(error.line) : "";
   switch (error.fault) {
     case jinja::Fault::kTemplate:
-      throw model_error("the chat template is not usable: " + message, origin + line,
-                        "use a model with another template");
+    case jinja::Fault::kLimit:
+      throw RenderError(error.fault == jinja::Fault::kLimit ? Cause::kLimit : Cause::kTemplate, message,
+                        model_error("the chat template is not usable: " + message, origin + line,
+                                    "use a model with another template"));
     case jinja::Fault::kData:
-      throw usage_error("the chat template of " + origin + line + " cannot be applied to these messages: " + message,
-                        "check the messages");
+      throw RenderError(
+          Cause::kMessages, message,
+          usage_error("the chat template of " + origin + line + " cannot be applied to these messages: " + message,
+                      "check the messages"));
     case jinja::Fault::kRefusal:
-      throw usage_error("the chat template of " + origin + " refuses these messages: " + message,
-                        "change the messages");
+      throw RenderError(
+          Cause::kMessages, message,
+          usage_error("the chat template of " + origin + " refuses these messages: " + message, "change the messages"));
   }
   internal_error(__FILE__, __LINE__, "unknown kind of template error");
 }

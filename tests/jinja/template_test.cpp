@@ -22,7 +22,8 @@ void expect_error(Fault fault, const std::string& message, const std::string& so
 }
 
 void expect_fault(const std::string& source, const std::string& message, const RenderLimits& limits = {}) {
-  expect_error(Fault::kTemplate, message, source, Json::object(), limits);
+  const Fault fault = message.find("limit of") != std::string::npos ? Fault::kLimit : Fault::kTemplate;
+  expect_error(fault, message, source, Json::object(), limits);
 }
 
 // The file's values were made with jinja2 in the environment of transformers.
@@ -202,7 +203,7 @@ TEST(Jinja, CyclesAreHarmless) {
 TEST(Jinja, DeepDataIsRefused) {
   Json deep = Json::array();
   for (int i = 0; i < 2000; ++i) deep = Json::array({std::move(deep)});
-  expect_error(Fault::kTemplate, "limit of nesting", "", {{"a", deep}});
+  expect_error(Fault::kLimit, "limit of nesting", "", {{"a", deep}});
 }
 
 }  // namespace

@@ -18,20 +18,23 @@ namespace strata::serve {
 
 using Tokens = std::vector<std::int32_t>;
 
-// The demo model's tokenizer, end tokens and chat template.
+// The demo model's tokenizer, end tokens and chat template, or another template.
+inline text::TextModel demo_text_with_template(const std::string& chat_template) {
+  const auto read = [](const std::string& name) {
+    std::ifstream in(STRATA_SOURCE_DIR "/models/demo/" + name, std::ios::binary);
+    EXPECT_TRUE(in.good()) << name;
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  text::TextFiles files;
+  files.tokenizer = read("tokenizer.json");
+  files.tokenizer_config = read("tokenizer_config.json");
+  files.generation_config = read("generation_config.json");
+  files.chat_template = chat_template;
+  return text::load_text_model(files, "/secret/demo");
+}
+
 inline const text::TextModel& demo_text() {
-  static const text::TextModel model = [] {
-    const auto read = [](const std::string& name) {
-      std::ifstream in(STRATA_SOURCE_DIR "/models/demo/" + name, std::ios::binary);
-      EXPECT_TRUE(in.good()) << name;
-      return std::string(std::istreambuf_iterator<char>(in), {});
-    };
-    text::TextFiles files;
-    files.tokenizer = read("tokenizer.json");
-    files.tokenizer_config = read("tokenizer_config.json");
-    files.generation_config = read("generation_config.json");
-    return text::load_text_model(files, "demo");
-  }();
+  static const text::TextModel model = demo_text_with_template("");
   return model;
 }
 

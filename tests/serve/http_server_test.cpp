@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
 #include <thread>
 
 #include "base/error.h"
+#include "serve/limits.h"
 #include "tests/serve/fake_model.h"
 
 namespace strata::serve {
@@ -122,6 +124,34 @@ TEST_F(HttpServers, ClientsThatGoCancelTheirTexts) {
     std::this_thread::sleep_for(5ms);
   }
   EXPECT_EQ(engine_.load().running + engine_.load().waiting, 0U);
+}
+
+TEST_F(HttpServers, BodiesTogetherAreLimited) {
+  HttpServer server(service_, "127.0.0.1", 0);
+  server.start();
+  const auto ask = [&] {
+    const Client client(server.port());
+    client.post("/tokenize", R"({"content": "Hello"})");
+    return client.read_to("}").substr(0, 200);
+  };
+  const auto await = [&](const std::string& status) {
+    std::string answer;
+    for (int i = 0; i < 1000 && !answer.starts_with(status); ++i) {
+      answer = ask();
+      std::this_thread::sleep_for(5ms);
+    }
+    return answer;
+  };
+  {
+    std::vector<std::unique_ptr<Client>> slow;
+    for (std::size_t held = 0; held < kMaxHeldBytes; held += kMaxBodyBytes) {
+      slow.push_back(std::make_unique<Client>(server.port()));
+      slow.back()->send("POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+                        std::to_string(kMaxBodyBytes) + "\r\n\r\n" + std::string(kMaxBodyBytes - 1, ' '));
+    }
+    EXPECT_NE(await("HTTP/1.1 503").find("Retry-After: 1"), std::string::npos);
+  }
+  EXPECT_TRUE(await("HTTP/1.1 200").starts_with("HTTP/1.1 200"));
 }
 
 TEST_F(HttpServers, PortIsTakenOnce) {

@@ -343,6 +343,32 @@ TEST_F(Services, ErrorsAreOpenAis) {
   EXPECT_EQ(json("/v1/completions", R"({"prompt": "a", "n": 12})", 400)["error"]["param"], "n");
 }
 
+// The template's limits hold for what a client sends, and where the model's files are is no client's business.
+TEST_F(Services, MessagesThatAreTooLongForTheTemplateAreRefused) {
+  const std::string text(std::size_t{9} << 20, 'a');
+  const Json error =
+      json("/v1/chat/completions", R"({"messages": [{"role": "user", "content": ")" + text + "\"}]}", 400)["error"];
+  EXPECT_EQ(error["code"], "context_length_exceeded");
+  EXPECT_EQ(error["param"], "messages");
+  EXPECT_EQ(error["message"].get<std::string>().find('/'), std::string::npos) << error;
+}
+
+TEST_F(Services, FilesOfTheServerAreNotNamed) {
+  text::TextModel text = demo_text_with_template("{{ messages | unknown_filter }}");
+  HttpRequest request{.method = "POST", .path = "/v1/chat/completions", .body = "{" + kHello + "}"};
+  std::string log;
+  options_.log = [&](const std::string& message) { log = message; };
+  const HttpResponse broken = Service(engine_, text, metrics_, options_).handle(request);
+  EXPECT_EQ(broken.status, 500);
+  EXPECT_NE(broken.body.find("unknown_filter"), std::string::npos) << broken.body;
+  EXPECT_EQ(broken.body.find("/secret"), std::string::npos) << broken.body;
+  EXPECT_NE(log.find("/secret"), std::string::npos) << log;
+  text = demo_text_with_template("{{ raise_exception('no') }}");
+  const HttpResponse refused = Service(engine_, text, metrics_, options_).handle(request);
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(refused.body.find("/secret"), std::string::npos) << refused.body;
+}
+
 TEST_F(Services, KeysHostsAndOriginsLetIn) {
   options_.api_keys = {"secret"};
   options_.hosts = {"localhost"};

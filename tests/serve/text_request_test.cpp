@@ -59,10 +59,10 @@ TEST(ParseBody, RefusesWhatIsNoObjectWithinItsLimits) {
 // A parser that looks through the list at the end of each of its objects takes minutes.
 TEST(ParseBody, TakesTimeThatIsLinear) {
   std::string body = R"({"x": [{})";
-  for (int i = 1; i < 200'000; ++i) body += R"(,{"a":1})";
+  for (int i = 1; i < 100'000; ++i) body += R"(,{"a":1})";
   const std::clock_t begin = std::clock();
-  EXPECT_EQ(parse_body(body + "]}")["x"].size(), 200'000U);
-  for (int i = 0; i < 100'000; ++i) body += R"(,{"a":1})";
+  EXPECT_EQ(parse_body(body + "]}")["x"].size(), 100'000U);
+  for (int i = 0; i < 160'000; ++i) body += R"(,{"a":1})";
   EXPECT_NE(refused([&] { parse_body(body + "]}"); }).find("values"), std::string::npos);
   EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 5);
 }
