@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kRoles = {"system", "developer", "user", "assistant", "tool", "function"};
 
+constexpr std::array<std::string_view, 7> kEfforts = {"none", "minimal", "low", "medium", "high", "xhigh", "max"};
+
 // A list of parts is the texts of all of them: templates of language models know texts.
 std::string joined_parts(const Json& parts, const std::string& path) {
   std::string text;
@@ -100,6 +102,9 @@ bool reads_tools(const RequestReader& body) {
 void read_effort(const RequestReader& body, Json& context) {
   if (!body.has("reasoning_effort")) return;
   const std::string effort = body.text("reasoning_effort");
+  if (std::ranges::find(kEfforts, effort) == kEfforts.end()) {
+    body.refuse("reasoning_effort", "is none of none, minimal, low, medium, high, xhigh and max");
+  }
   context["reasoning_effort"] = effort;
   if (!context.contains("enable_thinking")) context["enable_thinking"] = effort != "none" && effort != "minimal";
 }

@@ -6,6 +6,7 @@
 #include "serve/api_error.h"
 #include "serve/block_format.h"
 #include "serve/limits.h"
+#include "serve/refused_fields.h"
 
 namespace strata::serve {
 namespace {
@@ -81,6 +82,7 @@ Json tools_of(const Json& given) {
   Json tools = Json::array();
   for (std::size_t i = 0; i < given.size(); ++i) {
     const RequestReader tool(given[i], "tools[" + std::to_string(i) + "]");
+    if (tool.text_or("type", "custom") != "custom") tool.refuse("type", "can only be custom");
     Json function = {{"name", tool.text("name")}};
     copy(given[i], "description", function, "description");
     copy(given[i], "input_schema", function, "parameters");
@@ -202,13 +204,14 @@ class MessagesFormat : public BlockFormat {
 
 Json chat_of_messages(const Json& body) {
   const RequestReader reader(body);
+  refuse_fields(reader, refused_of_messages());
   Json chat = {{"messages", messages_of(reader)}};
   if (!reader.has("max_tokens")) reader.refuse("max_tokens", "is missing");
   for (const char* name : {"max_tokens", "temperature", "top_p", "top_k", "min_p", "stream", "seed", "cache_prompt",
                            "chat_template_kwargs"}) {
     copy(body, name, chat, name);
   }
-  copy(body, "stop_sequences", chat, "stop");
+  if (const Json* const stops = reader.list("stop_sequences", kMaxStops); stops != nullptr) chat["stop"] = *stops;
   if (const Json* const thinking = reader.object("thinking"); thinking != nullptr) {
     const bool thinks = RequestReader(*thinking, "thinking").text("type") != "disabled";
     chat["chat_template_kwargs"]["enable_thinking"] = thinks;

@@ -6,6 +6,7 @@
 #include "serve/api_error.h"
 #include "serve/block_format.h"
 #include "serve/limits.h"
+#include "serve/refused_fields.h"
 
 namespace strata::serve {
 namespace {
@@ -64,10 +65,7 @@ Json function_tools(const Json& given) {
   return tools;
 }
 
-void refuse_what_is_not_there(const RequestReader& body) {
-  if (body.has("previous_response_id")) body.refuse("previous_response_id", "can't be given: nothing is stored");
-  if (body.has("conversation")) body.refuse("conversation", "can't be given: nothing is stored");
-  if (body.boolean_or("background", false)) body.refuse("background", "can only be false");
+void refuse_formats_of_text(const RequestReader& body) {
   const Json* const text = body.object("text");
   const Json* const format = text == nullptr ? nullptr : RequestReader(*text, "text").object("format");
   if (format != nullptr && RequestReader(*format, "text.format").text("type") != "text") {
@@ -219,7 +217,8 @@ class ResponsesFormat : public BlockFormat {
 
 Json chat_of_responses(const Json& body) {
   const RequestReader reader(body);
-  refuse_what_is_not_there(reader);
+  refuse_fields(reader, refused_of_responses());
+  refuse_formats_of_text(reader);
   Json chat = {{"messages", input_messages(reader)}};
   for (const char* name : {"temperature", "top_p", "top_k", "min_p", "stream", "seed", "cache_prompt",
                            "chat_template_kwargs", "tool_choice"}) {

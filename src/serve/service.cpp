@@ -324,7 +324,12 @@ Service::Chat Service::read_chat(const HttpRequest& request, const ChatReader& r
   const ByteBudget::Share share(preparing_, request.body.size());
   if (text_.chat_templates.empty()) throw bad_request("the model has no chat template: use /v1/completions");
   ChatRequest parsed = parse_chat_request(read(parse_body(request.body)), bounds());
+  Json without_tools;
+  if (parsed.parses_tools) without_tools = parsed.context, without_tools.erase("tools");
   const std::string prompt = render(std::move(parsed.context));
+  if (parsed.parses_tools && render(std::move(without_tools)) == prompt) {
+    throw bad_request("the model's chat template knows no tools: leave them out", "tools");
+  }
   Chat chat{.text = std::move(parsed.text), .prompt = text_.tokenizer.encode(prompt, true, false), .parser = {}};
   chat.parser.splits_reasoning = parsed.splits_reasoning;
   chat.parser.begins_in_reasoning = ends_with_think(prompt);

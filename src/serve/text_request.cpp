@@ -7,6 +7,7 @@
 #include "serve/api_error.h"
 #include "serve/chat_messages.h"
 #include "serve/limits.h"
+#include "serve/refused_fields.h"
 
 namespace strata::serve {
 namespace {
@@ -133,6 +134,8 @@ void read_chat_logprobs(const RequestReader& body, TextRequest& out) {
 
 CompletionRequest parse_completion_request(const Json& body, const RequestBounds& bounds) {
   const RequestReader reader(body);
+  refuse_fields(reader, refused_of_texts());
+  refuse_fields(reader, refused_of_completions());
   CompletionRequest out;
   out.text = read_text_request(reader, bounds);
   if (!reader.has("max_completion_tokens") && !reader.has("max_tokens")) out.text.continuation.limit = 16;  // OpenAI's
@@ -140,13 +143,13 @@ CompletionRequest parse_completion_request(const Json& body, const RequestBounds
   out.text.top_logprobs = reader.integer("logprobs", 0, kMaxTopLogprobs);
   out.echoes = reader.boolean_or("echo", false);
   if (out.echoes && out.text.top_logprobs) reader.refuse("echo", "can't be given together with logprobs");
-  if (reader.integer_or("best_of", 1, 1, kMaxChoices) != 1) reader.refuse("best_of", "can only be 1");
-  if (!reader.text_or("suffix", "").empty()) reader.refuse("suffix", "is not supported");
   return out;
 }
 
 ChatRequest parse_chat_request(const Json& body, const RequestBounds& bounds) {
   const RequestReader reader(body);
+  refuse_fields(reader, refused_of_texts());
+  refuse_fields(reader, refused_of_chats());
   ChatRequest out;
   out.text = read_text_request(reader, bounds);
   read_chat_logprobs(reader, out.text);

@@ -18,7 +18,13 @@ namespace strata::serve {
 
 using Tokens = std::vector<std::int32_t>;
 
-// The demo model's tokenizer, end tokens and chat template, or another template.
+// The demo model's chat template, with tools at its beginning.
+inline constexpr const char* kTemplate =
+    R"({%- if tools %}{{- '<|im_start|>system\n' + tools | tojson + '<|im_end|>\n' }}{%- endif %})"
+    R"({%- for message in messages %}{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }})"
+    R"({%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %})";
+
+// The demo model's tokenizer and end tokens.
 inline text::TextModel demo_text_with_template(const std::string& chat_template) {
   const auto read = [](const std::string& name) {
     std::ifstream in(STRATA_SOURCE_DIR "/models/demo/" + name, std::ios::binary);
@@ -34,7 +40,7 @@ inline text::TextModel demo_text_with_template(const std::string& chat_template)
 }
 
 inline const text::TextModel& demo_text() {
-  static const text::TextModel model = demo_text_with_template("");
+  static const text::TextModel model = demo_text_with_template(kTemplate);
   return model;
 }
 

@@ -147,6 +147,15 @@ TEST_F(Services, ToolsAreCalled) {
   EXPECT_EQ(calls, 1);
 }
 
+TEST_F(Services, ToolsThatTheTemplateDoesntShowAreRefused) {
+  const text::TextModel text = demo_text_with_template("{% for m in messages %}{{ m.content }}{% endfor %}");
+  HttpRequest request{.method = "POST", .path = "/v1/chat/completions"};
+  request.body = "{" + kHello + R"(, "tools": [{"type": "function", "function": {"name": "add"}}]})";
+  const HttpResponse response = Service(engine_, text, metrics_, options_).handle(request);
+  EXPECT_EQ(response.status, 400);
+  EXPECT_EQ(Json::parse(response.body)["error"]["param"], "tools");
+}
+
 constexpr const char* kThinkSayCall =
     "<think>\nHm.\n</think>\n\nLet me add.\n<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 1}}\n</tool_call>";
 

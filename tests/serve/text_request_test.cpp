@@ -4,9 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <ctime>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "serve/api_error.h"
 #include "serve/limits.h"
+#include "serve/messages_api.h"
+#include "serve/responses_api.h"
 
 namespace strata::serve {
 namespace {
@@ -209,6 +214,56 @@ TEST(ChatRequest, ToolsReachTheTemplateUnlessNoneIsToBeCalled) {
   EXPECT_EQ(refused([&] { chat_of(messages, tools + R"(, "tool_choice": "required")"); }), "tool_choice");
   EXPECT_EQ(refused([&] { chat_of(messages, R"(, "tools": [{"type": "function"}])"); }), "tools[0].function");
   EXPECT_EQ(refused([&] { chat_of(messages, R"(, "tools": [3])"); }), "tools[0]");
+}
+
+TEST(RefusedFields, ChangeTheAnswerInAWayThatCantBeDone) {
+  const std::string messages = R"([{"role": "user", "content": "a"}])";
+  for (const auto& [field, value, harmless] : std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"functions", R"([{"name": "f"}])", "[]"},
+           {"function_call", "\"auto\"", "\"none\""},
+           {"grammar", "\"root ::= a\"", "\"\""},
+           {"json_schema", "{}", "null"},
+           {"guided_json", "{}", "null"},
+           {"guided_regex", "\"a\"", "null"},
+           {"min_tokens", "1", "0"},
+           {"bad_words", "[\"a\"]", "[]"},
+           {"typical_p", "0.5", "1.0"},
+           {"mirostat", "2", "0"},
+           {"dry_multiplier", "0.8", "0.0"},
+           {"xtc_probability", "0.5", "0"},
+           {"modalities", R"(["text", "audio"])", R"(["text"])"},
+           {"continue_final_message", "true", "false"},
+           {"reasoning_effort", "\"enormous\"", "\"low\""}}) {
+    const auto parse = [&, &name = field](const std::string& given) {
+      return refused([&] { chat_of(messages, ", \"" + name + "\": " + given); });
+    };
+    EXPECT_EQ(parse(value), field);
+    EXPECT_EQ(parse(harmless), "nothing") << field;
+  }
+  EXPECT_EQ(refused([&] { with(R"("typical_p": 0.5)"); }), "typical_p");
+}
+
+TEST(RefusedFields, AreThoseOfEachApi) {
+  const auto messages = [](const std::string& more) {
+    return refused([&] {
+      chat_of_messages(
+          parse_body(R"({"max_tokens": 1, "messages": [{"role": "user", "content": "a"}], )" + more + "}"));
+    });
+  };
+  EXPECT_EQ(messages(R"("output_format": {"type": "json_schema"})"), "output_format");
+  EXPECT_EQ(messages(R"("mcp_servers": [{"url": "x"}])"), "mcp_servers");
+  EXPECT_EQ(messages(R"("tools": [{"type": "web_search_20250305", "name": "web_search"}])"), "tools[0].type");
+  EXPECT_EQ(messages(R"("stop_sequences": "a")"), "stop_sequences");
+  EXPECT_EQ(messages(R"("mcp_servers": [], "tools": [{"type": "custom", "name": "f"}], "stop_sequences": ["a"])"),
+            "nothing");
+  const auto responses = [](const std::string& more) {
+    return refused([&] { chat_of_responses(parse_body(R"({"input": "a", )" + more + "}")); });
+  };
+  EXPECT_EQ(responses(R"("prompt": {"id": "x"})"), "prompt");
+  EXPECT_EQ(responses(R"("top_logprobs": 2)"), "top_logprobs");
+  EXPECT_EQ(responses(R"("include": ["message.output_text.logprobs"])"), "include");
+  EXPECT_EQ(responses(R"("max_tool_calls": 1)"), "max_tool_calls");
+  EXPECT_EQ(responses(R"("include": [], "background": false, "top_logprobs": 0)"), "nothing");
 }
 
 TEST(ChatRequest, TemplateMayBeGivenMore) {
