@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "import/model_folder.h"
+#include "serve/access.h"
 #include "serve/engine.h"
 #include "serve/http_server.h"
 #include "serve/service.h"
@@ -25,11 +26,11 @@ constexpr std::chrono::milliseconds kDrainTime{1200};
 
 struct ServeOptions {
   ModelSource model;
-  std::string host = "127.0.0.1", cors;
+  std::string host = "127.0.0.1";
   int port = 8080;
   int parallel = 4;
   std::size_t queue = 64;
-  std::vector<std::string> api_keys;
+  std::vector<std::string> api_keys, cors;
   runtime::SessionOptions session;
 };
 
@@ -49,6 +50,12 @@ std::string served_name(const runtime::Session& session, const std::string& mode
 }
 
 void check(const ServeOptions& options) {
+  if (options.host.empty()) throw usage_error("the host is empty", "give --host an address, such as 127.0.0.1");
+  for (const std::string& origin : options.cors) {
+    if (!serve::is_origin(origin)) {
+      throw usage_error(in_quotes(origin) + " is no origin", "give --cors one, such as https://page.example, or *");
+    }
+  }
   for (const std::string& key : options.api_keys) {
     if (key.empty()) throw usage_error("an API key is empty", "give --api-key some text");
   }
@@ -66,7 +73,7 @@ void serve(ServeOptions options, Console& console) {
       engine, text, metrics,
       {.model = served_name(*session, options.model.path),
        .api_keys = options.api_keys,
-       .cors_origin = options.cors,
+       .cors_origins = options.cors,
        .hosts = known_hosts(options),
        .log = [&console](const std::string& message) { console.info("strata: error: " + message); }});
   serve::HttpServer server(service, options.host, options.port);
@@ -97,7 +104,8 @@ Action declare_serve(CLI::App& app, Console& console) {
       ->check(integer_in(0, kMaxQueue));
   app.add_option("--api-key", options->api_keys, "Let in who sends this key; may be given again")
       ->allow_extra_args(false);
-  app.add_option("--cors", options->cors, "Let pages of this origin use it; *: of any");
+  app.add_option("--cors", options->cors, "Let pages of this origin use it; *: of any; may be given again")
+      ->allow_extra_args(false);
   add_threads(app, options->session.threads);
   add_verify(app, options->session.verify);
   add_context(app, options->session.context);

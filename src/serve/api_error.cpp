@@ -31,7 +31,8 @@ ApiError::ApiError(int status, const std::string& message, std::string parameter
     : std::runtime_error(message), status_(status), parameter_(std::move(parameter)), code_(std::move(code)) {}
 
 nlohmann::ordered_json ApiError::to_json() const {
-  return {{"error",
+  return {{"type", "error"},
+          {"error",
            {{"message", what()},
             {"type", type_of(status_)},
             {"param", text_or_null(parameter_)},

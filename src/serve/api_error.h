@@ -15,7 +15,7 @@ class ApiError : public std::runtime_error {
 
   int status() const { return status_; }
 
-  // {"error": {message, type, param, code}}
+  // {"type": "error", "error": {message, type, param, code}}; `type` is where Anthropic's clients look
   nlohmann::ordered_json to_json() const;
 
  private:

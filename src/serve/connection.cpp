@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "serve/http_error.h"
 #include "serve/limits.h"
 
 namespace strata::serve {
@@ -29,6 +30,16 @@ bool is_dropped(std::string_view line) {
   return std::ranges::any_of(kNames, [&](std::string_view name) {
     return line.size() >= name.size() && strncasecmp(line.data(), name.data(), name.size()) == 0;
   });
+}
+
+// Behind the first one, which is the request's.
+bool has_long_line(std::string_view header) {
+  std::size_t begin = header.find('\n') + 1;
+  for (std::size_t end = header.find('\n', begin); end != std::string_view::npos; end = header.find('\n', begin)) {
+    if (end - begin > kMaxHeaderLineBytes) return true;
+    begin = end + 1;
+  }
+  return false;
 }
 
 }  // namespace
@@ -80,12 +91,22 @@ bool Connection::await_request() {
   until_ = Clock::now() + kHeaderTime;
   while (received_.find(kHeaderEnd) == std::string::npos) {
     if (received_.size() > kMaxHeaderBytes) {
-      write("HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      write(raw_response(ApiError(431, "the header has more than " + std::to_string(kMaxHeaderBytes) + " bytes")));
       return false;
     }
-    if (!fill(until_, true)) return false;
+    if (fill(until_, true)) continue;
+    if (Clock::now() >= until_) {
+      write(raw_response(
+          ApiError(408, "the header did not come within " + std::to_string(kHeaderTime.count()) + " seconds")));
+    }
+    return false;
   }
   const std::size_t size = received_.find(kHeaderEnd) + kHeaderEnd.size();
+  if (has_long_line(std::string_view(received_).substr(0, size))) {
+    write(raw_response(
+        ApiError(431, "a line of the header has more than " + std::to_string(kMaxHeaderLineBytes) + " bytes")));
+    return false;
+  }
   const std::string kept = kept_header(std::string_view(received_).substr(0, size));
   received_.replace(0, size, kept);
   left_ = kept.size() + kMostBytes;

@@ -16,6 +16,7 @@ struct HttpRequest {
   std::string path = {};    // without the query
   std::string body = {};
   std::string authorization = {}, api_key = {}, origin = {}, host = {};  // headers; api_key: x-api-key
+  std::string wanted_headers = {};                                       // Access-Control-Request-Headers
   std::function<bool()> is_connected = [] { return true; };  // whether the client still waits for the answer
 };
 

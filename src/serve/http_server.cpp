@@ -25,6 +25,7 @@
 #include "serve/answer_format.h"
 #include "serve/byte_budget.h"
 #include "serve/connection.h"
+#include "serve/http_error.h"
 #include "serve/limits.h"
 
 namespace strata::serve {
@@ -36,14 +37,6 @@ constexpr std::chrono::seconds kLastAnswers{1};  // that are being written when 
 // Of this thread: the connection whose requests it answers, and whether it is one too many.
 thread_local Connection* current = nullptr;
 thread_local bool is_overflow = false;
-
-// The answer to a connection that is not read from.
-std::string unavailable(const std::string& why, const std::string& code) {
-  const std::string body = to_text(ApiError(503, why, "", code).to_json());
-  return "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
-         "Content-Type: application/json\r\nContent-Length: " +
-         std::to_string(body.size()) + "\r\n\r\n" + body;
-}
 
 // As many files as the system lets this process have; leaves some for all else.
 std::size_t most_connections() {
@@ -135,8 +128,8 @@ class ConnectionQueue : public httplib::TaskQueue {
 };
 
 void refuse_connection(int socket, bool is_stopping) {
-  static const std::string kStopping = unavailable("the server is shutting down", "");
-  static const std::string kTooMany = unavailable("there are too many connections", "overloaded");
+  static const std::string kStopping = raw_response(ApiError(503, "the server is shutting down"));
+  static const std::string kTooMany = raw_response(ApiError(503, "there are too many connections", "", "overloaded"));
   const std::string& answer = is_stopping ? kStopping : kTooMany;
   char ignored[4096];
   [[maybe_unused]] const ssize_t sent = send(socket, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -193,24 +186,43 @@ HttpRequest request_of(const httplib::Request& given) {
           .api_key = given.get_header_value("x-api-key"),
           .origin = given.get_header_value("Origin"),
           .host = given.get_header_value("Host"),
+          .wanted_headers = given.get_header_value("Access-Control-Request-Headers"),
           .is_connected = [connection = current] { return connection->is_connected(); }};
 }
 
-void write_response(HttpResponse from, httplib::Response& to) {
+// Chunks came with HTTP/1.1: before, the end of the connection is the end of a stream.
+void write_response(HttpResponse from, httplib::Response& to, bool knows_chunks = true) {
   to.status = from.status;
   for (const auto& [name, value] : from.headers) to.set_header(name, value);
+  if (from.stream != nullptr && !knows_chunks) current->set_last();
   if (current->is_last()) to.set_header("Connection", "close");
   if (from.stream == nullptr) {
     to.set_content(from.body, from.content_type);
     return;
   }
   const std::shared_ptr<BodyStream> stream = std::move(from.stream);
-  to.set_chunked_content_provider(from.content_type, [stream](std::size_t, httplib::DataSink& sink) {
+  const auto write = [stream](std::size_t, httplib::DataSink& sink) {
     const std::string part = stream->next();
     if (!part.empty()) return sink.write(part.data(), part.size());
     sink.done();
     return true;
-  });
+  };
+  if (knows_chunks) {
+    to.set_chunked_content_provider(from.content_type, write);
+  } else {
+    to.set_content_provider(from.content_type, write);
+  }
+}
+
+const char* message_of(int status) {
+  switch (status) {
+    case 413:
+      return "the body is too large";
+    case 414:
+      return "the path is too long";
+    default:
+      return "the request line or a line of the header is malformed";
+  }
 }
 
 void write_error(const ApiError& error, httplib::Response& to) {
@@ -306,9 +318,7 @@ void HttpServer::State::configure() {
     if (!response.body.empty()) return;
     current->set_last();
     if (current->is_too_large()) response.status = 413;
-    const bool is_large = response.status == 413;
-    write_error(ApiError(response.status, is_large ? "the body is too large" : "the request is not HTTP/1.1"),
-                response);
+    write_error(ApiError(response.status, message_of(response.status)), response);
   }));
   const auto answer = [this](const httplib::Request& request, httplib::Response& response,
                              const httplib::ContentReader& reader) { handle(request, response, reader); };
@@ -349,7 +359,7 @@ void HttpServer::State::handle(const httplib::Request& request, httplib::Respons
   try {
     HttpRequest whole = request_of(request);
     whole.body = read_body(reader, share);
-    write_response(service.handle(whole), response);
+    write_response(service.handle(whole), response, request.version != "HTTP/1.0");
   } catch (const ApiError& error) {
     current->set_last();
     write_error(error, response);

@@ -12,6 +12,7 @@ inline constexpr std::size_t kMaxBodyBytes = std::size_t{16} << 20;
 inline constexpr std::size_t kMaxHeldBytes = std::size_t{64} << 20;  // of all bodies that came and aren't answered
 inline constexpr std::size_t kMaxReadBytes = kMaxBodyBytes;  // of bodies that are parsed at once, some times as large
 inline constexpr std::size_t kMaxHeaderBytes = std::size_t{32} << 10;
+inline constexpr std::size_t kMaxHeaderLineBytes = std::size_t{8} << 10;  // what httplib reads
 inline constexpr int kMaxJsonDepth = 64;
 inline constexpr std::size_t kMaxJsonKeys = 1024;       // of one object, whose look-ups are linear
 inline constexpr std::size_t kMaxJsonValues = 1 << 18;  // of a body, each of which takes more memory than text

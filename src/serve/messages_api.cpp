@@ -123,11 +123,7 @@ class MessagesFormat : public BlockFormat {
     return message;
   }
 
-  std::string error(const ApiError& error) override {
-    Json data = {{"type", "error"}};
-    data.update(error.to_json());
-    return named_event(data);
-  }
+  std::string error(const ApiError& error) override { return named_event(error.to_json()); }
 
  protected:
   std::string opened(const Block& block, std::size_t index) override {

@@ -27,12 +27,15 @@ HttpResponse json_response(const Json& value, int status = 200) {
 }
 
 HttpResponse error_response(const ApiError& error) {
-  Json body = {{"type", "error"}};  // where Anthropic's clients look
-  body.update(error.to_json());
-  HttpResponse response = json_response(body, error.status());
+  HttpResponse response = json_response(error.to_json(), error.status());
   if (error.status() == 429 || error.status() == 503) response.headers.emplace_back("Retry-After", "1");
   if (error.status() == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
+}
+
+// Those that a page asks for, as clients' libraries have headers of their own.
+std::string allowed_headers(const std::string& wanted) {
+  return are_header_names(wanted) ? wanted : "Authorization, Content-Type, x-api-key";
 }
 
 // Of all strings in it.
@@ -86,7 +89,7 @@ void Service::check_access(const HttpRequest& request, const Route* route) const
   if (!is_known_host(request.host, options_.hosts)) {
     throw ApiError(403, "this server is not called " + in_quotes(request.host.substr(0, 100)));
   }
-  if (!is_allowed_origin(request.origin, request.host, options_.cors_origin)) {
+  if (!is_allowed_origin(request.origin, request.host, options_.cors_origins)) {
     throw ApiError(403, "pages of this origin may not use this server: start it with --cors ORIGIN");
   }
   const bool is_open = request.method == "OPTIONS" || (route != nullptr && route->is_open);
@@ -95,7 +98,7 @@ void Service::check_access(const HttpRequest& request, const Route* route) const
                    "invalid_api_key");
   }
   if (route == nullptr) throw ApiError(404, "there is nothing at " + in_quotes(request.path.substr(0, 100)));
-  const bool is_preflight = request.method == "OPTIONS" && !options_.cors_origin.empty();
+  const bool is_preflight = request.method == "OPTIONS" && !options_.cors_origins.empty();
   const bool is_head = request.method == "HEAD" && route->method == "GET";
   if (request.method != route->method && !is_preflight && !is_head) {
     throw ApiError(405, request.path + " takes " + route->method + " requests, not " + request.method.substr(0, 20));
@@ -128,8 +131,10 @@ ApiError Service::own_fault(const std::string& message) const {
 }
 
 void Service::add_headers(const HttpRequest& request, HttpResponse& response) const {
-  if (options_.cors_origin.empty() || request.origin.empty()) return;
-  response.headers.emplace_back("Access-Control-Allow-Origin", options_.cors_origin);
+  const std::vector<std::string>& origins = options_.cors_origins;
+  const bool is_any = std::ranges::find(origins, "*") != origins.end();
+  if (request.origin.empty() || (!is_any && std::ranges::find(origins, request.origin) == origins.end())) return;
+  response.headers.emplace_back("Access-Control-Allow-Origin", is_any ? "*" : request.origin);
   response.headers.emplace_back("Vary", "Origin");
 }
 
@@ -153,7 +158,7 @@ HttpResponse Service::handle(const HttpRequest& request) const {
     HttpResponse response;
     response.status = 204;
     response.headers = {{"Access-Control-Allow-Methods", "GET, POST"},
-                        {"Access-Control-Allow-Headers", "Authorization, Content-Type, x-api-key"},
+                        {"Access-Control-Allow-Headers", allowed_headers(request.wanted_headers)},
                         {"Access-Control-Max-Age", "600"}};
     return response;
   });

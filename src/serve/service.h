@@ -21,10 +21,10 @@
 namespace strata::serve {
 
 struct ServiceOptions {
-  std::string model;                  // as clients see it
-  std::vector<std::string> api_keys;  // any of them lets in; none: everybody may
-  std::string cors_origin;            // "*", or the pages of this origin may ask; empty: none of another origin
-  std::vector<std::string> hosts;     // names that requests may call this server by; empty: any
+  std::string model;                      // as clients see it
+  std::vector<std::string> api_keys;      // any of them lets in; none: everybody may
+  std::vector<std::string> cors_origins;  // pages of these may ask, "*": of any; none: none of another origin
+  std::vector<std::string> hosts;         // names that requests may call this server by; empty: any
   // What went wrong on the server's side, which is no client's business.
   std::function<void(const std::string&)> log = [](const std::string&) {};
 };

@@ -63,7 +63,7 @@ class HttpServers : public testing::Test {
   std::atomic<std::chrono::milliseconds> pause_ = 0ms;
   Metrics metrics_;
   Engine engine_;
-  Service service_{engine_, demo_text(), metrics_, {.model = "tiny", .api_keys = {}, .cors_origin = {}, .hosts = {}}};
+  Service service_{engine_, demo_text(), metrics_, {.model = "tiny", .api_keys = {}, .cors_origins = {}, .hosts = {}}};
 };
 
 const std::string kStream = R"({"prompt": "a", "max_tokens": 100, "temperature": 0, "stream": true})";
@@ -152,6 +152,33 @@ TEST_F(HttpServers, BodiesTogetherAreLimited) {
     EXPECT_NE(await("HTTP/1.1 503").find("Retry-After: 1"), std::string::npos);
   }
   EXPECT_TRUE(await("HTTP/1.1 200").starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServers, StreamsOfOldClientsEndWithTheConnection) {
+  HttpServer server(service_, "127.0.0.1", 0);
+  server.start();
+  const Client client(server.port());
+  client.send("POST /v1/completions HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\nContent-Length: " +
+              std::to_string(kStream.size()) + "\r\n\r\n" + kStream);
+  const std::string answer = client.read_to("nothing ends with this");
+  EXPECT_EQ(answer.find("Transfer-Encoding"), std::string::npos);
+  EXPECT_NE(answer.find("\r\n\r\ndata: {"), std::string::npos) << answer.substr(0, 300);
+  EXPECT_TRUE(answer.ends_with("}\n\ndata: [DONE]\n\n"));
+}
+
+TEST_F(HttpServers, ErrorsBeforeARequestAreLikeOthers) {
+  HttpServer server(service_, "127.0.0.1", 0);
+  server.start();
+  for (const auto& [request, status] : std::vector<std::pair<std::string, std::string>>{
+           {"GET /health HTTP/1.1\r\nA: " + std::string(9000, 'a') + "\r\n\r\n", "431"},
+           {"GET /health HTTP/1.1\r\nA: " + std::string(40'000, 'a'), "431"},
+           {"nonsense\r\n\r\n", "400"}}) {
+    const Client client(server.port());
+    client.send(request);
+    const std::string answer = client.read_to("}}");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 " + status)) << answer;
+    EXPECT_NE(answer.find(R"({"type":"error","error":{"message":")"), std::string::npos) << answer;
+  }
 }
 
 TEST_F(HttpServers, PortIsTakenOnce) {

@@ -67,7 +67,7 @@ class Services : public testing::Test {
   FakeModel model_;
   Metrics metrics_;
   Engine engine_;
-  ServiceOptions options_{.model = "tiny", .api_keys = {}, .cors_origin = {}, .hosts = {}};
+  ServiceOptions options_{.model = "tiny", .api_keys = {}, .cors_origins = {}, .hosts = {}};
 };
 
 const std::string kHello = R"("messages": [{"role": "user", "content": "Hello"}], "temperature": 0)";
@@ -403,10 +403,20 @@ TEST_F(Services, KeysHostsAndOriginsLetIn) {
 TEST_F(Services, PagesOfOneOriginMayBeLetIn) {
   HttpRequest request{.method = "OPTIONS", .path = "/v1/models", .origin = "https://page.example"};
   EXPECT_EQ(Service(engine_, demo_text(), metrics_, options_).handle(request).status, 403);
-  options_.cors_origin = "https://page.example";
+  options_.cors_origins = {"https://other.example", "https://page.example"};
+  request.wanted_headers = "anthropic-version,x-stainless-os";
   const Service service(engine_, demo_text(), metrics_, options_);
   const HttpResponse preflight = service.handle(request);
   EXPECT_EQ(preflight.status, 204);
+  const auto allowed = [&] {
+    for (const auto& [name, value] : service.handle(request).headers) {
+      if (name == "Access-Control-Allow-Headers") return value;
+    }
+    return std::string();
+  };
+  EXPECT_EQ(allowed(), "anthropic-version,x-stainless-os");
+  request.wanted_headers = "a\r\nb: c";
+  EXPECT_EQ(allowed(), "Authorization, Content-Type, x-api-key");
   request.method = "GET";
   const auto headers = service.handle(request).headers;
   EXPECT_EQ(headers.at(0),
