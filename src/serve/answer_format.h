@@ -43,7 +43,6 @@ struct AnswerHead {
   bool includes_usage = false;  // in a stream
   bool has_logprobs = false;
   std::int64_t prompt_tokens = 0;
-  std::vector<std::string> stops = {};
 };
 
 // /v1/chat/completions.

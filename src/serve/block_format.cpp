@@ -33,6 +33,7 @@ std::string BlockFormat::add(std::size_t, const Generation::Piece& piece) {
   if (!piece.end) return events;
   for (const AnswerPart& part : parser_.finish()) events += take(part);
   end_ = *piece.end;
+  stop_ = piece.stop;
   return events + close();
 }
 

@@ -34,6 +34,7 @@ class BlockFormat : public AnswerFormat {
   const std::vector<Block>& blocks() const { return blocks_; }
   bool has_calls() const;
   text::EndOfText end_of_text() const { return end_; }
+  const std::string& stop_string() const { return stop_; }
 
  private:
   std::string take(const AnswerPart& part);
@@ -44,6 +45,7 @@ class BlockFormat : public AnswerFormat {
   std::vector<Block> blocks_;
   bool is_open_ = false;  // the last one
   text::EndOfText end_ = text::EndOfText::kLimit;
+  std::string stop_;
 };
 
 }  // namespace strata::serve

@@ -250,7 +250,7 @@ void Engine::choose_token(Slot& slot, std::span<const float> logits) {
 void Engine::end(Slot& slot, text::EndOfText end) {
   const std::int64_t made = slot.continuation->chosen();
   metrics_.add_made(made);
-  slot.generation->finish(end, slot.continuation->finish(), made);
+  slot.generation->finish(end, slot.continuation->finish(), made, slot.continuation->stop_string());
   free(slot);
 }
 

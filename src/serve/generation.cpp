@@ -36,12 +36,13 @@ void Generation::finish_embedding(std::span<const float> hidden) {
   news_->ring();
 }
 
-void Generation::finish(text::EndOfText end, std::string rest, std::int64_t made) {
+void Generation::finish(text::EndOfText end, std::string rest, std::int64_t made, const std::string& stop) {
   {
     const std::lock_guard lock(mutex_);
     made_ = made;
     pending_.text += rest;
     pending_.end = end;
+    pending_.stop = stop;
     has_pending_ = true;
   }
   news_->ring();

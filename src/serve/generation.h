@@ -42,6 +42,7 @@ class Generation {
     std::vector<TokenLogprobs> logprobs;
     std::vector<float> hidden;           // of an embedding
     std::optional<text::EndOfText> end;  // nothing follows
+    std::string stop;                    // the stop string that it ended at
   };
   // Empty: nothing came. Throws ApiError where the engine gave up.
   std::optional<Piece> take();
@@ -60,7 +61,7 @@ class Generation {
   void add(std::string text, std::optional<TokenLogprobs> logprobs);
   void set_reused(std::int64_t tokens) { reused_ = tokens; }
   void finish_embedding(std::span<const float> hidden);
-  void finish(text::EndOfText end, std::string rest, std::int64_t made);
+  void finish(text::EndOfText end, std::string rest, std::int64_t made, const std::string& stop);
   void fail(ApiError error);
 
  private:

@@ -187,10 +187,8 @@ class MessagesFormat : public BlockFormat {
     }
   }
 
-  // Which of several it was isn't known.
   Json stop_sequence() const {
-    const bool is_known = end_of_text() == text::EndOfText::kStopString && head().stops.size() == 1;
-    return is_known ? Json(head().stops[0]) : Json(nullptr);
+    return end_of_text() == text::EndOfText::kStopString ? Json(stop_string()) : Json(nullptr);
   }
 
   std::string id_ = random_id("msg_");

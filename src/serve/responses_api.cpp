@@ -75,7 +75,8 @@ void refuse_formats_of_text(const RequestReader& body) {
 
 class ResponsesFormat : public BlockFormat {
  public:
-  using BlockFormat::BlockFormat;
+  ResponsesFormat(AnswerHead head, const AnswerParser::Options& parser, Json instructions)
+      : BlockFormat(std::move(head), parser), instructions_(std::move(instructions)) {}
 
   std::string begin() override {
     return numbered({{"type", "response.created"}, {"response", response("in_progress", nullptr)}}) +
@@ -197,7 +198,7 @@ class ResponsesFormat : public BlockFormat {
             {"status", status},
             {"error", nullptr},
             {"incomplete_details", nullptr},
-            {"instructions", nullptr},
+            {"instructions", instructions_},
             {"model", head().model},
             {"output", Json::array()},
             {"parallel_tool_calls", true},
@@ -208,6 +209,7 @@ class ResponsesFormat : public BlockFormat {
             {"usage", usage}};
   }
 
+  const Json instructions_;
   const std::string id_ = random_id("resp_");
   const std::int64_t created_ = unix_time();
   std::int64_t sequence_ = 0;
@@ -234,8 +236,9 @@ Json chat_of_responses(const Json& body) {
   return chat;
 }
 
-std::unique_ptr<AnswerFormat> responses_format(AnswerHead head, const AnswerParser::Options& parser) {
-  return std::make_unique<ResponsesFormat>(std::move(head), parser);
+std::unique_ptr<AnswerFormat> responses_format(AnswerHead head, const AnswerParser::Options& parser,
+                                               const Json& instructions) {
+  return std::make_unique<ResponsesFormat>(std::move(head), parser, instructions);
 }
 
 }  // namespace strata::serve

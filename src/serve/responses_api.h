@@ -12,6 +12,8 @@ namespace strata::serve {
 // what a request goes on with it must bring along.
 Json chat_of_responses(const Json& body);
 
-std::unique_ptr<AnswerFormat> responses_format(AnswerHead head, const AnswerParser::Options& parser);
+// `instructions`: of the request, which the answer repeats.
+std::unique_ptr<AnswerFormat> responses_format(AnswerHead head, const AnswerParser::Options& parser,
+                                               const Json& instructions);
 
 }  // namespace strata::serve

@@ -65,6 +65,7 @@ Service::Service(Engine& engine, const text::TextModel& text, Metrics& metrics, 
              {"/v1/completions", "POST", &Service::completions},
              {"/v1/embeddings", "POST", &Service::embeddings},
              {"/v1/messages", "POST", &Service::messages},
+             {"/v1/messages/count_tokens", "POST", &Service::count_tokens},
              {"/v1/responses", "POST", &Service::responses},
              {"/tokenize", "POST", &Service::tokenize},
              {"/detokenize", "POST", &Service::detokenize},
@@ -349,8 +350,7 @@ HttpResponse Service::answer_chat(const HttpRequest& request, Chat chat, const C
                              .choices = generations.size(),
                              .includes_usage = chat.text.includes_usage,
                              .has_logprobs = chat.text.top_logprobs.has_value(),
-                             .prompt_tokens = generations.front()->prompt_tokens(),
-                             .stops = chat.text.continuation.stop},
+                             .prompt_tokens = generations.front()->prompt_tokens()},
                             chat.parser);
   return respond(Answer(std::move(generations), 1, std::move(format), request.is_connected), chat.text.streams);
 }
@@ -367,7 +367,24 @@ HttpResponse Service::messages(const HttpRequest& request) const {
 }
 
 HttpResponse Service::responses(const HttpRequest& request) const {
-  return answer_chat(request, read_chat(request, chat_of_responses), responses_format);
+  Json instructions;
+  const auto read = [&](const Json& body) {
+    Json chat = chat_of_responses(body);
+    if (const auto found = body.find("instructions"); found != body.end()) instructions = *found;
+    return chat;
+  };
+  return answer_chat(request, read_chat(request, read), [&](AnswerHead head, const AnswerParser::Options& parser) {
+    return responses_format(std::move(head), parser, instructions);
+  });
+}
+
+// max_tokens, which messages must have, are no matter here.
+HttpResponse Service::count_tokens(const HttpRequest& request) const {
+  const auto read = [](Json body) {
+    body["max_tokens"] = 1;
+    return chat_of_messages(body);
+  };
+  return json_response({{"input_tokens", read_chat(request, read).prompt.size()}});
 }
 
 }  // namespace strata::serve

@@ -69,6 +69,7 @@ class Service {
   HttpResponse chat(const HttpRequest& request) const;
   HttpResponse embeddings(const HttpRequest& request) const;
   HttpResponse messages(const HttpRequest& request) const;
+  HttpResponse count_tokens(const HttpRequest& request) const;
   HttpResponse responses(const HttpRequest& request) const;
 
   // A chat as the model gets it.

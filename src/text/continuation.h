@@ -45,6 +45,9 @@ class Continuation {
   // The end: the text that was held back because a stop string or a character might have followed.
   std::string finish();
 
+  // The stop string that ended the text; empty: none did.
+  const std::string& stop_string() const { return stop_.found(); }
+
   std::int64_t chosen() const { return chosen_; }  // tokens, without an end token
 
  private:

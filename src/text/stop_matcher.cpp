@@ -57,6 +57,7 @@ StopMatcher::Result StopMatcher::push(std::string_view piece, bool shown) {
     shown_.push_back(shown);
     if (const std::size_t size = advance(byte); size > 0) {
       stopped_ = true;
+      found_ = held_.substr(held_.size() - size);
       return {take_shown(held_.size() - size), true};
     }
   }

@@ -22,6 +22,9 @@ class StopMatcher {
   // A piece that is not `shown`, such as the text of a special token, is matched, and never given back.
   Result push(std::string_view piece, bool shown = true);
 
+  // The stop string that was found; empty: none was.
+  const std::string& found() const { return found_; }
+
   // The end of the stream: the text that was held back.
   std::string finish();
 
@@ -40,6 +43,7 @@ class StopMatcher {
   std::string held_;
   std::vector<bool> shown_;  // of each held byte
   bool stopped_ = false;
+  std::string found_;
 };
 
 }  // namespace strata::text

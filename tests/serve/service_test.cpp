@@ -203,6 +203,20 @@ TEST_F(Services, MessagesRefuseWhatTheyCantDo) {
   }
 }
 
+TEST_F(Services, MessagesNameTheStopThatWasFound) {
+  say("one two three four");
+  const std::string body = R"({"messages": [{"role": "user", "content": "Hello"}], "temperature": 0)";
+  const std::string stops = R"(, "max_tokens": 50, "stop_sequences": ["never", "three", "four"])";
+  const Json answer = json("/v1/messages", body + stops + "}");
+  EXPECT_EQ(answer["stop_reason"], "stop_sequence");
+  EXPECT_EQ(answer["stop_sequence"], "three");
+  const auto chunks = events("/v1/messages", body + stops + R"(, "stream": true})", true);
+  EXPECT_EQ(chunks.at(chunks.size() - 2)["delta"]["stop_sequence"], "three");
+  EXPECT_EQ(json("/v1/messages", body + R"(, "max_tokens": 50})")["stop_sequence"], nullptr);
+  EXPECT_EQ(json("/v1/messages/count_tokens", body + "}")["input_tokens"], answer["usage"]["input_tokens"]);
+  json("/v1/messages/count_tokens", R"({"messages": []})", 400);
+}
+
 TEST_F(Services, ResponsesAreLists) {
   say(kThinkSayCall);
   const std::string body =
@@ -214,6 +228,7 @@ TEST_F(Services, ResponsesAreLists) {
   const Json answer = json("/v1/responses", body + "}");
   EXPECT_EQ(answer["object"], "response");
   EXPECT_EQ(answer["status"], "completed");
+  EXPECT_EQ(answer["instructions"], "Be nice");
   ASSERT_EQ(answer["output"].size(), 3U);
   EXPECT_EQ(answer["output"][0]["content"][0]["text"], "Hm.");
   EXPECT_EQ(answer["output"][1]["content"][0]["text"], "Let me add.");
