@@ -50,7 +50,7 @@ fi
 part "sources" check_sources
 export ASAN_OPTIONS=detect_stack_use_after_return=1:malloc_context_size=6:quarantine_size_mb=64
 export UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.supp"
 part "build asan" configure_and_build asan
 part "test asan" test_build asan
 part "fuzz" fuzz_shortly
