@@ -16,12 +16,14 @@
 #include "base/temp_dir.h"
 #include "machine/cpu.h"
 #include "package/package.h"
+#include "tests/base/expect_error.h"
 #include "tests/runtime/allocations.h"
 #include "tests/runtime/fake_program.h"
 
 namespace strata::runtime {
 namespace {
 
+using fixtures::expect_error;
 using package::Entry;
 using package::Manifest;
 using package::Parameter;
@@ -133,20 +135,6 @@ class Sessions : public testing::Test {
   TempDir folder_;
   int packages_ = 0;
 };
-
-// The error that `action` throws must be of this kind and say all of these.
-void expect_error(ExitCode code, const std::vector<std::string>& parts, const std::function<void()>& action) {
-  try {
-    action();
-    ADD_FAILURE() << "nothing was refused";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    for (const std::string& part : parts) {
-      EXPECT_NE(std::string(error.what()).find(part), std::string::npos)
-          << "'" << error.what() << "' lacks '" << part << "'";
-    }
-  }
-}
 
 class Threads : public Sessions, public testing::WithParamInterface<int> {};
 

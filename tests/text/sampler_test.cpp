@@ -123,20 +123,22 @@ TEST(Sampler, ExtremeLogitsGiveSomeToken) {
   }
 }
 
+// Of a token that was chosen so many times 1.5 is taken.
+void expect_taken(const SamplingParameters& parameters, int times) {
+  Sampler sampler(parameters);
+  for (int i = 0; i < times; ++i) sampler.accept(0);
+  EXPECT_EQ(sampler.sample(std::vector<float>{1.6F, 0}), 0);
+  EXPECT_EQ(sampler.sample(std::vector<float>{1.4F, 0}), 1);
+}
+
 TEST(Sampler, PresencePenaltyIsTakenOnceAndFrequencyPenaltyEachTime) {
   SamplingParameters parameters = plain();
   parameters.temperature = 0;
   parameters.presence_penalty = 1.5F;
-  Sampler once(parameters);
-  for (int i = 0; i < 9; ++i) once.accept(0);
-  EXPECT_EQ(once.sample(std::vector<float>{1.6F, 0}), 0);
-  EXPECT_EQ(once.sample(std::vector<float>{1.4F, 0}), 1);
+  expect_taken(parameters, 9);
   parameters.presence_penalty = 0;
   parameters.frequency_penalty = 0.5F;
-  Sampler each(parameters);
-  for (int i = 0; i < 3; ++i) each.accept(0);
-  EXPECT_EQ(each.sample(std::vector<float>{1.6F, 0}), 0);
-  EXPECT_EQ(each.sample(std::vector<float>{1.4F, 0}), 1);
+  expect_taken(parameters, 3);
 }
 
 TEST(Sampler, PromptIsNoChoiceToBePenalized) {
