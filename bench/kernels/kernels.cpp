@@ -244,26 +244,28 @@ void add_attention(std::vector<Candidate>& list, const std::string& name, std::i
   const bool bytes = seq == 1;
   const double work = bytes ? 2.0 * kHeads / kGroup * kDim * sizeof(TC) * static_cast<double>(start + seq)
                             : 4.0 * kHeads * kDim * pairs;
-  list.push_back(
-      {name, work, [&, seq, start] {
-         const auto seen = [=](std::int64_t s) { return Range{0, start + s + 1}; };
-         auto* const queries = reinterpret_cast<typename Multiplier<kLayout>::type*>(scratch.data());
-         float* const scores = scratch.data() + Rows * kDim;
-         float* const running = scores + Rows * Keys;
-         for (std::int64_t head = 0; head < kHeads; head += kGroup) {
-           const std::int64_t cache = head / kGroup * kCapacity * kDim;
-           for (std::int64_t token = 0; token < seq; token += kTokens) {
-             const QueryTile tile{{token, std::min(token + kTokens, seq)}, {head, head + kGroup}};
-             start_attention<kLanes, kLayout>(q.data(), kHeads * kDim, kDim, tile, 0.088f, queries, running);
-             for (const Range keys : Parts(seen_by(tile.tokens, kLanes, seen), Keys, kLanes)) {
-               score_block<kLanes, Scores, kLayout, Keys>(queries, tile.rows(), k.data() + cache, kDim, keys, scores);
-               softmax_block<kLanes, kLayout, Keys>(tile, keys, seen, Unchanged{}, scores, running);
-               value_block<kLanes, Values, kLayout, Keys>(scores, tile.rows(), v.data() + cache, kDim, keys, running);
-             }
-             finish_attention<kLanes>(tile, kHeads, kDim, running, out.data());
-           }
-         }
-       }});
+  list.push_back({name, work, [&, seq, start] {
+                    const auto seen = [=](std::int64_t s) { return Range{0, start + s + 1}; };
+                    auto* const queries = reinterpret_cast<typename Multiplier<kLayout>::type*>(scratch.data());
+                    float* const scores = scratch.data() + Rows * kDim;
+                    float* const running = scores + Rows * Keys;
+                    for (std::int64_t head = 0; head < kHeads; head += kGroup) {
+                      const std::int64_t cache = head / kGroup * kCapacity * kDim;
+                      for (std::int64_t token = 0; token < seq; token += kTokens) {
+                        const QueryTile tile{{token, std::min(token + kTokens, seq)}, {head, head + kGroup}};
+                        start_attention<kLanes, kLayout>(q.data(), kHeads * kDim, kDim, tile, 0.088f, queries, running);
+                        const Range all = seen_by(tile.tokens, kLanes, seen);
+                        for (const Range keys : Parts(all, Keys, kLanes)) {
+                          score_block<kLanes, Scores, kLayout, Keys>(queries, tile.rows(), k.data() + cache, kDim, keys,
+                                                                     all.end, scores);
+                          softmax_block<kLanes, kLayout, Keys>(tile, keys, seen, Unchanged{}, scores, running);
+                          value_block<kLanes, Values, kLayout, Keys>(scores, tile.rows(), v.data() + cache, kDim, keys,
+                                                                     all.end, running);
+                        }
+                        finish_attention<kLanes>(tile, kHeads, kDim, running, out.data());
+                      }
+                    }
+                  }});
 }
 
 void bench_attention(std::int64_t seq, std::int64_t start, int rounds) {
