@@ -33,6 +33,7 @@ rules         all instances of each rule under AddressSanitizer
 cross         packages for AArch64 and RISC-V, all of both
 opt           every pass of `strata opt` on the fuzz corpus
 assertions    all tests with the standard library's assertions
+install       the Debian package in a bare Debian 12 (debootstrap, as root, with a network): text in two commands
 fuzz          each fuzz target for minutes
 END
 }
@@ -88,6 +89,22 @@ run_tokenizers() {
     need "$model/tokenizer.json"
     "$python" -B scripts/tokenizer_parity.py --strata "$root/build/release/strata" --model "$model" --n 100000
   done
+}
+
+run_install() {
+  command -v debootstrap >/dev/null || { echo "soak: debootstrap is missing" >&2; return 1; }
+  release --target strata
+  (cd build/release && cpack)
+  bare=$root/build/soak/bare
+  mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+  [ -e "$bare/etc/debian_version" ] || debootstrap --variant=minbase bookworm "$bare" "$mirror"
+  cp build/release/packages/strata_*.deb "$bare/strata.deb"
+  rm -rf "$bare/demo" && cp -r models/demo "$bare/demo"
+  chroot "$bare" apt-get install -y -q --no-install-recommends ./strata.deb
+  mount -t proc proc "$bare/proc"
+  chroot "$bare" strata run /demo -p "In the beginning" -n 40 --temp 0 || failed=1
+  umount "$bare/proc"
+  return ${failed:-0}
 }
 
 run_graphs() {

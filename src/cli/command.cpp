@@ -19,6 +19,9 @@ std::span<const Command> commands() {
       {"calibrate", "Measure this machine and write its model", declare_calibrate, "-o FILE"},
       {"explain", "Show what was decided for a model, and why", declare_explain, ""},
       {"opt", "Run compiler passes on an IR file", declare_opt, ""},
+      {"help", "Show what a command does and takes", declare_help, ""},
+      {"version", "Show this program's version", declare_version, ""},
+      {"completion", "Print what makes a shell complete strata's commands", declare_completion, ""},
   };
   return kCommands;
 }

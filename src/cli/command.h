@@ -41,5 +41,8 @@ Action declare_info(CLI::App& app, Console& console);
 Action declare_calibrate(CLI::App& app, Console& console);
 Action declare_explain(CLI::App& app, Console& console);
 Action declare_opt(CLI::App& app, Console& console);
+Action declare_help(CLI::App& app, Console& console);
+Action declare_version(CLI::App& app, Console& console);
+Action declare_completion(CLI::App& app, Console& console);
 
 }  // namespace strata::cli

@@ -35,6 +35,15 @@ class UsageTest(StrataTest):
 
     def test_version(self):
         self.assertRegex(self.strata("--version").text, r"^strata \d+\.\d+\.\d+\n$")
+        self.assertRegex(self.strata("version").text, r"^strata \d+\.\d+\.\d+ \(\w+\)\n$")
+
+    def test_help_of_a_command(self):
+        self.assertEqual(self.strata("help").text, self.strata("--help").text)
+        text = self.strata("help", "run").text
+        self.assertIn("Usage: strata run", text)
+        self.assertIn("--temp", text)
+        self.refuse("help", "nosuch", words=["nosuch", "run"])
+        self.refuse("help", "run", "--man")
 
     def test_unknown_option(self):
         for command in COMMANDS:
