@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # `cmake --install build/release` and, by CPack, a Debian package and an archive of the sources. The program carries the
-# machine files and the tensor library in itself, so it is one file beside its texts.
+# machine files and the tensor library in itself, so it is one file
+# beside its texts; libstrata runs packages and no more.
 include(GNUInstallDirs)
 install(TARGETS strata RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(NOT STRATA_SANITIZE)
+  install(TARGETS strata_library LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(FILES ${PROJECT_SOURCE_DIR}/src/library/strata.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+endif()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/cli.md ${PROJECT_SOURCE_DIR}/docs/machines.md
               ${PROJECT_SOURCE_DIR}/docs/security.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

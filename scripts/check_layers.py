@@ -21,6 +21,7 @@ NARROWED = {
     "runtime": {"base", "ir", "ops", "machine", "package", "tensor"},
     "jinja": {"base"},
     "text": {"base", "jinja"},
+    "library": {"base", "package", "runtime", "text"},
     "serve": {"base", "package", "runtime", "text", "tensor"},
     "tensor": set(),
 }

@@ -26,25 +26,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxTextBytes = std::size_t{256} << 20;
 
-// Gives the content of one of the model's text files; empty when it has none.
-using ReadText = std::function<std::string(const std::string& name)>;
-
-text::TextModel load(const ReadText& read, const std::string& origin) {
-  text::TextFiles files;
-  files.tokenizer = read("tokenizer.json");
-  if (files.tokenizer.empty()) {
-    throw model_error(
-        "the model has no tokenizer (tokenizer.json)", origin,
-        "give a model with a tokenizer, or use a command that needs no text: compile, logits, bench, info");
-  }
-  files.tokenizer_config = read("tokenizer_config.json");
-  files.generation_config = read("generation_config.json");
-  files.config = read("config.json");
-  files.chat_template = read("chat_template.jinja");
-  files.tool_use_template = read("additional_chat_templates/tool_use.jinja");
-  return text::load_text_model(files, origin);
-}
-
 std::string read_if_exists(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored) ? read_text_file(path, kMaxTextBytes) : "";
@@ -58,11 +39,12 @@ text::TextModel load_model_text(const fs::path& model, bool verify) {
     const fs::path folder = importer::resolve_model_folder(model);
     // The text side needs no config.json.
     if (!fs::exists(folder / "tokenizer.json", ignored)) importer::require_model_folder(folder);
-    return load([&](const std::string& name) { return read_if_exists(folder / name); }, folder.string());
+    return text::read_text_model([&](const std::string& name) { return read_if_exists(folder / name); },
+                                 folder.string());
   }
   if (importer::is_gguf(model)) {
     const auto files = importer::read_gguf_texts(model);
-    return load(
+    return text::read_text_model(
         [&](const std::string& name) {
           const auto file = std::ranges::find(files, name, &std::pair<std::string, std::string>::first);
           return file == files.end() ? std::string() : file->second;
@@ -72,8 +54,8 @@ text::TextModel load_model_text(const fs::path& model, bool verify) {
   if (!package::Package::is_package(model)) throw importer::wrong_model(model, "tokenizer.json");
   auto package = package::Package::open(model, verify);
   // A package has no folders, only names.
-  return load([&](const fs::path& name) { return std::string(package.text(name.filename().string())); },
-              model.string());
+  return text::read_text_model(
+      [&](const fs::path& name) { return std::string(package.text(name.filename().string())); }, model.string());
 }
 
 void warn_of_threads(Console& console, std::int64_t threads) {

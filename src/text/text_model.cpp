@@ -111,4 +111,20 @@ TextModel load_text_model(const TextFiles& files, const std::string& origin) {
   return model;
 }
 
+TextModel read_text_model(const std::function<std::string(const std::string& name)>& read, const std::string& origin) {
+  TextFiles files;
+  files.tokenizer = read("tokenizer.json");
+  if (files.tokenizer.empty()) {
+    throw model_error(
+        "the model has no tokenizer (tokenizer.json)", origin,
+        "give a model with a tokenizer, or use a command that needs no text: compile, logits, bench, info");
+  }
+  files.tokenizer_config = read("tokenizer_config.json");
+  files.generation_config = read("generation_config.json");
+  files.config = read("config.json");
+  files.chat_template = read("chat_template.jinja");
+  files.tool_use_template = read("additional_chat_templates/tool_use.jinja");
+  return load_text_model(files, origin);
+}
+
 }  // namespace strata::text

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,5 +30,9 @@ struct TextFiles {
 // Templates in files of their own win over those in tokenizer_config.json. `origin` is the folder, for messages.
 // Throws model_error, but never because of a template: that is said when it is used.
 TextModel load_text_model(const TextFiles& files, const std::string& origin);
+
+// The same of files that `read` gives by their names, empty where there is none. Throws model_error without a
+// tokenizer.json too.
+TextModel read_text_model(const std::function<std::string(const std::string& name)>& read, const std::string& origin);
 
 }  // namespace strata::text
