@@ -26,14 +26,35 @@ std::optional<int> iterator_of(const IndexMap& index) {
   return is_bare(index, iterator) ? std::optional(iterator) : std::nullopt;
 }
 
+// The divisor of an index that is a quotient or a remainder of the iterator.
+std::optional<std::int64_t> divided_by(const IndexMap& index, int iterator, bool is_remainder) {
+  if (index.terms.size() != 1) return std::nullopt;
+  IndexMap divided;
+  divided.coefficients.resize(index.coefficients.size());
+  divided.terms = {{IndexTerm::Kind::kIterator, 1, iterator, index.terms[0].divisor, is_remainder}};
+  return index == divided ? std::optional(index.terms[0].divisor) : std::nullopt;
+}
+
 // The size that divides the iterator, 1 where the index is the iterator itself.
 std::optional<std::int64_t> divisor(const IndexMap& index, int iterator) {
-  if (is_bare(index, iterator)) return 1;
-  IndexMap quotient;
-  quotient.coefficients.resize(index.coefficients.size());
-  if (index.terms.size() != 1) return std::nullopt;
-  quotient.terms = {{IndexTerm::Kind::kIterator, 1, iterator, index.terms[0].divisor}};
-  return index == quotient ? std::optional(index.terms[0].divisor) : std::nullopt;
+  return is_bare(index, iterator) ? 1 : divided_by(index, iterator, false);
+}
+
+// size * pages[t / size] + t % size, or pages[s, t / size].
+std::optional<AttentionForm::Pages> pages_of(const IndexMap& index, int token, int key) {
+  if (index.constant != 0 || index.terms.size() != 2) return std::nullopt;
+  const bool is_first = index.terms[0].kind == IndexTerm::Kind::kOperand;
+  const IndexTerm& page = index.terms[is_first ? 0 : 1];
+  IndexMap within;
+  within.coefficients = index.coefficients;
+  within.terms = {index.terms[is_first ? 1 : 0]};
+  const bool is_whole = page.kind == IndexTerm::Kind::kOperand && page.divisor == 1 && !page.is_remainder;
+  if (!is_whole || page.index.empty() || page.index.size() > 2) return std::nullopt;
+  AttentionForm::Pages pages{page.number, page.coefficient, page.index.size() == 2};
+  if (pages.is_own && !is_bare(page.index[0], token)) return std::nullopt;
+  const bool matches =
+      divided_by(page.index.back(), key, false) == pages.size && divided_by(within, key, true) == pages.size;
+  return matches ? std::optional(pages) : std::nullopt;
 }
 
 const ScalarExpr* find_reduction(const ScalarExpr& body) {
@@ -114,7 +135,11 @@ class Matcher {
   bool take_values(const ScalarExpr& access) {
     if (access.kind != Kind::kOperand || access.index.size() != 3) return false;
     const auto group = divisor(access.index[0], form_.head);
-    if (!group || !is_bare(access.index[1], form_.key) || !is_bare(access.index[2], form_.column)) return false;
+    if (!is_bare(access.index[1], form_.key)) {
+      form_.pages = pages_of(access.index[1], form_.token, form_.key);
+      if (!form_.pages) return false;
+    }
+    if (!group || !is_bare(access.index[2], form_.column)) return false;
     form_.values = access.number;
     form_.group = *group;
     return true;
@@ -140,7 +165,9 @@ class Matcher {
   bool is_key(const ScalarExpr& access) {
     if (access.kind != Kind::kOperand || access.index.size() != 3) return false;
     form_.keys = access.number;
-    return divisor(access.index[0], form_.head) == form_.group && is_bare(access.index[1], form_.key) &&
+    const bool is_where_values_are = form_.pages ? pages_of(access.index[1], form_.token, form_.key) == form_.pages
+                                                 : is_bare(access.index[1], form_.key);
+    return divisor(access.index[0], form_.head) == form_.group && is_where_values_are &&
            is_bare(access.index[2], form_.inner);
   }
 

@@ -17,12 +17,18 @@ FormOperands contraction_operands(const Contraction& of) {
   return operands;
 }
 
+FormOperands attention_operands(const AttentionForm& of) {
+  FormOperands operands = {{"query", of.queries}, {"keys", of.keys}, {"values", of.values}};
+  if (of.pages) operands.push_back({"pages", of.pages->numbers});
+  return operands;
+}
+
 }  // namespace
 
 FormOperands form_operands(const LoopNest& nest, const std::optional<Contraction>& contraction,
                            const std::optional<AttentionForm>& attention) {
   if (contraction) return contraction_operands(*contraction);
-  if (attention) return {{"query", attention->queries}, {"keys", attention->keys}, {"values", attention->values}};
+  if (attention) return attention_operands(*attention);
   if (is_plain(nest)) return {};
   if (const auto of = row_lookup(nest)) return {{"table", of->table}, {"numbers", of->numbers}};
   if (const auto of = row_update(nest)) {

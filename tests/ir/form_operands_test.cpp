@@ -28,6 +28,23 @@ TEST(FormOperands, AreFoundWhereverTheyStand) {
             "query 2, keys 3, values 1");
 }
 
+// Rows in pages of eight, whose numbers are read for all tokens or for each: an attention if keys and values lie alike.
+TEST(FormOperands, OfAttentionsNameThePages) {
+  const auto attention = [](const std::string& keys, const std::string& values, const Shape& pages) {
+    return form("y[s, h, d] = softmax_sum(t <= p[s]) (sum(i) q[s, h, i] * k[h / g, " + keys + ", i]), v[h / g, " +
+                    values + ", d]",
+                {"g1", "p", "v", "q", "k"}, {pages, {3}, {2, 32, 4}, {3, 6, 4}, {2, 32, 4}});
+  };
+  const std::string shared = "8 * g1[t / 8] + t % 8", own = "8 * g1[s, t / 8] + t % 8";
+  EXPECT_EQ(attention(shared, shared, {2}), "query 3, keys 4, values 2, pages 0");
+  EXPECT_EQ(attention("t % 8 + 8 * g1[t / 8]", shared, {2}), "query 3, keys 4, values 2, pages 0");
+  EXPECT_EQ(attention(own, own, {3, 2}), "query 3, keys 4, values 2, pages 0");
+  EXPECT_EQ(attention(shared, "8 * g1[t / 8] + t % 4", {2}), "");
+  EXPECT_EQ(attention("4 * g1[t / 8] + t % 8", "4 * g1[t / 8] + t % 8", {2}), "") << "pages that overlap";
+  EXPECT_EQ(attention("8 * g1[t / 8] + t % 8 + 1", shared, {2}), "");
+  EXPECT_EQ(attention("8 * g1[h, t / 8] + t % 8", "8 * g1[h, t / 8] + t % 8", {6, 2}), "") << "each head has its own";
+}
+
 // The right operand's smaller blocks have the scales, the larger ones what these are multiplied by.
 TEST(FormOperands, OfBlocksAreNamedByTheirSize) {
   const Shape rows = {3, 16}, columns = {5, 16};

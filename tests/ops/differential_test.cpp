@@ -168,6 +168,70 @@ TEST(Differential, WindowedAttention) { check_attention("windowed_attention", tr
 TEST(Differential, CappedAttention) { check_attention("capped_attention", false, true); }
 TEST(Differential, WindowedCappedAttention) { check_attention("windowed_capped_attention", true, true); }
 
+// The rows of a cache that these pages are, one behind the other.
+Value rows_of_pages(const Value& cache, std::span<const double> pages) {
+  constexpr std::int64_t kPage = 256;
+  const std::int64_t heads = cache.type.shape[0].factor(), rows = cache.type.shape[1].factor();
+  const std::int64_t dim = cache.type.shape[2].factor(), count = static_cast<std::int64_t>(pages.size()) * kPage;
+  Value gathered = random_tensor({heads, count, dim}, 0);
+  for (std::int64_t h = 0; h < heads; ++h) {
+    for (std::int64_t t = 0; t < count; ++t) {
+      const std::int64_t row =
+          static_cast<std::int64_t>(pages[static_cast<std::size_t>(t / kPage)]) * kPage + t % kPage;
+      for (std::int64_t i = 0; i < dim; ++i) {
+        gathered.data[static_cast<std::size_t>((h * count + t) * dim + i)] =
+            cache.data[static_cast<std::size_t>((h * rows + row) * dim + i)];
+      }
+    }
+  }
+  return gathered;
+}
+
+// Row s of a value, by itself.
+Value row_of(const Value& value, std::int64_t s) {
+  ir::Shape shape = value.type.shape;
+  const auto size = static_cast<std::ptrdiff_t>(value.data.size()) / shape[0].factor();
+  shape[0] = 1;
+  Value row{value.type, {}};
+  row.type.shape = shape;
+  row.data.assign(value.data.begin() + s * size, value.data.begin() + (s + 1) * size);
+  return row;
+}
+
+// Each query by itself over the rows of its pages, which are those of all, or its own.
+void check_paged_attention(const std::string& name, bool is_windowed, bool is_own) {
+  for (unsigned seed = 0; seed < 6; ++seed) {
+    Sizes size(seed);
+    const std::int64_t kv_heads = size(1, 2), heads = kv_heads * size(1, 3), dim = size(1, 5), seq = size(1, 4);
+    const std::int64_t pool = size(2, 4), pages = size(1, 2);
+    const Value q = random_tensor({seq, heads, dim}, seed, -2, 2);
+    const Value k = random_tensor({kv_heads, pool * 256, dim}, seed + 100, -2, 2);
+    const Value v = random_tensor({kv_heads, pool * 256, dim}, seed + 200);
+    const Value positions = size.integers(seq, pages * 256);
+    std::vector<double> numbers;
+    for (std::int64_t i = 0; i < (is_own ? seq : 1) * pages; ++i) {
+      numbers.push_back(static_cast<double>(size(0, pool - 1)));
+    }
+    Value table = integer_tensor(numbers);
+    if (is_own) table.type.shape = {seq, pages};
+    const AttentionVariant variant{0.7, 0, is_windowed ? size(1, 300) : 0};
+    ir::Attributes attributes = {{"scale", variant.scale}};
+    if (is_windowed) attributes["window"] = variant.window;
+    const Value y = run_op(name, {q, k, v, positions, table}, attributes);
+    for (std::int64_t s = 0; s < seq; ++s) {
+      const std::span own(numbers.data() + (is_own ? s * pages : 0), static_cast<std::size_t>(pages));
+      expect_close(row_of(y, s).data,
+                   attended(row_of(q, s), rows_of_pages(k, own), rows_of_pages(v, own), row_of(positions, s), variant));
+      if (testing::Test::HasFatalFailure()) FAIL() << name << " seed " << seed;
+    }
+  }
+}
+
+TEST(Differential, PagedAttention) { check_paged_attention("paged_attention", false, false); }
+TEST(Differential, WindowedPagedAttention) { check_paged_attention("windowed_paged_attention", true, false); }
+TEST(Differential, EachPagedAttention) { check_paged_attention("each_paged_attention", false, true); }
+TEST(Differential, WindowedEachPagedAttention) { check_paged_attention("windowed_each_paged_attention", true, true); }
+
 // What a kernel never reads is not read here either.
 TEST(Differential, AttentionReadsNothingOutsideOfItsBounds) {
   const double nan = std::nan("");

@@ -243,6 +243,10 @@ std::vector<Case> cases(Extents& size, int devices) {
   const std::int64_t m = size(devices), n = size(devices), k = size(devices), b = size(devices);
   const std::int64_t context = m + size(devices);
   const std::vector<TensorType> attended = {f32({m, 2 * b, k}), f32({b, context, k}), f32({b, context, n}), i32({m})};
+  // Two pages, the numbers of these the same for all rows, and each row's own.
+  const std::vector<TensorType> paged = {f32({m, 2 * b, k}), f32({b, 512, k}), f32({b, 512, n}), i32({m}), i32({2})};
+  std::vector<TensorType> own_paged = paged;
+  own_paged.back() = i32({m, 2});
   std::vector<Case> all = {
       {"matmul", {f32({b, m, k}), f32({k, n})}},
       {"matmul_nt", {f32({m, k}), f32({n, k})}},
@@ -266,6 +270,10 @@ std::vector<Case> cases(Extents& size, int devices) {
       {"windowed_attention", attended, {{"scale", 0.5}, {"window", 2.0}}, context},
       {"capped_attention", attended, {{"scale", 0.5}, {"softcap", 3.0}}, context},
       {"windowed_capped_attention", attended, {{"scale", 0.5}, {"softcap", 3.0}, {"window", 3.0}}, context},
+      {"paged_attention", paged, {{"scale", 0.5}}, 2},
+      {"windowed_paged_attention", paged, {{"scale", 0.5}, {"window", 3.0}}, 2},
+      {"each_paged_attention", own_paged, {{"scale", 0.5}}, 2},
+      {"windowed_each_paged_attention", own_paged, {{"scale", 0.5}, {"window", 3.0}}, 2},
       {"transpose", {bf16({m, n, k})}, {{"perm", Ints{2, 0, 1}}}},
       {"slice", {f32({m, 2 * n, k})}, {{"axis", 1L}, {"begin", 0L}, {"end", n}}},
       {"slice", {f32({m, n})}, {{"axis", 0L}, {"begin", m - 1}, {"end", m}}},
