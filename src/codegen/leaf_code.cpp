@@ -111,6 +111,7 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   STRATA_CHECK(operand >= 0 && operand < static_cast<int>(operands_.size()),
                "leaf " + std::string(place.node->leaf->name) + " has no {" + std::string(name) + "}");
   if (rest.empty()) return pointer(operand);
+  if (rest == "block") return cache_block(operand, place);
   if (rest == "rows") return rows(op_.value->arguments[static_cast<std::size_t>(operand)]->type(), operand, place);
   return tensor_property(pointer(operand), op_.value->arguments[static_cast<std::size_t>(operand)]->type(), operand,
                          rest);
@@ -204,6 +205,23 @@ std::string LeafCode::key_property(std::string_view property, const LeafPlace& p
   if (property == "end") return keys.whole_end.empty() ? keys.end : keys.whole_end;
   STRATA_CHECK(property == "range", "a leaf asks for key." + std::string(property));
   return range(op_.attention->key, place);
+}
+
+// Elements from a cache's first one to where its rows are counted from: of pages each block has its own.
+std::string LeafCode::cache_block(int cache, const LeafPlace& place) const {
+  const TensorType& held = op_.value->arguments[static_cast<std::size_t>(cache)]->type();
+  const std::string rows = dim(held, cache, 1), columns = dim(held, cache, 2);
+  const std::string head = value("kv_head", place) + " * " + rows + " * " + columns;
+  const auto& pages = op_.attention->pages;
+  if (!pages) return head;
+  const std::string begin = place.ranges[static_cast<std::size_t>(op_.attention->key)].begin;
+  std::string at = begin + " / " + number(pages->size);
+  if (pages->is_own) {
+    const std::string token = place.ranges[static_cast<std::size_t>(op_.attention->token)].begin;
+    at = token + " * " + cpp_size(type("pages").shape.back()) + " + " + at;
+  }
+  return head + " + (" + number(pages->size) + " * std::int64_t(" + pointer(pages->numbers) + "[" + at + "]) - " +
+         begin + ") * " + columns;
 }
 
 std::string LeafCode::column(const std::string& index) const {

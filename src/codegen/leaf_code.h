@@ -55,6 +55,7 @@ std::string buffer_name(const std::string& buffer);
 //   {key.end}              the end of all its blocks of keys
 //   {column.range}         its columns of the values
 //   {parts} {slot}         into how many parts its keys are divided, and elements from one part's state to the next
+//   {keys.block} {values.block} elements from a cache's first one to where the block's rows are counted from
 //   {token.range}          its tile's tokens
 //   {tile} {kv_head}       its tile of queries, a tensor::QueryTile, and the head of keys and values that these share
 //   {register_tile}        its products' register tile, a tensor::CacheTile
@@ -108,6 +109,7 @@ class LeafCode {
   std::string score_property(std::string_view property) const;
   std::string block_property(std::string_view property) const;
   std::string range(int iterator, const LeafPlace& place) const;
+  std::string cache_block(int cache, const LeafPlace& place) const;
   std::string key_property(std::string_view property, const LeafPlace& place) const;
   std::string stride(const ir::TensorType& type, int operand) const;
   std::string rows(const ir::TensorType& type, int operand, const LeafPlace& place) const;

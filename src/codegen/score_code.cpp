@@ -42,7 +42,9 @@ std::string ScoreCode::map() const {
 
 std::string ScoreCode::seen() const {
   std::string begin = "0";
-  std::string end = cpp_size(value_.arguments[static_cast<std::size_t>(form_.keys)]->type().shape[1]);
+  const auto shape = [&](int operand) { return value_.arguments[static_cast<std::size_t>(operand)]->type().shape; };
+  std::string end =
+      cpp_size(form_.pages ? shape(form_.pages->numbers).back() * ir::Dim(form_.pages->size) : shape(form_.keys)[1]);
   for (const ir::Bound& bound : form_.bounds) {
     if (bound.is_upper) {
       end = integer(bound.value) + " + 1";

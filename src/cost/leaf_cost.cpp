@@ -207,9 +207,12 @@ struct Attended {
         keys(counter.type(static_cast<std::size_t>(form.keys))),
         values(counter.type(static_cast<std::size_t>(form.values))) {}
 
+  // Tokens that may share keys.
+  double tokens() const { return form.shares_keys() ? size_of(query.shape[0]) : 1; }
+
   // As the default tile tree has it (schedule/attention_tree.h).
   machine::AttentionBlock block(const machine::Machine& machine) const {
-    return machine::attention_block(machine, static_cast<std::int64_t>(size_of(query.shape[0])) * form.group);
+    return machine::attention_block(machine, static_cast<std::int64_t>(tokens()) * form.group);
   }
 };
 
@@ -219,7 +222,8 @@ double attention_units(const WorkCounter& counter) {
   const double tiles = attention_tiles(counter);
   if (counter.parts() == 1) return tiles;
   const Attended of(counter);
-  const auto unit = static_cast<double>(std::max(of.keys.layout.lanes(1), of.values.layout.group()));
+  const std::int64_t lanes = std::max(of.keys.layout.lanes(1), of.values.layout.group());
+  const auto unit = static_cast<double>(of.form.pages ? of.form.pages->size : lanes);
   const double seen = ir::bounded_extent(counter.op(), counter.attributes(), *of.nest, of.form.key, of.form.bounds);
   const double units = std::max(std::ceil(seen / unit), 1.0);
   return tiles * units / std::ceil(units / static_cast<double>(counter.parts()));
@@ -264,7 +268,7 @@ void count_attention(WorkCounter& counter) {
   const double dim = size_of(query.shape[2]);
   const double scores = queries * context;
   const double tile = std::min<double>(machine::attention_tile(counter.machine()).rows,
-                                       size_of(query.shape[0]) * static_cast<double>(of.form.group));
+                                       of.tokens() * static_cast<double>(of.form.group));
   add_cache_products(counter, of.keys, scores * dim, used, tile);
   add_cache_products(counter, of.values, scores * dim, counter.lanes(), tile);
   // Weights that meet pairs are rounded: by one instruction where the unit for pairs is that of AVX-512.
@@ -279,7 +283,8 @@ void count_attention(WorkCounter& counter) {
   const double tiles = counter.is_copied() ? attention_tiles(counter) / size_of(of.keys.shape[0]) : 1;
   for (const int cache : {of.form.keys, of.form.values}) {
     const TensorType& type = counter.type(static_cast<std::size_t>(cache));
-    const double rows = std::min(seen + size_of(query.shape[0]) - 1, size_of(type.shape[1]));
+    const double rows =
+        std::min(seen + of.tokens() - 1, size_of(type.shape[1])) * size_of(query.shape[0]) / of.tokens();
     counter.read(static_cast<std::size_t>(cache), tiles * elements_of(type) / size_of(type.shape[1]) * rows *
                                                       static_cast<double>(dtype_size(type.dtype)));
   }
@@ -290,7 +295,7 @@ void count_attention(WorkCounter& counter) {
   counter.add_instructions(parts * queries * dim / together, 2.0 * 6, counter.lanes());
   if (counter.parts() > 1) count_combining(counter, of, parts * queries, dim);
   // The keys and the values of every head begin at a page of their own.
-  counter.walk_pages(2 * size_of(of.keys.shape[0]));
+  counter.walk_pages(2 * size_of(of.keys.shape[0]) * size_of(query.shape[0]) / of.tokens());
 }
 
 }  // namespace strata::cost

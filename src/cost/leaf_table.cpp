@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // All leaves, and what they take; what they cost is in leaf_cost.cpp.
 #include <algorithm>
+#include <numeric>
 
 #include "cost/leaf.h"
 #include "cost/leaf_cost.h"
@@ -207,7 +208,8 @@ bool takes_append_values(const Signature& s) {
   return appends(s, [](const TensorType& t) { return is_row_major(t) || is_packed_values(t); });
 }
 
-// Both products of the attention have the same lanes; all but the caches lies in order.
+// Both products of the attention have the same lanes, of which a page has whole groups; all but the caches lies in
+// order.
 bool takes_attention(const Signature& s) {
   if (!s.attention) return false;
   const TensorType& keys = *s.find("keys");
@@ -215,6 +217,8 @@ bool takes_attention(const Signature& s) {
   for (const TensorType& type : s.operands) {
     if (&type != &keys && &type != &values && !is_row_major(type)) return false;
   }
+  const auto& pages = s.attention->pages;
+  if (pages && pages->size % std::lcm(keys.layout.lanes(1), values.layout.group()) != 0) return false;
   if (!(keys.shape[2] == values.shape[2]) || s.find("query")->dtype != DType::kF32 || keys.dtype != values.dtype)
     return false;
   if (is_row_major(values)) return is_row_major(keys) || is_packed_keys(keys);
@@ -458,7 +462,7 @@ const std::vector<Leaf>& table() {
        .multiplies = "keys",
        .buffers = {kQueries, kScores},
        .code = "tensor::score_block<{keys.own_lanes}, {register_tile}, {keys.layout}, {key.most}>({with.0}, "
-               "{tile}.rows(), {keys} + {kv_head} * {keys.dim.1} * {keys.dim.2}, {keys.dim.2}, {key.range}, {key.end}, "
+               "{tile}.rows(), {keys} + {keys.block}, {keys.dim.2}, {key.range}, {key.end}, "
                "{with.1});"},
       {.name = "attention-softmax",
        .domain = Domain::kAttention,
@@ -473,7 +477,7 @@ const std::vector<Leaf>& table() {
        .multiplies = "values",
        .buffers = {kScores, kRunning},
        .code = "tensor::value_block<{keys.own_lanes}, {register_tile}, {values.layout}, {key.most}>({with.0}, "
-               "{tile}.rows(), {values} + {kv_head} * {values.dim.1} * {values.dim.2}, {values.dim.2}, {key.range}, "
+               "{tile}.rows(), {values} + {values.block}, {values.dim.2}, {key.range}, "
                "{key.end}, {with.1});"},
       {.name = "attention-finish",
        .domain = Domain::kAttention,

@@ -30,8 +30,10 @@ class AttentionTree {
     const auto nest = op.value->op->loops(types, op.value->attributes);
     for (const ir::Iterator& iterator : nest->iterators) tree_.iterators.push_back({iterator.name, iterator.extent});
     for (const TileIterator& iterator : tree_.iterators) extents_.push_back(iterator.extent.max());
+    if (!of_.shares_keys()) extent(of_.token) = 1;
     is_one_token_ = extent(of_.token) == 1;
-    const bool is_near = tiles.keys == 0 && is_one_token_ && is_read_again() && managed_level(machine) == nullptr;
+    const bool is_near =
+        tiles.keys == 0 && is_one_token_ && !of_.pages && is_read_again() && managed_level(machine) == nullptr;
     const auto block = machine::attention_block(machine, extent(of_.token) * of_.group);
     extent(of_.head) = of_.group;
     const std::int64_t rows = tiles.tokens > 0 ? tiles.tokens : block.rows / of_.group;
@@ -39,6 +41,7 @@ class AttentionTree {
     const std::int64_t unit = key_unit(op, of_.key);
     key_step_ = (std::min(tiles.keys > 0 ? tiles.keys : block.keys, extent(of_.key)) + unit - 1) / unit * unit;
     if (is_near) take_near_blocks();
+    if (of_.pages) key_step_ = of_.pages->size;
     extent(of_.key) = std::min(extent(of_.key), key_step_);
   }
 
@@ -217,6 +220,7 @@ TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, 
 
 std::int64_t key_unit(const ScheduledOp& op, int iterator) {
   if (iterator != op.attention->key) return 1;
+  if (op.attention->pages) return op.attention->pages->size;
   const auto& packs = operand(op, op.attention->keys).layout.packs;
   return std::max(packs.empty() ? 1 : packs[0].lanes, operand(op, op.attention->values).layout.group());
 }
@@ -275,7 +279,14 @@ std::string attention_fault(const ScheduledOp& op, const TileNode& node, const A
         return "a block of " + std::to_string(loop->step) + " along " + name + " is no multiple of " +
                std::to_string(key_unit(op, iterator));
       }
+      if (loop != nullptr && of.pages && loop->step > of.pages->size) {
+        return "a block of " + std::to_string(loop->step) + " along " + name + " is larger than a page of " +
+               std::to_string(of.pages->size);
+      }
       continue;
+    }
+    if (iterator == of.token && !of.shares_keys() && (loop == nullptr || loop->step != 1)) {
+      return leaf + " takes one of " + name + ", each of which has keys of its own";
     }
     if (combines ? !are_alike(loop, first.loops[i]) && iterator != of.column : loop != first.loops[i]) {
       return leaf + " meets another tile of " + name;

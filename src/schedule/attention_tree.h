@@ -71,6 +71,8 @@ struct AttentionTiles {
 // pages; 8.9, 8.4, 9.1 of 32; 4.7, 5.0, 7.7 of 4,096 and not fetched; 8.8, 9.3, 10.8 where they are only read. With
 // gaps in what is fetched too, bf16 takes 1.4 times as long in blocks of 64, and with keys or values alone fetched 1.7
 // times in blocks of 16.
+//
+// Where keys lie in pages a block is a page, and where each token has pages of its own a tile is one token.
 TileTree attention_tree(const ScheduledOp& op, const machine::Machine& machine, const AttentionTiles& tiles = {});
 
 // What blocks of an iterator are multiples of.

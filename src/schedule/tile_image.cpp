@@ -338,8 +338,9 @@ std::vector<int> operands_read(const ScheduledOp& op, const cost::Leaf& leaf) {
     if (name == "score.seen") {
       for (const int operand : bound_operands(op)) operands.insert(operand);
     }
-    if (!rest.empty() && rest != "rows") continue;
     const std::string_view first = name.substr(0, dot);
+    if (rest == "block" && op.attention && op.attention->pages) operands.insert(op.attention->pages->numbers);
+    if (!rest.empty() && rest != "rows") continue;
     const int named = ir::find_operand(op.form, first);
     const int operand = named >= 0 ? named : strata::number_of<int>(first).value_or(-1);
     if (operand >= 0) operands.insert(operand);
