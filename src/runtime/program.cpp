@@ -4,9 +4,13 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/saturating.h"
+#include "runtime/page_table.h"
 
 namespace strata::runtime {
 namespace {
@@ -18,6 +22,7 @@ using package::SymbolRange;
 
 constexpr std::string_view kSequence = "seq";
 constexpr std::string_view kContext = "ctx";
+constexpr std::string_view kPages = "pages";
 
 // Logits are computed in blocks of about this size, at least one row.
 constexpr std::int64_t kLogitsBytes = 32 << 20;
@@ -34,13 +39,16 @@ struct Expected {
   std::string_view name;
   Parameter::Kind kind;
   DType dtype;
-  std::int64_t columns;  // 0: one-dimensional
-  bool has_all_rows = true;
+  std::vector<Extent> extents;
 };
 
 const SymbolRange* find_range(const std::map<std::string, SymbolRange>& ranges, std::string_view symbol) {
   const auto at = ranges.find(std::string(symbol));
   return at == ranges.end() ? nullptr : &at->second;
+}
+
+bool has_pages(const package::Manifest& manifest) {
+  return std::ranges::count(manifest.symbols, std::string(kPages)) > 0;
 }
 
 }  // namespace
@@ -50,22 +58,24 @@ Error Program::malformed(const std::string& what) const {
 }
 
 Program::Program(const package::Manifest& manifest, const CodeLibrary& code, const std::string& origin,
-                 std::int64_t context)
-    : manifest_(manifest), origin_(origin) {
+                 const CacheSizes& sizes)
+    : manifest_(manifest), origin_(origin), sizes_(sizes), is_paged_(has_pages(manifest)) {
   bind_symbols();
-  choose_capacity(context);
+  choose_capacity();
   forward_ = bind("forward", code);
   forward_one_ = bind("forward_one", code);
   forward_none_ = bind("forward_none", code);
+  forward_each_ = bind("forward_each", code);
   head_ = bind("head", code);
   chunk_ = rows_of(forward_, capacity_);
+  each_rows_ = rows_of(forward_each_, chunk_);
   const std::int64_t logits_row = saturating_product(manifest.vocab_size, sizeof(float));
   head_block_ = rows_of(head_, std::max<std::int64_t>(1, std::min(chunk_, kLogitsBytes / logits_row)));
   for (const auto& [name, entries] : {std::pair("forward", &forward_), {"head", &head_}}) {
     if (entries->empty()) throw malformed("it has no function '" + std::string(name) + "'");
   }
   if (rows_of(forward_, 1) != 1 || rows_of(head_, 1) != 1) throw malformed("it has no code for a single token");
-  for (const auto* entries : {&forward_, &forward_one_, &forward_none_, &head_}) {
+  for (const auto* entries : {&forward_, &forward_one_, &forward_none_, &forward_each_, &head_}) {
     for (const BoundEntry& bound : *entries) {
       for (const Parameter& parameter : bound.entry->parameters) {
         add_buffer(parameter, entries != &head_ || parameter.name == "hidden" ? chunk_ : head_block_);
@@ -78,13 +88,14 @@ Program::Program(const package::Manifest& manifest, const CodeLibrary& code, con
 
 void Program::bind_symbols() {
   for (const std::string& symbol : manifest_.symbols) {
-    if (symbol != kSequence && symbol != kContext) throw malformed("the dimension '" + symbol + "' is not known");
+    if (symbol != kSequence && symbol != kContext && symbol != kPages)
+      throw malformed("the dimension '" + symbol + "' is not known");
   }
   if (manifest_.hidden_size < 1 || manifest_.vocab_size < 1) throw malformed("it has no hidden size or vocabulary");
   symbols_.assign(manifest_.symbols.size(), 0);
 }
 
-void Program::choose_capacity(std::int64_t context) {
+void Program::choose_capacity() {
   constexpr std::int64_t kMaxMultiple = 1 << 20;
   std::int64_t multiple = 1;
   const auto take = [&](const std::map<std::string, SymbolRange>& ranges) {
@@ -95,7 +106,14 @@ void Program::choose_capacity(std::int64_t context) {
   };
   take(manifest_.symbol_ranges);
   for (const Entry& entry : manifest_.entries) take(entry.ranges);
-  capacity_ = saturating_sum(context, multiple - 1) / multiple * multiple;
+  std::int64_t tokens = sizes_.context;
+  if (is_paged_) {
+    if (multiple != PageTable::kRows) throw malformed("its pages hold " + std::to_string(multiple) + " tokens");
+    pages_ = saturating_sum(tokens, multiple - 1) / multiple;
+    tokens =
+        sizes_.pool != 0 ? sizes_.pool : saturating_product(saturating_product(pages_, multiple), sizes_.sequences);
+  }
+  capacity_ = saturating_sum(tokens, multiple - 1) / multiple * multiple;
   const SymbolRange* const range = find_range(manifest_.symbol_ranges, kContext);
   const bool is_possible = range == nullptr || holds(*range, capacity_);
   if (!is_possible || capacity_ > std::numeric_limits<std::int32_t>::max()) {
@@ -123,27 +141,28 @@ void Program::check_parameter(const Entry& entry, const Parameter& parameter) co
     }
     return;
   }
+  const Extent rows{1, std::string(kSequence)}, pages{1, std::string(kPages)};
+  const Extent hidden{manifest_.hidden_size, ""}, vocabulary{manifest_.vocab_size, ""}, one{1, ""};
   const Expected known[] = {
-      {"forward", "tokens", Parameter::Kind::kInput, DType::kI32, 0},
-      {"forward", "positions", Parameter::Kind::kInput, DType::kI32, 0},
-      {"forward", "hidden", Parameter::Kind::kOutput, DType::kF32, manifest_.hidden_size},
-      {"forward_one", "hidden", Parameter::Kind::kOutput, DType::kF32, manifest_.hidden_size, false},
-      {"head", "hidden", Parameter::Kind::kInput, DType::kF32, manifest_.hidden_size},
-      {"head", "logits", Parameter::Kind::kOutput, DType::kF32, manifest_.vocab_size},
+      {"forward", "tokens", Parameter::Kind::kInput, DType::kI32, {rows}},
+      {"forward", "positions", Parameter::Kind::kInput, DType::kI32, {rows}},
+      {"forward", "rows", Parameter::Kind::kInput, DType::kI32, {rows}},
+      {"forward", "pages", Parameter::Kind::kInput, DType::kI32, {pages}},
+      {"forward_each", "pages_each", Parameter::Kind::kInput, DType::kI32, {rows, pages}},
+      {"forward", "hidden", Parameter::Kind::kOutput, DType::kF32, {rows, hidden}},
+      {"forward_one", "hidden", Parameter::Kind::kOutput, DType::kF32, {one, hidden}},
+      {"forward_each", "hidden", Parameter::Kind::kOutput, DType::kF32, {rows, hidden}},
+      {"head", "hidden", Parameter::Kind::kInput, DType::kF32, {rows, hidden}},
+      {"head", "logits", Parameter::Kind::kOutput, DType::kF32, {rows, vocabulary}},
   };
+  const auto is_same = [](const Extent& a, const Extent& b) { return a.factor == b.factor && a.symbol == b.symbol; };
   for (const Expected& expected : known) {
     // Every version of forward has its inputs.
     const bool is_of = expected.kind == Parameter::Kind::kInput ? entry.function.starts_with(expected.function)
                                                                 : entry.function == expected.function;
     if (!is_of || expected.name != parameter.name) continue;
-    const auto& extents = parameter.extents;
-    const std::string_view of_rows = expected.has_all_rows ? kSequence : "";
-    const bool rows = !extents.empty() && extents[0].factor == 1 && extents[0].symbol == of_rows;
-    const bool columns = expected.columns == 0 ? extents.size() == 1
-                                               : extents.size() == 2 && extents[1].symbol.empty() &&
-                                                     extents[1].factor == expected.columns;
-    if (parameter.kind == expected.kind && parameter.dtype == expected.dtype && parameter.layout.empty() && rows &&
-        columns) {
+    if (parameter.kind == expected.kind && parameter.dtype == expected.dtype && parameter.layout.empty() &&
+        std::ranges::equal(parameter.extents, expected.extents, is_same)) {
       return;
     }
     throw malformed(name + " has another type than expected");
@@ -163,6 +182,8 @@ void Program::check_has_all(const Entry& entry) const {
   if (entry.function == "head") return require("logits");
   require("tokens");
   require("positions");
+  if (is_paged_) require("rows");
+  if (is_paged_) require(entry.function == "forward_each" ? "pages_each" : "pages");
   for (const Entry& other : manifest_.entries) {
     for (const Parameter& parameter : other.parameters) {
       if (parameter.kind == Parameter::Kind::kState && other.function != "head") require(parameter.name);
@@ -186,24 +207,25 @@ std::int64_t Program::parameter_bytes(const Parameter& parameter, std::int64_t r
   std::int64_t bytes = dtype_size(parameter.dtype);
   for (const Extent& extent : parameter.extents) {
     bytes = saturating_product(bytes, extent.factor);
-    if (!extent.symbol.empty()) bytes = saturating_product(bytes, extent.symbol == kContext ? capacity_ : rows);
+    if (extent.symbol.empty()) continue;
+    bytes = saturating_product(bytes, extent.symbol == kContext ? capacity_ : extent.symbol == kPages ? pages_ : rows);
   }
   return bytes;
 }
 
-std::int64_t Program::bytes(int threads, int sequences) const {
+std::int64_t Program::bytes(int threads) const {
   std::int64_t total = saturating_sum(arena_bytes_, saturating_product(scratch_bytes_, threads));
   for (const auto& [name, buffer] : buffers_) {
-    total = saturating_sum(total, saturating_product(buffer.bytes, buffer.is_state() ? sequences : 1));
+    total = saturating_sum(total, saturating_product(buffer.bytes, copies(buffer)));
   }
   return total;
 }
 
-void Program::allocate(int threads, int sequences) {
+void Program::allocate(int threads) {
   arena_ = Pages(arena_bytes_, "the arena");
   scratch_ = Pages(saturating_product(scratch_bytes_, threads), "the threads' scratch memory");
   for (auto& [name, buffer] : buffers_) {
-    for (int i = 0; i < (buffer.is_state() ? sequences : 1); ++i) {
+    for (std::int64_t i = 0; i < copies(buffer); ++i) {
       buffer.pages.emplace_back(buffer.bytes, buffer.is_state() ? "the key/value cache" : "inputs and outputs");
     }
   }
@@ -211,9 +233,10 @@ void Program::allocate(int threads, int sequences) {
 }
 
 void Program::select(int sequence) {
-  if (sequence == sequence_) return;
+  const bool is_bound = sequence == sequence_ || (is_paged_ && sequence_ >= 0);
+  if (is_bound) return;
   sequence_ = sequence;
-  for (auto* entries : {&forward_, &forward_one_, &forward_none_, &head_}) {
+  for (auto* entries : {&forward_, &forward_one_, &forward_none_, &forward_each_, &head_}) {
     for (BoundEntry& bound : *entries) {
       for (std::size_t i = 0; i < bound.parameters.size(); ++i) {
         bound.parameters[i] = buffers_.at(bound.entry->parameters[i].name).of(sequence);
@@ -251,12 +274,21 @@ std::int64_t Program::forward_rows(std::int64_t limit) const { return rows_of(fo
 
 std::int64_t Program::head_rows(std::int64_t limit) const { return rows_of(head_, std::min(limit, head_block_)); }
 
-std::span<std::int32_t> Program::tokens() const {
-  return {reinterpret_cast<std::int32_t*>(buffers_.at("tokens").of(0)), static_cast<std::size_t>(chunk_)};
+std::span<std::int32_t> Program::input(const std::string& name, std::int64_t count) const {
+  return {reinterpret_cast<std::int32_t*>(buffers_.at(name).of(0)), static_cast<std::size_t>(count)};
 }
 
-std::span<std::int32_t> Program::positions() const {
-  return {reinterpret_cast<std::int32_t*>(buffers_.at("positions").of(0)), static_cast<std::size_t>(chunk_)};
+std::span<std::int32_t> Program::tokens() const { return input("tokens", chunk_); }
+
+std::span<std::int32_t> Program::positions() const { return input("positions", chunk_); }
+
+std::span<std::int32_t> Program::rows() const { return input("rows", chunk_); }
+
+std::span<std::int32_t> Program::pages() const { return input("pages", pages_); }
+
+std::span<std::int32_t> Program::pages_each(std::int64_t token) const {
+  return input("pages_each", each_rows_ * pages_)
+      .subspan(static_cast<std::size_t>(token * pages_), static_cast<std::size_t>(pages_));
 }
 
 std::span<const float> Program::logits() const {
@@ -264,8 +296,9 @@ std::span<const float> Program::logits() const {
           static_cast<std::size_t>(head_block_ * manifest_.vocab_size)};
 }
 
-std::span<const float> Program::hidden() const {
-  return {reinterpret_cast<const float*>(buffers_.at("hidden").of(0)), static_cast<std::size_t>(manifest_.hidden_size)};
+std::span<const float> Program::hidden(std::int64_t row) const {
+  const auto* const rows = reinterpret_cast<const float*>(buffers_.at("hidden").of(0));
+  return {rows + row * manifest_.hidden_size, static_cast<std::size_t>(manifest_.hidden_size)};
 }
 
 std::int64_t Program::first_position(std::int64_t rows) const {
@@ -290,6 +323,10 @@ void Program::forward(ThreadTeam& team, const std::byte* weights, std::int64_t r
   call(has_code ? *entries : forward_, team, weights, rows, 0);
 }
 
+void Program::forward_each(ThreadTeam& team, const std::byte* weights, std::int64_t rows) {
+  call(forward_each_, team, weights, rows, 0);
+}
+
 bool Program::fits(const BoundEntry& bound, std::int64_t rows) const {
   const SymbolRange* const range = find_range(bound.entry->ranges, kSequence);
   return allows_capacity(*bound.entry) && (range == nullptr || holds(*range, rows));
@@ -303,7 +340,10 @@ void Program::call(std::vector<BoundEntry>& entries, ThreadTeam& team, const std
                    std::int64_t first_hidden) {
   const auto bound = std::ranges::find_if(entries, [&](const BoundEntry& entry) { return fits(entry, rows); });
   STRATA_CHECK(bound != entries.end(), "no code for " + std::to_string(rows) + " rows");
-  for (std::size_t i = 0; i < symbols_.size(); ++i) symbols_[i] = manifest_.symbols[i] == kSequence ? rows : capacity_;
+  for (std::size_t i = 0; i < symbols_.size(); ++i) {
+    const std::string& symbol = manifest_.symbols[i];
+    symbols_[i] = symbol == kSequence ? rows : symbol == kPages ? pages_ : capacity_;
+  }
   for (std::size_t i = 0; i < bound->parameters.size(); ++i) {
     const Parameter& parameter = bound->entry->parameters[i];
     if (parameter.name != "hidden" || parameter.kind == Parameter::Kind::kState) continue;

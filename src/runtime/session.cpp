@@ -4,13 +4,16 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "machine/cpu.h"
 #include "machine/memory.h"
 #include "package/package.h"
 #include "runtime/code_library.h"
+#include "runtime/page_table.h"
 #include "runtime/program.h"
 #include "runtime/team_sizer.h"
 #include "runtime/thread_team.h"
@@ -62,7 +65,7 @@ struct Session::State {
       : package(open_checked(path, options.verify)),
         code(package.section(package::kCodeSection), path.string()),
         context(choose_context(options, package.manifest(), path.string())),
-        program(package.manifest(), code, path.string(), context),
+        program(package.manifest(), code, path.string(), {context, options.sequences, options.pool}),
         weights(package.section(package::kWeightsSection).data()),
         team(choose_threads(options)),
         sizer(team.size()),
@@ -70,12 +73,16 @@ struct Session::State {
     code.require_contract(package.manifest());
     require_memory(path.string(), options.sequences);
     package.prefetch();
-    program.allocate(team.size(), options.sequences);
+    program.allocate(team.size());
     positions.resize(static_cast<std::size_t>(options.sequences));
+    together.reserve(positions.size());
+    if (program.is_paged()) {
+      pages.emplace(program.capacity() / PageTable::kRows, options.sequences, std::ssize(program.pages()));
+    }
   }
 
   void require_memory(const std::string& origin, int sequences) const {
-    const std::int64_t needed = program.bytes(team.size(), sequences);
+    const std::int64_t needed = program.bytes(team.size());
     const std::int64_t available = machine::available_memory();
     if (needed <= available) return;
     const std::string of_each = std::to_string(context) + " tokens";
@@ -86,9 +93,14 @@ struct Session::State {
   }
 
   std::int64_t& position() { return positions[sequence]; }
+  std::int64_t position() const { return positions[sequence]; }
 
-  void check(std::span<const std::int32_t> tokens);
+  void check(std::span<const std::int32_t> tokens) const;
+  void reserve(std::int64_t count);
   void forward(std::span<const std::int32_t> tokens, Wanted wanted);
+  void set_row(std::int64_t row, std::int32_t token, std::int64_t place) const;
+  void select(int number);
+  void feed_together(std::span<const Feed> feeds, std::span<const std::size_t> chosen, const TakeLogits& take);
 
   // A step of this many rows, whose parts are timed; the time between them is not the team's.
   TeamSizer::Step begin_step(std::int64_t rows, bool has_head);
@@ -107,6 +119,9 @@ struct Session::State {
   bool is_profiled = false;             // the times of ops are those of the whole team
   std::vector<std::int64_t> positions;  // tokens in the cache, of each sequence
   std::size_t sequence = 0;             // that is selected
+  std::optional<PageTable> pages;       // that the sequences share
+  std::int64_t hidden_row = 0;          // of the logits that were computed last
+  std::vector<std::size_t> together;    // feeds of a step whose rows are computed in one call
 };
 
 TeamSizer::Step Session::State::begin_step(std::int64_t rows, bool has_head) {
@@ -128,7 +143,7 @@ void Session::State::end_step(const TeamSizer::Step& step) {
   if (!has_fixed_team && !is_profiled) sizer.add(step);
 }
 
-void Session::State::check(std::span<const std::int32_t> tokens) {
+void Session::State::check(std::span<const std::int32_t> tokens) const {
   const std::int64_t vocab = package.manifest().vocab_size;
   for (const std::int32_t token : tokens) {
     if (token < 0 || token >= vocab) {
@@ -146,16 +161,78 @@ void Session::State::check(std::span<const std::int32_t> tokens) {
                                    : "shorten it: the model's context is at most " + std::to_string(limit));
 }
 
+// Pages for so many more tokens of the sequence.
+void Session::State::reserve(std::int64_t count) {
+  if (!pages || pages->reserve(static_cast<int>(sequence), position() + count)) return;
+  throw resource_error("the key/value cache of " + std::to_string(program.capacity()) + " tokens is full", "",
+                       "end other sequences first");
+}
+
+// A row of the next forward: a token of the sequence at a place of it.
+void Session::State::set_row(std::int64_t row, std::int32_t token, std::int64_t place) const {
+  const auto at = static_cast<std::size_t>(row);
+  program.tokens()[at] = token;
+  program.positions()[at] = static_cast<std::int32_t>(place);
+  if (pages) program.rows()[at] = pages->row(static_cast<int>(sequence), place);
+}
+
 // Where one row is wanted, which is the last token's, they come from the last one to the first.
 void Session::State::forward(std::span<const std::int32_t> tokens, Wanted wanted) {
   const auto count = static_cast<std::int64_t>(tokens.size());
+  reserve(count);
   for (std::int64_t row = 0; row < count; ++row) {
     const std::int64_t token = wanted == Wanted::kOne ? count - 1 - row : row;
-    program.tokens()[static_cast<std::size_t>(row)] = tokens[static_cast<std::size_t>(token)];
-    program.positions()[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(position() + token);
+    set_row(row, tokens[static_cast<std::size_t>(token)], position() + token);
   }
+  if (pages) std::ranges::copy(pages->of(static_cast<int>(sequence)), program.pages().begin());
   program.forward(team, weights, count, wanted);
   position() += count;
+  hidden_row = 0;
+}
+
+void Session::State::select(int number) {
+  STRATA_CHECK(number >= 0 && static_cast<std::size_t>(number) < positions.size(), "no such sequence");
+  sequence = static_cast<std::size_t>(number);
+  program.select(number);
+}
+
+// The rows of several feeds in one call. The last tokens of those that want logits come first.
+void Session::State::feed_together(std::span<const Feed> feeds, std::span<const std::size_t> chosen,
+                                   const TakeLogits& take) {
+  std::int64_t wanted = 0, rows = 0;
+  for (const std::size_t i : chosen) {
+    wanted += feeds[i].wants_logits ? 1 : 0;
+    rows += std::ssize(feeds[i].tokens);
+  }
+  std::int64_t first = 0, other = wanted;
+  for (const std::size_t i : chosen) {
+    const Feed& feed = feeds[i];
+    select(feed.sequence);
+    reserve(std::ssize(feed.tokens));
+    for (std::size_t j = 0; j < feed.tokens.size(); ++j) {
+      const bool is_wanted = feed.wants_logits && j + 1 == feed.tokens.size();
+      const std::int64_t row = is_wanted ? first++ : other++;
+      set_row(row, feed.tokens[j], position() + static_cast<std::int64_t>(j));
+      std::ranges::copy(pages->of(feed.sequence), program.pages_each(row).begin());
+    }
+  }
+  TeamSizer::Step step = begin_step(rows, wanted > 0);
+  timed(step, [&] { program.forward_each(team, weights, rows); });
+  for (const std::size_t i : chosen)
+    positions[static_cast<std::size_t>(feeds[i].sequence)] += std::ssize(feeds[i].tokens);
+  auto next = chosen.begin();
+  for (std::int64_t done = 0; done < wanted;) {
+    const std::int64_t count = program.head_rows(wanted - done);
+    timed(step, [&] { program.head(team, weights, done, count); });
+    const auto vocabulary = static_cast<std::size_t>(package.manifest().vocab_size);
+    for (std::int64_t row = 0; row < count; ++row) {
+      while (!feeds[*next].wants_logits) ++next;
+      hidden_row = done + row;
+      take(*next++, program.logits().subspan(static_cast<std::size_t>(row) * vocabulary, vocabulary));
+    }
+    done += count;
+  }
+  end_step(step);
 }
 
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -174,11 +251,7 @@ std::int64_t Session::position() const { return state_->position(); }
 
 std::int64_t Session::chunk() const { return state_->program.chunk(); }
 
-void Session::select(int sequence) {
-  STRATA_CHECK(sequence >= 0 && static_cast<std::size_t>(sequence) < state_->positions.size(), "no such sequence");
-  state_->sequence = static_cast<std::size_t>(sequence);
-  state_->program.select(sequence);
-}
+void Session::select(int sequence) { state_->select(sequence); }
 
 int Session::threads() const { return state_->team.size(); }
 
@@ -207,7 +280,35 @@ std::span<const float> Session::feed(std::span<const std::int32_t> tokens,
   return state.program.logits().first(static_cast<std::size_t>(manifest().vocab_size));
 }
 
-std::span<const float> Session::hidden() const { return state_->program.hidden(); }
+std::span<const float> Session::hidden() const { return state_->program.hidden(state_->hidden_row); }
+
+// What one call takes is computed in one; a longer feed by itself.
+void Session::step(std::span<const Feed> feeds, const TakeLogits& take) {
+  State& state = *state_;
+  for (const Feed& feed : feeds) {
+    state.select(feed.sequence);
+    state.check(feed.tokens);
+  }
+  state.together.clear();
+  std::int64_t rows = 0;
+  for (std::size_t i = 0; i < feeds.size(); ++i) {
+    const auto count = std::ssize(feeds[i].tokens);
+    if (count == 0 || rows + count > state.program.each_rows()) continue;
+    state.together.push_back(i);
+    rows += count;
+  }
+  const bool is_together = state.together.size() > 1;
+  if (is_together) state.feed_together(feeds, state.together, take);
+  for (std::size_t i = 0; i < feeds.size(); ++i) {
+    if (is_together && std::ranges::find(state.together, i) != state.together.end()) continue;
+    state.select(feeds[i].sequence);
+    if (feeds[i].wants_logits) {
+      take(i, feed(feeds[i].tokens));
+    } else {
+      feed_all(feeds[i].tokens, {});
+    }
+  }
+}
 
 void Session::feed_all(std::span<const std::int32_t> tokens,
                        const std::function<void(std::span<const float> rows, std::int64_t count)>& rows) {
@@ -238,8 +339,10 @@ void Session::set_profile(Profile* profile) {
 std::vector<std::span<const std::byte>> Session::working_memory() const { return state_->program.written(); }
 
 void Session::rewind(std::int64_t position) {
-  STRATA_CHECK(position >= 0 && position <= state_->position(), "rewind beyond the sequence");
-  state_->position() = position;
+  State& state = *state_;
+  STRATA_CHECK(position >= 0 && position <= state.position(), "rewind beyond the sequence");
+  state.position() = position;
+  if (state.pages) state.pages->truncate(static_cast<int>(state.sequence), position);
 }
 
 }  // namespace strata::runtime

@@ -19,6 +19,7 @@ struct SessionOptions {
   bool verify = false;       // check the weights' checksum also when that was done before
   bool fixed_team = false;   // every step takes exactly `threads`, whatever is allowed and however busy the machine is
   int sequences = 1;         // each with a key/value cache of its own, of `context` tokens
+  std::int64_t pool = 0;     // tokens that the caches of all sequences hold, where these share pages; 0: all of them
 };
 
 // Sequences on one loaded package: the mapped weights, a thread team, key/value caches, an arena. Of several sequences
@@ -59,6 +60,20 @@ class Session {
   // `rows` it only fills the cache: no logits are computed.
   void feed_all(std::span<const std::int32_t> tokens,
                 const std::function<void(std::span<const float> rows, std::int64_t count)>& rows);
+
+  // Tokens that go on with a sequence.
+  struct Feed {
+    int sequence = 0;
+    std::span<const std::int32_t> tokens;
+    bool wants_logits = false;  // of the last token
+  };
+
+  // The index of a feed and its logits, f32[vocab], which are valid during the call, as is hidden().
+  using TakeLogits = std::function<void(std::size_t feed, std::span<const float> logits)>;
+
+  // Feeds of several sequences, each at most once; `take` gets the logits that are wanted, each once, in any order. A
+  // package for several sequences computes rows of them in one call. Another sequence may be selected then.
+  void step(std::span<const Feed> feeds, const TakeLogits& take);
 
   // Times the ops of what is fed from now on, into `profile`, which the caller keeps; null: no longer.
   void set_profile(Profile* profile);

@@ -68,6 +68,36 @@ void forward(const Team& team, const Arguments& with, float entry, std::int64_t 
   ranks[team.rank] = 0;
 }
 
+// The sum over the rows that a token's pages have before it.
+std::int64_t paged_checksum(const std::int32_t* cache, const std::int32_t* pages, std::int64_t position) {
+  std::int64_t sum = 0;
+  for (std::int64_t p = 0; p <= position; ++p)
+    sum += (p + 1) * cache[pages[p / fake::kPage] * fake::kPage + p % fake::kPage];
+  return sum;
+}
+
+// Parameters: cache, positions, tokens, rows, the pages of all tokens or of each, hidden. Symbols: ctx, seq, pages.
+void paged_forward(const Team& team, const Arguments& with, float entry, bool is_each) {
+  auto* const cache = with.at<std::int32_t>(0);
+  const auto* const positions = with.at<const std::int32_t>(1);
+  const auto* const rows = with.at<const std::int32_t>(3);
+  const auto* const pages = with.at<const std::int32_t>(4);
+  if (team.rank == 0) {
+    for (std::int64_t i = 0; i < with.seq(); ++i) cache[rows[i]] = with.at<const std::int32_t>(2)[i];
+    for (std::int64_t i = 0; i < with.seq(); ++i) {
+      float* const hidden = with.at<float>(5) + i * fake::kHidden;
+      const std::int32_t* const own = pages + (is_each ? i * with.symbols[2] : 0);
+      hidden[fake::kChecksum] = static_cast<float>(paged_checksum(cache, own, positions[i]));
+      hidden[fake::kSeq] = static_cast<float>(with.seq());
+      hidden[fake::kCtx] = static_cast<float>(with.ctx());
+      hidden[fake::kEntry] = entry;
+      hidden[fake::kPosition] = static_cast<float>(positions[i]);
+      hidden[fake::kRow] = static_cast<float>(i);
+    }
+  }
+  team.sync();
+}
+
 int head_calls = 0;
 
 }  // namespace
@@ -96,6 +126,16 @@ void fake_forward_first_row(const Team& team, void* const* parameters, const std
 void fake_forward_no_row(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,
                          const std::byte* weights) {
   forward(team, {parameters, symbols, arena, weights}, 4, 0);
+}
+
+void fake_forward_paged(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,
+                        const std::byte* weights) {
+  paged_forward(team, {parameters, symbols, arena, weights}, 5, false);
+}
+
+void fake_forward_each(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,
+                       const std::byte* weights) {
+  paged_forward(team, {parameters, symbols, arena, weights}, 6, true);
 }
 
 void fake_head(const Team& team, void* const* parameters, const std::int64_t* symbols, std::byte* arena,
