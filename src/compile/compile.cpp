@@ -253,6 +253,8 @@ class Compilation {
     decoder_options.cache_type = options_.cache_type;
     decoder_options.exact_activations = options_.exact_activations;
     decoder_options.max_chunk = std::min(decoder_options.max_chunk, config.max_positions);
+    // Of a memory that software manages no plan has copies of pages.
+    if (machine::managed_level(machine_) == nullptr) decoder_options.sequences = options_.workload.batch;
     decoder_options.wanted_rows = !contains(options_.without, "rows");
     decoder_ = importer::import_decoder(*checkpoint_, decoder_options);
     if (!options_.dump.empty()) fs::create_directories(options_.dump);

@@ -27,6 +27,11 @@ using vectorize::Version;
 
 constexpr std::int64_t kMaxHeadRows = 64;
 
+// The entry for rows of several sequences, and the most of these in a call: with more of a prompt's tokens than that
+// the weights aren't what a call waits for.
+constexpr const char* kForwardEach = "forward_each";
+constexpr std::int64_t kManyRows = 64;
+
 // Runs of what the workload doesn't have.
 constexpr double kRare = 0.01;
 constexpr std::int64_t kRareRows = 64;
@@ -217,13 +222,26 @@ const ir::Symbol* find_symbol(const ir::Module& module, std::string_view name) {
   return found == module.symbols().end() ? nullptr : found->get();
 }
 
+// Sizes of a call of so many rows, which see so many tokens of their sequences.
+cost::Sizes call_sizes(const ir::Module& module, std::int64_t rows, std::int64_t context) {
+  cost::Sizes sizes = {{"seq", rows}, {"ctx", context}};
+  const ir::Symbol* const ctx = find_symbol(module, "ctx");
+  const ir::Symbol* const pages = find_symbol(module, "pages");
+  // What a page holds, the caches are a multiple of.
+  if (ctx != nullptr && pages != nullptr) {
+    sizes["pages"] = std::clamp((context + ctx->multiple - 1) / ctx->multiple, pages->min, pages->max);
+  }
+  return sizes;
+}
+
 // The program's runs: whole chunks of every prompt, what is left of it, and the rows of all sequences for each token.
 // Of a prompt the last row is wanted. The context is what a row sees of it on average.
-std::vector<vectorize::Step> steps_of(const Workload& workload, std::int64_t chunk, const ir::Symbol* ctx) {
+std::vector<vectorize::Step> steps_of(const Workload& workload, std::int64_t chunk, const ir::Module& module) {
   std::vector<vectorize::Step> steps;
+  const ir::Symbol* const ctx = find_symbol(module, "ctx");
   const auto add = [&](std::int64_t runs, std::int64_t rows, std::int64_t context, const char* entry) {
     const std::int64_t held = ctx == nullptr ? context : std::clamp(context, ctx->min, ctx->max);
-    if (runs > 0) steps.push_back({static_cast<double>(runs), {{"seq", rows}, {"ctx", held}}, {entry, "head"}});
+    if (runs > 0) steps.push_back({static_cast<double>(runs), call_sizes(module, rows, held), {entry, "head"}});
   };
   const std::int64_t whole = workload.prompt / chunk;
   const std::int64_t rest = workload.prompt % chunk;
@@ -232,21 +250,25 @@ std::vector<vectorize::Step> steps_of(const Workload& workload, std::int64_t chu
   add(last * workload.batch, chunk, workload.prompt - chunk / 2, "forward_one");
   if (rest > 0) add(workload.batch, rest, workload.prompt - rest / 2, "forward_one");
   if (workload.generate > 0) {
-    const std::int64_t rows = std::min(workload.batch, chunk);
+    const bool is_each = workload.batch > 1 && module.find(kForwardEach) != nullptr;
+    const std::int64_t rows = std::min(workload.batch, is_each ? std::min(chunk, kManyRows) : chunk);
     const std::int64_t runs = workload.generate * ((workload.batch + rows - 1) / rows);
-    add(runs, rows, workload.prompt + workload.generate / 2, "forward");
+    const std::int64_t seen = workload.prompt + workload.generate / 2;
+    add(runs, rows, seen, is_each && rows > 1 ? kForwardEach : "forward");
+    // A sequence is alone as often as it has company.
+    if (is_each && rows > 1) add(workload.generate, 1, seen, "forward");
   }
   return steps;
 }
 
 // What the workload doesn't run is run a little.
-void add_rare_step(Version& version, std::int64_t context) {
+void add_rare_step(Version& version, const ir::Module& module, std::int64_t context) {
   std::vector<std::string> entries = version.entries;
   for (const vectorize::Step& step : version.steps) {
     std::erase_if(entries, [&](const auto& name) { return std::ranges::count(step.entries, name) > 0; });
   }
   const std::int64_t rows = std::min(kRareRows, version.symbols.at("seq").max);
-  if (!entries.empty()) version.steps.push_back({kRare, {{"seq", rows}, {"ctx", context}}, std::move(entries)});
+  if (!entries.empty()) version.steps.push_back({kRare, call_sizes(module, rows, context), std::move(entries)});
 }
 
 // Of a call of each entry, by the plan.
@@ -348,10 +370,16 @@ std::vector<Version> default_versions(const ir::Module& module, const Workload& 
   }
   if (seq->max > kFewRows) all.push_back({"few", nullptr, forward, {}, {{"seq", up_to(kFewRows)}}, "chunk"});
   if (seq->max > 1) all.push_back({"chunk", nullptr, forward, {}, {{"seq", up_to(seq->max)}}});
-  for (vectorize::Step& step : steps_of(workload, seq->max, find_symbol(module, "ctx"))) {
+  if (seq->max > 1 && module.find(kForwardEach) != nullptr) {
+    const std::vector<std::string> each = {kForwardEach, "head"};
+    all.push_back({"each", nullptr, each, {}, {{"seq", up_to(kFewRows)}}});
+    if (seq->max > kFewRows) all.push_back({"mixed", nullptr, {kForwardEach}, {}, {{"seq", up_to(kManyRows)}}});
+  }
+  for (vectorize::Step& step : steps_of(workload, seq->max, module)) {
     const auto holds = [&](const Version& version) {
       const ir::Symbol& range = version.symbols.at("seq");
-      return range.min <= step.sizes.at("seq") && step.sizes.at("seq") <= range.max;
+      const bool has_entry = std::ranges::count(version.entries, kForwardEach) > 0 == (step.entries[0] == kForwardEach);
+      return has_entry && range.min <= step.sizes.at("seq") && step.sizes.at("seq") <= range.max;
     };
     const auto version = std::ranges::find_if(all, holds);
     const auto is_missing = [&](const std::string& name) { return std::ranges::count(version->entries, name) == 0; };
@@ -360,7 +388,7 @@ std::vector<Version> default_versions(const ir::Module& module, const Workload& 
     version->steps.push_back(std::move(step));
   }
   std::erase_if(all, [](const Version& version) { return !version.spare.empty() && version.steps.empty(); });
-  for (Version& version : all) add_rare_step(version, std::max<std::int64_t>(workload.prompt, 1));
+  for (Version& version : all) add_rare_step(version, module, std::max<std::int64_t>(workload.prompt, 1));
   if (seq->max == 1) return all;
   const ir::Symbol rows = up_to(kMaxHeadRows);
   all.push_back({"rows", nullptr, {"head"}, {{kRare, {{"seq", rows.max}}}}, {{"seq", rows}}});

@@ -22,6 +22,9 @@ using ir::TensorType;
 // always a multiple of the widest lanes of any machine.
 constexpr std::int64_t kContextMultiple = 64;
 
+// Whose contexts a package's caches can hold all together.
+constexpr std::int64_t kMostSequences = 256;
+
 constexpr const char *kFrequencies = "frequencies", *kAmplitudes = "amplitudes";
 
 // "rope.frequencies", of a second one "rope.1.frequencies".
@@ -41,18 +44,34 @@ class DecoderBuilder {
         module_(config_.model_type),
         pool_(module_.pool()),
         seq_(1, module_.symbol({"seq", 1, options.max_chunk, 1})),
-        ctx_(1, module_.symbol({"ctx", kContextMultiple, padded_context(), kContextMultiple})) {}
+        ctx_(1, module_.symbol(context_symbol())) {
+    if (is_paged()) pages_ = Dim(1, module_.symbol({"pages", 1, padded_context() / kPageRows, 1}));
+  }
 
   Decoder build() {
-    forward();
+    forward(Tokens::kOfOneSequence);
+    if (is_paged()) forward(Tokens::kOfAny);
     head();
     if (options_.wanted_rows) add_wanted_rows(module_);
     return {std::move(module_), {}, std::move(blocks_)};
   }
 
  private:
+  // Whose the tokens of a call are.
+  enum class Tokens { kOfOneSequence, kOfAny };
+
+  static const char* suffix(Tokens tokens) { return tokens == Tokens::kOfAny ? "_each" : ""; }
+
+  bool is_paged() const { return options_.sequences > 1; }
+
   std::int64_t padded_context() const {
-    return (config_.max_positions + kContextMultiple - 1) / kContextMultiple * kContextMultiple;
+    const std::int64_t multiple = is_paged() ? kPageRows : kContextMultiple;
+    return (config_.max_positions + multiple - 1) / multiple * multiple;
+  }
+
+  ir::Symbol context_symbol() const {
+    if (!is_paged()) return {"ctx", kContextMultiple, padded_context(), kContextMultiple};
+    return {"ctx", kPageRows, padded_context() * kMostSequences, kPageRows};
   }
 
   const Expr* op(const std::string& name, std::vector<const Expr*> arguments, Attributes attributes = {}) {
@@ -113,6 +132,9 @@ class DecoderBuilder {
 
   TensorType hidden_type() const { return {DType::kF32, {seq_, config_.hidden_size}}; }
   TensorType positions_type() const { return {DType::kI32, {seq_}}; }
+  TensorType pages_type(Tokens tokens) const {
+    return {DType::kI32, tokens == Tokens::kOfAny ? ir::Shape{seq_, pages_} : ir::Shape{pages_}};
+  }
   TensorType rotation_type() const { return {DType::kF32, {seq_, config_.head_dim / 2}}; }
 
   // Unless it is chosen the matrices' element type: its rounding is of the size of theirs. That of quantised ones is
@@ -172,15 +194,22 @@ class DecoderBuilder {
   struct LayerInputs {
     const Expr* x;
     Rotation rotation;
-    const Expr *positions, *k_cache, *v_cache;
+    const Expr *positions, *rows, *pages;  // rows, where no pages are: the positions
+    const Expr *k_cache, *v_cache;
   };
 
   // Over the whole context, or a window of it.
-  const Expr* attention(std::vector<const Expr*> operands, std::int64_t window) {
+  const Expr* attention(const Expr* q, const Expr* k_cache, const Expr* v_cache, const LayerInputs& in,
+                        std::int64_t window) {
+    std::vector<const Expr*> operands = {q, k_cache, v_cache, in.positions};
+    std::string name = "attention";
+    if (in.pages != nullptr) {
+      operands.push_back(in.pages);
+      name = in.pages->type().rank() == 2 ? "each_paged_attention" : "paged_attention";
+    }
     Attributes attributes = {{"scale", config_.attention_scale}};
-    if (window == 0) return op("attention", std::move(operands), std::move(attributes));
-    attributes["window"] = window;
-    return op("windowed_attention", std::move(operands), std::move(attributes));
+    if (window != 0) attributes["window"] = window;
+    return op(window == 0 ? name : "windowed_" + name, std::move(operands), std::move(attributes));
   }
 
   std::int64_t window(std::int64_t layer) const { return config_.kinds[static_cast<std::size_t>(layer)].window; }
@@ -196,9 +225,9 @@ class DecoderBuilder {
     const Expr* k =
         rotated_heads(linear(normed, tensors, "k_proj"), config_.kv_heads, tensors, "k_norm.weight", in.rotation);
     const Expr* v = reshape(linear(normed, tensors, "v_proj"), {-1, config_.kv_heads, config_.head_dim});
-    const Expr* k_cache = op("cache_append", {in.k_cache, k, in.positions});
-    const Expr* v_cache = op("cache_append", {in.v_cache, v, in.positions});
-    const Expr* attended = attention({q, k_cache, v_cache, in.positions}, window);
+    const Expr* k_cache = op("cache_append", {in.k_cache, k, in.rows});
+    const Expr* v_cache = op("cache_append", {in.v_cache, v, in.rows});
+    const Expr* attended = attention(q, k_cache, v_cache, in, window);
     attended = linear(reshape(attended, {-1, config_.heads * config_.head_dim}), tensors, "o_proj");
     const Expr* x = residual(in.x, norm_if_any(attended, tensors, "attention_output_norm.weight"));
     normed = norm_if_any(x, tensors, "post_attention_layernorm.weight");
@@ -209,18 +238,21 @@ class DecoderBuilder {
   }
 
   // The function of a layer; layers with equal types and windows, rotated or not, share it.
-  const ir::Function* layer_function(std::int64_t layer) {
+  const ir::Function* layer_function(std::int64_t layer, Tokens tokens) {
     const bool rotates = rope_of(config_, layer) >= 0;
     std::string signature = std::to_string(window(layer)) + (rotates ? "r" : "") + cache_type(layer).text();
     for (const std::string_view role : layer_roles(config_)) {
       for (const WeightLeaf& leaf : leaves(tensor_name(config_, role, layer)))
         signature += std::to_string(static_cast<int>(leaf.part)) + leaf.type.text();
     }
-    const ir::Function*& function = layer_functions_[signature];
+    auto& layer_functions = layer_functions_[tokens];
+    const ir::Function*& function = layer_functions[signature];
     if (function != nullptr) return function;
 
     ir::Function body;
-    body.name = layer_functions_.size() == 1 ? "layer" : "layer" + std::to_string(layer_functions_.size());
+    const std::string name = layer_functions.size() == 1 ? "layer" : "layer" + std::to_string(layer_functions.size());
+    body.name = name + suffix(tokens);
+    if (tokens != Tokens::kOfOneSequence) body.origin = name;
     const auto parameter = [&](const std::string& name, const TensorType& type) {
       body.parameters.push_back(pool_.parameter(name, type));
       return body.parameters.back();
@@ -228,7 +260,11 @@ class DecoderBuilder {
     LayerInputs in = {};
     in.x = parameter("x", hidden_type());
     if (rotates) in.rotation = {parameter("cos", rotation_type()), parameter("sin", rotation_type())};
-    in.positions = parameter("positions", positions_type());
+    in.positions = in.rows = parameter("positions", positions_type());
+    if (is_paged()) {
+      in.rows = parameter("rows", positions_type());
+      in.pages = parameter("pages", pages_type(tokens));
+    }
     in.k_cache = parameter("k_cache", cache_type(layer));
     in.v_cache = parameter("v_cache", cache_type(layer));
     Tensors tensors;
@@ -255,15 +291,23 @@ class DecoderBuilder {
     return {op("mul", {result.cos, amplitudes}), op("mul", {result.sin, amplitudes})};
   }
 
-  void forward() {
+  void forward(Tokens whose) {
     std::vector<const ir::Function*> layers;
-    for (std::int64_t layer = 0; layer < config_.layers; ++layer) layers.push_back(layer_function(layer));
+    for (std::int64_t layer = 0; layer < config_.layers; ++layer) layers.push_back(layer_function(layer, whose));
 
     ir::Function body;
-    body.name = "forward";
+    body.name = std::string("forward") + suffix(whose);
+    if (whose != Tokens::kOfOneSequence) body.origin = "forward";
     const Expr* tokens = pool_.parameter("tokens", positions_type());
     const Expr* positions = pool_.parameter("positions", positions_type());
     body.parameters = {tokens, positions};
+    std::vector<const Expr*> places = {positions};
+    if (is_paged()) {
+      // The numbers of each token's pages are another input than those of one sequence.
+      const std::string pages = std::string("pages") + suffix(whose);
+      places = {positions, pool_.parameter("rows", positions_type()), pool_.parameter(pages, pages_type(whose))};
+      body.parameters.insert(body.parameters.end(), places.begin() + 1, places.end());
+    }
     std::vector<Rotation> rotations;
     for (std::size_t i = 0; i < config_.ropes.size(); ++i) rotations.push_back(rotation(i, positions));
     const Expr* x = op("gather", {weight(tensor_name(config_, "embed_tokens.weight")), tokens});
@@ -279,7 +323,8 @@ class DecoderBuilder {
         const Rotation& own = rotations[static_cast<std::size_t>(rope)];
         arguments.insert(arguments.end(), {own.cos, own.sin});
       }
-      arguments.insert(arguments.end(), {positions, k_cache, v_cache});
+      arguments.insert(arguments.end(), places.begin(), places.end());
+      arguments.insert(arguments.end(), {k_cache, v_cache});
       for (const std::string_view role : layer_roles(config_)) {
         for (const WeightLeaf& leaf : leaves(tensor_name(config_, role, layer)))
           arguments.push_back(pool_.weight(leaf.name, leaf.type));
@@ -312,7 +357,8 @@ class DecoderBuilder {
   ir::ExprPool& pool_;
   Dim seq_;
   Dim ctx_;
-  std::map<std::string, const ir::Function*> layer_functions_;
+  Dim pages_ = 1;
+  std::map<Tokens, std::map<std::string, const ir::Function*>> layer_functions_;
 };
 
 }  // namespace

@@ -11,7 +11,6 @@ namespace strata::plan {
 namespace {
 
 constexpr const char* kRows = "seq";
-constexpr const char* kContext = "ctx";
 
 // That one call of the function takes.
 std::int64_t most_rows(const Plan& plan, std::string_view function) {
@@ -32,9 +31,7 @@ class Calls {
     const Entry* entry = find_entry(plan_, function, rows);
     if (entry == nullptr && function.starts_with("forward")) entry = find_entry(plan_, "forward", rows);
     if (entry == nullptr || count == 0) return;
-    const Sizes sizes = {
-        {kRows, static_cast<double>(rows)}, {kContext, context}, {kThreads, static_cast<double>(threads_)}};
-    calls_.push_back({entry, sizes, static_cast<double>(count)});
+    calls_.push_back({entry, sizes_of(static_cast<double>(rows), context, threads_), static_cast<double>(count)});
   }
 
   // All of the rows, as many at a time as one call takes.
@@ -56,7 +53,10 @@ class Calls {
 
 std::vector<Call> decoding_calls(const Plan& plan, std::int64_t batch, std::int64_t context, int threads) {
   Calls calls(plan, threads);
-  for (const char* function : {"forward", "head"}) calls.add_all(function, batch, static_cast<double>(context));
+  const bool is_each = batch > 1 && find_entry(plan, "forward_each", 2) != nullptr;
+  for (const char* function : {is_each ? "forward_each" : "forward", "head"}) {
+    calls.add_all(function, batch, static_cast<double>(context));
+  }
   return calls.take();
 }
 

@@ -51,11 +51,15 @@ const Entry* find_entry(const Plan& plan, std::string_view symbol) {
   return found == plan.entries.end() ? nullptr : &*found;
 }
 
+Sizes sizes_of(double rows, double context, int threads) {
+  // As caches in pages have them (import/decoder.h).
+  constexpr double kPageRows = 256;
+  return {{"seq", rows}, {"ctx", context}, {"pages", context / kPageRows}, {kThreads, static_cast<double>(threads)}};
+}
+
 Sizes call_sizes(std::int64_t rows, std::int64_t position, int threads) {
   const auto count = static_cast<double>(rows);
-  return {{"seq", count},
-          {"ctx", static_cast<double>(position) + (count + 1) / 2},
-          {kThreads, static_cast<double>(threads)}};
+  return sizes_of(count, static_cast<double>(position) + (count + 1) / 2, threads);
 }
 
 std::string to_text(const Tuning& tuning) {

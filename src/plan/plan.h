@@ -12,7 +12,8 @@
 
 namespace strata::plan {
 
-// Run-time sizes by their symbol ("seq", "ctx"), and "threads". They need not be whole: a mean over calls is one too.
+// Run-time sizes by their symbol ("seq", "ctx", "pages"), and "threads". They need not be whole: a mean over calls is
+// one too.
 using Sizes = std::map<std::string, double>;
 
 inline constexpr const char* kThreads = "threads";
@@ -195,6 +196,9 @@ const Entry* find_entry(const Plan& plan, std::string_view function, std::int64_
 
 // The entry of that symbol; null when there is none.
 const Entry* find_entry(const Plan& plan, std::string_view symbol);
+
+// Of a call of so many rows, which see so many tokens of their sequence.
+Sizes sizes_of(double rows, double context, int threads);
 
 // Sizes for the cost of a call on `rows` tokens, the first at `position`. Attention is causal: what counts of the
 // context is the number of positions that a row sees, on average.

@@ -34,13 +34,10 @@ TEST(Workload, MistakesAreNamed) {
 }
 
 // "seq1: 128 x 1 at 576; ..."; a step of entries that make one row or none is told.
-std::string steps(const Workload& workload, bool has_versions = true) {
-  std::string text = "module m {\n  symbol seq in 1..512\n  symbol ctx in 64..4096 multiple 64\n";
-  for (const char* name : {"forward", "forward_one", "forward_none"}) {
-    if (has_versions || name == std::string("forward")) {
-      text += "  func @" + std::string(name) + "(%x: f32[seq, 4]) {\n    return %x\n  }\n";
-    }
-  }
+std::string steps(const Workload& workload, const std::vector<std::string>& functions,
+                  const std::string& symbols = "  symbol ctx in 64..4096 multiple 64\n") {
+  std::string text = "module m {\n  symbol seq in 1..512\n" + symbols;
+  for (const std::string& name : functions) text += "  func @" + name + "(%x: f32[seq, 4]) {\n    return %x\n  }\n";
   const ir::Module module = ir::parse_module(text + "}\n", "test");
   text.clear();
   for (const vectorize::Version& version : default_versions(module, workload)) {
@@ -51,12 +48,31 @@ std::string steps(const Workload& workload, bool has_versions = true) {
       std::snprintf(line, sizeof line, " %g x %d", step.runs, static_cast<int>(step.sizes.at("seq")));
       text += line;
       if (ctx != step.sizes.end()) text += " at " + std::to_string(ctx->second);
+      if (step.sizes.contains("pages")) text += " in " + std::to_string(step.sizes.at("pages"));
       for (const std::string& entry : step.entries) {
         if (entry.starts_with("forward_")) text += entry.substr(std::string("forward").size());
       }
     }
   }
   return text;
+}
+
+std::string steps(const Workload& workload, bool has_versions = true) {
+  std::vector<std::string> functions = {"forward"};
+  if (has_versions) functions.insert(functions.end(), {"forward_one", "forward_none"});
+  return steps(workload, functions);
+}
+
+TEST(Workload, RowsOfSeveralSequencesHaveVersionsOfTheirOwn) {
+  const std::vector<std::string> functions = {"forward", "forward_one", "forward_none", "forward_each", "head"};
+  const std::string symbols = "  symbol ctx in 256..65536 multiple 256\n  symbol pages in 1..16\n";
+  EXPECT_EQ(steps({512, 128, 4}, functions, symbols),
+            "seq1: 128 x 1 at 576 in 3; chunk: 4 x 512 at 256 in 1_one 0.01 x 64 at 512 in 2_none; "
+            "each: 128 x 4 at 576 in 3_each; mixed: 0.01 x 64 at 512 in 2_each; rows: 0.01 x 64");
+  EXPECT_EQ(steps({512, 128, 100}, functions, symbols),
+            "seq1: 128 x 1 at 576 in 3; chunk: 100 x 512 at 256 in 1_one 0.01 x 64 at 512 in 2_none; "
+            "each: 0.01 x 16 at 512 in 2_each; mixed: 256 x 64 at 576 in 3_each; rows: 0.01 x 64")
+      << "as many calls as that takes";
 }
 
 TEST(Workload, WeighsTheVersionsThatRunIt) {
