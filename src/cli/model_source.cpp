@@ -92,6 +92,7 @@ fs::path compiled_package(Console& console, const ModelSource& source, int threa
   const fs::path model = source.path;
   compile::CompileOptions options;
   options.cache_type = source.cache_type;
+  options.workload.batch = source.sequences;
   options.threads = threads;
   options.verify = verify;
   ProgressReport progress(console, "compiling " + model.filename().string());

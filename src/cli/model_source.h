@@ -17,6 +17,7 @@ namespace strata::cli {
 struct ModelSource {
   std::string path;
   std::string cache_type = "keep";
+  std::int64_t sequences = 1;  // that are computed together
 };
 
 // MODEL and --cache-type.

@@ -65,6 +65,7 @@ void serve(ServeOptions options, Console& console) {
   check(options);
   const text::TextModel text = load_model_text(options.model.path);
   options.session.sequences = options.parallel;
+  options.model.sequences = options.parallel;
   const auto session = open_session(console, options.model, options.session);
   serve::SessionModel model(*session, options.parallel);
   serve::Metrics metrics;

@@ -2,6 +2,7 @@
 #include "serve/chunk_sizer.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace strata::serve {
 namespace {
@@ -18,16 +19,23 @@ ChunkSizer::ChunkSizer(std::int64_t most)
 void ChunkSizer::add(std::int64_t decoding, std::int64_t tokens, double seconds) {
   if (decoding == 0) return;
   if (tokens == 0) {
-    const double one_s = seconds / static_cast<double>(decoding);
-    decoding_s_ = decoding_s_ == 0 ? one_s : decoding_s_ + kNewest * (one_s - decoding_s_);
+    double& known = decoding_s_[decoding];
+    known = known == 0 ? seconds : known + kNewest * (seconds - known);
     return;
   }
   // The end of a prompt says nothing of a full chunk.
-  if (decoding_s_ == 0 || tokens < size_) return;
-  const double decoding_s = decoding_s_ * static_cast<double>(decoding);
-  const double chunk_s = seconds - decoding_s;
-  if (chunk_s > decoding_s) size_ = std::max(least_, size_ / 2);
-  if (chunk_s < decoding_s / 2) size_ = std::min(most_, size_ * 2);
+  if (decoding_s_.empty() || tokens < size_) return;
+  const double alone_s = decoding_s(decoding);
+  const double chunk_s = seconds - alone_s;
+  if (chunk_s > alone_s) size_ = std::max(least_, size_ / 2);
+  if (chunk_s < alone_s / 2) size_ = std::min(most_, size_ * 2);
+}
+
+double ChunkSizer::decoding_s(std::int64_t decoding) const {
+  const auto more = decoding_s_.lower_bound(decoding);
+  return more == decoding_s_.begin() || (more != decoding_s_.end() && more->first == decoding)
+             ? more->second
+             : std::prev(more)->second;
 }
 
 }  // namespace strata::serve

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 
 namespace strata::serve {
 
@@ -18,9 +19,12 @@ class ChunkSizer {
   void add(std::int64_t decoding, std::int64_t tokens, double seconds);
 
  private:
+  // Of so many sequences, or the next fewer that there were; the fewest of all where there were none.
+  double decoding_s(std::int64_t decoding) const;
+
   const std::int64_t most_, least_;
   std::int64_t size_;
-  double decoding_s_ = 0;  // of one sequence's token, lately; 0: not known
+  std::map<std::int64_t, double> decoding_s_;  // of steps of so many sequences' tokens alone, lately
 };
 
 }  // namespace strata::serve

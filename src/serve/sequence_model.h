@@ -28,7 +28,7 @@ class SequenceModel {
   virtual int sequences() const = 0;
   virtual std::int64_t chunk() const = 0;  // the most tokens of a sequence that are worth feeding in one step
 
-  // Feeds of several sequences, each at most once, in one step. `take` is called for those that want logits, in their
+  // Feeds of several sequences, each at most once, in one step. `take` is called for those that want logits, in any
   // order. A sequence's tokens must fit its context. May throw; the sequences that were fed then hold anything.
   virtual void step(std::span<const Feed> feeds, const TakeLogits& take) = 0;
 

@@ -4,14 +4,9 @@
 namespace strata::serve {
 
 void SessionModel::step(std::span<const Feed> feeds, const TakeLogits& take) {
-  for (std::size_t i = 0; i < feeds.size(); ++i) {
-    session_.select(feeds[i].sequence);
-    if (feeds[i].wants_logits) {
-      take(i, session_.feed(feeds[i].tokens));
-    } else {
-      session_.feed_all(feeds[i].tokens, {});
-    }
-  }
+  fed_.clear();
+  for (const Feed& feed : feeds) fed_.push_back({feed.sequence, feed.tokens, feed.wants_logits});
+  session_.step(fed_, take);
 }
 
 void SessionModel::rewind(int sequence, std::int64_t position) {

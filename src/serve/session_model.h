@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vector>
+
 #include "runtime/session.h"
 #include "serve/sequence_model.h"
 
 namespace strata::serve {
 
-// The sequences of a session. A step computes one feed after the other.
+// The sequences of a session.
 class SessionModel : public SequenceModel {
  public:
   // The session, which must outlive this, was opened for so many sequences.
@@ -24,6 +26,7 @@ class SessionModel : public SequenceModel {
  private:
   runtime::Session& session_;
   int sequences_;
+  std::vector<runtime::Session::Feed> fed_;  // of a step
 };
 
 }  // namespace strata::serve

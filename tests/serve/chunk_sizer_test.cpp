@@ -29,6 +29,19 @@ TEST(ChunkSizer, StaysWithinItsBounds) {
   EXPECT_EQ(settled(1, 0.1, 1, 8), 8);
 }
 
+// Sequences that decode together take hardly longer than one of them.
+TEST(ChunkSizer, KnowsWhatSoManySequencesTakeTogether) {
+  ChunkSizer sizer(512);
+  sizer.add(1, 0, 0.1);
+  sizer.add(8, 0, 0.12);
+  sizer.add(8, 64, 0.12 + 0.05);
+  EXPECT_EQ(sizer.size(), 128);
+  sizer.add(8, 128, 0.12 + 0.13);
+  EXPECT_EQ(sizer.size(), 64);
+  sizer.add(4, 64, 0.1 + 0.11);  // as one does: of four nothing is known
+  EXPECT_EQ(sizer.size(), 32);
+}
+
 TEST(ChunkSizer, KnowsNothingWithoutDecoding) {
   ChunkSizer sizer(512);
   for (int i = 0; i < 10; ++i) sizer.add(0, 512, 100);
