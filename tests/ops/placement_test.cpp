@@ -9,6 +9,7 @@
 #include "ir/interpreter.h"
 #include "ir/text.h"
 #include "ops/structured_op.h"
+#include "ir/by_number.h"
 #include "tests/ops/op_testing.h"
 
 namespace strata::ops {
@@ -288,8 +289,25 @@ std::vector<Case> cases(Extents& size, int devices) {
       {"cast", {f32({m, n})}, {{"dtype", DType::kBF16}}},
       {"cast", {f32({m, n})}, {{"dtype", DType::kI32}}},
       {"mul", {bf16({m, n}), f32({n})}},
+      {"top_k", {f32({m, 3})}, {{"k", 2L}}},
+      {"take", {f32({m, k}), i32({m, n})}, {}, k},
+      {"weighted_sum", {f32({m, k}), f32({m, k, n})}},
+      {"routed_matmul_nt", {f32({m, k}), f32({b, n, k}), i32({m, devices})}, {}, b},
+      {"routed_rows_matmul_nt", {f32({m, devices, k}), f32({b, n, k}), i32({m, devices})}, {}, b},
+      {"matmul_nt_by_number", {f32({m, k}), f32({b * n, k}), i32({m, devices})}, {{"matrices", b}}, b},
       {"sub", {f32({m, n}), f32({m, 1})}},
   };
+  for (const char* name : {"scaled_matmul_nt_by_number", "nested_matmul_nt_by_number", "scaled_rows_matmul_nt_by_number",
+                           "nested_rows_matmul_nt_by_number"}) {
+    const ir::ByNumber& of = *ir::by_number(ir::get_op(name));
+    Case& c = all.emplace_back(Case{name, {}, {{"matrices", b}}, b});
+    for (int i = 0; i < of.of_one().arity(); ++i) {
+      // The operands that are multiplied, and scales of blocks of them.
+      const bool is_whole = i == 0 || of.of_one().operand_names()[static_cast<std::size_t>(i)] == "b";
+      c.operands.push_back(f32({of.is_of_matrix(i) ? b * n : m, is_whole ? 2 * k : k}));
+    }
+    c.operands.push_back(i32({m, devices}));
+  }
   for (const ir::Op* op : ir::all_ops()) {
     const std::vector<TensorType> alike(static_cast<std::size_t>(op->arity()), f32({m, n}));
     if (refusal(op->name(), alike) == "accepted") all.push_back({op->name(), alike});
