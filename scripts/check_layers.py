@@ -5,7 +5,7 @@
     check_layers.py [ROOT] [--self-test]
 
 The layers are the folders of src/ in the order of src/CMakeLists.txt; a file may include its own folder and those
-before it. Beside that: runtime/, jinja/, text/ and serve/ know nothing of the compiler, and tensor/, which generated
+before it. Beside that: runtime/, jinja/, grammar/, text/ and serve/ know nothing of the compiler, and tensor/, which generated
 code includes alone, knows only itself.
 """
 import re
@@ -20,9 +20,10 @@ LAYERS = re.compile(r"foreach\(layer ([^)]*)\)")
 NARROWED = {
     "runtime": {"base", "ir", "ops", "machine", "package", "tensor"},
     "jinja": {"base"},
-    "text": {"base", "jinja"},
+    "grammar": {"base"},
+    "text": {"base", "jinja", "grammar"},
     "library": {"base", "package", "runtime", "text"},
-    "serve": {"base", "package", "runtime", "text", "tensor"},
+    "serve": {"base", "package", "runtime", "grammar", "text", "tensor"},
     "tensor": set(),
 }
 
