@@ -5,8 +5,8 @@
     check_layers.py [ROOT] [--self-test]
 
 The layers are the folders of src/ in the order of src/CMakeLists.txt; a file may include its own folder and those
-before it. Beside that: runtime/, jinja/, grammar/, text/ and serve/ know nothing of the compiler, and tensor/, which generated
-code includes alone, knows only itself.
+before it. Beside that: runtime/, jinja/, grammar/, text/ and serve/ know nothing of the compiler, and tensor/, which
+generated code includes alone, knows only itself.
 """
 import re
 import tempfile

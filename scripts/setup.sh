@@ -14,10 +14,10 @@ packages="
 "
 
 # Code for AArch64 and RISC-V is built against Debian's cross libraries, disassembled, and run by qemu. Chat templates
-# are compared with jinja2.
+# are compared with jinja2, answers under JSON schemas with jsonschema.
 test_packages="
   libstdc++-12-dev-arm64-cross libstdc++-12-dev-riscv64-cross lld-19 llvm-19 qemu-user
-  python3-jinja2
+  python3-jinja2 python3-jsonschema
 "
 case "${1:-}" in
   --tests) packages="$packages $test_packages" ;;

@@ -18,8 +18,8 @@ struct NumberBound {
 // where there is none.
 std::optional<Expression> integers_between(std::optional<NumberBound> min, std::optional<NumberBound> max);
 
-// All numbers between the bounds in decimals without exponents. Where both bounds are exclusive there are so few digits
-// that a double tells what is written from the bounds.
+// All numbers between the bounds in decimals without exponents, and of so few digits that a double tells them from an
+// exclusive bound.
 std::optional<Expression> numbers_between(std::optional<NumberBound> min, std::optional<NumberBound> max);
 
 }  // namespace strata::grammar
