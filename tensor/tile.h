@@ -52,9 +52,10 @@ struct TileB {
   std::int64_t step;
 };
 
-// Cache lines to fetch into the L2 cache during a multiplication, one per step along k.
+// Cache lines to fetch into the L2 cache during a multiplication: of two places so many each, one per step along k.
 struct Ahead {
-  const char* data = nullptr;
+  const char* first = nullptr;
+  const char* second = nullptr;
   std::int64_t lines = 0;
 
   // step(i) for i in [0, steps). What is asked in every step divides the loop's body, and the compiler then keeps a
@@ -66,7 +67,8 @@ struct Ahead {
     std::int64_t i = 0;
     STRATA_KEEP_ROLLED
     for (; i < fetching; ++i) {
-      __builtin_prefetch(data + i * 64, 0, 2);
+      __builtin_prefetch(first + i * 64, 0, 2);
+      __builtin_prefetch(second + i * 64, 0, 2);
       step(i);
     }
     STRATA_KEEP_ROLLED
