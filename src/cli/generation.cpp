@@ -8,9 +8,12 @@
 #include <random>
 
 #include "cli/format.h"
+#include "cli/lookahead.h"
 #include "cli/not_numbers.h"
 #include "cli/options.h"
 #include "cli/signals.h"
+#include "plan/calls.h"
+#include "plan/plan.h"
 #include "text/sampler.h"
 
 namespace strata::cli {
@@ -18,6 +21,7 @@ namespace {
 
 // Of temperature and penalty: larger ones make no difference.
 constexpr double kMaxFactor = 1000;
+constexpr std::int64_t kMostDrafted = 64;
 
 using Clock = std::chrono::steady_clock;
 
@@ -32,6 +36,21 @@ std::vector<std::int32_t> joined(std::span<const std::int32_t> a, std::span<cons
   std::vector<std::int32_t> all(a.begin(), a.end());
   all.insert(all.end(), b.begin(), b.end());
   return all;
+}
+
+// What steps of 1 ... most + 1 rows take at most: several rows took up to this much longer than predicted
+// (bench/RESULTS.md), and one row didn't.
+constexpr double kSlack = 1.4;
+std::vector<double> step_costs(const runtime::Session& session, std::int64_t most) {
+  const std::string_view text = session.section("plan");
+  if (text.empty()) return {1};
+  const plan::Plan plan = plan::plan_from_json(text, "the package");
+  std::vector<double> costs;
+  for (std::int64_t rows = 1; rows <= most + 1; ++rows) {
+    const double cost = plan::predicted_s(plan::decoding_calls(plan, rows, session.position(), session.threads()));
+    costs.push_back(rows == 1 ? cost : kSlack * cost);
+  }
+  return costs;
 }
 
 }  // namespace
@@ -56,6 +75,7 @@ GenerationResult generate(runtime::Session& session, const text::TextModel& mode
   }
   result.prompt_s = seconds_since(start);
   start = Clock::now();
+  Lookahead ahead(session, [&] { return step_costs(session, options.draft_max); }, joined(context, prompt));
   std::optional<text::EndOfText> end;
   if (options.limit == 0) end = text::EndOfText::kLimit;
   while (!end) {
@@ -67,13 +87,13 @@ GenerationResult generate(runtime::Session& session, const text::TextModel& mode
     show(choice.text);
     end = choice.end;
     if (end) break;
-    if (session.position() == session.context()) {
+    if (ahead.position() == session.context()) {
       end = text::EndOfText::kFullContext;
       break;
     }
-    logits = session.feed({&choice.token, 1}, {}, interrupted);
+    logits = ahead.feed(choice.token, interrupted);
     if (!logits.empty() && !text::are_numbers(logits)) {
-      throw NotNumbers(session.position() - 1, joined(joined(context, prompt), result.tokens), {choice.token});
+      throw NotNumbers(ahead.position() - 1, joined(joined(context, prompt), result.tokens), {choice.token});
     }
     result.tokens.push_back(choice.token);
   }
@@ -81,6 +101,8 @@ GenerationResult generate(runtime::Session& session, const text::TextModel& mode
   result.generated = continuation.chosen();
   show(continuation.finish());
   result.generate_s = seconds_since(start);
+  result.guessed = ahead.guessed();
+  result.guessed_right = ahead.right();
   return result;
 }
 
@@ -105,6 +127,10 @@ void add_generation_options(CLI::App& app, text::ContinuationOptions& options, s
                  "End at this text, which may be a special token's and is not printed; may be given again")
       ->allow_extra_args(false);
   app.add_flag("--ignore-eos", options.ignore_eos, "Go on after the end token");
+  app.add_option("--draft-max", options.draft_max,
+                 "Tokens that are guessed from the text itself and verified in one step, where that is predicted to "
+                 "save time; 0: none")
+      ->check(integer_in(0, kMostDrafted));
 }
 
 void resolve_seed(text::ContinuationOptions& options, std::int64_t seed) {
@@ -113,7 +139,10 @@ void resolve_seed(text::ContinuationOptions& options, std::int64_t seed) {
 
 std::string describe_speed(const GenerationResult& result) {
   return "prompt " + rate(result.prompt_tokens, result.prompt_s) + "; generated " +
-         rate(result.generated, result.generate_s);
+         rate(result.generated, result.generate_s) +
+         (result.guessed > 0 ? "; of " + std::to_string(result.guessed) + " guessed " +
+                                   std::to_string(result.guessed_right) + " were right"
+                             : "");
 }
 
 }  // namespace strata::cli

@@ -22,6 +22,7 @@ struct GenerationResult {
   double prompt_s = 0, generate_s = 0;  // prompt_s: until the first token's logits
   std::int64_t prompt_tokens = 0;       // those that had to be computed
   text::EndOfText end = text::EndOfText::kLimit;
+  std::int64_t guessed = 0, guessed_right = 0;  // tokens (cli/lookahead.h)
 };
 
 // Feeds `prompt` after what the session holds, then generates. `emit` gets whole UTF-8 characters as they are certain,
@@ -32,8 +33,8 @@ GenerationResult generate(runtime::Session& session, const text::TextModel& mode
                           const text::ContinuationOptions& options, const std::function<void(std::string_view)>& emit,
                           const std::function<void(std::int64_t)>& progress = {});
 
-// Declares -n, --temp, --top-k, --top-p, --min-p, --repeat-penalty, --repeat-last-n, -s, --stop, --ignore-eos. After
-// parsing, resolve_seed() draws a seed if none was given.
+// Declares -n, --temp, --top-k, --top-p, --min-p, --repeat-penalty, --repeat-last-n, -s, --stop, --ignore-eos,
+// --draft-max. After parsing, resolve_seed() draws a seed if none was given.
 void add_generation_options(CLI::App& app, text::ContinuationOptions& options, std::int64_t& seed);
 void resolve_seed(text::ContinuationOptions& options, std::int64_t seed);
 

@@ -8,9 +8,9 @@
 
 namespace strata::ir {
 
-// An op that multiplies each row by one matrix of several, as another op does by one: the matrices stand in one operand,
-// one behind the other by rows, and the last operand has each row's number, [s, j]. Rows of the left operand are [s, k],
-// the same for all j, or [s, j, k]; the result is [s, j, n].
+// An op that multiplies each row by one matrix of several, as another op does by one: the matrices stand in one
+// operand, one behind the other by rows, and the last operand has each row's number, [s, j]. Rows of the left operand
+// are [s, k], the same for all j, or [s, j, k]; the result is [s, j, n].
 class ByNumber {
  public:
   virtual ~ByNumber() = default;

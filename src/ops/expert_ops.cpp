@@ -125,7 +125,8 @@ class ByNumberOp : public LoopNestOp, public ir::ByNumber {
     Shape shape = shapes[static_cast<std::size_t>(operand)];
     const Shape& numbers = shapes.back();
     if (is_of_matrix(operand)) {
-      const bool fits = shape.size() == 2 && shape[0].is_constant() && matrices > 0 && shape[0].factor() % matrices == 0;
+      const bool fits =
+          shape.size() == 2 && shape[0].is_constant() && matrices > 0 && shape[0].factor() % matrices == 0;
       if (!fits) refuse(operand, "is not " + std::to_string(matrices) + " matrices");
       shape[0] = shape[0].factor() / matrices;
       return shape;
@@ -145,8 +146,8 @@ class ByNumberOp : public LoopNestOp, public ir::ByNumber {
       return map;
     };
     const std::int64_t rows = nest.iterators[static_cast<std::size_t>(stage.target.back())].extent.factor();
-    const ir::IndexTerm number{ir::IndexTerm::Kind::kOperand, rows, arity() - 1, 1, false,
-                               {bare(stage.target[0]), bare(stage.target[1])}};
+    const ir::IndexTerm number{
+        ir::IndexTerm::Kind::kOperand, rows, arity() - 1, 1, false, {bare(stage.target[0]), bare(stage.target[1])}};
     each_access(stage.body, [&](ir::ScalarExpr& access) {
       if (is_of_matrix(access.number)) {
         access.index[0].terms.push_back(number);

@@ -21,6 +21,7 @@ struct ContinuationOptions {
   std::vector<std::string> stop;       // what ends the text is not part of it
   std::vector<std::int32_t> stop_ids;  // tokens that end the text, beside the model's own
   bool continues_prompt = false;       // the text goes on where the prompt ends, else it is one of its own
+  std::int64_t draft_max = 15;         // tokens that whoever feeds the model may guess and verify in one step; 0: none
   SamplingParameters sampling;
 };
 

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import unicodedata
@@ -43,6 +44,22 @@ class TextTest(StrataTest):
         for _ in range(count):
             tokens.append(int(reference.logits(config, weights, tokens)[-1].argmax()))
         return tokens[-count:]
+
+    def test_guesses_change_no_text(self):
+        # A small random model soon repeats itself.
+        for prompt, limit in (("Hello, world", 60), ("one two three one two three one", 30)):
+            guessing = self.run_model("-p", prompt, "-n", limit, "--ignore-eos")
+            alone = self.run_model("-p", prompt, "-n", limit, "--ignore-eos", "--draft-max", 0)
+            self.assertEqual(guessing.text, alone.text)
+            self.assertNotIn("guessed", alone.err)
+        guessed, right = map(int, re.search(r"of (\d+) guessed (\d+) were right", guessing.err).groups())
+        self.assertGreater(guessed, 0)
+        self.assertLessEqual(right, guessed)
+        # With a stop string, a small context and a seed too.
+        for more in (["--stop", alone.text.split()[2]], ["-c", 64, "-n", -1], ["--temp", 0.9, "-s", 5]):
+            texts = {self.run_model("-p", prompt, "-n", limit, "--ignore-eos", "--draft-max", most, *more).text
+                     for most in (0, 3, 15)}
+            self.assertEqual(len(texts), 1, more)
 
     def test_detokenize_inverts_tokenize(self):
         rows = self.lines("tokenize", [{"text": text} for text in TEXTS])

@@ -56,7 +56,8 @@ TEST(Experts, ProductsByLoopsOfHand) {
     for (std::int64_t j = 0; j < n; ++j) {
       double a = 0, b = 0;
       for (std::int64_t i = 0; i < k; ++i) {
-        const double w = matrices.data[static_cast<std::size_t>((static_cast<std::int64_t>(ids.data[r]) * n + j) * k + i)];
+        const double w =
+            matrices.data[static_cast<std::size_t>((static_cast<std::int64_t>(ids.data[r]) * n + j) * k + i)];
         a += shared.data[static_cast<std::size_t>(r / each * k + i)] * w;
         b += own.data[static_cast<std::size_t>(r * k + i)] * w;
       }
@@ -130,8 +131,7 @@ TEST(Experts, TypesOfOneMatrix) {
   EXPECT_EQ(&of->of_one(), &ir::get_op("scaled_matmul_nt"));
   EXPECT_EQ(ir::by_number(ir::get_op("scaled_matmul_nt")), nullptr);
   const std::vector<ir::TensorType> types = {f32({5, 3, 8}), f32({12, 8}), f32({12, 2}), i32({5, 3})};
-  EXPECT_EQ(ir::types_of_one(*of, types, 4, 7),
-            (std::vector<ir::TensorType>{f32({7, 8}), f32({3, 8}), f32({3, 2})}));
+  EXPECT_EQ(ir::types_of_one(*of, types, 4, 7), (std::vector<ir::TensorType>{f32({7, 8}), f32({3, 8}), f32({3, 2})}));
 }
 
 }  // namespace

@@ -6,10 +6,10 @@
 #include <cmath>
 #include <set>
 
+#include "ir/by_number.h"
 #include "ir/interpreter.h"
 #include "ir/text.h"
 #include "ops/structured_op.h"
-#include "ir/by_number.h"
 #include "tests/ops/op_testing.h"
 
 namespace strata::ops {
@@ -297,8 +297,8 @@ std::vector<Case> cases(Extents& size, int devices) {
       {"matmul_nt_by_number", {f32({m, k}), f32({b * n, k}), i32({m, devices})}, {{"matrices", b}}, b},
       {"sub", {f32({m, n}), f32({m, 1})}},
   };
-  for (const char* name : {"scaled_matmul_nt_by_number", "nested_matmul_nt_by_number", "scaled_rows_matmul_nt_by_number",
-                           "nested_rows_matmul_nt_by_number"}) {
+  for (const char* name : {"scaled_matmul_nt_by_number", "nested_matmul_nt_by_number",
+                           "scaled_rows_matmul_nt_by_number", "nested_rows_matmul_nt_by_number"}) {
     const ir::ByNumber& of = *ir::by_number(ir::get_op(name));
     Case& c = all.emplace_back(Case{name, {}, {{"matrices", b}}, b});
     for (int i = 0; i < of.of_one().arity(); ++i) {
