@@ -27,6 +27,10 @@ FAMILIES = {
     "qwen3": COMMON | WINDOW | QWEN_IDS | {
         "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "attention_bias": False, "rms_norm_eps": 1e-6,
         "rope_theta": 1000000.0},
+    "qwen3_moe": COMMON | WINDOW | QWEN_IDS | {
+        "architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "attention_bias": False,
+        "rms_norm_eps": 1e-6, "rope_theta": 1000000.0, "decoder_sparse_step": 1, "mlp_only_layers": [],
+        "norm_topk_prob": True},
     "qwen2": COMMON | WINDOW | QWEN_IDS | {
         "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "rms_norm_eps": 1e-6, "rope_theta": 1000000.0},
     "llama": COMMON | LLAMA_IDS | {
@@ -68,6 +72,13 @@ YARN_NANO = {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddin
 LONGROPE_NANO = {"rope_type": "longrope", "short_factor": [1.0, 1.01, 1.05, 1.1, 1.2, 1.3],
                  "long_factor": [1.0, 1.3, 2.0, 4.5, 8.0, 20.0]}
 
+EXPERTS = ("num_experts", "num_experts_per_tok", "moe_intermediate_size")
+
+
+def experts(*numbers, **more):
+    return dict(zip(EXPERTS, numbers)) | more
+
+
 GEOMETRY = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
             "intermediate_size", "vocab_size", "tie_word_embeddings", "max_position_embeddings")
 PRESETS = {  # name: (family, geometry in GEOMETRY's order, further keys)
@@ -80,6 +91,15 @@ PRESETS = {  # name: (family, geometry in GEOMETRY's order, further keys)
     "qwen3-8b": ("qwen3", (4096, 36, 32, 8, 128, 12288, 151936, False, 40960), {}),
     "qwen3-14b": ("qwen3", (5120, 40, 40, 8, 128, 17408, 151936, False, 40960), {}),
     "qwen3-32b": ("qwen3", (5120, 64, 64, 8, 128, 25600, 151936, False, 40960), {}),
+    # No size is a multiple of 16; one layer of three has no experts.
+    "qwen3-moe-nano": ("qwen3_moe", (72, 3, 4, 2, 16, 200, 512, False, 512),
+                       experts(7, 3, 40, mlp_only_layers=[1], norm_topk_prob=False)),
+    "qwen3-moe-blocks": ("qwen3_moe", (64, 2, 4, 2, 32, 192, 512, True, 512),
+                         experts(6, 2, 96)),
+    "qwen3-moe-2.5b-a0.4b": ("qwen3_moe", (1024, 24, 16, 4, 64, 3072, 32000, True, 4096), experts(64, 8, 512)),
+    "qwen3-0.4b-dense": ("qwen3", (1024, 24, 16, 4, 64, 4096, 32000, True, 4096), {}),  # as many active parameters
+    "qwen3-30b-a3b": ("qwen3_moe", (2048, 48, 32, 4, 128, 6144, 151936, False, 40960), experts(128, 8, 768)),
+    "qwen3-235b-a22b": ("qwen3_moe", (4096, 94, 64, 4, 128, 12288, 151936, False, 40960), experts(128, 8, 1536)),
     "qwen2-nano": ("qwen2", (64, 2, 4, 2, None, 192, 512, True, 512), {}),
     "qwen2-nano-windows": ("qwen2", (64, 2, 4, 2, None, 192, 512, True, 512), WINDOWS_NANO),
     "qwen2.5-0.5b": ("qwen2", (896, 24, 14, 2, None, 4864, 151936, True, 32768), {}),
@@ -129,7 +149,7 @@ QKV_BIASED = ("qwen2", "glm4")
 def tensors_of(config):
     """[(name, shape)] in the order of Hugging Face's modules."""
     hidden, heads, groups = config["hidden_size"], config["num_attention_heads"], config["num_key_value_heads"]
-    head_dim, inner = config.get("head_dim") or hidden // heads, config["intermediate_size"]
+    head_dim = config.get("head_dim") or hidden // heads
     family, vocab = config["model_type"], config["vocab_size"]
     rows = {"q": heads * head_dim, "k": groups * head_dim, "v": groups * head_dim}
     first_norms, other_norms = NORMS.get(family, USUAL_NORMS)
@@ -139,20 +159,36 @@ def tensors_of(config):
         if family in QKV_BIASED:
             layer.append((f"self_attn.{name}_proj.bias", (count,)))
     layer.append(("self_attn.o_proj.weight", (hidden, rows["q"])))
-    if family in ("qwen3", "gemma3_text", "olmo2"):
+    if family in ("qwen3", "qwen3_moe", "gemma3_text", "olmo2"):
         is_whole = family == "olmo2"
         layer += [(f"self_attn.{name}_norm.weight", (rows[name] if is_whole else head_dim,)) for name in "qk"]
     layer += [(f"{name}.weight", (hidden,)) for name in other_norms]
-    widths = {"gate_up": 2 * inner} if family in ("phi3", "glm4") else {"gate": inner, "up": inner}
-    layer += [(f"mlp.{name}_proj.weight", (width, hidden)) for name, width in widths.items()]
-    layer.append(("mlp.down_proj.weight", (hidden, inner)))
+    mlps = [layer + mlp_of(config, index) for index in range(config["num_hidden_layers"])]
     tensors = [("model.embed_tokens.weight", (vocab, hidden))]
-    for index in range(config["num_hidden_layers"]):
+    for index, layer in enumerate(mlps):
         tensors += [(f"model.layers.{index}.{name}", shape) for name, shape in layer]
     tensors.append(("model.norm.weight", (hidden,)))
     if not config["tie_word_embeddings"]:
         tensors.append(("lm_head.weight", (vocab, hidden)))
     return tensors
+
+
+def has_experts(config, layer):
+    is_step = (layer + 1) % config.get("decoder_sparse_step", 1) == 0
+    return "num_experts" in config and is_step and layer not in config["mlp_only_layers"]
+
+
+def mlp_of(config, layer):
+    """[(name, shape)] of one layer."""
+    hidden, inner, family = config["hidden_size"], config["intermediate_size"], config["model_type"]
+    if has_experts(config, layer):
+        count, size = config["num_experts"], config["moe_intermediate_size"]
+        shapes = {"gate_proj": (size, hidden), "up_proj": (size, hidden), "down_proj": (hidden, size)}
+        return [("mlp.gate.weight", (count, hidden))] + [
+            (f"mlp.experts.{i}.{name}.weight", shape) for i in range(count) for name, shape in shapes.items()]
+    widths = {"gate_up": 2 * inner} if family in ("phi3", "glm4") else {"gate": inner, "up": inner}
+    return [(f"mlp.{name}_proj.weight", (width, hidden)) for name, width in widths.items()] + [
+        ("mlp.down_proj.weight", (hidden, inner))]
 
 
 def mixed_dtype(name, dtype, distinct):

@@ -4,7 +4,7 @@
 
     write_gguf.py CHECKPOINT_DIR OUT.gguf [--dtype f32|f16|bf16]
 
-Qwen3, Qwen2 and Llama. Needs numpy and the `gguf` package of PyPI. The vocabulary is a list of placeholders: enough to
+Qwen3, also with experts, Qwen2 and Llama. Needs numpy and the `gguf` package of PyPI. The vocabulary is a list of placeholders: enough to
 measure speed, useless for text. Llama's rows of q and k are not reordered, and llama3 rope scaling is left out; both
 leave speed as it is.
 """
@@ -40,6 +40,16 @@ def stored_tensors(folder):
                                                    + tensor["data_offsets"][0], tuple(tensor["shape"]))
 
 
+def joined_experts(tensors):
+    """The same with the matrices of all experts of a layer as one."""
+    alone, tags = {}, {}
+    for name, tag, values in tensors:
+        alone[name], tags[name] = values, tag
+    dtypes = set(tags.values())
+    for name, values in gguf_file.stacked(alone).items():
+        yield name, tags.get(name, next(iter(dtypes))), values
+
+
 def to_f32(tag, values):
     if tag == "BF16":
         return (values.astype("<u4") << 16).view("<f4")
@@ -71,6 +81,10 @@ def write_geometry(writer, config, dtype):
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])
+    if "num_experts" in config:
+        writer.add_expert_count(config["num_experts"])
+        writer.add_expert_used_count(config["num_experts_per_tok"])
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
 
 
 def write_vocabulary(writer, size):
@@ -85,10 +99,10 @@ def write_vocabulary(writer, size):
 
 def write_gguf(folder, out, dtype):
     config = json.loads((Path(folder) / "config.json").read_text())
-    writer = gguf.GGUFWriter(out, config["model_type"])
+    writer = gguf.GGUFWriter(out, gguf_file.ARCHITECTURES.get(config["model_type"], config["model_type"]))
     write_geometry(writer, config, dtype)
     write_vocabulary(writer, config["vocab_size"])
-    for name, tag, values in stored_tensors(folder):
+    for name, tag, values in joined_experts(stored_tensors(folder)):
         data, kept = converted(tag, values, dtype)
         if kept == "bf16":  # the package takes bf16 as bytes
             data = data.view(np.uint8)

@@ -109,4 +109,18 @@ STRATA_NOINLINE void pack_rows_pairs(const bf16* x, std::int64_t ldx, std::int64
   }
 }
 
+// x row-major [m][k] with leading dimension ldx into A<MR@m,4@k>: [ceil(m/MR)][ceil(k/4)][MR][4], padded with zeros. Of
+// rows of `all` elements, k of them whose place in the first tile is `out`; they begin at a multiple of 4.
+template <int MR, int L = 8>
+STRATA_NOINLINE void pack_rows_quads(const std::int8_t* x, std::int64_t ldx, std::int64_t m, std::int64_t k,
+                                     std::int64_t all, std::int8_t* out) {
+  for (; m > 0; m -= MR, x += MR * ldx, out += div_up(all, 4) * MR * 4) {
+    pack_tile<L, MR>(x, ldx, m, k / 4, out);
+    std::int8_t* to = out + k / 4 * MR * 4;
+    for (std::int64_t r = 0; k % 4 != 0 && r < MR; ++r, to += 4) {
+      for (std::int64_t s = 0; s < 4; ++s) to[s] = r < m && s < k % 4 ? x[r * ldx + k / 4 * 4 + s] : std::int8_t{0};
+    }
+  }
+}
+
 }  // namespace strata::tensor

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "codegen/tree_emitter.h"
 #include "ir/op.h"
+#include "schedule/numbered_tree.h"
 #include "schedule/region.h"
 
 namespace strata::codegen {
@@ -96,6 +97,7 @@ std::set<std::string> FunctionEmitter::headers() const {
   for (const Expr* parameter : scheduled_.function->parameters) add(parameter->type());
   for (const schedule::ScheduledOp& op : scheduled_.ops) {
     if (op.leaf != nullptr && !op.leaf->header.empty()) headers.insert(std::string(op.leaf->header));
+    if (op.one && !op.one->op.leaf->header.empty()) headers.insert(std::string(op.one->op.leaf->header));
     if (schedule::has_copies(op.tree.body)) headers.insert("tensor/copy.h");
   }
   return headers;

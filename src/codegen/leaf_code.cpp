@@ -237,6 +237,10 @@ std::string LeafCode::range_property(const std::string& name, std::string_view p
   if (const auto placed = placed_.find(op_.contraction->left);
       property.empty() && name == "k" && placed != placed_.end())
     return cpp_size(placed->second.sizes.back());
+  if (name == "n" && !column_panels_.empty()) {
+    if (property.empty()) return column_panels_ + ".all()";
+    return column_panels_ + ".first(), " + column_panels_ + ".last()";
+  }
   if (property.empty()) return cpp_size(name == "n" ? op_.value->type().shape.back() : extent);
   if (property == "range") return range(iterator, place);
   if (property == "panels") {

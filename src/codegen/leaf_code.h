@@ -94,8 +94,14 @@ class LeafCode {
     column_unit_ = unit;
   }
 
+  // Of a product by number: its panels are those of all matrices that this tensor::ColumnPanels has.
+  void set_panels(std::string panels) { column_panels_ = std::move(panels); }
+
   // The product's column where such an index stands.
   std::string column(const std::string& index) const;
+
+  // Of an operand.
+  std::string pointer(int operand) const;
 
   // Every name in braces replaced.
   std::string expand(std::string_view text, const LeafPlace& place) const;
@@ -115,7 +121,6 @@ class LeafCode {
   std::string rows(const ir::TensorType& type, int operand, const LeafPlace& place) const;
   std::string run(const ir::TensorType& type, bool is_inner) const;
 
-  std::string pointer(int operand) const;
   std::vector<std::string> pointers() const;
   std::string dim(const ir::TensorType& type, int operand, int axis) const;
 
@@ -126,6 +131,7 @@ class LeafCode {
   const machine::Machine& machine_;
   std::string row_;  // empty: as the result's type says
   std::int64_t first_column_ = 0, column_unit_ = 1;
+  std::string column_panels_;                  // empty: the panels are one matrix'
   std::pair<std::string, std::int64_t> tile_;  // pointer to rows of the first operand and their distance; empty: none
 };
 

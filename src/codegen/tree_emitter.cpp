@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "codegen/copy_emitter.h"
 #include "codegen/leaf_code.h"
+#include "ir/by_number.h"
+#include "schedule/numbered_tree.h"
 #include "schedule/products_tree.h"
 #include "schedule/tile_image.h"
 
@@ -42,6 +44,7 @@ class TreeEmitter {
       : out_(out),
         op_(op),
         scratch_(scratch),
+        machine_(machine),
         stages_(op, code.inputs),
         leaf_(op, code.operands, code.result, machine),
         copies_(out, op, code, leaf_, stages_),
@@ -64,16 +67,21 @@ class TreeEmitter {
   }
 
   void run() {
-    for (const schedule::TileIterator& iterator : op_.tree.iterators) {
-      parts_here_.push_back({iterator.extent.max(), 0});
-      place_.ranges.push_back({"0", iterator.code.empty() ? cpp_size(iterator.extent) : "", "", iterator.extent.max()});
-    }
+    begin();
     for (const TileNode& node : op_.tree.body) {
       if (&node != schedule::first_barrier(op_.tree)) emit(node);
     }
   }
 
  private:
+  // All iterators have their whole ranges.
+  void begin() {
+    for (const schedule::TileIterator& iterator : op_.tree.iterators) {
+      parts_here_.push_back({iterator.extent.max(), 0});
+      place_.ranges.push_back({"0", iterator.code.empty() ? cpp_size(iterator.extent) : "", "", iterator.extent.max()});
+    }
+  }
+
   const schedule::TileIterator& iterator(const TileNode& node) const {
     return op_.tree.iterators[static_cast<std::size_t>(node.iterator)];
   }
@@ -104,6 +112,8 @@ class TreeEmitter {
         return emit_block("if (team.rank == 0) {", node.body);
       case Kind::kEach:
         return emit_block("{", node.body);
+      case Kind::kNumbered:
+        return emit_numbered(node);
       case Kind::kWhen:
         return emit_when(node);
       case Kind::kBarrier:
@@ -348,6 +358,69 @@ class TreeEmitter {
     emit_block("else {", node.otherwise);
   }
 
+  // The rows of a matrix, their operands in tiles, and what they make in one of its own, whose columns begin at a panel
+  // of all matrices. Inside, it is the product of one matrix.
+  void emit_numbered(const TileNode& node) {
+    const schedule::ScheduledOp& one = op_.one->op;
+    const ir::ByNumber& of = *ir::by_number(*op_.value->op);
+    const ir::Shape& numbers = op_.value->arguments.back()->type().shape;
+    const int columns = *one.contraction->only(ir::IteratorClass::kN);
+    const RangeCode part = place_.ranges[static_cast<std::size_t>(columns)];
+    const bool is_packed = op_.leaf->takes_blocks;
+    out_.open("tensor::by_number(" + leaf_.pointer(one.value->op->arity()) + ", " + cpp_size(numbers[0] * numbers[1]) +
+              ", " + std::to_string(ir::matrix_count(*op_.value->op, op_.value->attributes)) + ", " +
+              std::to_string(node.step) + ", " + buffer_name(node.with[0]) +
+              ", [&](std::int64_t matrix, const std::int32_t* rows, std::int64_t " +
+              std::string(schedule::kNumberedRows) + ") {");
+    const std::string lanes = std::to_string(panel_lanes(one)), range = "{" + part.begin + ", " + part.end + "}";
+    const std::string all_columns = cpp_size(one.value->type().shape.back());
+    out_.line("const tensor::ColumnPanels<" + lanes + "> panels(matrix, " + all_columns + ", " + range + ");");
+    RegionCode code;
+    code.result =
+        "tensor::tile_as_whole(" + buffer_name(node.with[1]) + ", panels.width(), 0, panels.first() * " + lanes + ")";
+    std::size_t packed = 3;
+    for (int i = 0; i < one.value->op->arity(); ++i) {
+      code.operands.push_back(leaf_.pointer(i));
+      if (of.is_of_matrix(i)) continue;
+      const std::string each =
+          op_.value->arguments[static_cast<std::size_t>(i)]->type().rank() == 2 ? cpp_size(numbers[1]) : "1";
+      const std::string k = cpp_size(one.value->arguments[static_cast<std::size_t>(i)]->type().shape.back());
+      if (is_packed) {
+        pack_numbered(*one.value->arguments[static_cast<std::size_t>(i)], leaf_.pointer(i), each, node.with[2],
+                      node.with[packed]);
+        code.operands.back() = buffer_name(node.with[packed++]);
+      } else {
+        out_.line("const auto* const row" + std::to_string(i) + " = " + leaf_.pointer(i) + " + rows[0] / " + each +
+                  " * " + k + ";");
+        code.operands.back() = "row" + std::to_string(i);
+      }
+    }
+    if (!is_packed) out_.line("(void)" + std::string(schedule::kNumberedRows) + ";");
+    TreeEmitter inside(out_, one, code, scratch_, machine_);
+    inside.leaf_.set_panels("panels");
+    inside.leaf_.set_result(code.result, "panels.width()");
+    inside.emit_inside(node.body, columns, part);
+    out_.line("tensor::put_rows(" + buffer_name(node.with[1]) + ", panels, rows, " +
+              std::string(schedule::kNumberedRows) + ", out, " + all_columns + ", " + range + ");");
+    out_.close(");");
+  }
+
+  void pack_numbered(const ir::Expr& tiles, const std::string& rows, const std::string& each, const std::string& taken,
+                     const std::string& packed) {
+    const ir::TensorType& type = tiles.type();
+    out_.line("tensor::pack_rows_by_number<" + std::to_string(machine::vector_lanes(machine_, DType::kF32)) + ", " +
+              std::to_string(type.layout.lanes(0)) + ">(" + rows + ", " + cpp_size(type.shape.back()) + ", " + each +
+              ", rows, " + std::string(schedule::kNumberedRows) + ", reinterpret_cast<" + cpp_type(type.dtype) + "*>(" +
+              buffer_name(taken) + "), " + buffer_name(packed) + ");");
+  }
+
+  // The nodes of a tree where a part of the columns is at hand.
+  void emit_inside(const std::vector<TileNode>& nodes, int columns, const RangeCode& part) {
+    begin();
+    place_.ranges[static_cast<std::size_t>(columns)] = part;
+    emit(nodes);
+  }
+
   // Maps in lanes.
   void emit_vector(const TileNode& node) {
     const RangeCode outer = range(node);
@@ -494,6 +567,7 @@ class TreeEmitter {
   CodeWriter& out_;
   const schedule::ScheduledOp& op_;
   const buffer::ScratchPlan& scratch_;
+  const machine::Machine& machine_;
   StageCode stages_;
   LeafCode leaf_;
   CopyEmitter copies_;

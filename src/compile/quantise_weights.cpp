@@ -34,8 +34,12 @@ void quantise(const importer::Checkpoint& checkpoint, const Piece& piece) {
   const blocks::Format& format = *piece.made->format;
   const std::int64_t first = piece.first * format.elements, count = piece.count * format.elements;
   std::vector<float> values(static_cast<std::size_t>(count));
-  convert(stored.dtype, stored.bytes.data() + first * dtype_size(stored.dtype), count, DType::kF32,
-          reinterpret_cast<std::byte*>(values.data()));
+  for (std::int64_t done = 0; done < count;) {
+    const std::span<const std::byte> here = stored.from(first + done);
+    const std::int64_t together = std::min(count - done, std::ssize(here) / dtype_size(stored.dtype));
+    convert(stored.dtype, here.data(), together, DType::kF32, reinterpret_cast<std::byte*>(values.data() + done));
+    done += together;
+  }
   if (blocks::quantise(format, values.data(), piece.count, piece.out + piece.first * format.bytes)) return;
   throw model_error("the tensor " + in_quotes(stored.name) +
                         " has numbers that can't be quantised: not finite, or beyond " + "what scales in f16 reach",

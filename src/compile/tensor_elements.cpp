@@ -22,7 +22,12 @@ class PlainElements : public ElementSource {
   explicit PlainElements(TensorView view) : view_(std::move(view)) {}
 
   void read(std::int64_t first, std::int64_t count, DType to, std::byte* out) const override {
-    convert(view_.dtype, view_.bytes.data() + first * dtype_size(view_.dtype), count, to, out);
+    while (count > 0) {
+      const std::span<const std::byte> here = view_.from(first);
+      const std::int64_t together = std::min(count, std::ssize(here) / dtype_size(view_.dtype));
+      convert(view_.dtype, here.data(), together, to, out);
+      first += together, count -= together, out += together * dtype_size(to);
+    }
   }
   bool needs_memory() const override { return false; }
 
@@ -158,7 +163,7 @@ class OrderedRows : public ElementSource {
 
 std::int64_t stored_elements(const TensorView& view) {
   if (view.part != importer::BlockPart::kValues) return view.elements();
-  const auto bytes = static_cast<std::int64_t>(view.bytes.size());
+  const std::int64_t bytes = view.byte_count();
   return view.format != nullptr ? bytes / view.format->bytes * view.format->elements : bytes / dtype_size(view.dtype);
 }
 

@@ -205,6 +205,7 @@ bool may_share_rows(const WorkCounter& counter, const Leaf& leaf) {
 double leaf_pieces(const WorkCounter& counter, const Leaf& leaf) {
   if (leaf.domain == Leaf::Domain::kContraction) return contraction_pieces(counter, leaf);
   if (leaf.domain == Leaf::Domain::kAttention) return attention_units(counter);
+  if (leaf.domain == Leaf::Domain::kNumbered) return size_of(counter.result().shape.back()) / counter.lanes();
   return leaf.domain == Leaf::Domain::kLoop ? loop_pieces(counter, leaf.loop) : 1;
 }
 

@@ -87,6 +87,7 @@ struct Leaf {
     kOwn,          // the op's own loops, each stage's scalar body at the innermost one
     kContraction,  // m, n and k of a sum of products
     kAttention,    // queries, heads and keys of a weighted sum of values
+    kNumbered,     // of rows that each meet a matrix of several: those of the leaf of one matrix
     kLoop,         // `loop`: divided among the threads
     kOnce,         // none: one thread does all of it
   };
@@ -98,7 +99,7 @@ struct Leaf {
   LeafLoop loop = {};
 
   // Of a contraction: whether it takes any block of m and k, adding to what earlier blocks of k have left. Of an
-  // attention: whether it takes a block of the keys.
+  // attention: whether it takes a block of the keys. Of rows by number: whether those of a matrix come together.
   bool takes_blocks = false;
   // Of an attention: the operand of its form that it multiplies in register tiles; empty: none.
   std::string_view multiplies = {};

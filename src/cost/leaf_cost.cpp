@@ -190,6 +190,19 @@ void count_append(WorkCounter& counter) {
 
 void count_concat(WorkCounter& counter) { move_copied(counter, 1); }
 
+// A comparison of each element with the least one that is kept, and the order of those that are kept at first.
+void count_top_k(WorkCounter& counter) {
+  const double kept = size_of(counter.result().shape.back());
+  counter.add_instructions(elements_of(counter.type(0)) + elements_of(counter.result()) * kept, 2.0 * 2, 1);
+  counter.read(0, bytes_of(counter.type(0)));
+  counter.write(bytes_of(counter.result()));
+}
+
+void count_take(WorkCounter& counter) {
+  counter.add_instructions(elements_of(counter.result()), 2.0 * 2, 1);
+  move_copied(counter, static_cast<std::size_t>(ir::element_lookup(*counter.loops())->row));
+}
+
 namespace {
 
 // An attention's operands.

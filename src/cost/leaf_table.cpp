@@ -7,8 +7,10 @@
 #include "cost/leaf_cost.h"
 #include "cost/leaf_scratch.h"
 #include "cost/loops_cost.h"
+#include "cost/numbered_product.h"
 #include "cost/operand_layouts.h"
 #include "encoding/encoding.h"
+#include "ir/by_number.h"
 
 namespace strata::cost {
 namespace {
@@ -198,6 +200,15 @@ bool takes_gather_encoded(const Signature& s) {
   return looks_up(s, [](const TensorType& t) { return is_panels(t) && t.layout.encoding != nullptr; });
 }
 
+bool takes_top_k(const Signature& s) {
+  return is_op(s, "top_k") && all_row_major(s.operands) && s.operands[0].dtype == DType::kF32 && s.result.rank() == 2;
+}
+bool takes_element_lookup(const Signature& s) {
+  const TensorType* const row = s.find("row");
+  return row != nullptr && row->dtype == DType::kF32 && all_row_major(s.operands) &&
+         s.find("numbers")->dtype == DType::kI32;
+}
+
 bool appends(const Signature& s, bool (*takes_target)(const TensorType&)) {
   const TensorType* const target = s.find("target");
   return target != nullptr && is_row_major(*s.find("source")) && is_row_major(*s.find("numbers")) &&
@@ -234,6 +245,17 @@ constexpr LeafLoop kRowLoop = {"m", "{0.dim.0}", true};
 constexpr LeafBuffer kQueries = {"queries", queries_scratch};
 constexpr LeafBuffer kScores = {"scores", scores_scratch};
 constexpr LeafBuffer kRunning = {"running", running_scratch, true};
+
+// Rows that each meet a matrix of several, as leaves of one matrix compute them.
+bool takes_numbered_rows(const Signature& s) {
+  if (ir::by_number(s.op) == nullptr || s.operands.back().shape[0].max() > kFewTokens) return false;
+  return product_of_one(s.op, s.operands, s.attributes, 1, 0).has_value();
+}
+bool takes_numbered_blocks(const Signature& s) {
+  constexpr std::int64_t kAnyTile = 4;
+  return ir::by_number(s.op) != nullptr &&
+         product_of_one(s.op, s.operands, s.attributes, kAnyTile, kAnyTile).has_value();
+}
 
 using Domain = Leaf::Domain;
 
@@ -374,6 +396,20 @@ const std::vector<Leaf>& table() {
            "tensor::gemm_few_scaled_quads<{right.lanes}, {rows}, {panels}, {block}, {stream}>({left}, {row_scales}, "
            "{right}, {block.scales}, {{out}, {out.row}, {m}, {n}}, {k}, {n.panels}, {with.0});"},
 
+      // Rows by the matrices that their numbers say: each as it is, or those of each matrix together, in row tiles. The
+      // leaf of one matrix stands in a loop over them (schedule/numbered_tree.h).
+      {.name = "numbered-rows",
+       .domain = Domain::kNumbered,
+       .takes = takes_numbered_rows,
+       .takes_copies = false,
+       .header = "tensor/by_number.h"},
+      {.name = "numbered-blocks",
+       .domain = Domain::kNumbered,
+       .takes = takes_numbered_blocks,
+       .takes_blocks = true,
+       .takes_copies = false,
+       .header = "tensor/by_number.h"},
+
       // Activations into row tiles, of elements or of pairs.
       {.name = "pack-rows",
        .domain = Domain::kLoop,
@@ -424,6 +460,25 @@ const std::vector<Leaf>& table() {
        .takes_copies = false,
        .code = "tensor::gather_encoded_rows<{table.lanes}>({table}, {numbers} + {begin}, {count}, {table.dim.1}, "
                "{out} + {begin} * {table.dim.1}, {table.dim.1});"},
+
+      {.name = "top-k",
+       .domain = Domain::kLoop,
+       .takes = takes_top_k,
+       .count = count_top_k,
+       .loop = {"row", "{out.dim.0}"},
+       .takes_copies = false,
+       .header = "tensor/by_number.h",
+       .code = "tensor::top_k({0} + {begin} * {0.dim.1}, {count}, {0.dim.1}, {out.dim.1}, {out} + {begin} * "
+               "{out.dim.1});"},
+      {.name = "take",
+       .domain = Domain::kLoop,
+       .takes = takes_element_lookup,
+       .count = count_take,
+       .loop = {"row", "{out.dim.0}"},
+       .takes_copies = false,
+       .header = "tensor/by_number.h",
+       .code = "tensor::take({row} + {begin} * {row.dim.1}, {count}, {row.dim.1}, {numbers} + {begin} * {out.dim.1}, "
+               "{out.dim.1}, {out} + {begin} * {out.dim.1});"},
 
       {.name = "append-keys",
        .domain = Domain::kLoop,

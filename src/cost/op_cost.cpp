@@ -8,6 +8,7 @@
 #include "cost/division.h"
 #include "cost/leaf.h"
 #include "cost/leaf_cost.h"
+#include "cost/numbered_product.h"
 #include "cost/row_units.h"
 #include "cost/work_counter.h"
 
@@ -90,6 +91,9 @@ OpCost leaf_cost(const Leaf& leaf, const ir::Op& op, std::span<const Operand> op
   const bool may_share = leaf.domain == Leaf::Domain::kContraction && leaf.takes_blocks && !run.tiles && !run.pieces;
   if (may_share && run.threads > 1 && shares_rows(machine)) {
     return shared_cost(leaf, op, operands, attributes, result, machine, run);
+  }
+  if (leaf.domain == Leaf::Domain::kNumbered) {
+    return numbered_cost(leaf, op, operands, attributes, result, machine, run);
   }
   WorkCounter counter(op, operands, attributes, result, machine, run);
   if (run.threads > 1) counter.divide(run.pieces ? *run.pieces : pieces(counter, leaf));

@@ -176,6 +176,11 @@ void Checkpoint::add_tensors(const GgufModel& model) {
     }
     TensorView view{tensor.name, DType::kF32, tensor.shape, tensor.bytes, tensor.type->format};
     view.dtype = view.format != nullptr ? view.format->dtype : *tensor.type->dtype;
+    // The matrices of experts, [experts, n, k].
+    if (is_needed && place->second->experts() > 1 && view.shape.size() == 3 &&
+        view.shape[0] == place->second->experts()) {
+      view.shape = {view.shape[0] * view.shape[1], view.shape[2]};
+    }
     if (is_needed) view.scale = gguf_weight_scale(model, tensor.name);
     if (view.scale != 1 && view.format == nullptr) {
       throw model_error("the tensor " + in_quotes(tensor.name) + " has a scale, but no blocks", folder_.string(),
@@ -194,6 +199,7 @@ void Checkpoint::take_apart() {
   const Family& family = *config_.family;
   const Storage storage = {family.interleaved, family.norm_offset};
   for (const StoredTensor& stored : stored_tensors(config_)) {
+    if (stored.experts() > 1 && !holds(stored.name)) join_experts(stored);
     if (stored.name != stored.parts.front().name) {
       for (const TensorSpec& part : stored.parts) file_names_.emplace(part.name, stored.name);
     }
@@ -214,6 +220,39 @@ void Checkpoint::take_apart() {
   }
 }
 
+// The matrices of all experts as one, one after another; where some are missing, their names are those that are asked
+// for.
+void Checkpoint::join_experts(const StoredTensor& stored) {
+  const TensorSpec& spec = stored.parts.front();
+  const std::vector<std::int64_t> shape = {spec.shape[0] / spec.experts, spec.shape[1]};
+  TensorView all{expert_name(spec, 0), DType::kF32, spec.shape, {}};
+  std::vector<std::string> names;
+  for (std::int64_t expert = 0; expert < spec.experts; ++expert) {
+    names.push_back(expert_name(spec, expert));
+    const auto found = tensors_.find(names.back());
+    if (found == tensors_.end()) {
+      file_names_.insert_or_assign(spec.name, names.back());
+      if (const auto at = unsupported_.find(names.back()); at != unsupported_.end()) {
+        unsupported_.emplace(spec.name, at->second);
+      } else if (const auto shard = misplaced_.find(names.back()); shard != misplaced_.end()) {
+        misplaced_.emplace(spec.name, shard->second);
+      }
+      return;
+    }
+    const TensorView& one = found->second;
+    if (one.shape != shape) refuse_shape(one, shape);
+    if (expert == 0) all.dtype = one.dtype;
+    if (one.dtype != all.dtype) {
+      throw model_error(
+          "the tensor " + in_quotes(one.name) + " is of " + one.form() + ", that of the first expert of " + all.form(),
+          folder_.string(), "convert the experts of a layer to one dtype");
+    }
+    all.pieces.push_back(one.bytes);
+  }
+  for (const std::string& name : names) tensors_.erase(name);
+  tensors_.emplace(stored.name, std::move(all));
+}
+
 void Checkpoint::add_unsupported(const StoredTensor* stored, const std::string& name, std::string_view dtype) {
   if (stored == nullptr) unsupported_.emplace(name, dtype);
   for (const TensorSpec& part : stored != nullptr ? stored->parts : std::vector<TensorSpec>()) {
@@ -227,7 +266,9 @@ void Checkpoint::add_parts(const StoredTensor& stored, const TensorView& whole, 
   std::size_t at = 0;
   for (const TensorSpec& part : stored.parts) {
     TensorView view = whole;
-    if (whole.shape == stored.shape) {
+    if (!whole.pieces.empty()) {
+      // Of all experts, which have no parts.
+    } else if (whole.shape == stored.shape) {
       const std::size_t bytes =
           whole.bytes.size() / static_cast<std::size_t>(stored.shape[0]) * static_cast<std::size_t>(part.shape[0]);
       view.shape = part.shape;

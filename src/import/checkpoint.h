@@ -104,6 +104,7 @@ class Checkpoint {
   void open_shards(const std::filesystem::path& index);
   void add_tensors(const GgufModel& model);
   void take_apart();
+  void join_experts(const StoredTensor& stored);
   void add_unsupported(const StoredTensor* stored, const std::string& name, std::string_view dtype);
   void add_parts(const StoredTensor& stored, const TensorView& whole, const Storage& storage);
   void add_tensor(const SafetensorsFile& file, const SafetensorsEntry& entry);

@@ -218,6 +218,29 @@ class DecoderBuilder {
     return op("add", {x, scaled(added, config_.residual_scale)});
   }
 
+  const Expr* mlp(const Expr* x, const Tensors& tensors) {
+    const Expr* gate = op(config_.activation, {linear(x, tensors, "gate_proj")});
+    return linear(op("mul", {gate, linear(x, tensors, "up_proj")}), tensors, "down_proj");
+  }
+
+  // The MLPs of the experts that each row's largest products with the router choose, weighed by a softmax of these: of
+  // all, or of the chosen ones, which is the same divided by their sum.
+  const Expr* experts(const Expr* x, const Tensors& tensors) {
+    const Expr* scores = linear(x, tensors, "router");
+    const Expr* ids = op("top_k", {scores}, {{"k", config_.experts_used}});
+    const Expr* weights = config_.normalises_experts ? op("softmax", {op("take", {scores, ids})})
+                                                     : op("take", {op("softmax", {scores}), ids});
+    const auto matrices = [&](const std::string& name, std::int64_t rows, std::int64_t columns) {
+      return reshape(tensors.at("experts." + name + ".weight"), {config_.experts, rows, columns});
+    };
+    const std::int64_t hidden = config_.hidden_size, size = config_.expert_size;
+    const Expr* gate = op("routed_matmul_nt", {x, matrices("gate_proj", size, hidden), ids});
+    const Expr* up = op("routed_matmul_nt", {x, matrices("up_proj", size, hidden), ids});
+    const Expr* product = op("mul", {op(config_.activation, {gate}), up});
+    return op("weighted_sum",
+              {weights, op("routed_rows_matmul_nt", {product, matrices("down_proj", hidden, size), ids})});
+  }
+
   std::vector<const Expr*> layer_body(const LayerInputs& in, const Tensors& tensors, std::int64_t window) {
     const Expr* normed = norm_if_any(in.x, tensors, "input_layernorm.weight");
     const Expr* q =
@@ -231,17 +254,15 @@ class DecoderBuilder {
     attended = linear(reshape(attended, {-1, config_.heads * config_.head_dim}), tensors, "o_proj");
     const Expr* x = residual(in.x, norm_if_any(attended, tensors, "attention_output_norm.weight"));
     normed = norm_if_any(x, tensors, "post_attention_layernorm.weight");
-    const Expr* gate = op(config_.activation, {linear(normed, tensors, "gate_proj")});
-    const Expr* product = op("mul", {gate, linear(normed, tensors, "up_proj")});
-    const Expr* down = linear(product, tensors, "down_proj");
-    return {residual(x, norm_if_any(down, tensors, "mlp_output_norm.weight")), k_cache, v_cache};
+    const Expr* made = tensors.contains("router.weight") ? experts(normed, tensors) : mlp(normed, tensors);
+    return {residual(x, norm_if_any(made, tensors, "mlp_output_norm.weight")), k_cache, v_cache};
   }
 
   // The function of a layer; layers with equal types and windows, rotated or not, share it.
   const ir::Function* layer_function(std::int64_t layer, Tokens tokens) {
     const bool rotates = rope_of(config_, layer) >= 0;
     std::string signature = std::to_string(window(layer)) + (rotates ? "r" : "") + cache_type(layer).text();
-    for (const std::string_view role : layer_roles(config_)) {
+    for (const std::string_view role : layer_roles(config_, layer)) {
       for (const WeightLeaf& leaf : leaves(tensor_name(config_, role, layer)))
         signature += std::to_string(static_cast<int>(leaf.part)) + leaf.type.text();
     }
@@ -268,7 +289,7 @@ class DecoderBuilder {
     in.k_cache = parameter("k_cache", cache_type(layer));
     in.v_cache = parameter("v_cache", cache_type(layer));
     Tensors tensors;
-    for (const std::string_view role : layer_roles(config_)) {
+    for (const std::string_view role : layer_roles(config_, layer)) {
       const std::vector<WeightLeaf> parts = leaves(tensor_name(config_, role, layer));
       std::vector<const Expr*> values;
       for (const WeightLeaf& leaf : parts) {
@@ -325,7 +346,7 @@ class DecoderBuilder {
       }
       arguments.insert(arguments.end(), places.begin(), places.end());
       arguments.insert(arguments.end(), {k_cache, v_cache});
-      for (const std::string_view role : layer_roles(config_)) {
+      for (const std::string_view role : layer_roles(config_, layer)) {
         for (const WeightLeaf& leaf : leaves(tensor_name(config_, role, layer)))
           arguments.push_back(pool_.weight(leaf.name, leaf.type));
       }

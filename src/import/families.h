@@ -53,6 +53,12 @@ struct Norms {
   std::string_view after_mlp;
 };
 
+// Mixtures of experts, where a family's MLP is one.
+struct Experts {
+  bool are_there = false;
+  bool normalises = false;  // norm_topk_prob where the config doesn't say: the weights of the chosen ones sum to 1
+};
+
 // A matrix of the files that is several of the model's, one after another by rows.
 struct FusedMatrix {
   std::string_view name;                  // "self_attn.qkv_proj"
@@ -91,6 +97,7 @@ struct Family {
   bool scales_embedding = false;  // by sqrt(hidden_size)
   bool query_scalar = false;      // honours query_pre_attn_scalar
   std::span<const FusedMatrix> fused = {};
+  Experts experts = {};
   float norm_offset = 0;  // added to the norms' weights as folders have them
   std::string_view activation_key = "hidden_act";
   std::string_view activation = "silu";  // when the config has none

@@ -19,15 +19,16 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::array<GgufFamily, 9> kGgufFamilies = {{{"llama", "llama", true},
-                                                      {"qwen2", "qwen2", false},
-                                                      {"qwen3", "qwen3", false},
-                                                      {"granite", "granite", true},
-                                                      {"smollm3", "smollm3", true},
-                                                      {"olmo2", "olmo2", false},
-                                                      {"phi3", "phi3", false},
-                                                      {"glm4", "glm4", true},
-                                                      {"gemma3", "gemma3_text", false}}};
+constexpr std::array<GgufFamily, 10> kGgufFamilies = {{{"llama", "llama", true},
+                                                       {"qwen2", "qwen2", false},
+                                                       {"qwen3", "qwen3", false},
+                                                       {"qwen3moe", "qwen3_moe", false},
+                                                       {"granite", "granite", true},
+                                                       {"smollm3", "smollm3", true},
+                                                       {"olmo2", "olmo2", false},
+                                                       {"phi3", "phi3", false},
+                                                       {"glm4", "glm4", true},
+                                                       {"gemma3", "gemma3_text", false}}};
 
 enum class Value { kInteger, kNumber };
 
@@ -60,9 +61,8 @@ struct FeatureKey {
   bool Family::* honoured = nullptr;
 };
 
-constexpr std::array<FeatureKey, 8> kFeatureKeys = {
-    {{"expert_count", 0},
-     {"attn_logit_softcapping", 0},
+constexpr std::array<FeatureKey, 7> kFeatureKeys = {
+    {{"attn_logit_softcapping", 0},
      {"final_logit_softcapping", 0},
      {"attention.clamp_kqv", 0},
      {"embedding_scale", 1, "embedding_multiplier", &Family::multipliers},
@@ -94,7 +94,7 @@ struct TensorName {
   std::string_view name;
 };
 
-constexpr std::array<TensorName, 18> kTensorNames = {{{"embed_tokens", "token_embd"},
+constexpr std::array<TensorName, 22> kTensorNames = {{{"embed_tokens", "token_embd"},
                                                       {"input_layernorm", "attn_norm"},
                                                       {"q_proj", "attn_q"},
                                                       {"k_proj", "attn_k"},
@@ -106,6 +106,10 @@ constexpr std::array<TensorName, 18> kTensorNames = {{{"embed_tokens", "token_em
                                                       {"gate_proj", "ffn_gate"},
                                                       {"up_proj", "ffn_up"},
                                                       {"down_proj", "ffn_down"},
+                                                      {"router", "ffn_gate_inp"},
+                                                      {"experts.gate_proj", "ffn_gate_exps"},
+                                                      {"experts.up_proj", "ffn_up_exps"},
+                                                      {"experts.down_proj", "ffn_down_exps"},
                                                       {"qkv_proj", "attn_qkv"},
                                                       {"gate_up_proj", "ffn_up"},
                                                       {"attention_output_norm", "post_attention_norm"},
@@ -139,6 +143,7 @@ class ConfigBuilder {
     config_["vocab_size"] = vocabulary();
     add_heads();
     for (const FeatureKey& row : kFeatureKeys) add_feature(row);
+    add_experts();
     add_scaling();
     add_window();
     config_["attention_bias"] = has_bias("q_proj.bias");
@@ -221,6 +226,22 @@ class ConfigBuilder {
   void refuse_other_kinds() const {
     const std::string type = metadata_.text("general.type").value_or("model");
     if (type != "model") unsupported("kind of GGUF file, " + in_quotes(type), "a model");
+  }
+
+  // What is the same of all files isn't said: the weights of the chosen ones sum to 1.
+  void add_experts() {
+    constexpr std::array<GgufKey, 3> kKeys = {
+        {{"expert_count", "num_experts", Value::kInteger, true},
+         {"expert_used_count", "num_experts_per_tok", Value::kInteger, true},
+         {"expert_feed_forward_length", "moe_intermediate_size", Value::kInteger, true}}};
+    if (!features_.experts.are_there) {
+      const std::string name = key(kKeys[0].key);
+      if (metadata_.number(name).value_or(0) != 0)
+        unsupported(in_quotes(name), std::string(family_.architecture) + " models without it");
+      return;
+    }
+    for (const GgufKey& row : kKeys) add(row);
+    config_["norm_topk_prob"] = true;
   }
 
   void add_feature(const FeatureKey& row) {

@@ -14,6 +14,7 @@ struct LayerKind {
   std::int64_t window = 0;  // tokens up to its own that a query sees; 0: all
   bool slides = false;      // has a window, be it as long as the context
   bool rotates = true;
+  bool has_experts = false;  // in place of one MLP
 };
 
 // Of each of the layers. Throws model_error for what is malformed, contradicts itself, or is not supported.

@@ -27,6 +27,7 @@ constexpr std::int64_t kMaxHeads = std::int64_t{1} << 16;
 constexpr std::int64_t kMaxHeadDim = std::int64_t{1} << 13;
 constexpr std::int64_t kMaxProjection = std::int64_t{1} << 22;  // heads x head_dim
 constexpr std::int64_t kMaxIntermediate = std::int64_t{1} << 22;
+constexpr std::int64_t kMaxExperts = std::int64_t{1} << 12;
 constexpr std::int64_t kMaxVocab = std::int64_t{1} << 26;
 constexpr std::int64_t kMaxPositions = std::int64_t{1} << 30;
 
@@ -122,6 +123,29 @@ void read_scales(const JsonObject& config, ModelConfig& out) {
   out.logits_scale = 1 / config.number("logits_scaling", 1e-6, kMaxScale);
 }
 
+// Of each layer, or of each decoder_sparse_step-th one, but for mlp_only_layers.
+void read_experts(const JsonObject& config, ModelConfig& out) {
+  const Experts& experts = out.family->experts;
+  if (!experts.are_there) return;
+  constexpr std::int64_t kExperts = 128, kUsed = 8, kSize = 768;
+  out.experts = config.integer_or("num_experts", kExperts, 0, kMaxExperts);
+  if (out.experts == 0) return;
+  out.experts_used = config.integer_or("num_experts_per_tok", kUsed, 1, out.experts);
+  out.expert_size = config.integer_or("moe_intermediate_size", kSize, 1, kMaxIntermediate);
+  out.normalises_experts = config.boolean_or("norm_topk_prob", experts.normalises);
+  const std::int64_t step = config.integer_or("decoder_sparse_step", 1, 1, kMaxLayers);
+  for (std::int64_t i = 0; i < out.layers; ++i)
+    out.kinds[static_cast<std::size_t>(i)].has_experts = (i + 1) % step == 0;
+  const Json* const dense = config.find("mlp_only_layers");
+  if (dense == nullptr) return;
+  if (!dense->is_array()) config.refuse("mlp_only_layers", "a list of layers");
+  for (const Json& layer : *dense) {
+    if (!layer.is_number_integer() || layer < 0 || layer >= out.layers)
+      config.refuse("mlp_only_layers", "a list of layers from 0 to " + std::to_string(out.layers - 1));
+    out.kinds[layer.get<std::size_t>()].has_experts = false;
+  }
+}
+
 void read_biases(const JsonObject& config, ModelConfig& out) {
   const Family& family = *out.family;
   const bool asked = config.boolean_or("attention_bias", family.defaults.attention_bias);
@@ -138,6 +162,7 @@ struct ForeignField {
   const char* key;
   std::optional<double> off;
   bool Family::* honoured = nullptr;
+  bool is_of_experts = false;  // honoured where there are any
 };
 
 void refuse_other_features(const JsonObject& config, const Family& family) {
@@ -156,9 +181,10 @@ void refuse_other_features(const JsonObject& config, const Family& family) {
                                                             {"logits_scaling", 1, &Family::multipliers},
                                                             {"use_bidirectional_attention", {}},
                                                             {"num_local_experts", 0},
-                                                            {"num_experts", 0}}};
-  for (const auto& [key, off, honoured] : kForeignFields) {
+                                                            {"num_experts", 0, nullptr, true}}};
+  for (const auto& [key, off, honoured, is_of_experts] : kForeignFields) {
     const Json* value = config.find(key);
+    if (is_of_experts && family.experts.are_there) continue;
     if (value == nullptr || *value == false || (honoured != nullptr && family.*honoured)) continue;
     if (off && value->is_number() && value->get<double>() == *off) continue;
     unsupported(in_quotes(key), config.origin(), std::string(family.architecture) + " models without it");
@@ -178,6 +204,7 @@ ModelConfig parse_model_config(std::string_view json, const std::string& origin)
   refuse_other_features(config, *out.family);
   read_geometry(config, out);
   out.kinds = read_layer_kinds(config, *out.family, out.layers, out.max_positions);
+  read_experts(config, out);
   out.ropes = read_ropes(config, *out.family, {out.head_dim, out.max_positions});
   out.activation = read_activation(config, *out.family);
   out.rms_eps = config.number_or("rms_norm_eps", out.family->defaults.rms_eps, 1e-30, 1.0);

@@ -34,13 +34,17 @@ struct ModelConfig {
   double embedding_scale = 1;    // of a token's row
   double residual_scale = 1;     // of what attention and the MLP add
   double logits_scale = 1;
-  bool tied_head = false;    // the output head is the embedding table
-  bool qkv_bias = false;     // biases of q_proj, k_proj, v_proj
-  bool output_bias = false;  // bias of o_proj
-  bool mlp_bias = false;     // biases of gate_proj, up_proj, down_proj
-  bool qk_norm = false;      // RMSNorms of q and k, which span what the family says
-  std::string activation;    // the op: "silu"
-  std::string torch_dtype;   // as the file says: "bfloat16"; empty when it says nothing
+  bool tied_head = false;           // the output head is the embedding table
+  bool qkv_bias = false;            // biases of q_proj, k_proj, v_proj
+  bool output_bias = false;         // bias of o_proj
+  bool mlp_bias = false;            // biases of gate_proj, up_proj, down_proj
+  bool qk_norm = false;             // RMSNorms of q and k, which span what the family says
+  std::int64_t experts = 0;         // of a layer that has any (LayerKind)
+  std::int64_t experts_used = 0;    // by each token
+  std::int64_t expert_size = 0;     // as intermediate_size
+  bool normalises_experts = false;  // the weights of the chosen ones sum to 1
+  std::string activation;           // the op: "silu"
+  std::string torch_dtype;          // as the file says: "bfloat16"; empty when it says nothing
 };
 
 // The rope of a layer; -1: it has none.

@@ -16,13 +16,14 @@ OwnBlocks own_blocks(const Checkpoint& checkpoint, std::string_view dtype) {
       throw model_error("the tensor " + in_quotes(stored.name) + " is quantised already, to " + stored.form(),
                         checkpoint.folder().string(), "take --dtype keep, or the model that it was made from");
     }
-    if (stored.shape.size() != 2) continue;
+    if (stored.shape.size() != 2 || spec.chooses_experts) continue;
     const blocks::Format* const format = blocks::own_format(spec.layer < 0 ? "q8" : dtype, stored.shape.back());
     if (format == nullptr) continue;
     TensorView view = stored;
     view.format = format;
     view.dtype = format->dtype;
     view.bytes = {};
+    view.pieces = {};
     all.emplace(spec.name, std::move(view));
   }
   return all;

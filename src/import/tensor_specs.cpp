@@ -11,8 +11,23 @@
 namespace strata::importer {
 namespace {
 
-enum class Axis { kVocab, kHidden, kQuery, kKeyValue, kQueryNorm, kKeyNorm, kIntermediate };
+enum class Axis {
+  kVocab,
+  kHidden,
+  kQuery,
+  kKeyValue,
+  kQueryNorm,
+  kKeyNorm,
+  kIntermediate,
+  kExperts,
+  kExpertSize,
+  kExpertsSize,    // of all experts
+  kExpertsHidden,  // the same
+};
 enum class Place { kModel, kLayer };
+
+// The layers that have a tensor, by their MLP.
+enum class Mlp { kAny, kOne, kRouter, kExperts };
 
 // A tensor of a checkpoint: where its name has a layer's number there is "{}"; a norm's name is the family's. `when`
 // names the feature that it belongs to, nullptr: always there.
@@ -25,6 +40,7 @@ struct Row {
   bool ModelConfig::* when;
   bool present = true;  // the feature's value with which the tensor is there
   std::string_view Norms::* norm = nullptr;
+  Mlp mlp = Mlp::kAny;
 };
 
 constexpr Row layer_row(std::string_view role, std::string_view pattern, std::array<Axis, 2> axes,
@@ -39,7 +55,15 @@ constexpr Row norm_row(std::string_view role, std::string_view Norms::* norm) {
   return {Place::kLayer, role, "", {Axis::kHidden, Axis::kHidden}, 1, nullptr, true, norm};
 }
 
-constexpr std::array<Row, 23> kRows = {{
+constexpr Row mlp_row(Row row, Mlp mlp = Mlp::kOne) {
+  row.mlp = mlp;
+  return row;
+}
+constexpr Row experts_row(std::string_view role, std::string_view pattern, std::array<Axis, 2> axes) {
+  return mlp_row(layer_row(role, pattern, axes), Mlp::kExperts);
+}
+
+constexpr std::array<Row, 27> kRows = {{
     {Place::kModel, "embed_tokens.weight", "model.embed_tokens.weight", {Axis::kVocab, Axis::kHidden}, 2, nullptr},
     norm_row("input_layernorm.weight", &Norms::before_attention),
     layer_row("q_proj.weight", "model.layers.{}.self_attn.q_proj.weight", {Axis::kQuery, Axis::kHidden}),
@@ -54,12 +78,23 @@ constexpr std::array<Row, 23> kRows = {{
     layer_row("o_proj.bias", "model.layers.{}.self_attn.o_proj.bias", Axis::kHidden, &ModelConfig::output_bias),
     norm_row("attention_output_norm.weight", &Norms::after_attention),
     norm_row("post_attention_layernorm.weight", &Norms::before_mlp),
-    layer_row("gate_proj.weight", "model.layers.{}.mlp.gate_proj.weight", {Axis::kIntermediate, Axis::kHidden}),
-    layer_row("gate_proj.bias", "model.layers.{}.mlp.gate_proj.bias", Axis::kIntermediate, &ModelConfig::mlp_bias),
-    layer_row("up_proj.weight", "model.layers.{}.mlp.up_proj.weight", {Axis::kIntermediate, Axis::kHidden}),
-    layer_row("up_proj.bias", "model.layers.{}.mlp.up_proj.bias", Axis::kIntermediate, &ModelConfig::mlp_bias),
-    layer_row("down_proj.weight", "model.layers.{}.mlp.down_proj.weight", {Axis::kHidden, Axis::kIntermediate}),
-    layer_row("down_proj.bias", "model.layers.{}.mlp.down_proj.bias", Axis::kHidden, &ModelConfig::mlp_bias),
+    mlp_row(
+        layer_row("gate_proj.weight", "model.layers.{}.mlp.gate_proj.weight", {Axis::kIntermediate, Axis::kHidden})),
+    mlp_row(
+        layer_row("gate_proj.bias", "model.layers.{}.mlp.gate_proj.bias", Axis::kIntermediate, &ModelConfig::mlp_bias)),
+    mlp_row(layer_row("up_proj.weight", "model.layers.{}.mlp.up_proj.weight", {Axis::kIntermediate, Axis::kHidden})),
+    mlp_row(layer_row("up_proj.bias", "model.layers.{}.mlp.up_proj.bias", Axis::kIntermediate, &ModelConfig::mlp_bias)),
+    mlp_row(
+        layer_row("down_proj.weight", "model.layers.{}.mlp.down_proj.weight", {Axis::kHidden, Axis::kIntermediate})),
+    mlp_row(layer_row("down_proj.bias", "model.layers.{}.mlp.down_proj.bias", Axis::kHidden, &ModelConfig::mlp_bias)),
+    mlp_row(layer_row("router.weight", "model.layers.{}.mlp.gate.weight", {Axis::kExperts, Axis::kHidden}),
+            Mlp::kRouter),
+    experts_row("experts.gate_proj.weight", "model.layers.{}.mlp.experts.gate_proj.weight",
+                {Axis::kExpertsSize, Axis::kHidden}),
+    experts_row("experts.up_proj.weight", "model.layers.{}.mlp.experts.up_proj.weight",
+                {Axis::kExpertsSize, Axis::kHidden}),
+    experts_row("experts.down_proj.weight", "model.layers.{}.mlp.experts.down_proj.weight",
+                {Axis::kExpertsHidden, Axis::kExpertSize}),
     norm_row("mlp_output_norm.weight", &Norms::after_mlp),
     {Place::kModel, "norm.weight", "model.norm.weight", {Axis::kHidden, Axis::kHidden}, 1, nullptr},
     {Place::kModel,
@@ -86,13 +121,23 @@ std::int64_t extent(const ModelConfig& config, Axis axis) {
       return (is_whole ? config.heads : 1) * config.head_dim;
     case Axis::kKeyNorm:
       return (is_whole ? config.kv_heads : 1) * config.head_dim;
+    case Axis::kExperts:
+      return config.experts;
+    case Axis::kExpertSize:
+      return config.expert_size;
+    case Axis::kExpertsSize:
+      return config.experts * config.expert_size;
+    case Axis::kExpertsHidden:
+      return config.experts * config.hidden_size;
     case Axis::kIntermediate:
       break;
   }
   return config.intermediate_size;
 }
 
-bool is_present(const ModelConfig& config, const Row& row) {
+bool is_present(const ModelConfig& config, const Row& row, std::int64_t layer) {
+  if (row.mlp != Mlp::kAny && config.kinds[static_cast<std::size_t>(layer)].has_experts != (row.mlp != Mlp::kOne))
+    return false;
   if (row.norm != nullptr) return !(config.family->norms.*row.norm).empty();
   return row.when == nullptr || config.*row.when == row.present;
 }
@@ -110,6 +155,8 @@ std::string fill(const ModelConfig& config, const Row& row, std::int64_t layer) 
 
 TensorSpec spec(const ModelConfig& config, const Row& row, std::int64_t layer) {
   TensorSpec result{.role = row.role, .layer = layer, .name = fill(config, row, layer), .shape = {}};
+  if (row.mlp == Mlp::kExperts) result.experts = config.experts;
+  result.chooses_experts = row.mlp == Mlp::kRouter;
   for (std::size_t i = 0; i < row.rank; ++i) result.shape.push_back(extent(config, row.axes[i]));
   return result;
 }
@@ -133,7 +180,7 @@ std::vector<TensorSpec> tensor_specs(const ModelConfig& config) {
   std::vector<TensorSpec> specs;
   const auto add = [&](auto begin, auto end, std::int64_t layer) {
     for (auto row = begin; row != end; ++row) {
-      if (is_present(config, *row)) specs.push_back(spec(config, *row, layer));
+      if (is_present(config, *row, layer)) specs.push_back(spec(config, *row, layer));
     }
   };
   add(kRows.begin(), first_layer, -1);
@@ -142,19 +189,26 @@ std::vector<TensorSpec> tensor_specs(const ModelConfig& config) {
   return specs;
 }
 
-std::vector<std::string_view> layer_roles(const ModelConfig& config) {
+std::vector<std::string_view> layer_roles(const ModelConfig& config, std::int64_t layer) {
   std::vector<std::string_view> roles;
   for (const Row& row : kRows) {
-    if (row.place == Place::kLayer && is_present(config, row)) roles.push_back(row.role);
+    if (row.place == Place::kLayer && is_present(config, row, layer)) roles.push_back(row.role);
   }
   return roles;
 }
 
 std::string tensor_name(const ModelConfig& config, std::string_view role, std::int64_t layer) {
   const auto* row = std::find_if(kRows.begin(), kRows.end(), [&](const Row& r) { return r.role == role; });
-  STRATA_CHECK(row != kRows.end() && is_present(config, *row), "no such role: " + std::string(role));
+  STRATA_CHECK(row != kRows.end(), "no such role: " + std::string(role));
   STRATA_CHECK((row->place == Place::kLayer) == (layer >= 0), "a layer is needed, or must not be given");
+  STRATA_CHECK(is_present(config, *row, layer), "no such role: " + std::string(role));
   return fill(config, *row, layer);
+}
+
+std::string expert_name(const TensorSpec& spec, std::int64_t expert) {
+  constexpr std::string_view kAll = ".experts.";
+  std::string name = spec.name;
+  return name.insert(name.find(kAll) + kAll.size(), std::to_string(expert) + ".");
 }
 
 std::vector<StoredTensor> stored_tensors(const ModelConfig& config) {

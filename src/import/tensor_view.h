@@ -50,6 +50,8 @@ struct TensorView {
   float scale = 1;                         // of blocks: what their values are multiplied by, in f32
   float offset = 0;                        // of plain elements: what is added to their values
   HeadRows head_rows = {};
+  // Of plain elements whose rows lie in several places: equal parts, one after another; `bytes` is empty then.
+  std::vector<std::span<const std::byte>> pieces = {};
 
   // "bf16", "Q4_K".
   std::string form() const { return std::string(format != nullptr ? format->name : dtype_name(dtype)); }
@@ -58,6 +60,18 @@ struct TensorView {
     std::int64_t count = 1;
     for (const std::int64_t size : shape) count *= size;
     return count;
+  }
+
+  // Of plain elements: the bytes from one on, as far as they lie together.
+  std::span<const std::byte> from(std::int64_t first) const {
+    const std::int64_t begin = first * dtype_size(dtype);
+    if (pieces.empty()) return bytes.subspan(static_cast<std::size_t>(begin));
+    const auto size = static_cast<std::int64_t>(pieces[0].size());
+    return pieces[static_cast<std::size_t>(begin / size)].subspan(static_cast<std::size_t>(begin % size));
+  }
+
+  std::int64_t byte_count() const {
+    return static_cast<std::int64_t>(pieces.empty() ? bytes.size() : pieces.size() * pieces[0].size());
   }
 
   // Elements of a row: what the file keeps in order, whatever it does with rows.

@@ -31,6 +31,7 @@ FormOperands form_operands(const LoopNest& nest, const std::optional<Contraction
   if (attention) return attention_operands(*attention);
   if (is_plain(nest)) return {};
   if (const auto of = row_lookup(nest)) return {{"table", of->table}, {"numbers", of->numbers}};
+  if (const auto of = element_lookup(nest)) return {{"row", of->row}, {"numbers", of->numbers}};
   if (const auto of = row_update(nest)) {
     return {{"target", of->target}, {"source", of->source}, {"numbers", of->numbers}};
   }

@@ -19,10 +19,9 @@ struct FormOperand {
 using FormOperands = std::vector<FormOperand>;
 
 // Of a contraction `left` and `right`, where blocks of k have factors `row_scales` of the left one and `scales` of the
-// right one, `outer` of larger blocks; of an attention `query`, `keys` and `values`, and `pages`
-// where these lie in pages; of a look-up `table` and
-// `numbers`; of an update of rows `target`, `source` and `numbers`; of a concatenation `first` and `second`. None for
-// other loops.
+// right one, `outer` of larger blocks; of an attention `query`, `keys` and `values`, and `pages` where these lie in
+// pages; of a look-up `table` and `numbers`; of a look-up of elements `row` and `numbers`; of an update of rows
+// `target`, `source` and `numbers`; of a concatenation `first` and `second`. None for other loops.
 FormOperands form_operands(const LoopNest& nest);
 
 // The same where it is known whether they are a contraction or an attention.

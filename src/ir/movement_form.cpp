@@ -14,13 +14,19 @@ IndexMap bare(const LoopNest& nest, int iterator) {
   return map;
 }
 
-// The operand of which the index is an element, operand[iterator].
-std::optional<int> read_by(const LoopNest& nest, const IndexMap& index, int iterator) {
+std::vector<IndexMap> all_bare(const LoopNest& nest, const std::vector<int>& iterators) {
+  std::vector<IndexMap> index;
+  for (const int iterator : iterators) index.push_back(bare(nest, iterator));
+  return index;
+}
+
+// The operand of which the index is an element, operand[iterators].
+std::optional<int> read_by(const LoopNest& nest, const IndexMap& index, const std::vector<int>& iterators) {
   if (index.terms.size() != 1) return std::nullopt;
   const int operand = index.terms[0].number;
   IndexMap map;
   map.coefficients.resize(nest.iterators.size());
-  map.terms = {{IndexTerm::Kind::kOperand, 1, operand, 1, false, {bare(nest, iterator)}}};
+  map.terms = {{IndexTerm::Kind::kOperand, 1, operand, 1, false, all_bare(nest, iterators)}};
   return index == map ? std::optional(operand) : std::nullopt;
 }
 
@@ -28,12 +34,6 @@ std::optional<int> read_by(const LoopNest& nest, const IndexMap& index, int iter
 const ScalarExpr* copied(const Stage& stage) {
   const bool is_map = stage.combiner == Combiner::kNone && stage.bounds.empty();
   return is_map && stage.body.kind == ScalarExpr::Kind::kOperand ? &stage.body : nullptr;
-}
-
-std::vector<IndexMap> all_bare(const LoopNest& nest, const std::vector<int>& iterators) {
-  std::vector<IndexMap> index;
-  for (const int iterator : iterators) index.push_back(bare(nest, iterator));
-  return index;
 }
 
 }  // namespace
@@ -45,8 +45,19 @@ std::optional<RowLookup> row_lookup(const LoopNest& nest) {
     return std::nullopt;
   }
   if (read->index.size() != 2 || read->index[1] != bare(nest, stage.target[1])) return std::nullopt;
-  const auto numbers = read_by(nest, read->index[0], stage.target[0]);
+  const auto numbers = read_by(nest, read->index[0], {stage.target[0]});
   return numbers && *numbers != read->number ? std::optional(RowLookup{read->number, *numbers}) : std::nullopt;
+}
+
+std::optional<ElementLookup> element_lookup(const LoopNest& nest) {
+  const Stage& stage = nest.result();
+  const ScalarExpr* const read = copied(stage);
+  if (nest.stages.size() != 1 || stage.target.size() != 2 || !stage.place.empty() || read == nullptr) {
+    return std::nullopt;
+  }
+  if (read->index.size() != 2 || read->index[0] != bare(nest, stage.target[0])) return std::nullopt;
+  const auto numbers = read_by(nest, read->index[1], stage.target);
+  return numbers && *numbers != read->number ? std::optional(ElementLookup{read->number, *numbers}) : std::nullopt;
 }
 
 std::optional<RowUpdate> row_update(const LoopNest& nest) {
@@ -59,7 +70,7 @@ std::optional<RowUpdate> row_update(const LoopNest& nest) {
   const auto [head, row, column] = std::array{stage.target[0], stage.target[1], stage.target[2]};
   const bool is_in_place = stage.place[0] == bare(nest, head) && stage.place[2] == bare(nest, column);
   if (!is_in_place || read->index != all_bare(nest, {row, head, column})) return std::nullopt;
-  const auto numbers = read_by(nest, stage.place[1], row);
+  const auto numbers = read_by(nest, stage.place[1], {row});
   const bool are_distinct = numbers && *numbers != read->number && *numbers != *nest.updated;
   if (!are_distinct || read->number == *nest.updated) return std::nullopt;
   return RowUpdate{*nest.updated, read->number, *numbers};

@@ -16,6 +16,12 @@ struct RowLookup {
 };
 std::optional<RowLookup> row_lookup(const LoopNest& nest);
 
+// y[s, j] = row[s, numbers[s, j]].
+struct ElementLookup {
+  int row = 0, numbers = 1;
+};
+std::optional<ElementLookup> element_lookup(const LoopNest& nest);
+
 // target[h, numbers[s], i] = source[s, h, i].
 struct RowUpdate {
   int target = 0, source = 1, numbers = 2;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 
 #include "ir/interpreter.h"
 
@@ -220,11 +221,23 @@ Compute in_blocks_of(std::string x, std::string y) {
   return [x, y](const Matched& m) -> std::optional<ir::Attributes> {
     const ir::TensorType& type = m.type(x);
     const ir::TensorType& of = m.type(y);
-    if (type.rank() != 2 || of.rank() != 2 || !type.shape[1].is_constant() || !of.shape[1].is_constant())
-      return std::nullopt;
-    const std::int64_t depth = type.shape[1].factor(), blocks = of.shape[1].factor();
+    const bool are_constant = std::ranges::all_of(type.shape | std::views::drop(1), &ir::Dim::is_constant);
+    const bool are_rows = type.rank() == 2 || type.rank() == 3;
+    if (!are_rows || !are_constant || of.rank() != 2 || !of.shape[1].is_constant()) return std::nullopt;
+    const std::int64_t depth = type.shape.back().factor(), blocks = of.shape[1].factor();
     if (depth % blocks != 0) return std::nullopt;
-    return ir::Attributes{{"shape", std::vector<std::int64_t>{-1, blocks, depth / blocks}}};
+    std::vector<std::int64_t> shape = {-1};
+    if (type.rank() == 3) shape.push_back(type.shape[1].factor());
+    shape.insert(shape.end(), {blocks, depth / blocks});
+    return ir::Attributes{{"shape", std::move(shape)}};
+  };
+}
+
+Compute matrices_of(std::string shape, std::string x) {
+  return [shape, x](const Matched& m) -> std::optional<ir::Attributes> {
+    const auto& sizes = std::get<std::vector<std::int64_t>>(m.attributes(shape).at("shape"));
+    if (sizes.size() != 3 || sizes[0] < 1 || !(m.type(x).shape.back() == ir::Dim(sizes[2]))) return std::nullopt;
+    return ir::Attributes{{"matrices", sizes[0]}};
   };
 }
 

@@ -48,9 +48,11 @@ Compute aligned_slice(std::string slice, std::string x, std::string y);  // of y
 Compute slice_of(std::string slice, std::int64_t axis);                  // the same range of another axis
 Compute column_shape(std::string v);                                     // [n, 1] of v[n]
 Compute on_axis(std::int64_t axis);
-// [-1, blocks, size] of the matrix x, in as many blocks of its last axis as that of y has; nothing where these don't
-// divide it.
+// [-1, blocks, size] of the matrix x, [-1, j, blocks, size] of x[s, j, k], in as many blocks of its last axis as that
+// of y has; nothing where these don't divide it.
 Compute in_blocks_of(std::string x, std::string y);
+// How many matrices [n, k] the shape [matrices, n, k] makes of x.
+Compute matrices_of(std::string shape, std::string x);
 
 // Binds the variable to a scalar constant that `make` computes, of the element type of `like`.
 using ComputeScalar = std::function<std::optional<double>(const Matched&)>;

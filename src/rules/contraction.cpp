@@ -94,6 +94,10 @@ Table contraction_table() {
       {"batch-nt-as-matmul", "batch_matmul_nt(?x, transpose{?t}(?w))", "batch_matmul(?x, ?w)", is_axis_swap("?t")},
       {"transpose-of-product", "transpose{?t}(matmul_nt(?x, ?w))", "matmul_nt(?w, ?x)", is_axis_swap("?t")},
 
+      // Matrices that lie one behind the other.
+      {"routed-by-number", "routed_matmul_nt(?x, reshape{?r}(?w), ?i)", "matmul_nt_by_number{?e}(?x, ?w, ?i)", all({has_rank("?w", 2), let("?e", matrices_of("?r", "?w"))})},
+      {"routed-rows-by-number", "routed_rows_matmul_nt(?x, reshape{?r}(?w), ?i)", "matmul_nt_by_number{?e}(?x, ?w, ?i)", all({has_rank("?w", 2), let("?e", matrices_of("?r", "?w"))})},
+
       {"slice-of-columns", "slice{?p}(matmul_nt(?x, ?w))", "matmul_nt(?x, slice{?r}(?w))", all({is_constant("?w"), is_not_joined("?w"), on_last_axis("?p", "?x"), let("?r", slice_of("?p", 0))}), kLeafDepth},
 
       {"scale-before-MATMUL", "MATMUL(mul(?x, ?s), ?w)", "mul(MATMUL(?x, ?w), ?s)", all({is_moderate("?s"), is_f32("?x"), is_f32("?s")})},

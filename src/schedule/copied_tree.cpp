@@ -473,6 +473,7 @@ TileTree tree_with_copies(const ScheduledOp& op, const machine::Machine& machine
                           const std::vector<const ir::Expr*>& leaving) {
   switch (op.leaf->domain) {
     case Domain::kView:
+    case Domain::kNumbered:  // has no copies
       return {};
     case Domain::kOwn:
       return own_tree(op, machine, leaving);

@@ -7,6 +7,7 @@
 #include "ir/op.h"
 #include "ir/roles.h"
 #include "schedule/joined_loops.h"
+#include "schedule/numbered_tree.h"
 #include "schedule/op_cost.h"
 #include "schedule/schedule.h"
 #include "schedule/shared_rows.h"
@@ -65,7 +66,7 @@ void set_own_nest(ScheduledOp& op) {
 }
 
 // A view that must be a copy after all is copied by its loops.
-void choose_leaf(ScheduledOp& op, const ViewPlan& views) {
+void choose_leaf(ScheduledOp& op, const ViewPlan& views, const machine::Machine& machine) {
   op.leaf = leaf_of(*op.value);
   if (const View* const view = views.find(op.value)) {
     op.leaf = &cost::leaf("view");
@@ -79,6 +80,7 @@ void choose_leaf(ScheduledOp& op, const ViewPlan& views) {
   if (loops) op.form = ir::form_operands(*loops);
   if (op.leaf->domain == cost::Leaf::Domain::kContraction) op.contraction = ir::contraction(*loops);
   if (op.leaf->domain == cost::Leaf::Domain::kAttention) op.attention = ir::attention_form(*loops);
+  if (op.leaf->domain == cost::Leaf::Domain::kNumbered) op.one = numbered_product(*op.value, *op.leaf, machine);
   if (op.leaf->domain == cost::Leaf::Domain::kOwn) set_own_nest(op);
 }
 
@@ -94,7 +96,7 @@ ScheduledOp schedule_op(const Expr& value, const ViewPlan& views, const Surround
     op.sources.push_back({argument->type(), residence(*argument, around),
                           is_number ? cost::Traffic() : order.between(order.place(*argument), order.place(value))});
   }
-  choose_leaf(op, views);
+  choose_leaf(op, views, machine);
   op.tree = default_tree(op, machine);
   return op;
 }

@@ -9,6 +9,7 @@
 #include "schedule/attention_tree.h"
 #include "schedule/contraction_tree.h"
 #include "schedule/copied_tree.h"
+#include "schedule/numbered_tree.h"
 #include "schedule/own_loops.h"
 #include "schedule/products_tree.h"
 #include "schedule/schedule.h"
@@ -100,6 +101,8 @@ TileTree default_tree(const ScheduledOp& op, const machine::Machine& machine,
       return contraction_tree(op, machine, predicted_tiles(op, machine));
     case Domain::kAttention:
       return attention_tree(op, machine);
+    case Domain::kNumbered:
+      return numbered_tree(op, machine);
     case Domain::kLoop:
       if (!op.parts.empty()) return tiled_tree(op, machine, std::move(compute), leaving);
       return leaf_tree(op, std::move(compute));

@@ -29,6 +29,8 @@ struct ProductStage {
   std::int64_t steps(std::int64_t columns) const { return std::lcm(columns, unit) / unit; }
 };
 
+struct NumberedProduct;
+
 // An op, or a region of several ops that one tile tree computes: the last one of them, with the others as its parts.
 struct ScheduledOp {
   const ir::Expr* value = nullptr;
@@ -38,6 +40,7 @@ struct ScheduledOp {
   std::vector<const ir::Expr*> made;           // by stage of the nest: the value whose elements it gives; nullptr: none
   std::optional<ir::Contraction> contraction;  // where the leaf is of one
   std::optional<ir::AttentionForm> attention;  // the same
+  std::shared_ptr<const NumberedProduct> one;  // of a product by number: that of one matrix (numbered_tree.h)
   ir::FormOperands form;                       // what the operands are to the form of the op's loops
   int rows = 0;                                // the tree's iterator that is the leaf's own loop, if it has one
   int columns = -1;                            // the one that cuts the rows that it takes; -1: it takes whole rows

@@ -38,6 +38,7 @@ struct TileNode {
     kOnce,      // by one thread alone
     kEach,      // by each thread, all of it, into memory of its own: what the region makes has a copy for each
     kBarrier,   // waits until all threads have come
+    kNumbered,  // the rows of each matrix that their numbers say, one matrix after another, at most `step` at once
     kWhen,      // `body` where the extent is at most `step`, `otherwise` where it is more
     kBuffer,    // memory of each thread, for the nodes that follow it in its list; with `slots` of all threads
     kCopy,      // between memory and a buffer of the level that software manages: what the ranges touch of a tensor.
@@ -46,7 +47,7 @@ struct TileNode {
   };
 
   Kind kind = Kind::kCompute;
-  int iterator = -1;       // kParallel, kSerial, kVector, kWhen: of TileTree::iterators
+  int iterator = -1;       // kParallel, kSerial, kVector, kNumbered, kWhen: of TileTree::iterators
   std::int64_t step = 1;   // the same
   std::int64_t parts = 0;  // kParallel: of a reduction's range; 0: units of `step`
   int level = -1;          // kSerial: of the memory level that holds what the loops inside read again; kBuffer: of its
@@ -59,7 +60,8 @@ struct TileNode {
   cost::Scratch holds = {};            // kBuffer
   std::int64_t slots = 0;              // kBuffer: so many of them, one for each unit of the loops that divide a
                                        // reduction; 0: one of each thread
-  std::vector<std::string> with = {};  // kCompute: the names of the buffers that the leaf works in, as it lists them
+  std::vector<std::string> with = {};  // kCompute: the names of the buffers that the leaf works in, as it lists them;
+                                       // kNumbered: of those that it works in (schedule/numbered_tree.h)
 
   CopyOf of = CopyOf::kOperand;  // kCopy
   int copied = 0;                // kCopy: its number

@@ -14,6 +14,12 @@ using Kind = TileNode::Kind;
 std::string list_text(const std::vector<TileNode>& nodes, const TileTree& tree, const machine::Machine& machine,
                       int indent);
 
+std::string with_text(const TileNode& node) {
+  std::string text;
+  for (std::size_t i = 0; i < node.with.size(); ++i) text += (i == 0 ? " with " : ", ") + node.with[i];
+  return text;
+}
+
 std::string compute_text(const TileNode& node) {
   if (is_own_stage(node)) {
     return "stage " + std::to_string(node.stage) +
@@ -29,7 +35,7 @@ std::string compute_text(const TileNode& node) {
   if (node.stream.element_bits != 0) {
     text += " ahead " + std::to_string(node.stream.ahead_bytes) + " locality " + std::to_string(node.stream.locality);
   }
-  for (std::size_t i = 0; i < node.with.size(); ++i) text += (i == 0 ? " with " : ", ") + node.with[i];
+  text += with_text(node);
   if (node.stage >= 0) text += " for stage " + std::to_string(node.stage);
   if (!node.buffer.empty()) text += " into " + node.buffer;
   return text;
@@ -80,6 +86,8 @@ const char* loop_text(Kind kind) {
       return "serial";
     case Kind::kVector:
       return "vector";
+    case Kind::kNumbered:
+      return "numbered";
     case Kind::kOnce:
     case Kind::kEach:
     case Kind::kWhen:
@@ -108,7 +116,7 @@ std::string node_text(const TileNode& node, const TileTree& tree, const machine:
   }
   if (node.parts != 0) return margin + "split " + iterator.name + " into " + std::to_string(node.parts) + body + "\n";
   return margin + loop_text(node.kind) + " " + iterator.name + " by " + std::to_string(node.step) +
-         level_text(node, machine) + body + "\n";
+         level_text(node, machine) + with_text(node) + body + "\n";
 }
 
 std::string list_text(const std::vector<TileNode>& nodes, const TileTree& tree, const machine::Machine& machine,
@@ -163,11 +171,12 @@ class Parser {
       return owned;
     }
     if (word == "when") return when();
-    for (const Kind kind : {Kind::kParallel, Kind::kSerial, Kind::kVector}) {
+    for (const Kind kind : {Kind::kParallel, Kind::kSerial, Kind::kVector, Kind::kNumbered}) {
       if (word == loop_text(kind)) return loop(kind);
     }
-    in_.fail_at(at, "'" + word + "' is no node of a tile tree",
-                "write parallel, split, serial, vector, once, when, barrier, buffer, shared, copy, stage or leaf");
+    in_.fail_at(
+        at, "'" + word + "' is no node of a tile tree",
+        "write parallel, split, serial, vector, numbered, once, when, barrier, buffer, shared, copy, stage or leaf");
   }
 
   int iterator() {
@@ -197,8 +206,16 @@ class Parser {
     in_.expect_word("by");
     node.step = positive("a step");
     if (in_.accept_word("in")) node.level = level();
+    if (kind == Kind::kNumbered) with(node);
     node.body = body();
     return node;
+  }
+
+  void with(TileNode& node) {
+    if (!in_.accept_word("with")) return;
+    do {
+      node.with.push_back(in_.identifier("a buffer's name"));
+    } while (in_.accept(","));
   }
 
   int level() {
@@ -314,11 +331,7 @@ class Parser {
       in_.expect_word("locality");
       node.stream.locality = up_to(3, "a locality");
     }
-    if (in_.accept_word("with")) {
-      do {
-        node.with.push_back(in_.identifier("a buffer's name"));
-      } while (in_.accept(","));
-    }
+    with(node);
     if (in_.accept_word("for")) {
       in_.expect_word("stage");
       node.stage = stage_number();

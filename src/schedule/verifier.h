@@ -135,6 +135,9 @@ class Verifier {
   // Whether a stage's elements go to memory: those of a value, unless they stay in lanes.
   bool is_kept(const TileNode& node) const;
   void visit_when(const TileNode& node);
+
+  // Behind a division of the columns alone: its body is the tree of the product of one matrix.
+  void visit_numbered(const TileNode& node);
   void visit_stage(const TileNode& node);
 
   // A product of a tile of rows and columns, in blocks of what it sums along, into the tile's buffer or to its place in

@@ -83,6 +83,8 @@ void Verifier::visit(const TileNode& node) {
         fail("each thread would compute a part of what the threads share");
       }
       return visit_owned(node);
+    case Kind::kNumbered:
+      return visit_numbered(node);
     case Kind::kWhen:
       return visit_when(node);
     case Kind::kBarrier:

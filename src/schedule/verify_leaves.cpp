@@ -6,6 +6,7 @@
 #include "base/ranges.h"
 #include "machine/cost.h"
 #include "schedule/attention_tree.h"
+#include "schedule/numbered_tree.h"
 #include "schedule/products_tree.h"
 #include "schedule/verifier.h"
 
@@ -69,6 +70,32 @@ void Verifier::visit_leaf(const TileNode& node) {
   check_scratch(op_, node);
   check_leaf_copies(node);
   mark(stages() + part);
+}
+
+void Verifier::visit_numbered(const TileNode& node) {
+  if (!op_.one) fail("no rows have numbers of matrices");
+  if (!is_owned_) fail("all threads would multiply all rows");
+  ScheduledOp one = op_.one->op;
+  const int columns = *one.contraction->only(ir::IteratorClass::kN);
+  for (std::size_t i = 0; i < cuts_.size(); ++i) {
+    const bool is_divided = static_cast<int>(i) == columns && cuts_[i].is_divided;
+    if (cuts_[i].step != 0 || (cuts_[i].is_divided && !is_divided))
+      fail("rows by number get a part of " + name(static_cast<int>(i)));
+  }
+  if (node.iterator != *one.contraction->only(ir::IteratorClass::kM))
+    fail("numbered " + name(node.iterator) + " are no rows");
+  if (node.step != op_.tree.iterators[static_cast<std::size_t>(node.iterator)].extent.max())
+    fail("numbered " + name(node.iterator) + " by another number of rows than the product of one matrix takes");
+  const std::vector<cost::Scratch> needs = numbered_scratch(op_, node.step);
+  if (needs.size() != node.with.size())
+    fail("numbered " + name(node.iterator) + " has no buffer to work in, of " + std::to_string(needs.size()));
+  for (std::size_t i = 0; i < needs.size(); ++i)
+    check_buffer("numbered " + name(node.iterator), node.with[i], needs[i], 0);
+  const std::int64_t grain = cuts_[static_cast<std::size_t>(columns)].grain;
+  const std::int64_t step = grain != 0 ? grain : one.tree.iterators[static_cast<std::size_t>(columns)].extent.max();
+  one.tree.body = {loop_node(Kind::kParallel, columns, step, node.body)};
+  Verifier(one, machine_).run();
+  mark(stages());
 }
 
 void Verifier::check_tile(const TileNode& node) const {

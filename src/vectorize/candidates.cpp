@@ -8,6 +8,7 @@
 #include "cost/leaf.h"
 #include "cost/operand_layouts.h"
 #include "cost/product_tiles.h"
+#include "ir/by_number.h"
 #include "ir/contraction.h"
 #include "machine/cost.h"
 
@@ -56,7 +57,9 @@ class Generator {
       : op_(op), operands_(operands), attributes_(attributes), machine_(machine) {}
 
   std::vector<Candidate> run() {
-    if (const auto nest = op_.loops(operands_, attributes_); nest && ir::is_plain(*nest)) {
+    if (ir::by_number(op_) != nullptr) {
+      from_one_matrix();
+    } else if (const auto nest = op_.loops(operands_, attributes_); nest && ir::is_plain(*nest)) {
       for (const machine::Unit& unit : machine_.units) from_index_maps(*nest, unit);
     } else {
       from_axes();
@@ -174,6 +177,25 @@ class Generator {
     const cost::Leaf* const leaf = cost::find_leaf(op_, types, attributes_, op_.infer(types, attributes_));
     if (!leaf->takes_blocks) return {};
     return cost::row_tiles(machine_, cost::tiled_product(machine_, types, *contraction));
+  }
+
+  // Of a product by number: those of one row by one matrix, and of several in tiles, of which rows stay as they lie,
+  // and are packed where they are multiplied.
+  void from_one_matrix() {
+    const ir::ByNumber& of = *ir::by_number(op_);
+    constexpr std::int64_t kSeveral = 64;
+    for (const std::int64_t rows : {std::int64_t{1}, kSeveral}) {
+      const auto types = ir::types_of_one(of, operands_, ir::matrix_count(op_, attributes_), rows);
+      for (const Candidate& one : Generator(of.of_one(), types, {}, machine_).run()) {
+        Candidate candidate = row_major();
+        for (int i = 0; i < of.of_one().arity(); ++i) {
+          const auto operand = static_cast<std::size_t>(i);
+          candidate.operands[operand].dtype = one.operands[operand].dtype;
+          if (of.is_of_matrix(i)) candidate.operands[operand].layout = one.operands[operand].layout;
+        }
+        add(candidate);
+      }
+    }
   }
 
   // Forms of one operand by itself.

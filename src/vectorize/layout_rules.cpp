@@ -146,11 +146,15 @@ Rewrite candidates_rule(TensorGraph& tensors, const machine::Machine& machine, c
 // are sums of the rounded ones then, else errors that would cancel would not.
 struct RoundedRows {
   const char* name;
-  const char* weights;
+  const char* product;
+  const char* weights;  // and what follows them
 };
 
-constexpr std::array<RoundedRows, 2> kRoundedRows = {{{"round-rows-of-scale_blocks", "scale_blocks(?q, ?s)"},
-                                                      {"round-rows-of-affine_blocks", "affine_blocks(?q, ?s, ?m)"}}};
+constexpr std::array<RoundedRows, 4> kRoundedRows = {
+    {{"round-rows-of-scale_blocks", "matmul_nt", "scale_blocks(?q, ?s)"},
+     {"round-rows-of-affine_blocks", "matmul_nt", "affine_blocks(?q, ?s, ?m)"},
+     {"round-rows-of-scale_blocks-by_number", "matmul_nt_by_number{?e}", "scale_blocks(?q, ?s), ?i"},
+     {"round-rows-of-affine_blocks-by_number", "matmul_nt_by_number{?e}", "affine_blocks(?q, ?s, ?m), ?i"}}};
 
 // Binds ?b to the shape of ?x in blocks, where the machine has a unit for bytes.
 egraph::Guard rounds_rows(TensorGraph& tensors, const machine::Machine& machine) {
@@ -171,8 +175,9 @@ egraph::Guard rounds_rows(TensorGraph& tensors, const machine::Machine& machine)
 
 Rewrite rounded_rows_rule(TensorGraph& tensors, const machine::Machine& machine, const RoundedRows& of) {
   const std::string scales = "code_scales(reshape{?b}(?x))", weights = ", " + std::string(of.weights) + ")";
-  return egraph::make_rewrite(tensors.symbols(), of.name, "matmul_nt(?x" + weights,
-                              "matmul_nt(scale_blocks(quantise(?x, " + scales + "), " + scales + ")" + weights,
+  const std::string product = of.product;
+  return egraph::make_rewrite(tensors.symbols(), of.name, product + "(?x" + weights,
+                              product + "(scale_blocks(quantise(?x, " + scales + "), " + scales + ")" + weights,
                               rounds_rows(tensors, machine));
 }
 
@@ -196,12 +201,17 @@ struct EncodedOperand {
   }
 };
 
-constexpr std::array<EncodedOperand, 6> kEncodedOperands = {{{"matmul_nt", 1, 2, false, true},
-                                                             {"scaled_matmul_nt", 1, 3, true, false},
-                                                             {"nested_matmul_nt", 1, 4, true, false},
-                                                             {"scaled_rows_matmul_nt", 2, 4, true, false},
-                                                             {"nested_rows_matmul_nt", 2, 5, true, false},
-                                                             {"gather", 0, 2, true, true}}};
+constexpr std::array<EncodedOperand, 11> kEncodedOperands = {{{"matmul_nt", 1, 2, false, true},
+                                                              {"scaled_matmul_nt", 1, 3, true, false},
+                                                              {"nested_matmul_nt", 1, 4, true, false},
+                                                              {"scaled_rows_matmul_nt", 2, 4, true, false},
+                                                              {"nested_rows_matmul_nt", 2, 5, true, false},
+                                                              {"matmul_nt_by_number", 1, 3, false, true},
+                                                              {"scaled_matmul_nt_by_number", 1, 4, true, false},
+                                                              {"nested_matmul_nt_by_number", 1, 5, true, false},
+                                                              {"scaled_rows_matmul_nt_by_number", 2, 5, true, false},
+                                                              {"nested_rows_matmul_nt_by_number", 2, 6, true, false},
+                                                              {"gather", 0, 2, true, true}}};
 
 // Whether a matrix in `better` is smaller or decoded faster than in `encoding`, and neither larger nor slower.
 bool betters(const machine::Machine& machine, const encoding::Encoding& better, const encoding::Encoding& encoding) {

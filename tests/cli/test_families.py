@@ -45,6 +45,11 @@ class FamiliesTest(StrataTest):
         self.check("mistral-nano", has_gguf=False)  # files of that architecture, llama, have no windows
 
     @numbers_only
+    def test_qwen3_moe(self):
+        self.check("qwen3-moe-nano", steps=(0, 1, 5), has_gguf=False)  # files of that architecture have no dense layers
+        self.check("qwen3-moe-blocks")
+
+    @numbers_only
     def test_granite(self):
         self.check("granite-nano")
 

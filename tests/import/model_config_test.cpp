@@ -69,7 +69,7 @@ struct BadConfig {
 void PrintTo(const BadConfig& config, std::ostream* out) { *out << config.name; }
 
 std::vector<BadConfig> bad_configs() {
-  const std::string families = "supported: Qwen3ForCausalLM, Qwen2ForCausalLM, LlamaForCausalLM";
+  const std::string families = "supported: Qwen3ForCausalLM, Qwen3MoeForCausalLM, Qwen2ForCausalLM";
   const auto longrope = [](const Json& factors) {
     Json config = of_family("phi3");
     config["rope_scaling"] = {{"type", "longrope"}, {"short_factor", factors}, {"long_factor", factors}};
@@ -460,11 +460,65 @@ TEST(Families, OptionalTensorsComeWithTheirFeatures) {
   EXPECT_EQ(biases, expected);
 }
 
+Json of_experts() {
+  Json config = of_family("qwen3_moe");
+  config["num_experts"] = 6;
+  config["num_experts_per_tok"] = 2;
+  config["moe_intermediate_size"] = 48;
+  config["num_hidden_layers"] = 4;
+  return config;
+}
+
+std::vector<bool> have_experts(const Json& json) {
+  std::vector<bool> have;
+  for (const LayerKind& kind : parse(json).kinds) have.push_back(kind.has_experts);
+  return have;
+}
+
+TEST(Families, LayersHaveExpertsOrOneMlp) {
+  Json json = of_experts();
+  EXPECT_EQ(have_experts(json), (std::vector{true, true, true, true}));
+  json["mlp_only_layers"] = {2};
+  EXPECT_EQ(have_experts(json), (std::vector{true, true, false, true}));
+  json["decoder_sparse_step"] = 2;
+  EXPECT_EQ(have_experts(json), (std::vector{false, true, false, true}));
+  const ModelConfig config = parse(json);
+  EXPECT_EQ(tensor_name(config, "gate_proj.weight", 2), "model.layers.2.mlp.gate_proj.weight");
+  EXPECT_EQ(tensor_name(config, "router.weight", 1), "model.layers.1.mlp.gate.weight");
+  EXPECT_THROW(tensor_name(config, "gate_proj.weight", 1), std::logic_error);
+  for (const TensorSpec& spec : tensor_specs(config)) {
+    if (spec.role != "experts.down_proj.weight" || spec.layer != 3) continue;
+    EXPECT_EQ(spec.shape, (std::vector<std::int64_t>{6 * 64, 48}));
+    EXPECT_EQ(spec.experts, 6);
+    EXPECT_EQ(expert_name(spec, 4), "model.layers.3.mlp.experts.4.down_proj.weight");
+  }
+  json["num_experts"] = 0;
+  EXPECT_EQ(have_experts(json), (std::vector{false, false, false, false}));
+}
+
+TEST(Families, MistakesInExpertsAreNamed) {
+  const auto expect = [](const char* key, const Json& value) {
+    Json json = of_experts();
+    json[key] = value;
+    expect_error(ExitCode::kModel, {key}, [&] { parse(json); });
+  };
+  expect("num_experts_per_tok", 7);
+  expect("num_experts_per_tok", 0);
+  expect("num_experts", -1);
+  expect("num_experts", 1 << 20);
+  expect("moe_intermediate_size", 0);
+  expect("decoder_sparse_step", 0);
+  expect("mlp_only_layers", "1");
+  expect("mlp_only_layers", {4});
+  expect("mlp_only_layers", {-1});
+  expect("mlp_only_layers", {0.5});
+}
+
 TEST(Families, RolesLeadToNames) {
   const ModelConfig config = parse(small_config());
   EXPECT_EQ(tensor_name(config, "q_norm.weight", 1), "model.layers.1.self_attn.q_norm.weight");
   EXPECT_EQ(tensor_name(config, "embed_tokens.weight"), "model.embed_tokens.weight");
-  EXPECT_EQ(layer_roles(config).size(), 11U);
+  EXPECT_EQ(layer_roles(config, 0).size(), 11U);
   EXPECT_THROW(tensor_name(config, "lm_head.weight"), std::logic_error);
   EXPECT_THROW(tensor_name(config, "q_proj.weight"), std::logic_error);
 }

@@ -194,13 +194,14 @@ LAYER = {"input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_att
          "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm",
          "self_attn.k_norm": "attn_k_norm", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate",
          "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "self_attn.qkv_proj": "attn_qkv",
-         "mlp.gate_up_proj": "ffn_up"}
+         "mlp.gate_up_proj": "ffn_up", "mlp.gate": "ffn_gate_inp", "mlp.experts.gate_proj": "ffn_gate_exps",
+         "mlp.experts.up_proj": "ffn_up_exps", "mlp.experts.down_proj": "ffn_down_exps"}
 # Where a family's norms stand elsewhere.
 NORMS = {"olmo2": {"post_attention_layernorm": "post_attention_norm", "post_feedforward_layernorm": "post_ffw_norm"},
          "glm4": {"post_self_attn_layernorm": "post_attention_norm", "post_mlp_layernorm": "post_ffw_norm"},
          "gemma3_text": {"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
                          "post_feedforward_layernorm": "post_ffw_norm"}}
-ARCHITECTURES = {"mistral": "llama", "gemma3_text": "gemma3"}  # of the others the name is the type's
+ARCHITECTURES = {"mistral": "llama", "gemma3_text": "gemma3", "qwen3_moe": "qwen3moe"}  # of the others the name is the type's
 PAIRED = ("llama", "mistral", "granite", "smollm3")
 TOP = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 
@@ -295,6 +296,37 @@ def scaling(config, reference):
     return metadata, tensors
 
 
+EXPERTS = {"num_experts": "expert_count", "num_experts_per_tok": "expert_used_count",
+           "moe_intermediate_size": "expert_feed_forward_length"}
+
+
+def stacked(weights):
+    """The matrices of all experts of a layer as one, [experts, n, k]."""
+    found, parts = {}, {}
+    for name, array in weights.items():
+        expert = re.fullmatch(r"(.*\.experts\.)(\d+)\.(.*)", name)
+        if not expert:
+            found[name] = array
+            continue
+        own = parts.setdefault(expert[1] + expert[3], {})
+        own[int(expert[2])] = array
+        found.setdefault(expert[1] + expert[3], own)
+    return {name: np.stack([array[i] for i in range(len(array))]) if isinstance(array, dict) else array
+            for name, array in found.items()}
+
+
+def apart(values):
+    """The other way."""
+    found = {}
+    for name, array in values.items():
+        if ".experts." not in name:
+            found[name] = array
+            continue
+        head, tail = name.split(".experts.")
+        found |= {f"{head}.experts.{i}.{tail}": own for i, own in enumerate(array)}
+    return found
+
+
 def geometry(config):
     arch = ARCHITECTURES.get(config["model_type"], config["model_type"])
     heads, hidden = config["num_attention_heads"], config["hidden_size"]
@@ -305,6 +337,7 @@ def geometry(config):
                 "attention.key_length": config.get("head_dim") or hidden // heads,
                 "attention.layer_norm_rms_epsilon": float(config["rms_norm_eps"]), "rope.freq_base": float(theta)}
     metadata |= {name: config[key] for key, name in MULTIPLIERS.items() if key in config}
+    metadata |= {name: config[key] for key, name in EXPERTS.items() if key in config}
     if config["model_type"] in ("phi3", "gemma3_text"):
         metadata["attention.sliding_window"] = config["sliding_window"]
     if "sliding_window_pattern" in config:
@@ -326,7 +359,7 @@ def make(config, weights, kind_of, reference, seed=1):
     their names. `reference` is tests/tools/reference_logits.py."""
     rng = np.random.default_rng(seed)
     tensors, values = {}, {}
-    for name, array in weights.items():
+    for name, array in stacked(weights).items():
         array = np.array(array, np.float32)
         heads = heads_of(config, name)
         kind = "F32" if array.ndim == 1 else kind_of(name)
@@ -342,7 +375,7 @@ def make(config, weights, kind_of, reference, seed=1):
     metadata = geometry(config)
     more, factors = scaling(config, reference)
     metadata |= {f"{metadata['general.architecture']}.{key}": value for key, value in more.items()}
-    return metadata, tensors | factors, values
+    return metadata, tensors | factors, apart(values)
 
 
 def main():

@@ -5,7 +5,7 @@
     reference_logits.py CHECKPOINT_DIR --tokens 1,2,3 [--out REFERENCE.npy]
     reference_logits.py CHECKPOINT_DIR --tokens 1,2,3 --compare OUT.npy [--tolerance 1e-5]
 
-Llama, Qwen2, Qwen3, Mistral, Ministral, Granite, SmolLM3, OLMo 2, Phi-3, GLM-4 and Gemma 3's text models; F32, F16 and
+Llama, Qwen2, Qwen3 and its mixtures of experts, Mistral, Ministral, Granite, SmolLM3, OLMo 2, Phi-3, GLM-4 and Gemma 3's text models; F32, F16 and
 BF16. The whole sequence at once, no cache, numpy only. With --compare it prints
 ||out - reference|| / ||reference|| and fails when that exceeds the tolerance.
 """
@@ -212,6 +212,27 @@ def mlp(config, weight, x):
     return projection(weight, activation(gate) * up, "down_proj", None, None)
 
 
+def has_experts(config, layer):
+    is_step = (layer + 1) % config.get("decoder_sparse_step", 1) == 0
+    return bool(config.get("num_experts")) and is_step and layer not in config.get("mlp_only_layers", [])
+
+
+def experts(config, weight, x):
+    """Each row by the experts of its largest scores, of equal ones the first, weighed by the softmax of all scores,
+    which may be made to sum to 1 over the chosen ones."""
+    scores = x @ weight("gate.weight").T
+    shares, out = softmax(scores), np.zeros_like(x)
+    chosen = np.argsort(-scores, axis=-1, kind="stable")[:, :config["num_experts_per_tok"]]
+    for row, ids in enumerate(chosen):
+        shared = shares[row, ids]
+        if config.get("norm_topk_prob", False):
+            shared = shared / shared.sum()
+        for share, expert in zip(shared, ids):
+            own = {name: weight(f"experts.{expert}.{name}_proj.weight") for name in ("gate", "up", "down")}
+            out[row] += share * ((silu(x[row] @ own["gate"].T) * (x[row] @ own["up"].T)) @ own["down"].T)
+    return out
+
+
 # The norms before attention, after it, before the MLP, after it.
 NORMS = {"olmo2": (None, "post_attention_layernorm", None, "post_feedforward_layernorm"),
          "glm4": ("input_layernorm", "post_self_attn_layernorm", "post_attention_layernorm", "post_mlp_layernorm"),
@@ -247,7 +268,8 @@ def logits(config, weights, tokens):
         layer = part(prefix)
         added = attention(config, part(prefix + "self_attn."), normed(x, layer, before), index)
         x = x + share * normed(added, layer, after)
-        x = x + share * normed(mlp(config, part(prefix + "mlp."), normed(x, layer, before_mlp)), layer, after_mlp)
+        kind = experts if has_experts(config, index) else mlp
+        x = x + share * normed(kind(config, part(prefix + "mlp."), normed(x, layer, before_mlp)), layer, after_mlp)
     x = rms_norm(x, part("model.")("norm.weight"), epsilon) / config.get("logits_scaling", 1)
     head = embedding if config.get("tie_word_embeddings") else weights["lm_head.weight"]
     blocks = range(0, len(head), VOCABULARY_BLOCK)
