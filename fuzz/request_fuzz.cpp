@@ -38,7 +38,7 @@ void parse(std::string_view body, Api api) {
 }
 
 std::string answer(std::string_view text, std::size_t piece) {
-  AnswerParser parser({.splits_reasoning = true, .begins_in_reasoning = false, .parses_tools = true});
+  AnswerParser parser({.tools = &strata::serve::tool_format_of("<tool_call>", "")});
   std::string written;
   char last = 0;
   const auto write = [&](const std::vector<AnswerPart>& parts) {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/conversation.h"
+#include "cli/grammar_option.h"
 #include "cli/line_editor.h"
 #include "cli/model_source.h"
 #include "cli/not_numbers.h"
@@ -23,6 +24,7 @@ struct ChatOptions {
   bool think = false, no_think = false;
   runtime::SessionOptions session;
   text::ContinuationOptions generation;
+  GrammarOption grammar;
   std::int64_t seed = -1;
 };
 
@@ -168,6 +170,14 @@ std::optional<bool> thinking(const ChatOptions& options) {
   return std::nullopt;
 }
 
+grammar::Thoughts thoughts_of_answers(const text::TextModel& model, const ChatOptions& options) {
+  if (options.grammar.grammar.empty() && options.grammar.schema.empty()) return grammar::Thoughts::kNone;
+  nlohmann::ordered_json context = {{"messages", {{{"role", "user"}, {"content", "Hello"}}}},
+                                    {"add_generation_prompt", true}};
+  if (const std::optional<bool> thinks = thinking(options)) context["enable_thinking"] = *thinks;
+  return text::thoughts_behind(text::render_chat(model, std::move(context)), model.tokenizer);
+}
+
 // A package in the cache has no name of its own.
 std::string model_label(const runtime::Session& session, const std::string& model) {
   const std::string& name = session.manifest().model_name;
@@ -177,6 +187,7 @@ std::string model_label(const runtime::Session& session, const std::string& mode
 void chat(ChatOptions options, Console& console) {
   text::TextModel model = load_model_text(options.model.path);
   text::require_chat_template(model, options.model.path);
+  options.generation.grammar = load_grammar(options.grammar, thoughts_of_answers(model, options));
   resolve_seed(options.generation, options.seed);
   console.detail("seed: " + std::to_string(options.generation.sampling.seed));
   auto session = open_session(console, options.model, options.session);
@@ -202,6 +213,7 @@ Action declare_chat(CLI::App& app, Console& console) {
   auto* think = app.add_flag("--think", options->think, "Let the model think before it answers");
   app.add_flag("--no-think", options->no_think, "Have it answer at once")->excludes(think);
   add_generation_options(app, options->generation, options->seed);
+  add_grammar_option(app, options->grammar);
   add_threads(app, options->session.threads);
   add_verify(app, options->session.verify);
   add_context(app, options->session.context);

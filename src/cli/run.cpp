@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/generation.h"
+#include "cli/grammar_option.h"
 #include "cli/input.h"
 #include "cli/model_source.h"
 #include "cli/not_numbers.h"
@@ -24,6 +25,7 @@ struct RunOptions {
   std::string prompt, file;
   runtime::SessionOptions session;
   text::ContinuationOptions generation;
+  GrammarOption grammar;
   std::int64_t seed = -1;
   bool has_prompt = false;
 };
@@ -69,6 +71,7 @@ void run(RunOptions options, Console& console) {
   options.generation.continues_prompt =
       std::ranges::any_of(prompt, [&](std::int32_t token) { return !model.tokenizer.is_special(token); });
   if (options.session.context > 0) check_prompt_fits(prompt.size(), options.session.context);
+  options.generation.grammar = load_grammar(options.grammar);
   resolve_seed(options.generation, options.seed);
   console.detail("seed: " + std::to_string(options.generation.sampling.seed));
 
@@ -109,6 +112,7 @@ Action declare_run(CLI::App& app, Console& console) {
   reads(app.add_option("-f,--file", options->file, "Read the text from this file; -: standard input"))
       ->excludes(prompt);
   add_generation_options(app, options->generation, options->seed);
+  add_grammar_option(app, options->grammar);
   add_threads(app, options->session.threads);
   add_verify(app, options->session.verify);
   add_context(app, options->session.context);

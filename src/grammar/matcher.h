@@ -22,6 +22,7 @@ class TokenMask {
     return token / 64 < words_.size() && ((words_[token / 64] >> (token % 64)) & 1) != 0;
   }
   void add(std::size_t token) { words_[token / 64] |= std::uint64_t{1} << (token % 64); }
+  void remove(std::size_t token) { words_[token / 64] &= ~(std::uint64_t{1} << (token % 64)); }
   void add(const TokenMask& other) {
     for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
   }

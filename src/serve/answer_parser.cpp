@@ -11,7 +11,6 @@ namespace strata::serve {
 namespace {
 
 constexpr std::string_view kThink = "<think>", kThinkEnd = "</think>";
-constexpr std::string_view kCallBegin = "<tool_call>", kCallEnd = "</tool_call>";
 constexpr std::string_view kWhiteSpace = " \t\r\n";
 
 // How much of the text's end may be the beginning of the marker.
@@ -110,6 +109,7 @@ bool AnswerParser::skip_white_space() {
 void AnswerParser::show(Parts& parts, std::size_t size) {
   const auto kind = state_ == State::kReasoning ? AnswerPart::Kind::kReasoning : AnswerPart::Kind::kContent;
   add(parts, kind, held_.substr(0, size));
+  has_shown_ |= size > 0 && state_ != State::kReasoning;
   held_.erase(0, size);
 }
 
@@ -130,13 +130,13 @@ bool AnswerParser::think(Parts& parts) {
 
 bool AnswerParser::say(Parts& parts) {
   if (!skip_white_space()) return false;
-  if (!options_.parses_tools) {
-    show(parts, held_.size());
+  if (options_.tools == nullptr || options_.tools->begin.empty()) {
+    if (!is_bare_call()) show(parts, held_.size());
     return false;
   }
-  const std::size_t call = held_.find(kCallBegin);
+  const std::size_t call = held_.find(options_.tools->begin);
   if (call == std::string::npos) {
-    show(parts, without_white_space(held_, held_.size() - overlap(held_, kCallBegin)));
+    show(parts, without_white_space(held_, held_.size() - overlap(held_, options_.tools->begin)));
     return false;
   }
   show(parts, without_white_space(held_, call));
@@ -144,20 +144,28 @@ bool AnswerParser::say(Parts& parts) {
   return true;
 }
 
+// Of a format without markers, whether all that was said begins a JSON object.
+bool AnswerParser::is_bare_call() const {
+  if (options_.tools == nullptr || !options_.tools->begin.empty() || has_shown_) return false;
+  const std::size_t first = held_.find_first_not_of(kWhiteSpace);
+  return first == std::string::npos || held_[first] == '{';
+}
+
 // What is held begins with the marker, and with white space that is dropped if this is a call.
 bool AnswerParser::call(Parts& parts) {
-  const std::size_t end = held_.find(kCallEnd);
+  const std::string_view end_marker = options_.tools->end;
+  const std::size_t end = held_.find(end_marker);
   if (end == std::string::npos) return false;
-  const std::size_t begin = held_.find(kCallBegin) + kCallBegin.size();
+  const std::size_t begin = held_.find(options_.tools->begin) + options_.tools->begin.size();
   const std::string_view inside = std::string_view(held_).substr(begin, end - begin);
   const std::optional<AnswerPart> part = parse_call(inside);
   state_ = State::kContent;
   if (part) {
     parts.push_back(*part);
-    held_.erase(0, end + kCallEnd.size());
+    held_.erase(0, end + end_marker.size());
     skips_white_space_ = true;
   } else {
-    show(parts, end + kCallEnd.size());
+    show(parts, end + end_marker.size());
   }
   return true;
 }
@@ -166,10 +174,18 @@ std::vector<AnswerPart> AnswerParser::finish() {
   Parts parts;
   if (state_ == State::kReasoning) {
     show(parts, without_white_space(held_, held_.size()));
-  } else {
-    state_ = State::kContent;
-    show(parts, held_.size());
+    return parts;
   }
+  state_ = State::kContent;
+  if (is_bare_call()) {
+    const std::optional<AnswerPart> part = parse_call(held_);
+    const std::vector<std::string>& names = options_.tool_names;
+    if (part && std::ranges::find(names, part->name) != names.end()) {
+      held_.clear();
+      return {*part};
+    }
+  }
+  show(parts, held_.size());
   return parts;
 }
 

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "serve/tool_format.h"
+
 namespace strata::serve {
 
 // A part of an answer: more of what the model says or thinks, or a tool that it calls.
@@ -15,15 +17,16 @@ struct AnswerPart {
   std::string name = {};  // of the tool
 };
 
-// Takes an answer apart, wherever its pieces are cut: "<think>...</think>" at its beginning is reasoning, and
-// `<tool_call>{"name": ..., "arguments": {...}}</tool_call>` (Hermes's form, which Qwen's models write too) is a call.
-// White space around these is dropped. What looks like a call and isn't one stays content.
+// Takes an answer apart, wherever its pieces are cut: "<think>...</think>" at its beginning is reasoning, and what
+// stands between the markers of the tools' format is a call; of a format without markers, an answer that is a call of
+// one of the tools. White space around these is dropped. What looks like a call and isn't one stays content.
 class AnswerParser {
  public:
   struct Options {
     bool splits_reasoning = true;
-    bool begins_in_reasoning = false;  // the prompt ends with "<think>"
-    bool parses_tools = false;
+    bool begins_in_reasoning = false;   // the prompt ends with "<think>"
+    const ToolFormat* tools = nullptr;  // that may be called; null: none
+    std::vector<std::string> tool_names = {};
   };
   explicit AnswerParser(const Options& options);
 
@@ -42,12 +45,14 @@ class AnswerParser {
   bool think(Parts& parts);
   bool say(Parts& parts);
   bool call(Parts& parts);
+  bool is_bare_call() const;
   void show(Parts& parts, std::size_t size);
   bool skip_white_space();
 
   const Options options_;
   State state_;
   bool skips_white_space_ = true;  // until something else comes
+  bool has_shown_ = false;         // some content
   std::string held_;               // what is not clear yet
 };
 

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "serve/api_error.h"
 #include "serve/limits.h"
@@ -89,13 +92,78 @@ Json read_messages(const RequestReader& body) {
   return messages;
 }
 
-// The template is given the tools unless none is to be called. That a certain one must be called takes a grammar.
-bool reads_tools(const RequestReader& body) {
-  const Json* const choice = body.find("tool_choice");
-  if (choice == nullptr) return true;
-  if (*choice == "none") return false;
-  if (*choice != "auto") body.refuse("tool_choice", "can only be auto or none");
-  return true;
+void check_tools(const Json& tools) {
+  for (std::size_t i = 0; i < tools.size(); ++i) {
+    const RequestReader tool(tools[i], "tools[" + std::to_string(i) + "]");
+    if (tool.text("type") != "function") tool.refuse("type", "can only be function");
+    const Json* const function = tool.object("function");
+    if (function == nullptr) tool.refuse("function", "is missing");
+    RequestReader(*function, tool.path("function")).text("name");
+  }
+}
+
+const std::string& name_of(const Json& tool) { return tool["function"]["name"].get_ref<const std::string&>(); }
+
+// The tools that a choice names: one, or some of which one may or must be called (allowed_tools).
+void choose_named(const RequestReader& body, const Json& given, ToolChoice& choice) {
+  const RequestReader reader(given, "tool_choice");
+  const std::string type = reader.text("type");
+  std::vector<std::string> names;
+  const auto add = [&](const RequestReader& named) {
+    const Json* const function = named.object("function");
+    names.push_back(function != nullptr ? RequestReader(*function, named.path("function")).text("name")
+                                        : named.text("name"));
+  };
+  choice.kind = ToolChoice::Kind::kRequired;
+  if (type == "function") {
+    add(reader);
+    choice.is_parallel = false;
+  } else if (type == "allowed_tools") {
+    const Json* const inside = reader.has("allowed_tools") ? reader.object("allowed_tools") : &given;
+    const RequestReader allowed(*inside, "tool_choice");
+    if (allowed.text_or("mode", "auto") == "auto") choice.kind = ToolChoice::Kind::kAuto;
+    const Json* const list = allowed.list("tools", kMaxTools);
+    if (list == nullptr || list->empty()) body.refuse("tool_choice", "allows no tools");
+    for (const Json& tool : *list) add(RequestReader(tool, "tool_choice.tools"));
+  } else {
+    body.refuse("tool_choice", "is none of auto, none, required, function and allowed_tools");
+  }
+  Json chosen = Json::array();
+  for (const Json& tool : choice.tools) {
+    if (std::ranges::find(names, name_of(tool)) != names.end()) chosen.push_back(tool);
+  }
+  if (chosen.size() < names.size()) body.refuse("tool_choice", "names a tool that isn't among the tools");
+  choice.tools = std::move(chosen);
+}
+
+// The template is given the tools unless none is to be called.
+ToolChoice read_choice(const RequestReader& body) {
+  ToolChoice choice;
+  const Json* const tools = body.list("tools", kMaxTools);
+  if (tools != nullptr) {
+    check_tools(*tools);
+    choice.tools = *tools;
+  }
+  choice.is_parallel = body.boolean_or("parallel_tool_calls", true);
+  const Json* const given = body.find("tool_choice");
+  if (given != nullptr && *given == "none") {
+    choice.tools = Json::array();
+    return choice;
+  }
+  if (choice.tools.empty()) {
+    if (given != nullptr && *given != "auto") body.refuse("tool_choice", "is given without tools");
+    return choice;
+  }
+  choice.kind = ToolChoice::Kind::kAuto;
+  if (given == nullptr || *given == "auto") return choice;
+  if (*given == "required") {
+    choice.kind = ToolChoice::Kind::kRequired;
+  } else if (given->is_object()) {
+    choose_named(body, *given, choice);
+  } else {
+    body.refuse("tool_choice", "is none of auto, none and required, nor an object");
+  }
+  return choice;
 }
 
 // Some templates know efforts, others only whether to think at all.
@@ -109,29 +177,18 @@ void read_effort(const RequestReader& body, Json& context) {
   if (!context.contains("enable_thinking")) context["enable_thinking"] = effort != "none" && effort != "minimal";
 }
 
-void check_tools(const Json& tools) {
-  for (std::size_t i = 0; i < tools.size(); ++i) {
-    const RequestReader tool(tools[i], "tools[" + std::to_string(i) + "]");
-    if (tool.text("type") != "function") tool.refuse("type", "can only be function");
-    const Json* const function = tool.object("function");
-    if (function == nullptr) tool.refuse("function", "is missing");
-    RequestReader(*function, tool.path("function")).text("name");
-  }
-}
-
 }  // namespace
 
-Json read_chat_context(const RequestReader& body, bool& parses_tools) {
+Json read_chat_context(const RequestReader& body, ToolChoice& choice) {
   Json context = Json::object();
   if (const Json* const more = body.object("chat_template_kwargs"); more != nullptr) context = *more;
   read_effort(body, context);
   context["messages"] = read_messages(body);
   context["add_generation_prompt"] = true;
-  const Json* const tools = body.list("tools", kMaxTools);
-  parses_tools = reads_tools(body) && tools != nullptr && !tools->empty();
-  if (tools != nullptr) check_tools(*tools);
+  choice = read_choice(body);
   context.erase("tools");
-  if (parses_tools) context["tools"] = *tools;
+  // All of them, whichever may be called: so the prompt stays the same.
+  if (choice.kind != ToolChoice::Kind::kNone) context["tools"] = *body.find("tools");
   return context;
 }
 

@@ -2,12 +2,13 @@
 #pragma once
 
 #include "serve/request_reader.h"
+#include "serve/tool_format.h"
 
 namespace strata::serve {
 
 // What the chat template gets to see of a request of /v1/chat/completions: messages with their contents as texts and
-// their tools' arguments as objects, tools, and the members of chat_template_kwargs. `parses_tools`: whether the answer
-// may call tools. Throws ApiError.
-Json read_chat_context(const RequestReader& body, bool& parses_tools);
+// their tools' arguments as objects, tools, and the members of chat_template_kwargs. `choice`: what the answer may
+// call. Throws ApiError.
+Json read_chat_context(const RequestReader& body, ToolChoice& choice);
 
 }  // namespace strata::serve

@@ -5,6 +5,7 @@
 #include <exception>
 #include <utility>
 
+#include "base/error.h"
 #include "text/common_prefix.h"
 #include "text/sampler.h"
 
@@ -226,7 +227,12 @@ void Engine::choose_token(Slot& slot, std::span<const float> logits) {
     slot.generation->finish_embedding(model_.hidden());
     return free(slot);
   }
-  const text::Continuation::Choice choice = slot.continuation->choose(logits);
+  text::Continuation::Choice choice;
+  try {
+    choice = slot.continuation->choose(logits);
+  } catch (const Error& error) {
+    return fail(slot, ApiError(error.code() == ExitCode::kUsage ? 400 : 500, error.what()));
+  }
   const Clock::time_point now = Clock::now();
   if (slot.next < 0) {
     metrics_.add_first_token(seconds_between(slot.generation->created(), now));

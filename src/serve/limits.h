@@ -25,6 +25,7 @@ inline constexpr std::size_t kMaxPrompts = 64;       // of one completion
 inline constexpr std::size_t kMaxInputs = 2048;      // of a request for embeddings
 inline constexpr std::int64_t kMaxChoices = 16;      // n
 inline constexpr std::int64_t kMaxTopLogprobs = 20;  // OpenAI's
+inline constexpr std::size_t kMaxGrammars = 16;      // that are kept compiled, beside those of texts being made
 inline constexpr std::size_t kMaxConnections = 2048;
 
 inline constexpr std::chrono::seconds kHeaderTime{10};  // for a request's header, from its first byte

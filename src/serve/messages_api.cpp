@@ -86,17 +86,31 @@ Json tools_of(const Json& given) {
     Json function = {{"name", tool.text("name")}};
     copy(given[i], "description", function, "description");
     copy(given[i], "input_schema", function, "parameters");
+    copy(given[i], "strict", function, "strict");
     tools.push_back({{"type", "function"}, {"function", std::move(function)}});
   }
   return tools;
 }
 
-std::string tool_choice(const RequestReader& body) {
+Json tool_choice(const RequestReader& body) {
   const Json* const choice = body.object("tool_choice");
   if (choice == nullptr) return "auto";
-  const std::string type = RequestReader(*choice, "tool_choice").text("type");
-  if (type != "auto" && type != "none") body.refuse("tool_choice", "can only be of type auto or none");
+  const RequestReader reader(*choice, "tool_choice");
+  const std::string type = reader.text("type");
+  if (type == "any") return "required";
+  if (type == "tool") return {{"type", "function"}, {"function", {{"name", reader.text("name")}}}};
+  if (type != "auto" && type != "none") body.refuse("tool_choice", "is none of auto, none, any and tool");
   return type;
+}
+
+// {"type": "json_schema", "schema"}
+void copy_format(const RequestReader& body, Json& chat) {
+  const Json* const format = body.object("output_format");
+  if (format == nullptr) return;
+  const RequestReader reader(*format, "output_format");
+  if (reader.text("type") != "json_schema") reader.refuse("type", "can only be json_schema");
+  if (!reader.has("schema")) reader.refuse("schema", "is missing");
+  chat["response_format"] = {{"type", "json_schema"}, {"json_schema", {{"schema", *reader.find("schema")}}}};
 }
 
 std::string named_event(const Json& data) { return "event: " + data["type"].get<std::string>() + "\n" + event(data); }
@@ -213,7 +227,12 @@ Json chat_of_messages(const Json& body) {
   if (const Json* const tools = reader.list("tools", kMaxTools); tools != nullptr && !tools->empty()) {
     chat["tools"] = tools_of(*tools);
     chat["tool_choice"] = tool_choice(reader);
+    const Json* const choice = reader.object("tool_choice");
+    if (choice != nullptr && choice->value("disable_parallel_tool_use", Json()) == true) {
+      chat["parallel_tool_calls"] = false;
+    }
   }
+  copy_format(reader, chat);
   return chat;
 }
 

@@ -9,21 +9,10 @@ namespace strata::serve {
 namespace {
 
 constexpr std::array kOfTexts = {
-    RefusedField{"grammar", "[\"\"]"},
-    RefusedField{"json_schema"},
-    RefusedField{"guided_json"},
-    RefusedField{"guided_regex"},
-    RefusedField{"guided_choice"},
-    RefusedField{"guided_grammar"},
-    RefusedField{"structured_outputs"},
-    RefusedField{"min_tokens", "[0]"},
-    RefusedField{"bad_words", "[[]]"},
-    RefusedField{"typical_p", "[1]"},
-    RefusedField{"mirostat", "[0]"},
-    RefusedField{"dry_multiplier", "[0]"},
-    RefusedField{"xtc_probability", "[0]"},
-    RefusedField{"dynatemp_range", "[0]"},
-    RefusedField{"use_beam_search", "[false]"},
+    RefusedField{"min_tokens", "[0]"},     RefusedField{"bad_words", "[[]]"},
+    RefusedField{"typical_p", "[1]"},      RefusedField{"mirostat", "[0]"},
+    RefusedField{"dry_multiplier", "[0]"}, RefusedField{"xtc_probability", "[0]"},
+    RefusedField{"dynatemp_range", "[0]"}, RefusedField{"use_beam_search", "[false]"},
 };
 constexpr std::array kOfCompletions = {
     RefusedField{"best_of", "[1]"},
@@ -39,7 +28,6 @@ constexpr std::array kOfChats = {
     RefusedField{"add_generation_prompt", "[true]"},
 };
 constexpr std::array kOfMessages = {
-    RefusedField{"output_format"},
     RefusedField{"mcp_servers", "[[]]"},
     RefusedField{"container"},
 };

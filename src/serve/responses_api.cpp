@@ -57,7 +57,7 @@ Json function_tools(const Json& given) {
     const RequestReader tool(given[i], "tools[" + std::to_string(i) + "]");
     if (tool.text("type") != "function") tool.refuse("type", "can only be function");
     Json function = {{"name", tool.text("name")}};
-    for (const char* name : {"description", "parameters"}) {
+    for (const char* name : {"description", "parameters", "strict"}) {
       if (const Json* const value = tool.find(name); value != nullptr) function[name] = *value;
     }
     tools.push_back({{"type", "function"}, {"function", std::move(function)}});
@@ -65,11 +65,17 @@ Json function_tools(const Json& given) {
   return tools;
 }
 
-void refuse_formats_of_text(const RequestReader& body) {
+// What is beside the type stands in an object of its own in chats.
+void copy_format(const RequestReader& body, Json& chat) {
   const Json* const text = body.object("text");
   const Json* const format = text == nullptr ? nullptr : RequestReader(*text, "text").object("format");
-  if (format != nullptr && RequestReader(*format, "text.format").text("type") != "text") {
-    body.refuse("text", "can only have the format text");
+  if (format == nullptr) return;
+  const RequestReader reader(*format, "text.format");
+  const std::string type = reader.text("type");
+  chat["response_format"] = {{"type", type}};
+  if (type == "json_schema") {
+    if (!reader.has("schema")) reader.refuse("schema", "is missing");
+    chat["response_format"]["json_schema"] = {{"schema", *reader.find("schema")}};
   }
 }
 
@@ -220,10 +226,9 @@ class ResponsesFormat : public BlockFormat {
 Json chat_of_responses(const Json& body) {
   const RequestReader reader(body);
   refuse_fields(reader, refused_of_responses());
-  refuse_formats_of_text(reader);
   Json chat = {{"messages", input_messages(reader)}};
   for (const char* name : {"temperature", "top_p", "top_k", "min_p", "stream", "seed", "cache_prompt",
-                           "chat_template_kwargs", "tool_choice"}) {
+                           "chat_template_kwargs", "tool_choice", "parallel_tool_calls"}) {
     if (const Json* const value = reader.find(name); value != nullptr) chat[name] = *value;
   }
   if (const Json* const reasoning = reader.object("reasoning"); reasoning != nullptr) {
@@ -233,6 +238,7 @@ Json chat_of_responses(const Json& body) {
   if (const Json* const limit = reader.find("max_output_tokens"); limit != nullptr) chat["max_tokens"] = *limit;
   if (const Json* const tools = reader.list("tools", kMaxTools); tools != nullptr)
     chat["tools"] = function_tools(*tools);
+  copy_format(reader, chat);
   return chat;
 }
 

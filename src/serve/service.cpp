@@ -48,11 +48,6 @@ std::size_t text_bytes(const Json& value) {
   return bytes;
 }
 
-bool ends_with_think(std::string_view prompt) {
-  const std::size_t last = prompt.find_last_not_of(" \t\r\n");
-  return last != std::string_view::npos && prompt.substr(0, last + 1).ends_with("<think>");
-}
-
 }  // namespace
 
 Service::Service(Engine& engine, const text::TextModel& text, Metrics& metrics, ServiceOptions options)
@@ -255,6 +250,7 @@ HttpResponse Service::completions(const HttpRequest& request) const {
       prefixes.push_back(text != nullptr ? *text : text_.tokenizer.decode(prompts.back()));
     }
   }
+  set_grammar({.constraint = std::move(parsed.text.constraint), .tools = {}}, parsed.text);
   share.reset();
   const auto says = [&](std::int32_t token) { return !text_.tokenizer.is_special(token); };
   parsed.text.continuation.continues_prompt = std::ranges::any_of(prompts.front(), says);
@@ -299,6 +295,12 @@ HttpResponse Service::embeddings(const HttpRequest& request) const {
                         {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}});
 }
 
+// The tokens' bytes are made here rather than by the engine, which others wait for.
+void Service::set_grammar(const AnswerShape& shape, TextRequest& request) const {
+  request.continuation.grammar = grammars_.get(shape);
+  if (request.continuation.grammar != nullptr) text_.grammar_tokens();
+}
+
 std::vector<std::int32_t> Service::tokens_of(const Prompt& prompt) const {
   const std::string* const text = std::get_if<std::string>(&prompt);
   return text != nullptr ? text_.tokenizer.encode(*text) : std::get<std::vector<std::int32_t>>(prompt);
@@ -330,16 +332,30 @@ Service::Chat Service::read_chat(const HttpRequest& request, const ChatReader& r
   const ByteBudget::Share share(preparing_, request.body.size());
   if (text_.chat_templates.empty()) throw bad_request("the model has no chat template: use /v1/completions");
   ChatRequest parsed = parse_chat_request(read(parse_body(request.body)), bounds());
+  const bool has_tools = parsed.tools.kind != ToolChoice::Kind::kNone;
   Json without_tools;
-  if (parsed.parses_tools) without_tools = parsed.context, without_tools.erase("tools");
+  if (has_tools) without_tools = parsed.context, without_tools.erase("tools");
   const std::string prompt = render(std::move(parsed.context));
-  if (parsed.parses_tools && render(std::move(without_tools)) == prompt) {
+  const std::string other_prompt = has_tools ? render(std::move(without_tools)) : "";
+  if (has_tools && other_prompt == prompt) {
     throw bad_request("the model's chat template knows no tools: leave them out", "tools");
   }
+  const ToolFormat& format = tool_format_of(prompt, other_prompt);
   Chat chat{.text = std::move(parsed.text), .prompt = text_.tokenizer.encode(prompt, true, false), .parser = {}};
   chat.parser.splits_reasoning = parsed.splits_reasoning;
-  chat.parser.begins_in_reasoning = ends_with_think(prompt);
-  chat.parser.parses_tools = parsed.parses_tools;
+  const grammar::Thoughts thoughts = text::thoughts_behind(prompt, text_.tokenizer);
+  chat.parser.begins_in_reasoning = thoughts == grammar::Thoughts::kBegun;
+  if (has_tools) chat.parser.tools = &format;
+  for (const Json& tool : parsed.tools.tools) chat.parser.tool_names.push_back(tool["function"]["name"]);
+  AnswerShape shape{.constraint = std::move(chat.text.constraint),
+                    .tools = std::move(parsed.tools),
+                    .tool_format = &format,
+                    .thoughts = thoughts};
+  if (shape.constraint && shape.tools.kind == ToolChoice::Kind::kRequired) {
+    throw bad_request(shape.constraint->field + " can't be given where a tool must be called", shape.constraint->field);
+  }
+  if (!shape.constraint && !shape.tools.is_constrained()) shape.tools = {};
+  set_grammar(shape, chat.text);
   return chat;
 }
 

@@ -83,6 +83,7 @@ class Service {
   Chat read_chat(const HttpRequest& request, const ChatReader& read) const;
   HttpResponse answer_chat(const HttpRequest& request, Chat chat, const ChatFormatMaker& make_format) const;
 
+  void set_grammar(const AnswerShape& shape, TextRequest& request) const;
   std::string render(Json context) const;
   std::vector<std::int32_t> tokens_of(const Prompt& prompt) const;
   Json model_json() const;
@@ -98,6 +99,7 @@ class Service {
   std::size_t longest_token_ = 1;  // bytes
   std::vector<Route> routes_;
   mutable ByteBudget preparing_{kMaxReadBytes};
+  mutable GrammarCache grammars_;
 };
 
 }  // namespace strata::serve

@@ -73,14 +73,6 @@ void read_stream(const RequestReader& body, TextRequest& out) {
   out.includes_usage = RequestReader(*options, "stream_options").boolean_or("include_usage", false);
 }
 
-void refuse_formats(const RequestReader& body) {
-  const Json* const format = body.object("response_format");
-  if (format == nullptr) return;
-  if (RequestReader(*format, "response_format").text("type") != "text") {
-    body.refuse("response_format", "can only be of type text");
-  }
-}
-
 TextRequest read_text_request(const RequestReader& body, const RequestBounds& bounds) {
   TextRequest out;
   read_stream(body, out);
@@ -97,7 +89,7 @@ TextRequest read_text_request(const RequestReader& body, const RequestBounds& bo
   if (const Json* const ids = body.list("stop_token_ids", kMaxBiases); ids != nullptr) {
     out.continuation.stop_ids = read_tokens(*ids, bounds.vocabulary, "stop_token_ids");
   }
-  refuse_formats(body);
+  out.constraint = read_constraint(body);
   return out;
 }
 
@@ -153,7 +145,7 @@ ChatRequest parse_chat_request(const Json& body, const RequestBounds& bounds) {
   ChatRequest out;
   out.text = read_text_request(reader, bounds);
   read_chat_logprobs(reader, out.text);
-  out.context = read_chat_context(reader, out.parses_tools);
+  out.context = read_chat_context(reader, out.tools);
   out.splits_reasoning = reader.text_or("reasoning_format", "auto") != "none";  // llama.cpp's name
   return out;
 }

@@ -7,7 +7,9 @@
 #include <variant>
 #include <vector>
 
+#include "serve/constraint.h"
 #include "serve/request_reader.h"
+#include "serve/tool_format.h"
 #include "text/continuation.h"
 
 namespace strata::serve {
@@ -24,6 +26,7 @@ struct TextRequest {
   bool includes_usage = false;               // in a stream, as a chunk of its own
   std::optional<std::int64_t> top_logprobs;  // of each token so many alternatives; none: no log-probabilities
   bool uses_cache = true;                    // tokens that a slot has computed before
+  std::optional<Constraint> constraint;      // of what the text may be
 };
 
 struct CompletionRequest {
@@ -35,7 +38,7 @@ struct CompletionRequest {
 struct ChatRequest {
   TextRequest text;
   Json context = Json::object();  // of the chat template: messages, tools, ...
-  bool parses_tools = false;      // the answer may call tools
+  ToolChoice tools;               // that the answer may call
   bool splits_reasoning = true;   // what the model thinks is no content
 };
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+
 namespace strata::text {
 
 Continuation::Continuation(const TextModel& model, const ContinuationOptions& options,
@@ -13,6 +15,7 @@ Continuation::Continuation(const TextModel& model, const ContinuationOptions& op
       stop_(options.stop),
       tokens_(model.tokenizer, options.continues_prompt) {
   for (const std::int32_t token : before) sampler_.accept_prompt(token);
+  if (options_.grammar != nullptr) matcher_.emplace(options_.grammar);
 }
 
 bool Continuation::is_end_token(std::int32_t token) const {
@@ -20,13 +23,36 @@ bool Continuation::is_end_token(std::int32_t token) const {
   return holds(options_.stop_ids) || (!options_.ignore_eos && holds(model_.eos_ids));
 }
 
+std::int32_t Continuation::choose_allowed(std::span<const float> logits) {
+  const bool begins_text = chosen_ == 0 && !options_.continues_prompt;
+  grammar::TokenMask allowed = matcher_->mask(model_.grammar_tokens().bytes(begins_text));
+  const bool accepts = matcher_->accepts();
+  for (const std::vector<std::int32_t>& ends : {model_.eos_ids, options_.stop_ids}) {
+    for (const std::int32_t token : ends) {
+      if (token >= model_.tokenizer.vocab_size() || !is_end_token(token)) continue;
+      accepts ? allowed.add(static_cast<std::size_t>(token)) : allowed.remove(static_cast<std::size_t>(token));
+    }
+  }
+  const std::int32_t token = sampler_.sample(logits, &allowed);
+  if (token >= 0 || accepts) return token;
+  throw Error(ExitCode::kRuntime, "the vocabulary has no token for what the grammar wants next", "",
+              "let the grammar allow characters that the model knows");
+}
+
+void Continuation::follow(std::int32_t token) {
+  const bool begins_text = chosen_ == 0 && !options_.continues_prompt;
+  const bool is_followed = matcher_->advance(GrammarTokens::text(model_.tokenizer, token, begins_text));
+  STRATA_CHECK(is_followed, "the grammar's mask allowed what it refuses");
+}
+
 Continuation::Choice Continuation::choose(std::span<const float> logits) {
   Choice choice;
-  choice.token = sampler_.sample(logits);
-  if (is_end_token(choice.token)) {
+  choice.token = matcher_ ? choose_allowed(logits) : sampler_.sample(logits);
+  if (choice.token < 0 || is_end_token(choice.token)) {
     choice.end = EndOfText::kEndToken;
     return choice;
   }
+  if (matcher_) follow(choice.token);
   sampler_.accept(choice.token);
   ++chosen_;
   const Tokenizer& tokenizer = model_.tokenizer;

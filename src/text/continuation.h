@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "grammar/matcher.h"
 #include "text/sampler.h"
 #include "text/stop_matcher.h"
 #include "text/text_model.h"
@@ -23,6 +25,8 @@ struct ContinuationOptions {
   bool continues_prompt = false;       // the text goes on where the prompt ends, else it is one of its own
   std::int64_t draft_max = 15;         // tokens that whoever feeds the model may guess and verify in one step; 0: none
   SamplingParameters sampling;
+  // What the text may be, null: anything. End tokens come only where it may end; where it can only end, it does.
+  std::shared_ptr<const grammar::CompiledGrammar> grammar;
 };
 
 enum class EndOfText { kLimit, kEndToken, kStopString, kFullContext, kInterrupted };
@@ -40,7 +44,8 @@ class Continuation {
     std::string text;              // that can be shown now
     std::optional<EndOfText> end;  // the token is then the last one, and needs not be fed; an end token is not counted
   };
-  // Requires one logit at least, and that no choice before was an end.
+  // Requires one logit at least, and that no choice before was an end. The token is -1 where the grammar ended the
+  // text. Throws Error where the grammar is too ambiguous for the text, or wants what no token has.
   Choice choose(std::span<const float> logits);
 
   // The end: the text that was held back because a stop string or a character might have followed.
@@ -53,12 +58,15 @@ class Continuation {
 
  private:
   bool is_end_token(std::int32_t token) const;
+  std::int32_t choose_allowed(std::span<const float> logits);
+  void follow(std::int32_t token);
 
   const TextModel& model_;
   ContinuationOptions options_;
   Sampler sampler_;
   StopMatcher stop_;
   TokenStream tokens_;
+  std::optional<grammar::Matcher> matcher_;
   std::int64_t chosen_ = 0;
 };
 

@@ -6,6 +6,14 @@
 #include "base/error.h"
 
 namespace strata::text {
+namespace {
+
+bool ends_with(std::string_view prompt, std::string_view word) {
+  const std::size_t last = prompt.find_last_not_of(" \t\r\n");
+  return last != std::string_view::npos && prompt.substr(0, last + 1).ends_with(word);
+}
+
+}  // namespace
 
 void require_chat_template(const TextModel& text_model, const std::string& model) {
   if (!text_model.chat_templates.empty()) return;
@@ -20,6 +28,12 @@ std::string render_chat(const TextModel& text_model, nlohmann::ordered_json cont
   add("eos_token", text_model.eos_token);
   add("add_generation_prompt", false);
   return text_model.chat_templates.render(std::move(context));
+}
+
+grammar::Thoughts thoughts_behind(std::string_view prompt, const Tokenizer& tokenizer) {
+  if (ends_with(prompt, grammar::kThinkBegin)) return grammar::Thoughts::kBegun;
+  if (ends_with(prompt, grammar::kThinkEnd)) return grammar::Thoughts::kNone;
+  return tokenizer.id_of(grammar::kThinkEnd) ? grammar::Thoughts::kPossible : grammar::Thoughts::kNone;
 }
 
 }  // namespace strata::text

@@ -33,13 +33,17 @@ bool are_numbers(std::span<const float> logits) {
 
 Sampler::Sampler(const SamplingParameters& parameters) : parameters_(parameters), random_(parameters.seed) {}
 
-std::int32_t Sampler::sample(std::span<const float> logits) {
+std::int32_t Sampler::sample(std::span<const float> logits, const grammar::TokenMask* allowed) {
   STRATA_CHECK(!logits.empty(), "there are no logits to sample from");
   std::vector<Candidate> candidates(logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i) {
     candidates[i] = {std::isnan(logits[i]) ? kImpossible : logits[i], static_cast<std::int32_t>(i)};
   }
   penalize(candidates);
+  if (allowed != nullptr) {
+    std::erase_if(candidates, [&](const Candidate& one) { return !allowed->has(static_cast<std::size_t>(one.id)); });
+    if (candidates.empty()) return -1;
+  }
   // The negation catches a NaN temperature.
   if (!(parameters_.temperature > 0)) {
     return std::max_element(candidates.begin(), candidates.end(),

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "grammar/matcher.h"
+
 namespace strata::text {
 
 // The options of docs/cli.md, with llama.cpp's meanings.
@@ -35,8 +37,9 @@ class Sampler {
  public:
   explicit Sampler(const SamplingParameters& parameters);
 
-  // Requires at least one logit; index = token id. Equal logits: the lower id goes first.
-  std::int32_t sample(std::span<const float> logits);
+  // Requires at least one logit; index = token id. Equal logits: the lower id goes first. `allowed`: the tokens that
+  // may be chosen, null: all; -1 where there is none of them.
+  std::int32_t sample(std::span<const float> logits, const grammar::TokenMask* allowed = nullptr);
 
   // Tells the penalties which token came: of the prompt, or a chosen one.
   void accept_prompt(std::int32_t token);

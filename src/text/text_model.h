@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "text/chat_templates.h"
+#include "text/grammar_tokens.h"
 #include "text/tokenizer.h"
 
 namespace strata::text {
@@ -18,6 +20,9 @@ struct TextModel {
   ChatTemplates chat_templates;       // empty for base models
   std::string bos_token, eos_token;   // as templates get to see them; may be empty
   std::vector<std::int32_t> eos_ids;  // any of them ends a generated text; ascending
+  std::shared_ptr<LazyGrammarTokens> lazy_grammar_tokens = std::make_shared<LazyGrammarTokens>();
+
+  const GrammarTokens& grammar_tokens() const { return lazy_grammar_tokens->get(tokenizer); }
 };
 
 // The contents of a Hugging Face folder's files; all but tokenizer may be empty.

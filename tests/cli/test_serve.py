@@ -66,6 +66,32 @@ class ServeTest(StrataTest):
                                             "cache_prompt": False} | body)[1]
             self.assertEqual(answer["choices"][0]["text"] + "\n", want)
 
+    def test_grammar_is_that_of_run(self):
+        grammar = self.work / "grammar.gbnf"
+        grammar.write_text('root ::= " " ("yes" | "no") ("," [a-z]{3} | "!")*')
+        for arguments, body in ((("--temp", 0), {"temperature": 0}),
+                                (("--temp", 1.5, "-s", 7), {"temperature": 1.5, "seed": 7})):
+            want = self.strata("run", self.model, "-p", "The sun", "-n", 12, "--grammar", grammar, *arguments).text
+            answer = self.ask(COMPLETIONS, {"prompt": "The sun", "max_tokens": 12, "cache_prompt": False,
+                                            "grammar": grammar.read_text()} | body)[1]
+            self.assertEqual(answer["choices"][0]["text"] + "\n", want)
+            self.assertRegex(want, "^ (yes|no)(,[a-z]*|!)*\n$")
+
+    def test_random_model_answers_as_the_schema_says(self):
+        schema = {"type": "object", "properties": {
+            "name": {"type": "string", "maxLength": 8}, "size": {"type": "number", "minimum": 0, "maximum": 5},
+            "kind": {"enum": ["a", "b"]}, "tags": {"type": "array", "items": {"type": "boolean"}, "maxItems": 3}},
+            "required": ["name", "size", "kind", "tags"], "additionalProperties": False}
+        for seed in range(4):
+            answer = self.ask(CHAT, HELLO | {"temperature": 2, "seed": seed, "ignore_eos": False, "logprobs": True,
+                                             "response_format": {"type": "json_schema", "json_schema": {
+                                                 "name": "x", "schema": schema}}})[1]["choices"][0]
+            self.assertEqual(answer["finish_reason"], "stop", answer)
+            made = json.loads(answer["message"]["content"])
+            self.assertEqual(set(made), set(schema["required"]))
+            self.assertLessEqual(len(made["name"]), 8)
+            self.assertTrue(0 <= made["size"] <= 5 and made["kind"] in "ab" and len(made["tags"]) <= 3)
+
     def test_stream_is_the_whole_in_parts(self):
         for seed in range(4):
             for path, body in ((CHAT, HELLO | {"n": 2}), (COMPLETIONS, {"prompt": ["The sun", [5, 6]], "logprobs": 2})):
@@ -241,6 +267,15 @@ class ServeTest(StrataTest):
             client.chat.completions.create(model="any", messages=[])
         with self.assertRaises(openai.NotFoundError):
             client.models.retrieve("other")
+        shaped = client.chat.completions.create(**options | {"max_completion_tokens": 200}, response_format={
+            "type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": {"enum": ["yes", "no"]}}})
+        self.assertIn(json.loads(shaped.choices[0].message.content), ["yes", "no"])
+        shaped = client.responses.create(model="any", input="Hello", text={"format": {
+            "type": "json_schema", "name": "x", "schema": {"const": 7}}})
+        self.assertEqual(shaped.output_text, "7")
+        with self.assertRaises(openai.BadRequestError):
+            client.chat.completions.create(**options, response_format={"type": "json_schema", "json_schema": {
+                "name": "x", "schema": {"not": {}}}})
         embedded = client.embeddings.create(model="any", input=["Hello", "The sun"])
         plain = self.ask("/v1/embeddings", {"input": "The sun"})[1]["data"][0]["embedding"]
         self.assertLess(np.abs(np.array(embedded.data[1].embedding) - plain).max(), 1e-4)

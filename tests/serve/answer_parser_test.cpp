@@ -10,7 +10,9 @@ namespace {
 
 using Kind = AnswerPart::Kind;
 
-const AnswerParser::Options kPlain, kTools{.parses_tools = true};
+const ToolFormat &kHermes = tool_format_of("<tool_call>", ""),
+                 &kLlama = tool_format_of(R"({"name": function name, "parameters": x})", "");
+const AnswerParser::Options kPlain, kTools{.tools = &kHermes}, kBareTools{.tools = &kLlama, .tool_names = {"add"}};
 
 void join(std::vector<AnswerPart>& all, const std::vector<AnswerPart>& more) {
   for (const AnswerPart& part : more) {
@@ -91,6 +93,15 @@ TEST(AnswerParser, WhatIsNoCallStaysContent) {
   }
 }
 
+TEST(AnswerParser, BareCallsAreWholeAnswers) {
+  EXPECT_EQ(parsed(R"({"name": "add", "parameters": {"a": 1}})", kBareTools), "Tadd:[{\"a\":1}]");
+  EXPECT_EQ(parsed("\n {\"name\": \"add\", \"parameters\": {}} \n", kBareTools), "Tadd:[{}]");
+  for (const std::string text : {R"({"name": "other", "parameters": {}})", R"({"a": 1})", R"({"name": "add")",
+                                 R"(I say {"name": "add", "parameters": {}})", "{", "no"}) {
+    EXPECT_EQ(parsed(text, kBareTools), "C[" + text + "]");
+  }
+}
+
 TEST(AnswerParser, CutsChangeNothing) {
   std::mt19937_64 random(3);
   const std::vector<std::string> pieces = {"<think>", "</think>", "<tool_call>", "</tool_call>", kCall,  "a", " ", "\n",
@@ -99,7 +110,7 @@ TEST(AnswerParser, CutsChangeNothing) {
     std::string answer;
     for (std::uint64_t n = random() % 8; n > 0; --n) answer += pieces[random() % pieces.size()];
     for (const AnswerParser::Options& options :
-         {kPlain, kTools, AnswerParser::Options{.begins_in_reasoning = true, .parses_tools = true}}) {
+         {kPlain, kTools, kBareTools, AnswerParser::Options{.begins_in_reasoning = true, .tools = &kHermes}}) {
       ASSERT_EQ(parsed(answer, options, 4, random()), parsed(answer, options)) << answer;
     }
   }

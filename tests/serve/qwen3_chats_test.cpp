@@ -52,7 +52,7 @@ TEST(Qwen3Chats, AreRenderedAsTransformersDoes) {
     at = end + 1;
     if (row["add_generation_prompt"] != true) continue;
     ChatRequest request = parse_chat_request(request_of(row), {.vocabulary = 100});
-    EXPECT_EQ(request.parses_tools, row.contains("tools"));
+    EXPECT_EQ(request.tools.kind == ToolChoice::Kind::kAuto, row.contains("tools"));
     EXPECT_EQ(text::render_chat(model, request.context), row["rendered"].get<std::string>());
     ++compared;
     with_tools += row.contains("tools") ? 1 : 0;

@@ -242,7 +242,7 @@ TEST_F(Services, ResponsesAreLists) {
   EXPECT_EQ(cut["status"], "incomplete");
   for (const char* wrong : {"{}", R"({"input": []})", R"({"input": [{"type": "item_reference"}]})",
                             R"({"input": "a", "previous_response_id": "x"})", R"({"input": [{"role": "user"}]})",
-                            R"({"input": "a", "text": {"format": {"type": "json_object"}}})"}) {
+                            R"({"input": "a", "text": {"format": {"type": "grammar"}}})"}) {
     json("/v1/responses", wrong, 400);
   }
 }

@@ -130,40 +130,38 @@ TEST(CompletionRequest, PromptsAreTextsOrTokens) {
 }
 
 TEST(CompletionRequest, NamesTheFieldThatIsWrong) {
-  for (const auto& [field, value] :
-       std::vector<std::pair<std::string, std::string>>{{"temperature", "-1"},
-                                                        {"temperature", "\"1\""},
-                                                        {"temperature", "1e9"},
-                                                        {"top_p", "1.5"},
-                                                        {"top_k", "1.5"},
-                                                        {"top_k", "1e400000"},
-                                                        {"n", "0"},
-                                                        {"n", "17"},
-                                                        {"n", "18446744073709551615"},
-                                                        {"max_tokens", "-2"},
-                                                        {"max_tokens", "\"5\""},
-                                                        {"max_tokens", "1e18"},
-                                                        {"seed", "1e30"},
-                                                        {"seed", "0.5"},
-                                                        {"stream", "1"},
-                                                        {"stop", "5"},
-                                                        {"stop", "[5]"},
-                                                        {"stop", "{}"},
-                                                        {"logit_bias", "[]"},
-                                                        {"logit_bias", "{\"x\": 1}"},
-                                                        {"logit_bias", "{\"100\": 1}"},
-                                                        {"logit_bias", "{\"1\": 101}"},
-                                                        {"logit_bias", "{\"1\": null}"},
-                                                        {"stop_token_ids", "[100]"},
-                                                        {"stream_options", "{}"},
-                                                        {"presence_penalty", "3"},
-                                                        {"logprobs", "true"},
-                                                        {"logprobs", "21"},
-                                                        {"best_of", "2"},
-                                                        {"suffix", "\"x\""},
-                                                        {"echo", "3"},
-                                                        {"response_format", "{\"type\": \"json_object\"}"},
-                                                        {"repeat_penalty", "0"}}) {
+  for (const auto& [field, value] : std::vector<std::pair<std::string, std::string>>{{"temperature", "-1"},
+                                                                                     {"temperature", "\"1\""},
+                                                                                     {"temperature", "1e9"},
+                                                                                     {"top_p", "1.5"},
+                                                                                     {"top_k", "1.5"},
+                                                                                     {"top_k", "1e400000"},
+                                                                                     {"n", "0"},
+                                                                                     {"n", "17"},
+                                                                                     {"n", "18446744073709551615"},
+                                                                                     {"max_tokens", "-2"},
+                                                                                     {"max_tokens", "\"5\""},
+                                                                                     {"max_tokens", "1e18"},
+                                                                                     {"seed", "1e30"},
+                                                                                     {"seed", "0.5"},
+                                                                                     {"stream", "1"},
+                                                                                     {"stop", "5"},
+                                                                                     {"stop", "[5]"},
+                                                                                     {"stop", "{}"},
+                                                                                     {"logit_bias", "[]"},
+                                                                                     {"logit_bias", "{\"x\": 1}"},
+                                                                                     {"logit_bias", "{\"100\": 1}"},
+                                                                                     {"logit_bias", "{\"1\": 101}"},
+                                                                                     {"logit_bias", "{\"1\": null}"},
+                                                                                     {"stop_token_ids", "[100]"},
+                                                                                     {"stream_options", "{}"},
+                                                                                     {"presence_penalty", "3"},
+                                                                                     {"logprobs", "true"},
+                                                                                     {"logprobs", "21"},
+                                                                                     {"best_of", "2"},
+                                                                                     {"suffix", "\"x\""},
+                                                                                     {"echo", "3"},
+                                                                                     {"repeat_penalty", "0"}}) {
     if (value == "1e400000") continue;
     EXPECT_EQ(refused([&] { with("\"" + field + "\": " + value); }), field) << value;
   }
@@ -207,13 +205,68 @@ TEST(ChatRequest, RefusesMessagesThatAreNone) {
 TEST(ChatRequest, ToolsReachTheTemplateUnlessNoneIsToBeCalled) {
   const std::string messages = R"([{"role": "user", "content": "a"}])";
   const std::string tools = R"(, "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}])";
-  EXPECT_TRUE(chat_of(messages, tools).parses_tools);
+  EXPECT_EQ(chat_of(messages, tools).tools.kind, ToolChoice::Kind::kAuto);
   EXPECT_EQ(chat_of(messages, tools).context["tools"][0]["function"]["name"], "f");
   EXPECT_FALSE(chat_of(messages, tools + R"(, "tool_choice": "none")").context.contains("tools"));
-  EXPECT_FALSE(chat_of(messages, R"(, "tools": [])").parses_tools);
-  EXPECT_EQ(refused([&] { chat_of(messages, tools + R"(, "tool_choice": "required")"); }), "tool_choice");
+  EXPECT_EQ(chat_of(messages, R"(, "tools": [])").tools.kind, ToolChoice::Kind::kNone);
   EXPECT_EQ(refused([&] { chat_of(messages, R"(, "tools": [{"type": "function"}])"); }), "tools[0].function");
   EXPECT_EQ(refused([&] { chat_of(messages, R"(, "tools": [3])"); }), "tools[0]");
+}
+
+TEST(ChatRequest, ChoicesOfTools) {
+  const std::string messages = R"([{"role": "user", "content": "a"}])";
+  const std::string tools = R"(, "tools": [{"type": "function", "function": {"name": "f"}},
+                                          {"type": "function", "function": {"name": "g", "strict": true}}])";
+  const auto choice = [&](const std::string& given) {
+    return chat_of(messages, tools + R"(, "tool_choice": )" + given).tools;
+  };
+  EXPECT_EQ(choice("\"required\"").kind, ToolChoice::Kind::kRequired);
+  EXPECT_EQ(choice("\"required\"").tools.size(), 2U);
+  for (const std::string named :
+       {R"({"type": "function", "function": {"name": "g"}})", R"({"type": "function", "name": "g"})",
+        R"({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [
+                                      {"type": "function", "function": {"name": "g"}}]}})"}) {
+    EXPECT_EQ(choice(named).kind, ToolChoice::Kind::kRequired) << named;
+    ASSERT_EQ(choice(named).tools.size(), 1U) << named;
+    EXPECT_EQ(choice(named).tools[0]["function"]["name"], "g");
+  }
+  EXPECT_TRUE(choice("\"auto\"").is_constrained());
+  EXPECT_EQ(chat_of(messages, tools + R"(, "tool_choice": {"type": "function", "name": "g"})").context["tools"].size(),
+            2U);
+  for (const std::string wrong : {R"({"type": "function", "function": {"name": "h"}})", R"({"type": "web"})", "\"any\"",
+                                  "3", R"({"type": "allowed_tools", "tools": []})"}) {
+    EXPECT_TRUE(refused([&] { choice(wrong); }).starts_with("tool_choice")) << wrong;
+  }
+  EXPECT_EQ(refused([&] { chat_of(messages, R"(, "tool_choice": "required")"); }), "tool_choice");
+}
+
+TEST(TextRequest, ConstraintsComeOneAtATime) {
+  const auto constraint = [](const std::string& more) { return with(more).text.constraint; };
+  EXPECT_FALSE(constraint(R"("response_format": {"type": "text"}, "grammar": "")"));
+  EXPECT_EQ(constraint(R"("response_format": {"type": "json_object"})")->kind, Constraint::Kind::kJsonObject);
+  for (const std::string schema :
+       {R"("response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "null"}}})",
+        R"("response_format": {"type": "json_object", "schema": {"type": "null"}})",
+        R"("json_schema": {"type": "null"})", R"("guided_json": {"type": "null"})",
+        R"("guided_json": "{\"type\": \"null\"}")", R"("structured_outputs": {"json": {"type": "null"}})"}) {
+    ASSERT_TRUE(constraint(schema)) << schema;
+    EXPECT_EQ(constraint(schema)->kind, Constraint::Kind::kSchema) << schema;
+    EXPECT_EQ(constraint(schema)->value, Json({{"type", "null"}})) << schema;
+  }
+  EXPECT_EQ(constraint(R"("guided_choice": ["a", "b"])")->kind, Constraint::Kind::kChoice);
+  EXPECT_EQ(constraint(R"("guided_regex": "a+")")->kind, Constraint::Kind::kPattern);
+  EXPECT_EQ(constraint(R"("grammar": "root ::= \"a\"")")->kind, Constraint::Kind::kGbnf);
+  for (const auto& [more, field] : std::vector<std::pair<std::string, std::string>>{
+           {R"("response_format": {"type": "xml"})", "response_format.type"},
+           {R"("response_format": {"type": "json_schema"})", "response_format.json_schema"},
+           {R"("response_format": {"type": "json_schema", "json_schema": {}})", "response_format.json_schema.schema"},
+           {R"("json_schema": [])", "json_schema"},
+           {R"("grammar": 3)", "grammar"},
+           {R"("guided_choice": [1])", "guided_choice"},
+           {R"("guided_choice": [])", "guided_choice"},
+           {R"("guided_regex": "a", "grammar": "b")", "guided_regex"}}) {
+    EXPECT_EQ(refused([&, &text = more] { with(text); }), field) << more;
+  }
 }
 
 TEST(RefusedFields, ChangeTheAnswerInAWayThatCantBeDone) {
@@ -221,10 +274,6 @@ TEST(RefusedFields, ChangeTheAnswerInAWayThatCantBeDone) {
   for (const auto& [field, value, harmless] : std::vector<std::tuple<std::string, std::string, std::string>>{
            {"functions", R"([{"name": "f"}])", "[]"},
            {"function_call", "\"auto\"", "\"none\""},
-           {"grammar", "\"root ::= a\"", "\"\""},
-           {"json_schema", "{}", "null"},
-           {"guided_json", "{}", "null"},
-           {"guided_regex", "\"a\"", "null"},
            {"min_tokens", "1", "0"},
            {"bad_words", "[\"a\"]", "[]"},
            {"typical_p", "0.5", "1.0"},
@@ -250,7 +299,8 @@ TEST(RefusedFields, AreThoseOfEachApi) {
           parse_body(R"({"max_tokens": 1, "messages": [{"role": "user", "content": "a"}], )" + more + "}"));
     });
   };
-  EXPECT_EQ(messages(R"("output_format": {"type": "json_schema"})"), "output_format");
+  EXPECT_EQ(messages(R"("output_format": {"type": "json_schema"})"), "output_format.schema");
+  EXPECT_EQ(messages(R"("output_format": {"type": "xml"})"), "output_format.type");
   EXPECT_EQ(messages(R"("mcp_servers": [{"url": "x"}])"), "mcp_servers");
   EXPECT_EQ(messages(R"("tools": [{"type": "web_search_20250305", "name": "web_search"}])"), "tools[0].type");
   EXPECT_EQ(messages(R"("stop_sequences": "a")"), "stop_sequences");
