@@ -2,6 +2,7 @@
 #include "runtime/program.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <string>
@@ -313,6 +314,23 @@ std::vector<std::span<const std::byte>> Program::written() const {
     for (const Pages& pages : buffer.pages) memory.emplace_back(pages.data(), pages.size());
   }
   return memory;
+}
+
+// Of every head a page's rows lie together, whatever their layout: its lanes divide a page.
+void Program::copy_page(std::int32_t from, std::int32_t to) const {
+  for (const auto& [name, buffer] : buffers_) {
+    if (!buffer.is_state()) continue;
+    std::int64_t heads = 1;
+    for (const Extent& extent : buffer.parameter.extents) {
+      if (extent.symbol == kContext) break;
+      heads *= extent.factor;
+    }
+    const std::int64_t head = buffer.bytes / heads, page = head / capacity_ * PageTable::kRows;
+    for (std::int64_t i = 0; i < heads; ++i) {
+      std::byte* const rows = buffer.of(0) + i * head;
+      std::memcpy(rows + to * page, rows + from * page, static_cast<std::size_t>(page));
+    }
+  }
 }
 
 void Program::forward(ThreadTeam& team, const std::byte* weights, std::int64_t rows, Wanted wanted) {

@@ -79,6 +79,9 @@ class Program {
   // A row of the last forward() that made some, f32[hidden_size].
   std::span<const float> hidden(std::int64_t row = 0) const;
 
+  // Of pages: the rows of one, of all states, become those of another one.
+  void copy_page(std::int32_t from, std::int32_t to) const;
+
   // What the functions write: the arena, states, outputs.
   std::vector<std::span<const std::byte>> written() const;
 

@@ -76,6 +76,8 @@ struct Session::State {
     program.allocate(team.size());
     positions.resize(static_cast<std::size_t>(options.sequences));
     together.reserve(positions.size());
+    held.resize(program.is_paged() ? 0 : positions.size());
+    for (auto& tokens : held) tokens.reserve(static_cast<std::size_t>(context));
     if (program.is_paged()) {
       pages.emplace(program.capacity() / PageTable::kRows, options.sequences, std::ssize(program.pages()));
     }
@@ -96,7 +98,7 @@ struct Session::State {
   std::int64_t position() const { return positions[sequence]; }
 
   void check(std::span<const std::int32_t> tokens) const;
-  void reserve(std::int64_t count);
+  void append(std::span<const std::int32_t> tokens);
   void forward(std::span<const std::int32_t> tokens, Wanted wanted);
   void set_row(std::int64_t row, std::int32_t token, std::int64_t place) const;
   void select(int number);
@@ -116,12 +118,13 @@ struct Session::State {
   ThreadTeam team;
   TeamSizer sizer;
   const bool has_fixed_team;
-  bool is_profiled = false;             // the times of ops are those of the whole team
-  std::vector<std::int64_t> positions;  // tokens in the cache, of each sequence
-  std::size_t sequence = 0;             // that is selected
-  std::optional<PageTable> pages;       // that the sequences share
-  std::int64_t hidden_row = 0;          // of the logits that were computed last
-  std::vector<std::size_t> together;    // feeds of a step whose rows are computed in one call
+  bool is_profiled = false;                     // the times of ops are those of the whole team
+  std::vector<std::int64_t> positions;          // tokens in the cache, of each sequence
+  std::size_t sequence = 0;                     // that is selected
+  std::vector<std::vector<std::int32_t>> held;  // tokens in the cache, of each sequence; with pages these know them
+  std::optional<PageTable> pages;               // that the sequences share
+  std::int64_t hidden_row = 0;                  // of the logits that were computed last
+  std::vector<std::size_t> together;            // feeds of a step whose rows are computed in one call
 };
 
 TeamSizer::Step Session::State::begin_step(std::int64_t rows, bool has_head) {
@@ -161,11 +164,18 @@ void Session::State::check(std::span<const std::int32_t> tokens) const {
                                    : "shorten it: the model's context is at most " + std::to_string(limit));
 }
 
-// Pages for so many more tokens of the sequence.
-void Session::State::reserve(std::int64_t count) {
-  if (!pages || pages->reserve(static_cast<int>(sequence), position() + count)) return;
-  throw resource_error("the key/value cache of " + std::to_string(program.capacity()) + " tokens is full", "",
-                       "end other sequences first");
+// The sequence's next tokens, which are computed next.
+void Session::State::append(std::span<const std::int32_t> tokens) {
+  if (!pages) {
+    held[sequence].insert(held[sequence].end(), tokens.begin(), tokens.end());
+    return;
+  }
+  const PageTable::Appended appended = pages->append(static_cast<int>(sequence), tokens);
+  if (!appended.has_room) {
+    throw resource_error("the key/value cache of " + std::to_string(program.capacity()) + " tokens is full", "",
+                         "end other sequences first");
+  }
+  if (appended.copy) program.copy_page(appended.copy->from, appended.copy->to);
 }
 
 // A row of the next forward: a token of the sequence at a place of it.
@@ -179,7 +189,7 @@ void Session::State::set_row(std::int64_t row, std::int32_t token, std::int64_t 
 // Where one row is wanted, which is the last token's, they come from the last one to the first.
 void Session::State::forward(std::span<const std::int32_t> tokens, Wanted wanted) {
   const auto count = static_cast<std::int64_t>(tokens.size());
-  reserve(count);
+  append(tokens);
   for (std::int64_t row = 0; row < count; ++row) {
     const std::int64_t token = wanted == Wanted::kOne ? count - 1 - row : row;
     set_row(row, tokens[static_cast<std::size_t>(token)], position() + token);
@@ -208,7 +218,7 @@ void Session::State::feed_together(std::span<const Feed> feeds, std::span<const 
   for (const std::size_t i : chosen) {
     const Feed& feed = feeds[i];
     select(feed.sequence);
-    reserve(std::ssize(feed.tokens));
+    append(feed.tokens);
     for (std::size_t j = 0; j < feed.tokens.size(); ++j) {
       const bool is_wanted = feed.wants_logits && j + 1 == feed.tokens.size();
       const std::int64_t row = is_wanted ? first++ : other++;
@@ -252,6 +262,39 @@ std::int64_t Session::position() const { return state_->position(); }
 std::int64_t Session::chunk() const { return state_->program.chunk(); }
 
 void Session::select(int sequence) { state_->select(sequence); }
+
+Session::Begun Session::begin(std::span<const int> ended, std::span<const std::int32_t> tokens) {
+  State& state = *state_;
+  STRATA_CHECK(!ended.empty(), "no sequence is ended");
+  if (state.pages) {
+    state.select(ended.front());
+    state.position() = state.pages->begin(ended.front(), tokens);
+    return {ended.front(), state.position()};
+  }
+  const auto same = [&](int sequence) {
+    const std::vector<std::int32_t>& held = state.held[static_cast<std::size_t>(sequence)];
+    return std::ranges::mismatch(held, tokens).in1 - held.begin();
+  };
+  int best = ended.front();
+  std::int64_t longest = 0;
+  for (const int sequence : ended) {
+    const std::int64_t prefix = same(sequence);
+    if (prefix <= longest || 2 * prefix < std::ssize(state.held[static_cast<std::size_t>(sequence)])) continue;
+    longest = prefix;
+    best = sequence;
+  }
+  state.select(best);
+  rewind(same(best));
+  return {best, state.position()};
+}
+
+// Of a sequence without pages nobody else takes what it holds.
+void Session::end(int sequence) {
+  State& state = *state_;
+  if (!state.pages) return;
+  state.pages->release(sequence);
+  state.positions[static_cast<std::size_t>(sequence)] = 0;
+}
 
 int Session::threads() const { return state_->team.size(); }
 
@@ -342,7 +385,11 @@ void Session::rewind(std::int64_t position) {
   State& state = *state_;
   STRATA_CHECK(position >= 0 && position <= state.position(), "rewind beyond the sequence");
   state.position() = position;
-  if (state.pages) state.pages->truncate(static_cast<int>(state.sequence), position);
+  if (state.pages) {
+    state.pages->truncate(static_cast<int>(state.sequence), position);
+  } else {
+    state.held[state.sequence].resize(static_cast<std::size_t>(position));
+  }
 }
 
 }  // namespace strata::runtime

@@ -44,6 +44,20 @@ class Session {
   // At first the sequence 0 is selected. Requires 0 <= sequence < SessionOptions::sequences.
   void select(int sequence);
 
+  // A sequence that begins anew, and how many of its tokens it holds.
+  struct Begun {
+    int sequence = 0;
+    std::int64_t held = 0;
+  };
+
+  // One of these sequences, which are ended, is to begin with these tokens: the one that
+  // holds most of them, unless that would end what somebody else will go on with. Sequences that share pages hold what
+  // any of them did. The sequence is selected.
+  Begun begin(std::span<const int> ended, std::span<const std::int32_t> tokens);
+
+  // The sequence is not fed before it begins anew. What it holds is kept for that while there is room.
+  void end(int sequence);
+
   // Appends tokens to the sequence, in chunks as large as the package's code takes. Returns the last token's logits,
   // f32[vocab], valid until the next call. Throws usage_error for an id outside of the vocabulary or a full context.
   // `progress`, if given, is called with the number of tokens done after each chunk.

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "text/common_prefix.h"
 #include "text/sampler.h"
 
 namespace strata::serve {
@@ -116,37 +115,31 @@ void Engine::admit() {
 
 void Engine::begin(std::shared_ptr<Generation> generation) {
   const std::vector<std::int32_t>& prompt = generation->settings().prompt;
-  Slot& slot = *choose_slot(prompt);
+  // The last token is computed anew, for its logits.
+  const std::size_t reusable = generation->settings().uses_cache ? prompt.size() - 1 : 0;
+  const SequenceModel::Begun begun = model_.begin(ended(), std::span(prompt).first(reusable));
+  Slot& slot = slots_[static_cast<std::size_t>(begun.sequence)];
   slot.generation = std::move(generation);
   const Generation::Settings& settings = slot.generation->settings();
-  // The last token is computed anew, for its logits.
-  std::size_t kept = 0;
-  if (settings.uses_cache) kept = std::min(text::common_prefix(slot.cached, prompt), prompt.size() - 1);
-  model_.rewind(slot.sequence, static_cast<std::int64_t>(kept));
-  slot.cached.resize(kept);
-  slot.generation->set_reused(static_cast<std::int64_t>(kept));
+  slot.held = begun.held;
+  slot.generation->set_reused(begun.held);
   slot.continuation.emplace(text_, settings.continuation, prompt);
   slot.next = -1;
   slot.last_used = ++uses_;
-  metrics_.add_prompt(prompt.size(), kept);
+  metrics_.add_prompt(prompt.size(), static_cast<std::size_t>(begun.held));
   if (settings.continuation.limit == 0) end(slot, text::EndOfText::kLimit);
 }
 
-// The free slot that holds the longest beginning of the prompt, if that is half of what the slot holds, or else the one
-// that was not used for the longest time: what others will go on with stays.
-Engine::Slot* Engine::choose_slot(std::span<const std::int32_t> prompt) {
-  Slot *fitting = nullptr, *oldest = nullptr;
-  std::size_t longest = 0;
-  for (Slot& slot : slots_) {
-    if (!slot.is_free()) continue;
-    const std::size_t prefix = text::common_prefix(slot.cached, prompt);
-    if (prefix > longest && 2 * prefix >= slot.cached.size()) {
-      longest = prefix;
-      fitting = &slot;
-    }
-    if (oldest == nullptr || slot.last_used < oldest->last_used) oldest = &slot;
+// Sequences of free slots, those first that were not used for the longest time.
+std::vector<int> Engine::ended() const {
+  std::vector<int> free;
+  for (const Slot& slot : slots_) {
+    if (slot.is_free()) free.push_back(slot.sequence);
   }
-  return fitting != nullptr ? fitting : oldest;
+  std::ranges::sort(free, {}, [&](int sequence) {
+    return std::pair(slots_[static_cast<std::size_t>(sequence)].last_used, sequence);
+  });
+  return free;
 }
 
 void Engine::drop_cancelled() {
@@ -177,7 +170,7 @@ Engine::Step Engine::plan_step() {
   }
   step.decoding = static_cast<std::int64_t>(step.feeds.size());
   if (Slot* const reader = next_reader(); reader != nullptr) {
-    const auto left = std::span(reader->generation->settings().prompt).subspan(reader->cached.size());
+    const auto left = std::span(reader->generation->settings().prompt).subspan(static_cast<std::size_t>(reader->held));
     const std::int64_t size = step.decoding > 0 ? chunk_sizer_.size() : model_.chunk();
     const auto tokens = left.first(std::min(left.size(), static_cast<std::size_t>(size)));
     step.feeds.push_back({reader->sequence, tokens, tokens.size() == left.size()});
@@ -203,8 +196,7 @@ void Engine::take_step() {
     }
   } catch (const std::exception& error) {
     for (Slot* const slot : step.slots) {
-      slot->cached.clear();
-      if (!slot->is_free()) fail(*slot, ApiError(500, std::string("the model failed: ") + error.what()));
+      if (!slot->is_free()) fail(*slot, ApiError(500, std::string("the model failed: ") + error.what()), false);
     }
     return;
   }
@@ -213,14 +205,11 @@ void Engine::take_step() {
   metrics_.add_step(step.decoding, step.reading, seconds);
 }
 
-void Engine::fed(Slot& slot, const Feed& feed) {
-  slot.cached.insert(slot.cached.end(), feed.tokens.begin(), feed.tokens.end());
-}
+void Engine::fed(Slot& slot, const Feed& feed) { slot.held += std::ssize(feed.tokens); }
 
 void Engine::choose_token(Slot& slot, std::span<const float> logits) {
   if (!text::are_numbers(logits)) {
-    slot.cached.clear();
-    fail(slot, ApiError(500, "the model's logits are not numbers (NaN or infinite): check its weights"));
+    fail(slot, ApiError(500, "the model's logits are not numbers (NaN or infinite): check its weights"), false);
     return;
   }
   if (slot.generation->settings().is_embedding) {
@@ -248,7 +237,7 @@ void Engine::choose_token(Slot& slot, std::span<const float> logits) {
   slot.next = choice.token;
   if (choice.end) {
     end(slot, *choice.end);
-  } else if (std::cmp_greater_equal(slot.cached.size(), model_.context())) {
+  } else if (slot.held >= model_.context()) {
     end(slot, text::EndOfText::kFullContext);
   }
 }
@@ -260,12 +249,13 @@ void Engine::end(Slot& slot, text::EndOfText end) {
   free(slot);
 }
 
-void Engine::fail(Slot& slot, const ApiError& error) {
+void Engine::fail(Slot& slot, const ApiError& error, bool is_right) {
   slot.generation->fail(error);
-  free(slot);
+  free(slot, is_right);
 }
 
-void Engine::free(Slot& slot) {
+void Engine::free(Slot& slot, bool is_right) {
+  model_.end(slot.sequence, is_right);
   slot.generation = nullptr;
   slot.continuation.reset();
   slot.next = -1;

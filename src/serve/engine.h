@@ -56,8 +56,8 @@ class Engine {
     int sequence = 0;
     std::shared_ptr<Generation> generation;  // null: free
     std::optional<text::Continuation> continuation;
-    std::vector<std::int32_t> cached;  // the tokens that the sequence holds
-    std::int32_t next = -1;            // the token that was chosen last; -1: the prompt is being read
+    std::int64_t held = 0;   // tokens that the sequence holds
+    std::int32_t next = -1;  // the token that was chosen last; -1: the prompt is being read
     std::uint64_t last_used = 0;
     std::chrono::steady_clock::time_point last_token;
 
@@ -76,7 +76,7 @@ class Engine {
   void run();
   void admit();
   void begin(std::shared_ptr<Generation> generation);
-  Slot* choose_slot(std::span<const std::int32_t> prompt);
+  std::vector<int> ended() const;
   void drop_cancelled();
   Step plan_step();
   Slot* next_reader();
@@ -84,8 +84,8 @@ class Engine {
   void fed(Slot& slot, const Feed& feed);
   void choose_token(Slot& slot, std::span<const float> logits);
   void end(Slot& slot, text::EndOfText end);
-  void fail(Slot& slot, const ApiError& error);
-  void free(Slot& slot);
+  void fail(Slot& slot, const ApiError& error, bool is_right = true);
+  void free(Slot& slot, bool is_right = true);
   void fail_all(const ApiError& error);
 
   SequenceModel& model_;

@@ -35,8 +35,18 @@ class SequenceModel {
   // Of the feed whose logits are being taken: the hidden row that they were made of, f32[hidden_size].
   virtual std::span<const float> hidden() const = 0;
 
-  // Forgets what a sequence holds from `position` on.
-  virtual void rewind(int sequence, std::int64_t position) = 0;
+  // A sequence that begins anew, and how many of its tokens it holds already.
+  struct Begun {
+    int sequence = 0;
+    std::int64_t held = 0;
+  };
+
+  // One of these sequences, which are ended, is to begin with these tokens: the model
+  // chooses it so that as many of them as possible are held.
+  virtual Begun begin(std::span<const int> ended, std::span<const std::int32_t> tokens) = 0;
+
+  // The sequence is not fed before it begins anew. `is_right`: what it holds may serve another one.
+  virtual void end(int sequence, bool is_right) = 0;
 };
 
 }  // namespace strata::serve

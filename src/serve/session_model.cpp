@@ -9,9 +9,17 @@ void SessionModel::step(std::span<const Feed> feeds, const TakeLogits& take) {
   session_.step(fed_, take);
 }
 
-void SessionModel::rewind(int sequence, std::int64_t position) {
-  session_.select(sequence);
-  session_.rewind(position);
+SequenceModel::Begun SessionModel::begin(std::span<const int> ended, std::span<const std::int32_t> tokens) {
+  const runtime::Session::Begun begun = session_.begin(ended, tokens);
+  return {begun.sequence, begun.held};
+}
+
+void SessionModel::end(int sequence, bool is_right) {
+  if (!is_right) {
+    session_.select(sequence);
+    session_.rewind(0);
+  }
+  session_.end(sequence);
 }
 
 }  // namespace strata::serve

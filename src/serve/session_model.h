@@ -21,7 +21,8 @@ class SessionModel : public SequenceModel {
 
   void step(std::span<const Feed> feeds, const TakeLogits& take) override;
   std::span<const float> hidden() const override { return session_.hidden(); }
-  void rewind(int sequence, std::int64_t position) override;
+  Begun begin(std::span<const int> ended, std::span<const std::int32_t> tokens) override;
+  void end(int sequence, bool is_right) override;
 
  private:
   runtime::Session& session_;

@@ -105,5 +105,27 @@ TEST_F(Sessions, SequencesShareASmallerPool) {
   EXPECT_EQ(session->feed({{1}})[fake::kCtx], 768);
 }
 
+// What one sequence computed another one that begins alike doesn't compute again; what follows is each one's own.
+TEST_F(Sessions, SequencesThatBeginAlikeShareWhatTheyHold) {
+  const auto session = open(paged_manifest(), {.threads = 2, .context = 1000, .sequences = 2});
+  const Tokens start = counting(600);
+  session->feed(start);
+  Tokens first = start, second = start;
+  first.push_back(5);
+  second.push_back(6);
+  const std::vector<int> ended = {1};
+  const Session::Begun begun = session->begin(ended, second);
+  EXPECT_EQ(begun.sequence, 1);
+  EXPECT_EQ(begun.held, 600);
+  EXPECT_EQ(session->feed({{6}})[fake::kChecksum], checksum(second));
+  session->select(0);
+  EXPECT_EQ(session->feed({{5}})[fake::kChecksum], checksum(first));
+  session->end(0);
+  session->end(1);
+  second.resize(400);
+  EXPECT_EQ(session->begin(std::vector{1, 0}, std::span(second).first(399)).held, 399);
+  EXPECT_EQ(session->feed({{second.back()}})[fake::kChecksum], checksum(second));
+}
+
 }  // namespace
 }  // namespace strata::runtime

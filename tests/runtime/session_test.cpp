@@ -102,6 +102,27 @@ TEST_F(Sessions, SequencesHaveCachesOfTheirOwn) {
   EXPECT_THROW(session->select(-1), std::logic_error);
 }
 
+// A short beginning that all have in common is no reason to give up what one of them will go on with.
+TEST_F(Sessions, WhoBeginsTakesTheSequenceThatItGoesOnWith) {
+  const auto session = open(fake_manifest(), {.threads = 1, .sequences = 3});
+  const Tokens first = counting(200);
+  Tokens second(first.begin(), first.begin() + 20);
+  second.push_back(1);
+  const std::vector<int> all = {0, 1, 2}, others = {2, 0};
+  EXPECT_EQ(session->begin(all, first).sequence, 0);
+  session->feed(first);
+  session->end(0);
+  const Session::Begun begun = session->begin(others, second);
+  EXPECT_EQ(begun.sequence, 2);
+  EXPECT_EQ(begun.held, 0);
+  session->feed(second);
+  session->end(2);
+  const Session::Begun again = session->begin(all, std::span(first).first(150));
+  EXPECT_EQ(again.sequence, 0);
+  EXPECT_EQ(again.held, 150);
+  EXPECT_EQ(session->feed({{first[150]}})[fake::kChecksum], checksum({first.begin(), first.begin() + 151}));
+}
+
 TEST_F(Sessions, MemoryOfAllSequencesIsAskedForAtOnce) {
   Manifest manifest = fake_manifest();
   manifest.max_context = 8000;

@@ -197,17 +197,13 @@ TEST_F(Engines, PromptGoesOnFromWhatASlotHolds) {
   EXPECT_EQ(third->reused_tokens(), 0);
 }
 
-// A short beginning that all have in common is no reason to give up what one of them will go on with.
-TEST_F(Engines, OthersTakeAnotherSlot) {
-  FakeModel model(2, 512);
+TEST_F(Engines, ModelChoosesAmongFreeSlotsOfWhichTheOldestIsFirst) {
+  FakeModel model(3, 512);
   const auto engine = this->engine(model);
-  finish(*submit(*engine, settings(counting(200))));
-  Tokens other = counting(20);
-  other.insert(other.end(), 100, 400);
-  finish(*submit(*engine, settings(other)));
-  const auto again = submit(*engine, settings(counting(200)));
-  EXPECT_EQ(finish(*again).text, expected(counting(200)));
-  EXPECT_EQ(again->reused_tokens(), 199);
+  for (const std::vector<int>& offered : {std::vector{0, 1, 2}, {1, 2, 0}, {2, 0, 1}, {0, 1, 2}}) {
+    finish(*submit(*engine, settings(counting(20, static_cast<std::int32_t>(100 * offered[0] + 3 * offered[2])))));
+    EXPECT_EQ(model.offered(), offered);
+  }
 }
 
 TEST_F(Engines, FullQueueRefusesAndWhatCanNeverFitIsWrong) {

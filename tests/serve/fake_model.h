@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -91,11 +92,23 @@ class FakeModel : public SequenceModel {
 
   std::span<const float> hidden() const override { return hidden_; }
 
-  void rewind(int sequence, std::int64_t position) override {
-    Tokens& held = held_[static_cast<std::size_t>(sequence)];
-    EXPECT_LE(position, std::ssize(held));
-    held.resize(static_cast<std::size_t>(position));
+  // The one that holds most of the tokens, of several such the first.
+  Begun begin(std::span<const int> ended, std::span<const std::int32_t> tokens) override {
+    const auto same = [&](int sequence) {
+      return std::ranges::mismatch(of(sequence), tokens).in1 - of(sequence).begin();
+    };
+    const int best = *std::ranges::max_element(ended, {}, same);
+    of(best).resize(static_cast<std::size_t>(same(best)));
+    offered_.assign(ended.begin(), ended.end());
+    return {best, std::ssize(of(best))};
   }
+
+  void end(int sequence, bool is_right) override {
+    if (!is_right) of(sequence).clear();
+  }
+
+  // The sequences of which the last text got one.
+  const std::vector<int>& offered() const { return offered_; }
 
   std::vector<Step> steps() const {
     const std::lock_guard lock(mutex_);
@@ -111,7 +124,10 @@ class FakeModel : public SequenceModel {
   }
 
   std::int64_t context_;
+  Tokens& of(int sequence) { return held_[static_cast<std::size_t>(sequence)]; }
+
   std::vector<Tokens> held_;
+  std::vector<int> offered_;
   std::vector<float> hidden_;
   mutable std::mutex mutex_;
   std::vector<Step> steps_;
