@@ -214,6 +214,12 @@ std::int64_t Program::parameter_bytes(const Parameter& parameter, std::int64_t r
   return bytes;
 }
 
+std::int64_t Program::state_bytes() const {
+  std::int64_t total = 0;
+  for (const auto& [name, buffer] : buffers_) total = saturating_sum(total, buffer.is_state() ? buffer.bytes : 0);
+  return total;
+}
+
 std::int64_t Program::bytes(int threads) const {
   std::int64_t total = saturating_sum(arena_bytes_, saturating_product(scratch_bytes_, threads));
   for (const auto& [name, buffer] : buffers_) {

@@ -53,6 +53,9 @@ class Program {
   // Whether the sequences share the states' pages.
   bool is_paged() const { return is_paged_; }
 
+  // Of capacity() tokens, saturated.
+  std::int64_t state_bytes() const;
+
   // All that allocate() will take for a team of so many, saturated.
   std::int64_t bytes(int threads) const;
 

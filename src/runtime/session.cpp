@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/saturating.h"
 #include "machine/cpu.h"
 #include "machine/memory.h"
 #include "package/package.h"
@@ -102,6 +103,7 @@ struct Session::State {
   void forward(std::span<const std::int32_t> tokens, Wanted wanted);
   void set_row(std::int64_t row, std::int32_t token, std::int64_t place) const;
   void select(int number);
+  bool gains_by_company(const Feed& feed) const;
   void feed_together(std::span<const Feed> feeds, std::span<const std::size_t> chosen, const TakeLogits& take);
 
   // A step of this many rows, whose parts are timed; the time between them is not the team's.
@@ -204,6 +206,13 @@ void Session::State::select(int number) {
   STRATA_CHECK(number >= 0 && static_cast<std::size_t>(number) < positions.size(), "no such sequence");
   sequence = static_cast<std::size_t>(number);
   program.select(number);
+}
+
+// In company each token reads the keys and values before it by itself, which several of one sequence would read once;
+// the weights are what is then read once less.
+bool Session::State::gains_by_company(const Feed& feed) const {
+  const std::int64_t rows = (std::ssize(feed.tokens) - 1) * positions[static_cast<std::size_t>(feed.sequence)];
+  return saturating_product(rows, program.state_bytes() / program.capacity()) <= package.manifest().weight_bytes;
 }
 
 // The rows of several feeds in one call. The last tokens of those that want logits come first.
@@ -325,7 +334,7 @@ std::span<const float> Session::feed(std::span<const std::int32_t> tokens,
 
 std::span<const float> Session::hidden() const { return state_->program.hidden(state_->hidden_row); }
 
-// What one call takes is computed in one; a longer feed by itself.
+// What one call takes is computed in one, unless a feed is sooner done by itself.
 void Session::step(std::span<const Feed> feeds, const TakeLogits& take) {
   State& state = *state_;
   for (const Feed& feed : feeds) {
@@ -336,7 +345,7 @@ void Session::step(std::span<const Feed> feeds, const TakeLogits& take) {
   std::int64_t rows = 0;
   for (std::size_t i = 0; i < feeds.size(); ++i) {
     const auto count = std::ssize(feeds[i].tokens);
-    if (count == 0 || rows + count > state.program.each_rows()) continue;
+    if (count == 0 || rows + count > state.program.each_rows() || !state.gains_by_company(feeds[i])) continue;
     state.together.push_back(i);
     rows += count;
   }

@@ -28,6 +28,7 @@ Entry paged_entry(const std::string& function, const std::string& symbol, packag
 
 Manifest paged_manifest() {
   Manifest manifest = fake_manifest();
+  manifest.weight_bytes = 4096;  // as many as the rows of 1,024 tokens
   manifest.symbols = {"ctx", "seq", "pages"};
   manifest.symbol_ranges["ctx"] = {256, 1 << 20, 256};
   manifest.symbol_ranges["pages"] = {1, 64, 1};
@@ -69,6 +70,16 @@ TEST_F(Sessions, RowsOfSeveralSequencesAreOneCall) {
   session->rewind(300);
   EXPECT_EQ(session->feed(all.subspan(300))[fake::kChecksum], checksum(first)) << "one after the other too";
   EXPECT_EQ(step(*session, {{1, {first.data(), 1}, true}}).at(0), (Row{checksum({4, 4, 9, 3}), 5, 1})) << "one alone";
+}
+
+// Of three tokens behind 600 each would read these by itself.
+TEST_F(Sessions, TokensOfOneSequenceReadALongContextOnce) {
+  const auto session = open(paged_manifest(), {.threads = 1, .context = 1000, .sequences = 2});
+  Tokens first = counting(603);
+  const Tokens second = {4};
+  session->feed(std::span(first).first(600));
+  EXPECT_EQ(step(*session, {{0, std::span(first).subspan(600), true}, {1, second, true}}),
+            (std::map<std::size_t, Row>{{0, {checksum(first), 5, 3}}, {1, {checksum(second), 5, 1}}}));
 }
 
 TEST_F(Sessions, StepsWithoutPagesAreOneFeedAfterTheOther) {
