@@ -4,9 +4,9 @@
 
     write_gguf.py CHECKPOINT_DIR OUT.gguf [--dtype f32|f16|bf16]
 
-Qwen3, also with experts, Qwen2 and Llama. Needs numpy and the `gguf` package of PyPI. The vocabulary is a list of placeholders: enough to
-measure speed, useless for text. Llama's rows of q and k are not reordered, and llama3 rope scaling is left out; both
-leave speed as it is.
+Qwen3, also with experts, Qwen2 and Llama. Needs numpy and the `gguf` package of PyPI. The vocabulary is a list of
+placeholders: enough to measure speed, useless for text. Llama's rows of q and k are not reordered, and llama3 rope
+scaling is left out; both leave speed as it is.
 """
 import argparse
 import json

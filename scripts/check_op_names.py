@@ -20,7 +20,7 @@ FREE_FILES = {"src/vectorize/layout_rules.cpp"}  # a table of rules
 
 # Ops made by hand have no index maps to be told by. Each is named where its code and its cost are, once.
 NAMED = {
-    "src/cost/leaf_table.cpp": {"attention", "concat", "pack", "take", "top_k", "unpack"},
+    "src/cost/leaf_table.cpp": {"attention", "concat", "pack", "take", "largest_k", "unpack"},
     "src/compile/constant_reader.cpp": {"concat"},  # joins its operands without a copy
     "src/vectorize/own_result.cpp": {"cast"},       # makes a copy of a value
     "src/cli/info.cpp": {"attention"},              # a heading

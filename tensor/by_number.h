@@ -9,8 +9,8 @@ namespace strata::tensor {
 
 // Of each row the numbers of its k largest elements, the largest first; of equal ones the first, and what is no number
 // last. x: [rows][size], out: [rows][k].
-STRATA_NOINLINE inline void top_k(const float* x, std::int64_t rows, std::int64_t size, std::int64_t k,
-                                  std::int32_t* out) {
+STRATA_NOINLINE inline void largest(const float* x, std::int64_t rows, std::int64_t size, std::int64_t k,
+                                    std::int32_t* out) {
   const auto is_before = [](float a, float b) { return a > b || (b != b && a == a); };
   for (std::int64_t r = 0; r < rows; ++r, x += size, out += k) {
     std::int64_t chosen = 0;

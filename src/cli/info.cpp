@@ -92,7 +92,7 @@ void describe_checkpoint(const fs::path& model, Console& console) {
   for (const auto& spec : importer::tensor_specs(config)) {
     const auto& tensor = checkpoint.at(spec.name);
     ++forms[tensor.form()];
-    bytes += std::ssize(tensor.bytes);
+    bytes += tensor.byte_count();
   }
   const importer::ModelTexts texts = checkpoint.texts();
   std::vector<std::string> names;

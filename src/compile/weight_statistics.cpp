@@ -172,7 +172,7 @@ encoding::WeightStatistics count_elements(const ir::Module& module, const Tensor
       if (possible.empty() || all.contains(expr->name)) continue;
       const importer::TensorView view = tensors(expr->name);
       if (const auto numbers = numbers_of_format(view, possible)) all[expr->name] = *numbers;
-      if (view.bytes.empty() || all.contains(expr->name)) continue;
+      if (view.byte_count() == 0 || all.contains(expr->name)) continue;
       weights.push_back(std::make_unique<Weight>(*expr, tensors, std::move(possible), all[expr->name]));
       Weight& weight = *weights.back();
       for (std::int64_t begin = 0; begin < weight.size(); begin += kTask) {

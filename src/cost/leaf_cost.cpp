@@ -191,7 +191,7 @@ void count_append(WorkCounter& counter) {
 void count_concat(WorkCounter& counter) { move_copied(counter, 1); }
 
 // A comparison of each element with the least one that is kept, and the order of those that are kept at first.
-void count_top_k(WorkCounter& counter) {
+void count_largest(WorkCounter& counter) {
   const double kept = size_of(counter.result().shape.back());
   counter.add_instructions(elements_of(counter.type(0)) + elements_of(counter.result()) * kept, 2.0 * 2, 1);
   counter.read(0, bytes_of(counter.type(0)));

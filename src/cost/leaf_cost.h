@@ -19,7 +19,7 @@ double attention_tiles(const WorkCounter& counter);  // of queries that share ke
 // Times parts of the keys, as many as there are of the size of the largest one.
 double attention_units(const WorkCounter& counter);
 void count_concat(WorkCounter& counter);
-void count_top_k(WorkCounter& counter);
+void count_largest(WorkCounter& counter);
 void count_take(WorkCounter& counter);
 
 }  // namespace strata::cost

@@ -200,8 +200,9 @@ bool takes_gather_encoded(const Signature& s) {
   return looks_up(s, [](const TensorType& t) { return is_panels(t) && t.layout.encoding != nullptr; });
 }
 
-bool takes_top_k(const Signature& s) {
-  return is_op(s, "top_k") && all_row_major(s.operands) && s.operands[0].dtype == DType::kF32 && s.result.rank() == 2;
+bool takes_largest(const Signature& s) {
+  return is_op(s, "largest_k") && all_row_major(s.operands) && s.operands[0].dtype == DType::kF32 &&
+         s.result.rank() == 2;
 }
 bool takes_element_lookup(const Signature& s) {
   const TensorType* const row = s.find("row");
@@ -249,7 +250,12 @@ constexpr LeafBuffer kRunning = {"running", running_scratch, true};
 // Rows that each meet a matrix of several, as leaves of one matrix compute them.
 bool takes_numbered_rows(const Signature& s) {
   if (ir::by_number(s.op) == nullptr || s.operands.back().shape[0].max() > kFewTokens) return false;
-  return product_of_one(s.op, s.operands, s.attributes, 1, 0).has_value();
+  const auto one = product_of_one(s.op, s.operands, s.attributes, 1, 0);
+  if (!one) return false;
+  // A panel of two matrices would be summed in another order where a thread's columns end in it.
+  const auto panels =
+      std::ranges::find_if(one->types, [](const TensorType& type) { return !type.layout.packs.empty(); });
+  return panels != one->types.end() && one->result.shape.back().factor() % panels->layout.packs[0].lanes == 0;
 }
 bool takes_numbered_blocks(const Signature& s) {
   constexpr std::int64_t kAnyTile = 4;
@@ -461,14 +467,14 @@ const std::vector<Leaf>& table() {
        .code = "tensor::gather_encoded_rows<{table.lanes}>({table}, {numbers} + {begin}, {count}, {table.dim.1}, "
                "{out} + {begin} * {table.dim.1}, {table.dim.1});"},
 
-      {.name = "top-k",
+      {.name = "largest",
        .domain = Domain::kLoop,
-       .takes = takes_top_k,
-       .count = count_top_k,
+       .takes = takes_largest,
+       .count = count_largest,
        .loop = {"row", "{out.dim.0}"},
        .takes_copies = false,
        .header = "tensor/by_number.h",
-       .code = "tensor::top_k({0} + {begin} * {0.dim.1}, {count}, {0.dim.1}, {out.dim.1}, {out} + {begin} * "
+       .code = "tensor::largest({0} + {begin} * {0.dim.1}, {count}, {0.dim.1}, {out.dim.1}, {out} + {begin} * "
                "{out.dim.1});"},
       {.name = "take",
        .domain = Domain::kLoop,

@@ -227,7 +227,7 @@ class DecoderBuilder {
   // all, or of the chosen ones, which is the same divided by their sum.
   const Expr* experts(const Expr* x, const Tensors& tensors) {
     const Expr* scores = linear(x, tensors, "router");
-    const Expr* ids = op("top_k", {scores}, {{"k", config_.experts_used}});
+    const Expr* ids = op("largest_k", {scores}, {{"k", config_.experts_used}});
     const Expr* weights = config_.normalises_experts ? op("softmax", {op("take", {scores, ids})})
                                                      : op("take", {op("softmax", {scores}), ids});
     const auto matrices = [&](const std::string& name, std::int64_t rows, std::int64_t columns) {

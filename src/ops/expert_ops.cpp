@@ -21,7 +21,7 @@ using ir::TensorType;
 // is no number comes last.
 class TopKOp : public NamedOp {
  public:
-  TopKOp() : NamedOp("top_k", {"x"}) {}
+  TopKOp() : NamedOp("largest_k", {"x"}) {}
 
   std::vector<double> evaluate(std::span<const ir::Value> operands, const Attributes&,
                                const TensorType& result) const override {
@@ -66,10 +66,10 @@ class TopKOp : public NamedOp {
     const std::int64_t k = ir::int_attribute(*this, attributes, "k");
     const TensorType& x = operands[0];
     if (!x.layout.is_row_major()) {
-      throw usage_error("top_k: operand x has the layout " + x.layout.text(), "unpack it");
+      throw usage_error("largest_k: operand x has the layout " + x.layout.text(), "unpack it");
     }
     if (x.rank() == 0 || !x.shape.back().is_constant() || k < 1 || k > x.shape.back().factor()) {
-      throw usage_error("top_k: operand x (" + x.text() + ") has no " + std::to_string(k) + " elements in each row",
+      throw usage_error("largest_k: operand x (" + x.text() + ") has no " + std::to_string(k) + " elements in each row",
                         "give 1 <= k <= the last axis' size, which is constant");
     }
     TensorType result{.dtype = DType::kI32, .shape = x.shape};

@@ -72,8 +72,16 @@ class FamiliesTest(StrataTest):
     def test_gemma3(self):
         self.check("gemma3-nano", steps=(0, 1))
 
+    def test_experts_that_are_missing_are_named(self):
+        folder = self.checkpoint("qwen3-moe-nano", seed=9)
+        weights = folder / "model.safetensors"
+        weights.write_bytes(weights.read_bytes().replace(b"2.mlp.experts.3.up_proj", b"2.mlp.experts.9.up_proj", 1))
+        self.assert_error(self.strata("info", folder), 3, "model.layers.2.mlp.experts.3.up_proj.weight", str(folder))
+
     def test_contradictions_are_one_clear_line(self):
-        changes = {"granite-nano": ({"logits_scaling": None}, "logits_scaling"),
+        changes = {"qwen3-moe-nano": ({"moe_intermediate_size": 48}, "layers.0.mlp.experts.0.gate_proj.weight"),
+                   "qwen3-moe-blocks": ({"num_experts_per_tok": 7}, "num_experts_per_tok"),
+                   "granite-nano": ({"logits_scaling": None}, "logits_scaling"),
                    "gemma3-nano": ({"layer_types": ["full_attention"] * 3}, "layer_types"),
                    "llama-nano-yarn": ({"rope_scaling": {"rope_type": "nosuch"}}, "nosuch"),
                    "phi3-nano": ({"intermediate_size": 200}, "gate_up_proj.weight")}

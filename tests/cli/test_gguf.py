@@ -117,6 +117,19 @@ class GgufTest(StrataTest):
             error = reference.relative_error(self.logits(package, TOKENS), want)
             self.assertTrue(limits[0] < error < limits[1], (made, error))
 
+    @numbers_only
+    def test_experts_in_blocks(self):
+        kinds = {"gate_proj": "Q4_0", "up_proj": "Q8_0", "down_proj": "Q4_1", "gate": "F32"}
+        config, weights = reference.load(self.checkpoint("qwen3-moe-blocks"))
+        metadata, tensors, values = gguf.make(config, weights, lambda name: kinds.get(name.split(".")[-2], "Q8_0"),
+                                              reference)
+        path, want = self.write("experts.gguf", metadata, tensors), reference.logits(config, values, TOKENS)
+        package = self.work / "experts.strata"
+        compiled = self.strata("compile", path, "-o", package, "--activations", "exact")
+        self.assertEqual(compiled.code, 0, compiled)
+        for step in ([], ["--step", 1]):
+            self.assertLess(reference.relative_error(self.logits(package, TOKENS, *step), want), LIMIT["f32"])
+
     def test_text_is_the_folders(self):
         folder, metadata, tensors = self.talking()
         path = self.write("talking.gguf", metadata, tensors)

@@ -157,7 +157,7 @@ TEST(DeclarationSays, BoundsMayBeUnequalAlongTheInnermostLoop) {
   expect_close(evaluate(op, {{f32({4}), {1, 2, 4, 8}}, integer_tensor({4, 0, 1, 2})}).data, {15, 0, 1, 3});
   EXPECT_NE(evaluation_refusal(op, {{f32({4}), {1, 2, 4, 8}}, integer_tensor({5})}).find("t runs to 4"),
             std::string::npos);
-  const StructuredOp largest("largest", {"x", "n"}, "y[i] = max(t < n[i]) x[t]");
+  const StructuredOp largest("largest_k", {"x", "n"}, "y[i] = max(t < n[i]) x[t]");
   EXPECT_NE(
       evaluation_refusal(largest, {{f32({4}), {1, 2, 4, 8}}, integer_tensor({0})}).find("no t lies within its bounds"),
       std::string::npos);

@@ -28,7 +28,7 @@ Value reshaped(Value value, ir::Shape shape) {
 TEST(TopK, OrdersAndTakesTheFirstOfEqualOnes) {
   Value x = random_tensor({2, 5}, 1);
   x.data = {1, 3, 3, -2, 0, -1, -1, -1, -1, -1};
-  const Value y = run_op("top_k", {x}, {{"k", 3L}});
+  const Value y = run_op("largest_k", {x}, {{"k", 3L}});
   EXPECT_EQ(y.type, i32({2, 3}));
   EXPECT_EQ(y.data, (std::vector<double>{1, 2, 0, 0, 1, 2}));
 }
@@ -37,13 +37,13 @@ TEST(TopK, TakesWhatIsNoNumberLast) {
   const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
   Value x = random_tensor({1, 4}, 1);
   x.data = {nan, -infinity, 2, nan};
-  EXPECT_EQ(run_op("top_k", {x}, {{"k", 4L}}).data, (std::vector<double>{2, 1, 0, 3}));
+  EXPECT_EQ(run_op("largest_k", {x}, {{"k", 4L}}).data, (std::vector<double>{2, 1, 0, 3}));
 }
 
 TEST(TopK, RefusesMoreThanThereAre) {
-  EXPECT_NE(refusal("top_k", {f32({2, 5})}, {{"k", 6L}}).find("has no 6 elements"), std::string::npos);
-  EXPECT_NE(refusal("top_k", {f32({2, 5})}, {{"k", 0L}}).find("has no 0 elements"), std::string::npos);
-  EXPECT_NE(refusal("top_k", {f32({2, 5})}).find("k is missing"), std::string::npos);
+  EXPECT_NE(refusal("largest_k", {f32({2, 5})}, {{"k", 6L}}).find("has no 6 elements"), std::string::npos);
+  EXPECT_NE(refusal("largest_k", {f32({2, 5})}, {{"k", 0L}}).find("has no 0 elements"), std::string::npos);
+  EXPECT_NE(refusal("largest_k", {f32({2, 5})}).find("k is missing"), std::string::npos);
 }
 
 TEST(Experts, ProductsByLoopsOfHand) {

@@ -289,7 +289,7 @@ std::vector<Case> cases(Extents& size, int devices) {
       {"cast", {f32({m, n})}, {{"dtype", DType::kBF16}}},
       {"cast", {f32({m, n})}, {{"dtype", DType::kI32}}},
       {"mul", {bf16({m, n}), f32({n})}},
-      {"top_k", {f32({m, 3})}, {{"k", 2L}}},
+      {"largest_k", {f32({m, 3})}, {{"k", 2L}}},
       {"take", {f32({m, k}), i32({m, n})}, {}, k},
       {"weighted_sum", {f32({m, k}), f32({m, k, n})}},
       {"routed_matmul_nt", {f32({m, k}), f32({b, n, k}), i32({m, devices})}, {}, b},

@@ -19,7 +19,7 @@ struct NearMiss {
 inline constexpr const char* kActivations =
     "%x: f32[4, 6], %y: f32[4, 6], %q: f32[6, 6], %p: f32[6, 6], %xt: f32[6, 4], %t: f32[2, 3, 3], %u: f32[2, 3, 3], "
     "%h: f16[4, 6], %i: i32[4, 6], %j: i32[4, 6], %z: f32[6], %e: f32[1], %cx: i8[4, 6], %x2: f32[4, 2], %ids: i32[2], "
-    "%at: i32[3], %b: f32[5], %l: "
+    "%at: i32[3], %nums: i32[4, 2], %b: f32[5], %l: "
     "f32[8, 6]<4@0>";
 inline constexpr const char* kConstants =
     "    %m = weight \"m\" : f32[5, 6]\n"
@@ -31,6 +31,14 @@ inline constexpr const char* kConstants =
     "    %s2 = weight \"s2\" : f32[5, 2]\n"
     "    %s3 = weight \"s3\" : f32[5, 3]\n"
     "    %s1 = weight \"s1\" : f32[5, 1]\n"
+    "    %two_m = weight \"two_m\" : f32[4, 6]\n"
+    "    %two_b = weight \"two_b\" : bf16[4, 6]\n"
+    "    %two_h = weight \"two_h\" : f16[4, 6]\n"
+    "    %two_c = weight \"two_c\" : i8[4, 6]\n"
+    "    %two_i = weight \"two_i\" : i8[4, 2]\n"
+    "    %two_s = weight \"two_s\" : f32[4, 2]\n"
+    "    %two_t = weight \"two_t\" : f32[4, 3]\n"
+    "    %two_o = weight \"two_o\" : f32[4, 1]\n"
     "    %w = weight \"w\" : f32[6, 5]\n"
     "    %v = weight \"v\" : f32[6]\n"
     "    %v2 = weight \"v2\" : f32[2]\n"
@@ -51,6 +59,15 @@ inline std::vector<NearMiss> with_encodings_of_codes(std::vector<NearMiss> misse
                                        {"nested_rows_", "(%cx, %x2, %0, %cs, %s1)"}}) {
       const std::string name = std::string(op) + "matmul_nt";
       misses.push_back({"encode-" + name + "-" + encoding, packed + name + operands + " : f32[4, 5]"});
+    }
+    for (const auto& [op, operands] : {std::pair("scaled_", "(%x, %0, %two_s, "),
+                                       {"nested_", "(%x, %0, %two_i, %two_o, "},
+                                       {"scaled_rows_", "(%cx, %x2, %0, %two_s, "},
+                                       {"nested_rows_", "(%cx, %x2, %0, %two_i, %two_o, "}}) {
+      const std::string name = std::string(op) + "matmul_nt_by_number";
+      misses.push_back({"encode-" + name + "-" + encoding,
+                        "%0 = pack(%two_c) {layout = <4@0, 4@1>} : i8[4, 6]<4@0, 4@1>; %1 = " + name + operands +
+                            "%nums) {matrices = 2} : f32[4, 2, 2]"});
     }
     misses.push_back({"encode-gather-" + encoding, packed + "gather(%0, %ids) : f32[2, 6]"});
   }
@@ -237,6 +254,7 @@ inline const std::vector<NearMiss>& near_misses() {
        "%0 = matmul_nt(%x, %m) : f32[4, 5]; %1 = transpose(%bm) {perm = [1, 0]} : bf16[6, 5]; %2 = matmul(%x, %1) : "
        "f32[4, 5]",
        "%0, %2"},
+      {"round-matmul_nt_by_number", "%0 = matmul_nt_by_number(%x, %two_m, %nums) {matrices = 2} : f32[4, 2, 2]"},
       {"identity-packed-reshape",
        "%0 = pack(%x) {layout = <2@1>} : f32[4, 6]<2@1>; %1 = reshape(%0) {shape = [6, 4]} : f32[6, 4]<2@1>"},
       // A number of no axes has no lanes.
@@ -260,6 +278,42 @@ inline const std::vector<NearMiss>& near_misses() {
       {"scale-of-rows", "%0 = scale_blocks(%x, %v2) : f32[4, 6]; %1 = scaled_matmul_nt(%0, %m, %s3) : f32[4, 5]"},
       {"scale-of-rows-nested",
        "%0 = scale_blocks(%x, %v2) : f32[4, 6]; %1 = nested_matmul_nt(%0, %m, %s3, %s1) : f32[4, 5]"},
+      {"scale-behind-matmul_nt_by_number",
+       "%0 = scale_blocks(%two_m, %v2) : f32[4, 6]; "
+       "%1 = matmul_nt_by_number(%x, %0, %nums) {matrices = 2} : f32[4, 2, 2]"},
+      {"scale-unshifted-behind-matmul_nt_by_number",
+       "%0 = scale_unshifted(%two_m, %v2) : f32[4, 6]; "
+       "%1 = matmul_nt_by_number(%x, %0, %nums) {matrices = 2} : f32[4, 2, 2]"},
+      {"shift-behind-matmul_nt_by_number",
+       "%0 = affine_blocks(%two_m, %two_s, %two_s) : f32[4, 6]; "
+       "%1 = matmul_nt_by_number(%h, %0, %nums) {matrices = 2} : f32[4, 2, 2]"},
+      {"scale-of-scales-by_number",
+       "%0 = scale_blocks(%two_s, %v2) : f32[4, 2]; "
+       "%1 = scaled_matmul_nt_by_number(%x, %two_m, %0, %nums) {matrices = 2} : f32[4, 2, 2]"},
+      {"scale-of-rows-by_number",
+       "%0 = scale_blocks(%x, %v2) : f32[4, 6]; "
+       "%1 = scaled_matmul_nt_by_number(%0, %two_m, %two_t, %nums) {matrices = 2} : f32[4, 2, 2]"},
+      {"scale-of-rows-nested-by_number",
+       "%0 = scale_blocks(%x, %v2) : f32[4, 6]; "
+       "%1 = nested_matmul_nt_by_number(%0, %two_m, %two_t, %two_o, %nums) {matrices = 2} : f32[4, 2, 2]"},
+      // Matrices that are no rows of what is reshaped.
+      {"routed-by-number",
+       "%0 = reshape(%two_t) {shape = [2, 3, 2]} : f32[2, 3, 2]; %1 = routed_matmul_nt(%x2, %0, %nums) : f32[4, 2, 3]"},
+      {"routed-rows-by-number",
+       "%0 = reshape(%two_m) {shape = [2, 4, 3]} : f32[2, 4, 3]; %1 = reshape(%x) {shape = [4, 2, 3]} : f32[4, 2, 3]; "
+       "%2 = routed_rows_matmul_nt(%1, %0, %nums) : f32[4, 2, 4]"},
+      {"round-rows-of-scale_blocks-by_number",
+       "%0 = scale_blocks(%two_m, %two_s) : f32[4, 6]; "
+       "%1 = matmul_nt_by_number(%x, %0, %nums) {matrices = 2} : f32[4, 2, 2]"},
+      {"round-rows-of-affine_blocks-by_number",
+       "%0 = affine_blocks(%two_m, %two_s, %two_s) : f32[4, 6]; "
+       "%1 = matmul_nt_by_number(%x, %0, %nums) {matrices = 2} : f32[4, 2, 2]"},
+      {"encode-matmul_nt_by_number-bf16_12",
+       "%0 = pack(%two_b) {layout = <4@0, 2@1>} : bf16[4, 6]<4@0, 2@1>; "
+       "%1 = matmul_nt_by_number(%x, %0, %nums) {matrices = 2} : f32[4, 2, 2]"},
+      {"encode-matmul_nt_by_number-f16_15",
+       "%0 = pack(%two_h) {layout = <4@0>} : f16[4, 6]<4@0>; "
+       "%1 = matmul_nt_by_number(%x, %0, %nums) {matrices = 2} : f32[4, 2, 2]"},
       {"concat-of-scale_blocks",
        "%0 = scale_blocks(%m, %s2) : f32[5, 6]; %1 = scale_blocks(%n, %s2) : f32[5, 6]; "
        "%2 = concat(%0, %1) {axis = 1} : f32[5, 12]"},

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "encoding/encoding.h"
+#include "ir/by_number.h"
 #include "rules/tensor_graph.h"
 
 namespace strata::rules {
@@ -20,8 +21,8 @@ using Random = std::mt19937_64;
 // The sizes that operands share, by letter: equal letters are equal sizes, '2' is two, and the leading axes of an
 // operand may be more than its letters. Integer operands are marked by '#' and the letter whose size bounds them, bytes
 // by
-// '!', and by '?' what is bytes half of the times. Of a depth 'q' there are blocks 'r' of 8 or 16, and one outer block
-// 'o'.
+// '!', and by '?' what is bytes half of the times. 'N' is the rows of two matrices. Of a depth 'q' there are blocks 'r'
+// of 8 or 16, and one outer block 'o'.
 inline const std::map<std::string, std::vector<std::string>>& operand_letters() {
   static const std::map<std::string, std::vector<std::string>> kLetters = {
       {"matmul", {"mk", "kn"}},
@@ -37,6 +38,15 @@ inline const std::map<std::string, std::vector<std::string>>& operand_letters() 
       {"nested_matmul_nt", {"mq", "nq!", "nr!", "no"}},
       {"scaled_rows_matmul_nt", {"mq!", "mr", "nq!", "nr"}},
       {"nested_rows_matmul_nt", {"mq!", "mr", "nq!", "nr!", "no"}},
+      {"matmul_nt_by_number", {"sk", "Nk", "sj#2"}},
+      {"scaled_matmul_nt_by_number", {"sq", "Nq!", "Nr", "sj#2"}},
+      {"nested_matmul_nt_by_number", {"sq", "Nq!", "Nr!", "No", "sj#2"}},
+      {"scaled_rows_matmul_nt_by_number", {"sq!", "sr", "Nq!", "Nr", "sj#2"}},
+      {"nested_rows_matmul_nt_by_number", {"sq!", "sr", "Nq!", "Nr!", "No", "sj#2"}},
+      {"routed_matmul_nt", {"sk", "enk", "sj#e"}},
+      {"routed_rows_matmul_nt", {"sjk", "enk", "sj#e"}},
+      {"take", {"sk", "sj#k"}},
+      {"weighted_sum", {"sj", "sjn"}},
       {"rms_norm", {"mk", "k"}},
       {"layer_norm", {"mk", "k", "k"}},
       {"rope", {"sh2i", "si", "si"}},
@@ -241,6 +251,7 @@ class InstanceWriter {
       const bool is_whole = letter == 'c' && below(2) == 0;
       const ir::Dim any = is_whole || letter == 'q' ? ir::Dim(pick({16, 32}))
                           : letter == 'r'           ? ir::Dim(pick({1, 2}))
+                          : letter == 'N'           ? ir::Dim(pick({2, 4, 14, 34}))
                           : letter == 'o'           ? ir::Dim(1)
                           : may_vary                ? symbolic()
                                                     : size();
@@ -276,6 +287,8 @@ class InstanceWriter {
     if (name == "cast") return {{"dtype", pick({DType::kF32, DType::kF32, DType::kF16, DType::kBF16})}};
     if (name == "round") return {{"dtype", pick({DType::kF32, DType::kF16, DType::kBF16})}};
     if (name == "pack") return {{"layout", packed(x).layout}};
+    if (name == "largest_k") return {{"k", std::int64_t{1}}};
+    if (ir::by_number(op) != nullptr) return {{"matrices", std::int64_t{2}}};
     if (name == "rms_norm" || name == "layer_norm") return {{"eps", 1e-3}};
     if (name == "window_mask") return {{"window", pick<std::int64_t>({1, 3, 20})}};
     if (name.ends_with("attention")) return attention(name);
@@ -318,6 +331,7 @@ class InstanceWriter {
     for (const ir::Dim& size : x.shape) same.push_back(size.is_constant() ? size.factor() : -1);
     if (same.empty()) return {1};
     std::vector<std::int64_t> turned(same.rbegin(), same.rend());
+    if (same.size() == 2 && same[0] > 0 && same[0] % 2 == 0 && below(3) == 0) return {2, same[0] / 2, same[1]};
     return pick<std::vector<std::int64_t>>({same, turned, {-1}, {-1, 1}, {1, -1}, {-1, same.back()}});
   }
 

@@ -20,7 +20,8 @@ constexpr int kBatch = 128;      // instances in a graph
 constexpr int kBatches = 1'500;  // at most
 
 // Ops that have code for row-major operands only, or as other ops.
-const std::set<std::string> kWithoutCandidates = {"vectorize-concat"};
+const std::set<std::string> kWithoutCandidates = {"vectorize-concat", "vectorize-largest_k", "vectorize-take",
+                                                  "vectorize-routed_matmul_nt", "vectorize-routed_rows_matmul_nt"};
 
 struct Case {
   std::string name;

@@ -56,9 +56,10 @@ class NumberedTree : public testing::Test {
 TEST_F(NumberedTree, AFewRowsAreMultipliedOneByOne) {
   const std::string text = one_line(Product("1").text());
   EXPECT_TRUE(text.starts_with("parallel n by ")) << text;
-  EXPECT_NE(text.find("buffer order: i32[10] in L1 buffer tile: f32[112] in L1 numbered i0 by 1 with order, tile { leaf "
-                      "stream panels "),
-            std::string::npos)
+  EXPECT_NE(
+      text.find("buffer order: i32[10] in L1 buffer tile: f32[112] in L1 numbered i0 by 1 with order, tile { leaf "
+                "stream panels "),
+      std::string::npos)
       << text;
 }
 

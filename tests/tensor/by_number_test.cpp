@@ -8,21 +8,21 @@
 namespace strata::tensor {
 namespace {
 
-TEST(TopK, KeepsTheFirstOfEqualOnesAndNumbersBeforeOthers) {
+TEST(Largest, KeepsTheFirstOfEqualOnesAndNumbersBeforeOthers) {
   const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
   const float x[2][5] = {{1, 3, 3, -2, 0}, {nan, -infinity, 2, nan, -infinity}};
   std::int32_t numbers[2][4];
-  top_k(x[0], 2, 5, 4, numbers[0]);
+  largest(x[0], 2, 5, 4, numbers[0]);
   EXPECT_EQ(std::vector<std::int32_t>(numbers[0], numbers[0] + 4), (std::vector<std::int32_t>{1, 2, 0, 4}));
   EXPECT_EQ(std::vector<std::int32_t>(numbers[1], numbers[1] + 4), (std::vector<std::int32_t>{2, 1, 4, 0}));
 }
 
-TEST(TopK, IsASortsBeginning) {
+TEST(Largest, IsASortsBeginning) {
   constexpr std::int64_t kRows = 9, kSize = 67;
   const auto x = random_values<float>(kRows * kSize, 1);
   for (const std::int64_t k : {1, 2, 7, 67}) {
     std::vector<std::int32_t> numbers(static_cast<std::size_t>(kRows * k));
-    top_k(x.data(), kRows, kSize, k, numbers.data());
+    largest(x.data(), kRows, kSize, k, numbers.data());
     for (std::int64_t r = 0; r < kRows; ++r) {
       std::vector<std::int32_t> order(kSize);
       for (std::int32_t i = 0; i < kSize; ++i) order[static_cast<std::size_t>(i)] = i;

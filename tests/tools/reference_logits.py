@@ -5,8 +5,8 @@
     reference_logits.py CHECKPOINT_DIR --tokens 1,2,3 [--out REFERENCE.npy]
     reference_logits.py CHECKPOINT_DIR --tokens 1,2,3 --compare OUT.npy [--tolerance 1e-5]
 
-Llama, Qwen2, Qwen3 and its mixtures of experts, Mistral, Ministral, Granite, SmolLM3, OLMo 2, Phi-3, GLM-4 and Gemma 3's text models; F32, F16 and
-BF16. The whole sequence at once, no cache, numpy only. With --compare it prints
+Llama, Qwen2, Qwen3 and its mixtures of experts, Mistral, Ministral, Granite, SmolLM3, OLMo 2, Phi-3, GLM-4 and
+Gemma 3's text models; F32, F16 and BF16. The whole sequence at once, no cache, numpy only. With --compare it prints
 ||out - reference|| / ||reference|| and fails when that exceeds the tolerance.
 """
 import argparse
