@@ -19,7 +19,7 @@ namespace {
 using strata::serve::AnswerParser;
 using strata::serve::AnswerPart;
 
-constexpr strata::serve::RequestBounds kBounds{.vocabulary = 1000};
+const strata::serve::RequestBounds kBounds{.vocabulary = 1000};
 
 enum class Api { kChat, kCompletion, kMessages, kResponses, kEmbeddings };
 

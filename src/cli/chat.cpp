@@ -25,7 +25,7 @@ struct ChatOptions {
   runtime::SessionOptions session;
   text::ContinuationOptions generation;
   GrammarOption grammar;
-  std::int64_t seed = -1;
+  SamplingFlags sampling;
 };
 
 constexpr const char* kHelp =
@@ -188,8 +188,7 @@ void chat(ChatOptions options, Console& console) {
   text::TextModel model = load_model_text(options.model.path);
   text::require_chat_template(model, options.model.path);
   options.generation.grammar = load_grammar(options.grammar, thoughts_of_answers(model, options));
-  resolve_seed(options.generation, options.seed);
-  console.detail("seed: " + std::to_string(options.generation.sampling.seed));
+  resolve_sampling(options.generation, options.sampling, model, console);
   auto session = open_session(console, options.model, options.session);
   Conversation conversation(*session, model, options.generation, thinking(options));
   conversation.set_system(options.system);
@@ -212,7 +211,7 @@ Action declare_chat(CLI::App& app, Console& console) {
   app.add_option("--system", options->system, "System message");
   auto* think = app.add_flag("--think", options->think, "Let the model think before it answers");
   app.add_flag("--no-think", options->no_think, "Have it answer at once")->excludes(think);
-  add_generation_options(app, options->generation, options->seed);
+  add_generation_options(app, options->generation, options->sampling);
   add_grammar_option(app, options->grammar);
   add_threads(app, options->session.threads);
   add_verify(app, options->session.verify);

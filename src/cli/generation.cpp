@@ -15,6 +15,7 @@
 #include "plan/calls.h"
 #include "plan/plan.h"
 #include "text/sampler.h"
+#include "text/sampling_defaults.h"
 
 namespace strata::cli {
 namespace {
@@ -22,6 +23,7 @@ namespace {
 // Of temperature and penalty: larger ones make no difference.
 constexpr double kMaxFactor = 1000;
 constexpr std::int64_t kMostDrafted = 64;
+constexpr double kMaxPenalty = 2;  // OpenAI's
 
 using Clock = std::chrono::steady_clock;
 
@@ -106,23 +108,26 @@ GenerationResult generate(runtime::Session& session, const text::TextModel& mode
   return result;
 }
 
-void add_generation_options(CLI::App& app, text::ContinuationOptions& options, std::int64_t& seed) {
-  auto& sampling = options.sampling;
+void add_generation_options(CLI::App& app, text::ContinuationOptions& options, SamplingFlags& flags) {
   app.add_option("-n,--n-predict", options.limit, "Tokens to generate; -1: until the end token or a full context")
       ->check(integer_in(-1));
-  app.add_option("--temp", sampling.temperature, "Temperature; 0: always the likeliest token")
+  app.add_option("--temp", flags.temperature, "Temperature; 0: always the likeliest token")
       ->check(finite_in(0, kMaxFactor));
-  app.add_option("--top-k", sampling.top_k, "Sample from this many likeliest tokens; 0: all")
+  app.add_option("--top-k", flags.top_k, "Sample from this many likeliest tokens; 0: all")
       ->check(integer_in(0, std::numeric_limits<std::int32_t>::max()));
-  app.add_option("--top-p", sampling.top_p, "Sample from the likeliest tokens with this much probability together")
+  app.add_option("--top-p", flags.top_p, "Sample from the likeliest tokens with this much probability together")
       ->check(finite_in(0, 1));
-  app.add_option("--min-p", sampling.min_p, "Leave out tokens less likely than this fraction of the likeliest")
+  app.add_option("--min-p", flags.min_p, "Leave out tokens less likely than this fraction of the likeliest")
       ->check(finite_in(0, 1));
-  app.add_option("--repeat-penalty", sampling.repeat_penalty, "Make recent tokens less likely; 1: off")
+  app.add_option("--repeat-penalty", flags.repeat_penalty, "Make recent tokens less likely; 1: off")
       ->check(finite_above(0, kMaxFactor));
-  app.add_option("--repeat-last-n", sampling.repeat_last_n, "How many tokens are recent")
+  app.add_option("--repeat-last-n", flags.repeat_last_n, "How many tokens are recent")
       ->check(integer_in(0, std::numeric_limits<std::int32_t>::max()));
-  app.add_option("-s,--seed", seed, "Seed of the sampling; -1: drawn at random")->check(integer_in(-1));
+  app.add_option("--presence-penalty", flags.presence_penalty, "Make tokens that were chosen less likely, once; 0: off")
+      ->check(finite_in(-kMaxPenalty, kMaxPenalty));
+  app.add_option("--frequency-penalty", flags.frequency_penalty, "The same, for each time; 0: off")
+      ->check(finite_in(-kMaxPenalty, kMaxPenalty));
+  app.add_option("-s,--seed", flags.seed, "Seed of the sampling; -1: drawn at random")->check(integer_in(-1));
   app.add_option("--stop", options.stop,
                  "End at this text, which may be a special token's and is not printed; may be given again")
       ->allow_extra_args(false);
@@ -133,8 +138,21 @@ void add_generation_options(CLI::App& app, text::ContinuationOptions& options, s
       ->check(integer_in(0, kMostDrafted));
 }
 
-void resolve_seed(text::ContinuationOptions& options, std::int64_t seed) {
-  options.sampling.seed = seed >= 0 ? static_cast<std::uint64_t>(seed) : std::random_device()();
+void resolve_sampling(text::ContinuationOptions& options, const SamplingFlags& flags, const text::TextModel& model,
+                      Console& console) {
+  text::SamplingParameters& sampling = options.sampling;
+  sampling = model.sampling;
+  sampling.temperature = flags.temperature.value_or(sampling.temperature);
+  sampling.top_k = flags.top_k.value_or(sampling.top_k);
+  sampling.top_p = flags.top_p.value_or(sampling.top_p);
+  sampling.min_p = flags.min_p.value_or(sampling.min_p);
+  sampling.repeat_penalty = flags.repeat_penalty.value_or(sampling.repeat_penalty);
+  sampling.repeat_last_n = flags.repeat_last_n.value_or(sampling.repeat_last_n);
+  sampling.presence_penalty = flags.presence_penalty.value_or(sampling.presence_penalty);
+  sampling.frequency_penalty = flags.frequency_penalty.value_or(sampling.frequency_penalty);
+  sampling.seed = flags.seed >= 0 ? static_cast<std::uint64_t>(flags.seed) : std::random_device()();
+  console.detail("sampling: " + text::describe(sampling));
+  console.detail("seed: " + std::to_string(sampling.seed));
 }
 
 std::string describe_speed(const GenerationResult& result) {

@@ -4,11 +4,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cli/console.h"
 #include "runtime/session.h"
 #include "text/continuation.h"
 #include "text/text_model.h"
@@ -33,10 +35,19 @@ GenerationResult generate(runtime::Session& session, const text::TextModel& mode
                           const text::ContinuationOptions& options, const std::function<void(std::string_view)>& emit,
                           const std::function<void(std::int64_t)>& progress = {});
 
-// Declares -n, --temp, --top-k, --top-p, --min-p, --repeat-penalty, --repeat-last-n, -s, --stop, --ignore-eos,
-// --draft-max. After parsing, resolve_seed() draws a seed if none was given.
-void add_generation_options(CLI::App& app, text::ContinuationOptions& options, std::int64_t& seed);
-void resolve_seed(text::ContinuationOptions& options, std::int64_t seed);
+// What was said of sampling; else it is as the model wants it.
+struct SamplingFlags {
+  std::optional<float> temperature, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty;
+  std::optional<int> top_k, repeat_last_n;
+  std::int64_t seed = -1;
+};
+
+// Declares -n, --temp, --top-k, --top-p, --min-p, --repeat-penalty, --repeat-last-n, --presence-penalty,
+// --frequency-penalty, -s, --stop, --ignore-eos, --draft-max. After parsing, resolve_sampling() says what wasn't said:
+// as the model wants it, with a seed that is drawn. Tells the console.
+void add_generation_options(CLI::App& app, text::ContinuationOptions& options, SamplingFlags& flags);
+void resolve_sampling(text::ContinuationOptions& options, const SamplingFlags& flags, const text::TextModel& model,
+                      Console& console);
 
 // "prompt 12 tokens, 140.2 t/s; generated 128 tokens, 31.5 t/s"
 std::string describe_speed(const GenerationResult& result);

@@ -26,7 +26,7 @@ struct RunOptions {
   runtime::SessionOptions session;
   text::ContinuationOptions generation;
   GrammarOption grammar;
-  std::int64_t seed = -1;
+  SamplingFlags sampling;
   bool has_prompt = false;
 };
 
@@ -72,8 +72,7 @@ void run(RunOptions options, Console& console) {
       std::ranges::any_of(prompt, [&](std::int32_t token) { return !model.tokenizer.is_special(token); });
   if (options.session.context > 0) check_prompt_fits(prompt.size(), options.session.context);
   options.generation.grammar = load_grammar(options.grammar);
-  resolve_seed(options.generation, options.seed);
-  console.detail("seed: " + std::to_string(options.generation.sampling.seed));
+  resolve_sampling(options.generation, options.sampling, model, console);
 
   auto start = std::chrono::steady_clock::now();
   auto session = open_session(console, options.model, options.session);
@@ -111,7 +110,7 @@ Action declare_run(CLI::App& app, Console& console) {
   CLI::Option* prompt = app.add_option("-p,--prompt", options->prompt, "The text to continue");
   reads(app.add_option("-f,--file", options->file, "Read the text from this file; -: standard input"))
       ->excludes(prompt);
-  add_generation_options(app, options->generation, options->seed);
+  add_generation_options(app, options->generation, options->sampling);
   add_grammar_option(app, options->grammar);
   add_threads(app, options->session.threads);
   add_verify(app, options->session.verify);

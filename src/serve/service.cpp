@@ -161,7 +161,7 @@ HttpResponse Service::handle(const HttpRequest& request) const {
 }
 
 RequestBounds Service::bounds() const {
-  return {.vocabulary = std::min(engine_.vocabulary(), text_.tokenizer.vocab_size())};
+  return {.vocabulary = std::min(engine_.vocabulary(), text_.tokenizer.vocab_size()), .sampling = text_.sampling};
 }
 
 // It loads nothing but what this server gives.

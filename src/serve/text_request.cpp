@@ -47,8 +47,8 @@ void read_bias(const RequestReader& body, std::int64_t vocabulary, text::Samplin
   }
 }
 
-text::SamplingParameters read_sampling(const RequestReader& body, std::int64_t vocabulary) {
-  text::SamplingParameters out;
+text::SamplingParameters read_sampling(const RequestReader& body, const RequestBounds& bounds) {
+  text::SamplingParameters out = bounds.sampling;
   const auto number = [&](const char* key, float fallback, double min, double max) {
     return static_cast<float>(body.number_or(key, static_cast<double>(fallback), min, max));
   };
@@ -61,7 +61,7 @@ text::SamplingParameters read_sampling(const RequestReader& body, std::int64_t v
   out.repeat_last_n = static_cast<int>(body.integer_or("repeat_last_n", out.repeat_last_n, -1, kMostTokens));
   out.presence_penalty = number("presence_penalty", 0, -kMaxPenalty, kMaxPenalty);
   out.frequency_penalty = number("frequency_penalty", 0, -kMaxPenalty, kMaxPenalty);
-  read_bias(body, vocabulary, out);
+  read_bias(body, bounds.vocabulary, out);
   return out;
 }
 
@@ -84,7 +84,7 @@ TextRequest read_text_request(const RequestReader& body, const RequestBounds& bo
   const char* const limit = body.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens";
   out.continuation.limit = body.integer_or(limit, -1, -1, kMostTokens);
   out.continuation.ignore_eos = body.boolean_or("ignore_eos", false);
-  out.continuation.sampling = read_sampling(body, bounds.vocabulary);
+  out.continuation.sampling = read_sampling(body, bounds);
   read_stops(body, out.continuation);
   if (const Json* const ids = body.list("stop_token_ids", kMaxBiases); ids != nullptr) {
     out.continuation.stop_ids = read_tokens(*ids, bounds.vocabulary, "stop_token_ids");

@@ -51,6 +51,7 @@ struct EmbeddingRequest {
 // What requests are checked against.
 struct RequestBounds {
   std::int64_t vocabulary = 0;
+  text::SamplingParameters sampling = {};  // of requests that say nothing of it
 };
 
 // All throw ApiError. What they don't know they pass over, as OpenAI's clients send what later versions know; what

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/python_json.h"
+#include "text/sampling_defaults.h"
 #include "text/tokenizer_json.h"
 
 namespace strata::text {
@@ -108,6 +109,7 @@ TextModel load_text_model(const TextFiles& files, const std::string& origin) {
   insert_known(eos, config_eos, model.tokenizer);
   if (const auto id = model.tokenizer.id_of(model.eos_token)) eos.insert(*id);
   model.eos_ids.assign(eos.begin(), eos.end());
+  model.sampling = sampling_defaults(generation_config, generation_config_path);
   return model;
 }
 

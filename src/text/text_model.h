@@ -10,6 +10,7 @@
 
 #include "text/chat_templates.h"
 #include "text/grammar_tokens.h"
+#include "text/sampler.h"
 #include "text/tokenizer.h"
 
 namespace strata::text {
@@ -20,6 +21,7 @@ struct TextModel {
   ChatTemplates chat_templates;       // empty for base models
   std::string bos_token, eos_token;   // as templates get to see them; may be empty
   std::vector<std::int32_t> eos_ids;  // any of them ends a generated text; ascending
+  SamplingParameters sampling = {};   // as the model wants it, unless somebody says otherwise
   std::shared_ptr<LazyGrammarTokens> lazy_grammar_tokens = std::make_shared<LazyGrammarTokens>();
 
   const GrammarTokens& grammar_tokens() const { return lazy_grammar_tokens->get(tokenizer); }

@@ -16,7 +16,7 @@
 namespace strata::serve {
 namespace {
 
-constexpr RequestBounds kBounds{.vocabulary = 100};
+const RequestBounds kBounds{.vocabulary = 100};
 
 CompletionRequest completion(const std::string& body) { return parse_completion_request(parse_body(body), kBounds); }
 

@@ -126,5 +126,27 @@ TEST(TextModel, RefusesMalformedConfigs) {
   expect_folder_refused("nested too deeply", std::string(100'000, '['));
 }
 
+TEST(TextModel, GenerationConfigSaysHowToSample) {
+  TextFiles files;
+  files.tokenizer = read_file(text_file("llama3_tokenizer.json"));
+  const auto sampling = [&](const std::string& config) {
+    files.generation_config = config;
+    return load_text_model(files, "model").sampling;
+  };
+  const SamplingParameters own = sampling(R"({"do_sample": true, "temperature": 0.6, "top_k": 20, "top_p": 0.9,
+                                              "min_p": 0, "repetition_penalty": 1.1})");
+  EXPECT_FLOAT_EQ(own.temperature, 0.6f);
+  EXPECT_EQ(own.top_k, 20);
+  EXPECT_FLOAT_EQ(own.top_p, 0.9f);
+  EXPECT_FLOAT_EQ(own.min_p, 0);
+  EXPECT_FLOAT_EQ(own.repeat_penalty, 1.1f);
+  EXPECT_FLOAT_EQ(sampling(R"({"temperature": null})").temperature, SamplingParameters().temperature);
+  EXPECT_FLOAT_EQ(sampling(R"({"do_sample": false, "temperature": 0.1})").temperature,
+                  SamplingParameters().temperature);
+  for (const std::string wrong : {R"({"temperature": -1})", R"({"top_p": "a"})", R"({"repetition_penalty": 0})"}) {
+    EXPECT_THROW(sampling(wrong), Error) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace strata::text
