@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "cli/explain_html.h"
 #include "cli/format.h"
+#include "cli/html.h"
 
 namespace strata::cli {
 namespace {
@@ -18,27 +18,20 @@ class ArenaPlot {
 
   std::string run() const {
     std::string svg = "<svg class=\"arena\" viewBox=\"0 0 " + format_fixed(kWidth, 0) + " " + format_fixed(kHeight, 0) +
-                      "\" role=\"img\">\n";
+                      "\" role=\"img\" preserveAspectRatio=\"none\" aria-label=\"Buffers over time\">\n";
     for (const plan::ArenaMap::Buffer& buffer : arena_.buffers) svg += rectangle(buffer);
     svg += line("roof", static_cast<double>(arena_.lower_bound)) + line("peak", bytes_);
-    svg += text(4, y(bytes_) + 4, format_bytes(arena_.bytes)) + text(4, y(0), "0 B");
-    svg += text(kLeft, kHeight - 8, "op 0") +
-           text(kWidth - 60, kHeight - 8, "op " + std::to_string(std::max<std::size_t>(arena_.ops.size(), 1) - 1));
     return svg + "</svg>\n";
   }
 
  private:
-  static constexpr double kWidth = 960, kHeight = 280, kLeft = 90, kTop = 14, kRight = 14, kBottom = 26;
+  static constexpr double kWidth = 960, kHeight = 280, kLeft = 0, kTop = 8, kRight = 0, kBottom = 8;
 
   double x(double op) const { return kLeft + op / ops_ * (kWidth - kLeft - kRight); }
   double y(double offset) const { return kHeight - kBottom - offset / bytes_ * (kHeight - kTop - kBottom); }
 
   static std::string number(const char* name, double value) {
     return std::string(" ") + name + "=\"" + format_fixed(value, 2) + "\"";
-  }
-
-  static std::string text(double at, double height, const std::string& content) {
-    return "<text" + number("x", at) + number("y", height) + ">" + html_text(content) + "</text>\n";
   }
 
   std::string line(const std::string& css_class, double offset) const {

@@ -3,6 +3,9 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
+#include <utility>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -19,8 +22,12 @@
 #include "cli/options.h"
 #include "cli/path_roles.h"
 #include "cli/random_feed.h"
+#include "cli/steadiness.h"
 #include "cli/usage_mistake.h"
+#include "cli/version.h"
+#include "compile/workload.h"
 #include "machine/cpu.h"
+#include "machine/native.h"
 #include "package/package.h"
 
 namespace strata::cli {
@@ -84,45 +91,107 @@ Sample sample_of(const runtime::Profile& profile) {
   return sample;
 }
 
-std::vector<Sample> run_steps(runtime::Session& session, runtime::Profile& profile, std::int64_t rows) {
+struct StepMeasurement {
+  std::vector<Sample> samples;
+  Steadiness steadiness;
+};
+
+StepMeasurement run_steps(runtime::Session& session, runtime::Profile& profile, std::int64_t rows) {
   RandomFeed feed(session);
+  session.rewind(0);
   feed.at_once(rows);
   session.set_profile(&profile);
-  std::vector<Sample> samples;
+  StepMeasurement measurement;
+  std::vector<double> seconds;
+  const std::int64_t preempted = preemptions();
   const auto start = Clock::now();
   for (int i = 0; i < kMinRepetitions || (i < kMaxRepetitions && Clock::now() - start < kMeasuringTime); ++i) {
     profile.clear();
     session.rewind(0);
+    const auto begin = Clock::now();
     feed.at_once(rows);
-    samples.push_back(sample_of(profile));
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    measurement.samples.push_back(sample_of(profile));
   }
   session.set_profile(nullptr);
-  return samples;
+  measurement.steadiness = steadiness_of(std::move(seconds), preemptions() - preempted);
+  return measurement;
 }
 
-void measure(Explanation& explanation, const plan::Plan& plan, const fs::path& package) {
-  // The predictions beside it are of so many threads.
-  auto session = runtime::Session::open(
-      package, {.threads = explanation.threads, .context = explanation.rows, .fixed_team = true});
+// The predictions beside it are of so many threads.
+void measure(std::span<Explanation* const> steps, const plan::Plan& plan, const fs::path& package) {
+  std::int64_t rows = 1;
+  for (const Explanation* step : steps) rows = std::max(rows, step->rows);
+  auto session = runtime::Session::open(package, {.threads = steps[0]->threads, .context = rows, .fixed_team = true});
   runtime::Profile profile = make_profile(plan);
-  auto samples = run_steps(*session, profile, explanation.rows);
-  explanation.repetitions = static_cast<int>(samples.size());
-  for (auto& op : explanation.ops) {
-    std::vector<double> seconds;
-    for (const auto& sample : samples) {
-      double value = sample.at(op.symbol).at(static_cast<std::size_t>(op.op.id));
-      if (value >= 0) seconds.push_back(value);
+  for (Explanation* step : steps) {
+    const StepMeasurement measurement = run_steps(*session, profile, step->rows);
+    step->repetitions = static_cast<int>(measurement.samples.size());
+    step->disturbance = disturbance_text(measurement.steadiness);
+    for (auto& op : step->ops) {
+      std::vector<double> seconds;
+      for (const auto& sample : measurement.samples) {
+        double value = sample.at(op.symbol).at(static_cast<std::size_t>(op.op.id));
+        if (value >= 0) seconds.push_back(value);
+      }
+      if (!seconds.empty()) op.measured_s = median(std::move(seconds));
     }
-    if (!seconds.empty()) op.measured_s = median(std::move(seconds));
+    summarise(*step);
   }
-  summarise(explanation);
 }
+
+std::int64_t context_of(const fs::path& package) { return package::Package::open(package).manifest().max_context; }
 
 void check_rows(const ExplainOptions& options, const fs::path& package) {
-  std::int64_t context = package::Package::open(package).manifest().max_context;
+  const std::int64_t context = context_of(package);
   if (options.rows <= context) return;
   throw usage_error("-n " + std::to_string(options.rows) + " is more than the model's context of " +
                     std::to_string(context));
+}
+
+// Whose figures a plan has of the machine.
+std::string figures_of(const ExplainOptions& options, const plan::Plan& plan) {
+  const auto is = [&](const machine::Machine& machine) {
+    return machine::to_json(machine) == machine::to_json(plan.machine);
+  };
+  if (options.machine != "native") return "those of the machine file " + options.machine;
+  if (is(machine::native({}))) return "detected, and of the processor's kind; `strata calibrate` was not run";
+  if (is(machine::native())) return "measured on this machine by `strata calibrate`";
+  return "those that the package was planned with";
+}
+
+// Nothing that two runs on one machine tell differently.
+std::vector<std::pair<std::string, std::string>> provenance(const ExplainOptions& options, const plan::Plan& plan,
+                                                            const fs::path& package, int threads) {
+  std::vector<std::pair<std::string, std::string>> rows = {
+      {"model", fs::path(options.model.path).filename().string()},
+      {"machine", plan.machine.name + (plan.machine.description.empty() ? "" : ": ") + plan.machine.description},
+      {"its figures", figures_of(options, plan)},
+      {"threads", std::to_string(threads)},
+      {"strata", std::string(kVersion) + " (" + kBuildCommit + ")"}};
+  if (!package.empty()) {
+    const package::Package opened = package::Package::open(package);
+    const package::Manifest& manifest = opened.manifest();
+    rows.emplace_back("kind", manifest.model_type + ", " + manifest.architecture);
+    rows.emplace_back("package", "made by " + manifest.producer + ", " + joined(manifest.options));
+    rows.emplace_back("compiler", manifest.compiler);
+  } else {
+    rows.emplace_back("workload", compile::to_text(options.workload));
+    rows.emplace_back("code", "none was made: the plan alone");
+  }
+  if (!options.without.empty()) rows.emplace_back("switched off", joined(options.without));
+  return rows;
+}
+
+std::string source_of(const fs::path& package) {
+  return package.empty() ? "" : std::string(package::Package::open(package).text(package::kSourceSection));
+}
+
+// Of the page's second step: those that -n says, or the workload's prompt, as far as a pass and the context take it.
+std::int64_t prefill_rows(const ExplainOptions& options, const plan::Plan& plan, const fs::path& package) {
+  if (options.rows > 1) return options.rows;
+  const std::int64_t most = std::min(most_rows(plan), options.workload.prompt);
+  return package.empty() ? most : std::min(most, context_of(package));
 }
 
 // Names are those of the package, which nobody vouches for.
@@ -163,14 +232,30 @@ void explain(const CLI::App& command, const ExplainOptions& options, Console& co
     package = package_of(options, plan, console);
     check_rows(options, package);
   }
-  int threads = options.threads > 0 ? options.threads : std::min(machine::allowed_threads(), plan.machine.cores);
-  auto explanation = explain_plan(plan, fs::path(options.model.path).filename().string(), options.rows, threads);
+  if (package.empty() && package::Package::is_package(options.model.path)) package = options.model.path;
+  const int threads = options.threads > 0 ? options.threads : std::min(machine::allowed_threads(), plan.machine.cores);
+  const std::string name = fs::path(options.model.path).filename().string();
+  auto explanation = explain_plan(plan, name, options.rows, threads);
   if (!options.op.empty()) {
     auto checked = explanation;
     keep_only(checked, options.op);
   }
-  if (options.measure) measure(explanation, plan, package);
-  if (!options.html.empty()) write_file(options.html, explanation_html(explanation));
+  // The page has both of decoding and prefill.
+  std::optional<Explanation> other;
+  if (!options.html.empty()) {
+    const std::int64_t rows = options.rows == 1 ? prefill_rows(options, plan, package) : 1;
+    if (rows != options.rows) other = explain_plan(plan, name, rows, threads);
+  }
+  if (options.measure) {
+    std::vector<Explanation*> steps = {&explanation};
+    if (other) steps.push_back(&*other);
+    measure(steps, plan, package);
+  }
+  if (!options.html.empty()) {
+    ExplainedModel model{{explanation}, source_of(package), provenance(options, plan, package, threads)};
+    if (other) model.steps.insert(options.rows == 1 ? model.steps.end() : model.steps.begin(), *std::move(other));
+    write_file(options.html, explanation_html(model));
+  }
   if (!options.op.empty()) keep_only(explanation, options.op);
   console.out(options.format == "json" ? explanation_json(explanation)
                                        : plain_lines(explanation_md(explanation, !options.op.empty())));
@@ -185,7 +270,7 @@ Action declare_explain(CLI::App& app, Console& console) {
   app.add_flag("--measure", options->measure, "Run the model and compare predicted with measured times");
   app.add_option("-n,--rows", options->rows, "Tokens of the step: 1 for decoding (default), 512 for prefill")
       ->check(integer_in(1));
-  writes(app.add_option("--html", options->html, "Also write a page with the plan and the roofline plot"));
+  writes(app.add_option("--html", options->html, "Also write a page: why the model runs as fast as it does"));
   app.add_option("-o,--output", options->format, "Format: md or json")->check(one_of({"md", "json"}));
   reads(app.add_option("--machine", options->machine, "Machine to plan for: a name, a file, or native"));
   add_threads(app, options->threads);

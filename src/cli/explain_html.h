@@ -2,20 +2,24 @@
 #pragma once
 
 #include <string>
-#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cli/explanation.h"
 
 namespace strata::cli {
 
-// One page that needs nothing else: totals, what the search did, the roofline plot, the plan. Well-formed XML, light
-// or dark as the reader's system is.
-std::string explanation_html(const Explanation& explanation);
+// What the page shows.
+struct ExplainedModel {
+  std::vector<Explanation> steps;  // decoding and prefill, or one of them; of one plan
+  std::string source;              // the package's generated C++; empty: there is no package
+  std::vector<std::pair<std::string, std::string>> provenance;  // what the figures are of, by name
+};
 
-// A page with that heading, in the style that all pages have.
-std::string html_page(const std::string& title, const std::string& body);
-
-// Text with the characters escaped that markup gives a meaning.
-std::string html_text(std::string_view text);
+// One page that needs nothing else: why the model runs as fast as it does. Headlines, a layer with areas of time, the
+// ops with all that is known of each, the roofline plot, what the search did, the arena. Well-formed XML, light or dark
+// as the reader's system is; a script sorts and links, and what it does not do is there without it. Requires at least
+// one step.
+std::string explanation_html(const ExplainedModel& model);
 
 }  // namespace strata::cli

@@ -59,7 +59,7 @@ std::string op_table(const Explanation& explanation) {
   table.column("layout", Align::kLeft).column("predicted µs");
   if (is_measured) table.column("measured µs").column("error %");
   table.column("best alternative", Align::kLeft);
-  for (const auto& [op, cost, symbol, measured_s] : explanation.ops) {
+  for (const auto& [op, cost, symbol, version, measured_s] : explanation.ops) {
     std::string layout = op.placement.empty() ? op.layout : op.layout + " " + op.placement;
     std::vector<std::string> cells = {op.name, op.op,  std::to_string(op.count),
                                       op.form, layout, format_microseconds(cost.predicted_s)};
@@ -209,6 +209,7 @@ ordered_json summary_json(const Explanation& explanation) {
   if (explanation.repetitions == 0) return summary;
   summary["measured_ns"] = explanation.summary.measured_s * 1e9;
   summary["repetitions"] = explanation.repetitions;
+  summary["disturbance"] = explanation.disturbance;
   const auto& accuracy = explanation.summary.accuracy;
   summary["median_relative_error"] = or_null(accuracy ? std::optional(accuracy->median_error) : std::nullopt);
   summary["rank_correlation"] = or_null(accuracy ? std::optional(accuracy->rank_correlation) : std::nullopt);
@@ -248,6 +249,7 @@ std::string explanation_md(const Explanation& explanation, bool details) {
             " runs: median relative error " + format_fixed(100 * accuracy->median_error, 1) + " %, rank correlation " +
             format_fixed(accuracy->rank_correlation, 3) + ".\n";
   }
+  if (!explanation.disturbance.empty()) text += "\n" + explanation.disturbance + "\n";
   if (!details && !explanation.stats.rules.empty()) text += "\n" + rule_table(explanation.stats.rules);
   if (!details) return text;
   for (const auto* list : {&explanation.ops, &explanation.views}) {

@@ -15,7 +15,7 @@ namespace {
 void add_entry(Explanation& explanation, const plan::Entry& entry, const plan::Sizes& sizes) {
   for (const auto& op : entry.ops) {
     auto& list = op.is_view() ? explanation.views : explanation.ops;
-    list.push_back({op, op.cost.at(sizes), entry.symbol, std::nullopt});
+    list.push_back({op, op.cost.at(sizes), entry.symbol, entry.version, std::nullopt});
   }
 }
 
@@ -34,15 +34,6 @@ void add_searches(Explanation& explanation, const plan::Entry& entry, const plan
   for (const plan::RegionSearch& search : stats.regions) {
     if (runs(entry, search.version, search.function)) explanation.stats.regions.push_back(search);
   }
-}
-
-std::int64_t most_rows(const plan::Plan& plan) {
-  std::int64_t most = 0;
-  for (const auto& entry : plan.entries) {
-    auto range = entry.ranges.find("seq");
-    if (entry.function == "forward" && range != entry.ranges.end()) most = std::max(most, range->second.max);
-  }
-  return most;
 }
 
 std::string names_of(const Explanation& explanation) {
@@ -81,6 +72,15 @@ double pearson(const std::vector<double>& a, const std::vector<double>& b) {
 }
 
 }  // namespace
+
+std::int64_t most_rows(const plan::Plan& plan) {
+  std::int64_t most = 0;
+  for (const auto& entry : plan.entries) {
+    auto range = entry.ranges.find("seq");
+    if (entry.function == "forward" && range != entry.ranges.end()) most = std::max(most, range->second.max);
+  }
+  return most;
+}
 
 void summarise(Explanation& explanation) {
   Summary summary;

@@ -16,6 +16,7 @@ struct ExplainedOp {
   plan::Op op;
   plan::Cost cost;                   // of one execution, with nothing in the cache before it
   std::string symbol;                // of the entry that executes it
+  std::string version;               // of that entry
   std::optional<double> measured_s;  // of one execution, the median of the repetitions
 };
 
@@ -46,11 +47,15 @@ struct Explanation {
   std::vector<ExplainedOp> views;       // those that no code is made for
   std::vector<plan::ArenaMap> arenas;   // of the functions that are run
   int repetitions = 0;                  // 0: not measured
+  std::string disturbance = {};         // what disturbed the measurement, in a sentence
   Summary summary;                      // of all ops, also of those that keep_only() removed
 };
 
 // Throws usage_error when no code takes so many rows at once.
 Explanation explain_plan(const plan::Plan& plan, const std::string& model, std::int64_t rows, int threads);
+
+// The most rows that a pass takes.
+std::int64_t most_rows(const plan::Plan& plan);
 
 // Fills in the summary, from all ops.
 void summarise(Explanation& explanation);

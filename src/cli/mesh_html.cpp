@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cli/explain_html.h"
 #include "cli/format.h"
+#include "cli/html.h"
 
 namespace strata::cli {
 namespace {
@@ -95,7 +95,8 @@ std::string mesh_html(const MeshReport& report) {
   std::string body = "<pre class=\"lines\">" + html_text(mesh_heading(report)) + "</pre>\n";
   for (const PhasePlan& phase : plan.phases)
     body += "<h2>" + html_text(phase.name) + "</h2>\n" + phase_table(plan, phase);
-  return html_page(report.model + " on " + report.planned.machine.name, body);
+  const std::string title = report.model + " on " + report.planned.machine.name;
+  return html_page(title, element("h1", html_text(title)) + "\n" + body);
 }
 
 }  // namespace strata::cli

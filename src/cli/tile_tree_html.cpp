@@ -5,22 +5,9 @@
 #include <array>
 
 #include "base/words.h"
-#include "cli/explain_html.h"
+#include "cli/html.h"
 
 namespace strata::cli {
-
-const char* const kTileTreeStyle = R"(
-.tree { font: 12px/1.4 ui-monospace, monospace; }
-.tree div { border: 1px solid var(--line); border-left: 4px solid var(--roof); border-radius: 4px; margin: 3px 0;
-  padding: 1px 6px; background: var(--paper); width: fit-content; min-width: 12rem; }
-.tree .parallel, .tree .split { border-left-color: var(--measured); }
-.tree .vector { border-left-color: var(--predicted); }
-.tree .buffer, .tree .shared { border-style: dashed; }
-.tree .copy { border-left-color: var(--measured); border-style: dotted; }
-.tree .barrier { background: var(--line); }
-.tree b { font-weight: 600; }
-.tree i { color: var(--soft); font-style: normal; float: right; margin-left: 1.5rem; }
-)";
 
 namespace {
 

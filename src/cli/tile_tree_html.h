@@ -11,7 +11,4 @@ namespace strata::cli {
 // a line of its own, and what is not closed is closed at the end.
 std::string tile_tree_html(std::string_view tree);
 
-// Of the classes that it uses.
-extern const char* const kTileTreeStyle;
-
 }  // namespace strata::cli

@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
-#include "cli/explain_html.h"
 #include "cli/format.h"
+#include "cli/html.h"
 
 namespace strata::cli {
 namespace {

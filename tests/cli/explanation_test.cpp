@@ -138,7 +138,7 @@ TEST(ExplanationMd, NamesTheBestAlternative) {
 }
 
 TEST(ExplanationHtml, EscapesNames) {
-  std::string page = explanation_html(measured());
+  std::string page = explanation_html({{measured()}, "", {}});
   EXPECT_EQ(page.find("<odd>"), std::string::npos);
   EXPECT_NE(page.find("layer.&lt;odd&gt; &amp; &quot;name&quot;"), std::string::npos);
 }
@@ -172,12 +172,18 @@ TEST(ExplanationHtml, EscapesEveryText) {
   explanation.stats.regions[0].losing = {{true, {"join" + hostile, "side" + hostile}, 1}};
   explanation.arenas = {
       {"version", "arena" + hostile, 128, 64, {"first" + hostile}, {{"buffer" + hostile, 0, 128, 0, 0}}}};
-  const std::string page = explanation_html(explanation);
-  EXPECT_EQ(page.find("<script"), std::string::npos);
+  op.function = "function" + hostile;
+  explanation.disturbance = "disturbance" + hostile;
+  explanation.ops[0].version = "v1";
+  const std::string source = "// @" + op.function + ", v1: predicted\n  // %v0 = code" + hostile +
+                             "; predicted 1 us\n  x();\n  team.mark(" + std::to_string(op.id) + ");\n";
+  const std::string page = explanation_html({{explanation}, source, {{"machine", "provenance" + hostile}}});
+  EXPECT_EQ(page.find("<script x"), std::string::npos);
   EXPECT_EQ(page.find("x=\"1\""), std::string::npos);
-  for (const char* text : {"model", "machine", "description", "method", "stop",      "rule",  "level",
-                           "name",  "op",      "form",        "layout", "placement", "other", "tree",
-                           "leaf",  "tiles",   "function",    "join",   "side",      "arena", "buffer"}) {
+  for (const char* text :
+       {"model",    "machine", "description", "method",    "stop",   "rule", "level",       "name",
+        "op",       "form",    "layout",      "placement", "other",  "tree", "leaf",        "tiles",
+        "function", "join",    "side",        "arena",     "buffer", "code", "disturbance", "provenance"}) {
     EXPECT_NE(page.find(text + std::string("&lt;script x=&quot;1&quot;&gt;&amp;")), std::string::npos) << text;
   }
 }
@@ -210,7 +216,7 @@ TEST(TileTreeHtml, IsWellFormedForAnyText) {
 }
 
 TEST(ExplanationHtml, SaysWhatAPackageDoesntKeep) {
-  const std::string page = explanation_html(measured());
+  const std::string page = explanation_html({{measured()}, "", {}});
   EXPECT_NE(page.find("Nothing is known of other joins and tiles"), std::string::npos);
   EXPECT_NE(page.find("keep where its buffers lie"), std::string::npos);
 }
@@ -220,7 +226,7 @@ TEST(ExplanationHtml, ShowsByHowMuchAJoinLost) {
   explanation.stats.regions.resize(1);
   explanation.stats.regions[0].after_s = 2e-6;
   explanation.stats.regions[0].losing = {{true, {"a + b", "c"}, 2.5e-6}, {false, {"d", "e"}, 2.1e-6}};
-  const std::string page = explanation_html(explanation);
+  const std::string page = explanation_html({{explanation}, "", {}});
   EXPECT_NE(page.find("joining a + b with c</td><td class=\"n\">+25.00 %"), std::string::npos);
   EXPECT_NE(page.find("parting into d and e</td><td class=\"n\">+5.00 %"), std::string::npos);
 }

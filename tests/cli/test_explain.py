@@ -130,9 +130,7 @@ class ExplainTest(StrataTest):
         self.assertEqual(len(shown), 12)
         self.assertLessEqual(set(shown), set(rules))
         self.assertIn(f"{len(rules) - 12} more rules matched", text)
-        path = self.work / "rules.html"
-        self.assertEqual(self.strata("explain", self.model, "--html", path).code, 0)
-        root = xml.fromstring(path.read_text(encoding="utf8").split("\n", 1)[1])
+        _, root = self.page()
         rows = [row[0].text for row in root.find(".//table[@class='rules']/tbody")]
         self.assertEqual(sorted(rows), sorted(rules))
 
@@ -181,34 +179,67 @@ class ExplainTest(StrataTest):
         text = self.strata("explain", self.model, "--op", "down_proj").text
         self.assertIn(f"f32[{HIDDEN}, {INTERMEDIATE}]", text)
 
+    def page(self, *arguments, model=None):
+        path = self.work / "plan.html"
+        result = self.strata("explain", model or self.model, "--html", path, *arguments)
+        self.assertEqual(result.code, 0, result)
+        text = path.read_text(encoding="utf8")
+        return text, xml.fromstring(text.split("\n", 1)[1])  # without the doctype
+
+    def without_seconds(self, page):
+        """Those that the search took."""
+        return re.sub(r"<b>[\d.]+ s</b>|<table class=.rules.>.*?</table>", "", page, flags=re.S)
+
+    def names(self, root, step):
+        return [link.text for link in root.findall(f".//table[@id='ops-{step}']/tbody/tr[@class='op']/td/a")]
+
     @like_another
     def test_page_needs_nothing_else(self):
-        path = self.work / "plan.html"
-        result = self.strata("explain", self.package, "--measure", "-t", 1, "-n", 8, "--html", path)
-        self.assertEqual(result.code, 0, result)
-        page = path.read_text(encoding="utf8")
-        self.assertFalse(re.search(r"https?://|src=|@import|url\(", page))
-        root = xml.fromstring(page.split("\n", 1)[1])  # without the doctype
+        text, root = self.page("--measure", "-t", 1, "-n", 8, model=self.package)
+        self.assertFalse(re.search(r"https?://|src=|@import|url\(", text))
         self.assertEqual([child.tag for child in root], ["head", "body"])
-        names = [row[0].text for row in root.findall(".//tbody")[-1]]
-        self.assertEqual(names, [op["name"] for op in self.explain("-n", 8)["ops"]])
-        dots = root.findall(".//svg/circle[@class='measured']")
-        arithmetic = [op for op in self.explain("-n", 8)["ops"] if op["flops"] > 0]
-        self.assertEqual(len(dots), len(arithmetic))
-        for shape in root.findall(".//svg/circle"):
-            self.assertTrue(0 <= float(shape.get("cx")) <= 960 and 0 <= float(shape.get("cy")) <= 520, shape.attrib)
+        for step, rows in (("decoding", 1), ("prefill", 8)):
+            ops = self.explain("-n", rows, "-t", 1, model=self.package)["ops"]
+            self.assertEqual(sorted(self.names(root, step)), sorted(op["name"] for op in ops))
+            arithmetic = [op for op in ops if op["flops"] > 0]
+            for plot, width, height in (("roofline wide", 1100, 520), ("roofline narrow", 380, 420)):
+                dots = root.findall(f".//svg[@class='{plot}']/a[@class='dot {step}']")
+                self.assertEqual(len(dots), len(arithmetic))
+                for shape in (circle for dot in dots for circle in dot.findall("circle")):
+                    self.assertTrue(0 <= float(shape.get("cx")) <= width and 0 <= float(shape.get("cy")) <= height,
+                                    shape.attrib)
+            points = root.findall(f".//svg[@class='accuracy']/a[@class='dot {step}']")
+            self.assertEqual(len(points), len(ops))
+        self.assertTrue(all("team" in code.text for code in root.findall(".//details[@class='code']/pre")))
+        self.assertGreater(len(root.findall(".//details[@class='code']/pre")), 20)
+
+    def test_page_says_why(self):
+        text, root = self.page("--machine", "avx512-zen4", "-t", 1)
+        rates = [float(rate.text.replace(",", "")) for rate in root.findall(".//p[@class='rate']/b")]
+        for rate, rows in zip(rates, (1, 512)):
+            document = self.explain("-n", rows, "--machine", "avx512-zen4", "-t", 1)
+            predicted = rows / document["summary"]["predicted_ns"] * 1e9
+            self.assertAlmostEqual(rate / predicted, 1, delta=0.01)
+        sentences = [sentence.text for sentence in root.findall(".//p[@class='sentence']")]
+        self.assertEqual(len(sentences), 2)
+        for sentence in sentences:
+            self.assertRegex(sentence, r"^\d+\u00a0% of the time (reads weights|computes|moves|is short loops)")
+        values = {name.text: value.text for name, value in zip(root.findall(".//dl/dt"), root.findall(".//dl/dd"))}
+        self.assertEqual((values["threads"], values["its figures"]), ("1", "those of the machine file avx512-zen4"))
+        self.assertEqual(self.without_seconds(text),
+                         self.without_seconds(self.page("--machine", "avx512-zen4", "-t", 1)[0]))
 
     def test_page_shows_trees_what_was_weighed_and_the_arena(self):
-        path = self.work / "search.html"
         arguments = ("-n", 8, "--machine", "avx512-zen4", "-t", 2)
-        self.assertEqual(self.strata("explain", self.model, "--html", path, *arguments).code, 0)
-        root = xml.fromstring(path.read_text(encoding="utf8").split("\n", 1)[1])
+        _, root = self.page(*arguments)
         explained = self.explain(*arguments)
-        regions = root.findall(".//details[@class='region']")
-        self.assertEqual(len(regions), len(explained["ops"]))
-        for region, op in zip(regions, explained["ops"]):
-            self.assertTrue(region.find("summary").text.startswith(op["name"] + ": "))
-            boxes = len(region.findall(".//div")) - 1
+        rows = root.findall(".//table[@id='ops-prefill']/tbody")
+        self.assertEqual(len(rows), len(explained["ops"]))
+        for row in rows:
+            op = explained["ops"][int(row.get("data-order"))]
+            self.assertEqual(row.get("id"), f"prefill-{row.get('data-order')}")
+            self.assertEqual(row.find("tr/td/a").text, op["name"])
+            boxes = len(row.findall(".//div[@class='tree']//div"))
             nodes = [line for line in op["tree"].splitlines() if line.strip() != "}"]
             self.assertEqual(boxes, len(nodes))
         losers = [(row[1].text, row[2].text) for row in root.findall(".//table[@class='joins']/tbody/tr")]
@@ -220,8 +251,10 @@ class ExplainTest(StrataTest):
             self.assertRegex(row[1].text, r"^panels \d+, rows \d+, depth \d+, not panels")
             self.assertRegex(row[2].text, r"^\+\d+\.\d\d %$")
         maps = root.findall(".//svg[@class='arena']")
+        decoded = self.explain("-n", 1, *arguments[2:])
         self.assertEqual([len(each.findall("rect")) for each in maps],
-                         [arena["buffers"] for arena in explained["arenas"]])
+                         [arena["buffers"] for each in (decoded, explained) for arena in each["arenas"]
+                          if arena["bytes"]])
         for rectangle in (each for svg in maps for each in svg.findall("rect")):
             x, y, width, height = (float(rectangle.get(key)) for key in ("x", "y", "width", "height"))
             self.assertTrue(0 <= x and x + width <= 960 and 0 <= y and y + height <= 280, rectangle.attrib)

@@ -1,20 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The chat page of strata serve in a headless Chromium, driven by chromedriver; without these two (Debian: chromium,
 chromium-driver) it is skipped."""
-import json
-import shutil
 import signal
-import socket
-import subprocess
-import time
 import unittest
-import urllib.error
-import urllib.request
 
+from browser import Browser, needs_browser
 from harness import StrataTest
 from serving import Server
 
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 MARKDOWN = ("# Title\n\n**bold** *em* `a*b` [x](https://a.example) [y](javascript:z)\n\n- one\n- two\n\n"
             "```\n1 < 2\n```\n<b>no</b>")
 HTML = ('<h2>Title</h2><p><strong>bold</strong> <em>em</em> <code>a*b</code> <a href="https://a.example">x</a> '
@@ -22,64 +15,7 @@ HTML = ('<h2>Title</h2><p><strong>bold</strong> <em>em</em> <code>a*b</code> <a 
         '<p>&lt;b&gt;no&lt;/b&gt;</p>')
 
 
-class Browser:
-    """WebDriver, as far as the tests need it."""
-
-    def __init__(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.driver = subprocess.Popen(["chromedriver", f"--port={self.port}"], stdout=subprocess.DEVNULL,
-                                       stderr=subprocess.DEVNULL)
-        self.wait(self.is_ready)
-        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1000,700"]}
-        wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
-        self.session = f"/session/{self.call('/session', {'capabilities': {'alwaysMatch': wanted}})['sessionId']}"
-
-    def is_ready(self):
-        try:
-            return self.call("/status")["ready"]
-        except urllib.error.URLError:
-            return False
-
-    def call(self, path, body=None, method=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, method=method)
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return json.load(response)["value"]
-
-    def open(self, url):
-        self.call(self.session + "/url", {"url": url})
-
-    def run(self, script, *arguments):
-        return self.call(self.session + "/execute/sync", {"script": script, "args": arguments})
-
-    def type(self, selector, text):
-        element = self.call(self.session + "/element", {"using": "css selector", "value": selector})[ELEMENT]
-        self.call(f"{self.session}/element/{element}/value", {"text": text})
-
-    def complaints(self):
-        return [entry["message"] for entry in self.call(self.session + "/se/log", {"type": "browser"})]
-
-    @staticmethod
-    def wait(condition, seconds=30):
-        end = time.monotonic() + seconds
-        while not (value := condition()):
-            if time.monotonic() > end:
-                raise AssertionError("it did not come to that")
-            time.sleep(0.05)
-        return value
-
-    def wait_for(self, expression):
-        return self.wait(lambda: self.run(f"return {expression}"))
-
-    def close(self):
-        self.call(self.session, method="DELETE")
-        self.driver.terminate()
-        self.driver.wait()
-
-
-@unittest.skipUnless(shutil.which("chromedriver"), "chromedriver is not installed")
+@needs_browser
 class PageTest(StrataTest):
     @classmethod
     def setUpClass(cls):
