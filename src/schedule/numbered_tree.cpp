@@ -16,7 +16,7 @@ namespace {
 
 using Kind = TileNode::Kind;
 
-constexpr int kRows = 0, kColumns = 1;  // iterators of the product of one matrix
+constexpr int kProductRows = 0, kProductColumns = 1;  // iterators of the product of one matrix
 
 std::vector<ir::TensorType> types_of(const ir::Expr& value) {
   std::vector<ir::TensorType> types;
@@ -68,9 +68,10 @@ std::shared_ptr<const NumberedProduct> numbered_product(const ir::Expr& value, c
 TileTree numbered_tree(const ScheduledOp& op, const machine::Machine& machine) {
   TileTree tree = op.one->op.tree;
   TileNode& shared = tree.body.at(0);
-  STRATA_CHECK(shared.kind == Kind::kParallel && shared.iterator == kColumns, "threads share a product's columns");
-  const std::int64_t step = tree.iterators[kRows].extent.max();
-  TileNode numbered = loop_node(Kind::kNumbered, kRows, step, std::move(shared.body));
+  STRATA_CHECK(shared.kind == Kind::kParallel && shared.iterator == kProductColumns,
+               "threads share a product's columns");
+  const std::int64_t step = tree.iterators[kProductRows].extent.max();
+  TileNode numbered = loop_node(Kind::kNumbered, kProductRows, step, std::move(shared.body));
   numbered.with = numbered_buffers(op);
   const std::vector<cost::Scratch> needs = numbered_scratch(op, step);
   shared.body.clear();
