@@ -104,7 +104,7 @@ Json tool_choice(const RequestReader& body) {
 }
 
 // {"type": "json_schema", "schema"}
-void copy_format(const RequestReader& body, Json& chat) {
+void copy_output_format(const RequestReader& body, Json& chat) {
   const Json* const format = body.object("output_format");
   if (format == nullptr) return;
   const RequestReader reader(*format, "output_format");
@@ -232,7 +232,7 @@ Json chat_of_messages(const Json& body) {
       chat["parallel_tool_calls"] = false;
     }
   }
-  copy_format(reader, chat);
+  copy_output_format(reader, chat);
   return chat;
 }
 

@@ -66,7 +66,7 @@ Json function_tools(const Json& given) {
 }
 
 // What is beside the type stands in an object of its own in chats.
-void copy_format(const RequestReader& body, Json& chat) {
+void copy_text_format(const RequestReader& body, Json& chat) {
   const Json* const text = body.object("text");
   const Json* const format = text == nullptr ? nullptr : RequestReader(*text, "text").object("format");
   if (format == nullptr) return;
@@ -238,7 +238,7 @@ Json chat_of_responses(const Json& body) {
   if (const Json* const limit = reader.find("max_output_tokens"); limit != nullptr) chat["max_tokens"] = *limit;
   if (const Json* const tools = reader.list("tools", kMaxTools); tools != nullptr)
     chat["tools"] = function_tools(*tools);
-  copy_format(reader, chat);
+  copy_text_format(reader, chat);
   return chat;
 }
 
