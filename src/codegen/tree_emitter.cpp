@@ -367,8 +367,10 @@ class TreeEmitter {
     const int columns = *one.contraction->only(ir::IteratorClass::kN);
     const RangeCode part = place_.ranges[static_cast<std::size_t>(columns)];
     const bool is_packed = op_.leaf->takes_blocks;
-    out_.open("tensor::by_number(" + leaf_.pointer(one.value->op->arity()) + ", " + cpp_size(numbers[0] * numbers[1]) +
-              ", " + std::to_string(ir::matrix_count(*op_.value->op, op_.value->attributes)) + ", " +
+    // A thread without columns must not read the numbers: it may not have waited for them.
+    out_.open("if (" + part.begin + " < " + part.end + ") tensor::by_number(" + leaf_.pointer(one.value->op->arity()) +
+              ", " + cpp_size(numbers[0] * numbers[1]) + ", " +
+              std::to_string(ir::matrix_count(*op_.value->op, op_.value->attributes)) + ", " +
               std::to_string(node.step) + ", " + buffer_name(node.with[0]) +
               ", [&](std::int64_t matrix, const std::int32_t* rows, std::int64_t " +
               std::string(schedule::kNumberedRows) + ") {");
