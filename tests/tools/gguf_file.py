@@ -194,8 +194,9 @@ LAYER = {"input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_att
          "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm",
          "self_attn.k_norm": "attn_k_norm", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate",
          "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "self_attn.qkv_proj": "attn_qkv",
-         "mlp.gate_up_proj": "ffn_up", "mlp.gate": "ffn_gate_inp", "mlp.experts.gate_proj": "ffn_gate_exps",
-         "mlp.experts.up_proj": "ffn_up_exps", "mlp.experts.down_proj": "ffn_down_exps"}
+         "mlp.gate_up_proj": "ffn_up"}
+EXPERT_LAYER = {"mlp.gate": "ffn_gate_inp", "mlp.experts.gate_proj": "ffn_gate_exps",
+                "mlp.experts.up_proj": "ffn_up_exps", "mlp.experts.down_proj": "ffn_down_exps"}
 # Where a family's norms stand elsewhere.
 NORMS = {"olmo2": {"post_attention_layernorm": "post_attention_norm", "post_feedforward_layernorm": "post_ffw_norm"},
          "glm4": {"post_self_attn_layernorm": "post_attention_norm", "post_mlp_layernorm": "post_ffw_norm"},
@@ -212,7 +213,7 @@ def tensor_name(name, family="llama"):
     layer = re.fullmatch(r"model\.layers\.(\d+)\.(.*)", stem)
     if not layer:
         return f"{TOP[stem]}.{kind}"
-    return f"blk.{layer[1]}.{(LAYER | NORMS.get(family, {}))[layer[2]]}.{kind}"
+    return f"blk.{layer[1]}.{(LAYER | EXPERT_LAYER | NORMS.get(family, {}))[layer[2]]}.{kind}"
 
 
 def heads_of(config, name):
