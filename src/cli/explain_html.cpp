@@ -80,8 +80,8 @@ std::string header_html(const ExplainedModel& model) {
   const Explanation& first = model.steps[0];
   std::string text = "<header>\n" + element("p", "Why it runs as fast as it does", "eyebrow") +
                      element("h1", html_text(first.model)) + "\n" +
-                     element("p", html_text("on " + first.machine.name + ", " + plural(first.threads, "thread") + ", " +
-                                            std::to_string(first.machine.cores) + " cores")) +
+                     element("p", html_text("on " + first.machine.name + ", " + plural(first.threads, "thread") +
+                                            " of " + std::to_string(first.machine.cores) + " cores")) +
                      "\n</header>\n";
   for (const Explanation& step : model.steps) {
     if (step.disturbance.empty()) continue;

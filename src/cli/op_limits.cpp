@@ -108,7 +108,8 @@ OpLimits limits_of(const ExplainedOp& op, const Explanation& step) {
     limits.arithmetic_s = limits.ops_per_s > 0 ? op.cost.flops / limits.ops_per_s : 0;
   }
   if (step.threads > 1) limits.barriers_s = static_cast<double>(op.op.barriers) * step.machine.barrier_s;
-  if (std::max(limits.memory_s, limits.arithmetic_s) < kExplains * op.cost.predicted_s) return limits;
+  const double most = std::max(limits.memory_s, limits.arithmetic_s);
+  if (most <= 0 || most < kExplains * op.cost.predicted_s) return limits;
   if (limits.arithmetic_s > limits.memory_s) {
     limits.limit = Limit::kArithmetic;
   } else if (reads_weights(op.op)) {

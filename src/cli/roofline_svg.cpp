@@ -65,6 +65,8 @@ std::vector<Dot> dots_of(std::span<const Explanation> steps) {
     for (std::size_t i = 0; i < step.ops.size(); ++i) {
       const ExplainedOp& op = step.ops[i];
       if (op.cost.flops <= 0 || op.cost.bytes <= 0 || op.cost.predicted_s <= 0) continue;
+      if (!std::isfinite(op.cost.flops / op.cost.bytes) || !std::isfinite(op.cost.flops / op.cost.predicted_s))
+        continue;
       const double measured_s = op.measured_s.value_or(0);
       dots.push_back({&step, &op, op_anchor(step, i), op.cost.flops / op.cost.bytes,
                       op.cost.flops / op.cost.predicted_s, measured_s > 0 ? op.cost.flops / measured_s : 0,
