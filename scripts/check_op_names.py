@@ -20,7 +20,12 @@ FREE_FILES = {"src/vectorize/layout_rules.cpp"}  # a table of rules
 
 # Ops made by hand have no index maps to be told by. Each is named where its code and its cost are, once.
 NAMED = {
-    "src/cost/leaf_table.cpp": {"attention", "concat", "pack", "take", "largest_k", "unpack"},
+    "src/cost/leaf_table.cpp": {"attention", "concat", "pack", "take", "largest_k", "unpack", "all_gather", "all_reduce",
+                                "all_to_all", "rank_gather", "rank_slice", "reduce_scatter"},
+    # Makes them of a plan's reshards.
+    "src/distribution/local_program.cpp": {"all_gather", "all_reduce", "all_to_all", "rank_gather", "rank_slice",
+                                           "reduce_scatter"},
+    "src/compile/rank_program.cpp": {"rank_slice", "slice"},  # a rank's part of a weight
     "src/compile/constant_reader.cpp": {"concat"},  # joins its operands without a copy
     "src/vectorize/own_result.cpp": {"cast"},       # makes a copy of a value
     "src/cli/info.cpp": {"attention"},              # a heading

@@ -19,7 +19,8 @@ using Names = std::map<const Expr*, std::string>;
 
 class Builder {
  public:
-  explicit Builder(const ir::Module& module) : module_(module), roles_(ir::find_roles(module)) {}
+  Builder(const ir::Module& module, bool hands_on_whole)
+      : module_(module), roles_(ir::find_roles(module)), hands_on_whole_(hands_on_whole) {}
 
   Graph run(const std::vector<std::string>& entries) {
     for (const std::string& entry : entries) {
@@ -52,15 +53,21 @@ class Builder {
         scope.values[parameter] = add({Value::Kind::kState, parameter->name, parameter->type()});
       } else {
         const bool is_result = before >= 0 && parameter->type() == graph_.values[static_cast<std::size_t>(before)].type;
-        Value value{is_result ? Value::Kind::kHandedOn : Value::Kind::kGiven, parameter->name, parameter->type()};
-        value.of = is_result ? before : -1;
+        const bool is_handed_on = is_result && !hands_on_whole_;
+        Value value{is_handed_on ? Value::Kind::kHandedOn : Value::Kind::kGiven, parameter->name, parameter->type()};
+        value.of = is_handed_on ? before : -1;
         scope.values[parameter] = add(std::move(value));
       }
     }
     walk(scope);
     const Expr* result = function.results[0];
     handed_on_ = scope.values.at(result);
-    if (is_final) graph_.deliveries.push_back({handed_on_, -1, 1});
+    if (is_final || hands_on_whole_) graph_.deliveries.push_back({handed_on_, -1, 1});
+    note_values(scope);
+  }
+
+  void note_values(const Scope& scope) {
+    for (const auto& [value, number] : scope.values) graph_.value_of[{&scope.function, value}] = number;
   }
 
   int add(Value value) {
@@ -112,6 +119,7 @@ class Builder {
     Value result{Value::Kind::kMade, node.name, op.type()};
     result.node = static_cast<int>(graph_.nodes.size());
     node.result = scope.values[&op] = add(std::move(result));
+    graph_.node_of[{&scope.function, &op}] = static_cast<int>(graph_.nodes.size());
     graph_.nodes.push_back(std::move(node));
   }
 
@@ -236,10 +244,12 @@ class Builder {
       const int to = carried_of(callee.results[i]->type().text());
       if (value != to) graph_.deliveries.push_back({value, to, count});
     }
+    note_values(scope);
   }
 
   const ir::Module& module_;
   const ir::Roles roles_;
+  const bool hands_on_whole_;
   Graph graph_;
   std::map<std::string, int> constants_;
   std::map<std::string, int> carried_;  // by type
@@ -250,8 +260,8 @@ class Builder {
 
 }  // namespace
 
-Graph graph_of(const ir::Module& module, const std::vector<std::string>& entries) {
-  Graph graph = Builder(module).run(entries);
+Graph graph_of(const ir::Module& module, const std::vector<std::string>& entries, bool hands_on_whole) {
+  Graph graph = Builder(module, hands_on_whole).run(entries);
   find_granules(graph);
   return graph;
 }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ir/expr.h"
@@ -51,13 +53,17 @@ struct Delivery {
 
 // A program with each of its layers' functions once, as often as it is called.
 struct Graph {
+  // Of each function's expressions that are no constants the value, and of ops the node.
+  std::map<std::pair<const ir::Function*, const ir::Expr*>, int> value_of;
+  std::map<std::pair<const ir::Function*, const ir::Expr*>, int> node_of;
   std::vector<Value> values;
   std::vector<Node> nodes;  // operands before users
   std::vector<Delivery> deliveries;
 };
 
 // Of the entries that a step calls, one after the other: "forward", "head". The activation that an entry takes is the
-// first result of the one before it, and only its last row is wanted there. The module must outlive the graph.
-Graph graph_of(const ir::Module& module, const std::vector<std::string>& entries);
+// first result of the one before it, and only its last row is wanted there: as it is made, or, where `hands_on_whole`,
+// each device has it whole. The module must outlive the graph.
+Graph graph_of(const ir::Module& module, const std::vector<std::string>& entries, bool hands_on_whole = false);
 
 }  // namespace strata::distribution

@@ -53,6 +53,10 @@ class Search {
       : graph_(graph), mesh_(mesh), options_(options), phases_(phases) {
     limit_ =
         options.memory_bytes > 0 ? options.memory_bytes : static_cast<double>(machine.memory.back().capacity_bytes);
+    if (phases[0].equal_parts) {
+      each_.emplace_back(graph, mesh, machine, phases);
+      return;
+    }
     for (const Phase& phase : phases) each_.emplace_back(graph, mesh, machine, std::vector<Phase>{phase});
     if (phases.size() > 1) all_.emplace(graph, mesh, machine, phases);
   }
@@ -122,7 +126,8 @@ class Search {
       candidate.seconds += found.cost;
       if (found.cost == kInfinite) return;
       candidate.choices.push_back(found.choice);
-      arena = std::max(arena, problem.arena_bytes(found.choice, 0));
+      for (std::size_t phase = 0; phase < problem.phases().size(); ++phase)
+        arena = std::max(arena, problem.arena_bytes(found.choice, phase));
     }
     candidate.bytes += arena;
     seen_.push_back(candidate);
@@ -200,9 +205,12 @@ class Search {
     plan.gap = plan.seconds > 0 ? (plan.seconds - plan.bound_s) / plan.seconds : 0;
     plan.work = work_;
     for (std::size_t i = 0; i < each_.size(); ++i) {
-      plan.phases.push_back(phase_plan(each_[i], best_->choices[i]));
-      plan.arena_bytes = std::max(plan.arena_bytes, plan.phases.back().arena_bytes);
+      for (std::size_t phase = 0; phase < each_[i].phases().size(); ++phase) {
+        plan.phases.push_back(phase_plan(each_[i], best_->choices[i], phase));
+        plan.arena_bytes = std::max(plan.arena_bytes, plan.phases.back().arena_bytes);
+      }
     }
+    if (phases_[0].equal_parts) plan.division = each_[0].division(best_->choices[0]);
     if (const auto carried = each_[0].carried(best_->choices[0])) plan.carried = text_of(*carried, mesh_);
     for (const auto& [number, state] : best_->stored) {
       const Value& value = graph_.values[static_cast<std::size_t>(number)];
@@ -213,8 +221,8 @@ class Search {
     return plan;
   }
 
-  PhasePlan phase_plan(const Problem& problem, const std::vector<int>& choice) const {
-    const Phase& phase = problem.phases()[0];
+  PhasePlan phase_plan(const Problem& problem, const std::vector<int>& choice, std::size_t number) const {
+    const Phase& phase = problem.phases()[number];
     PhasePlan plan{phase.name, phase.runs, {}, {}, 0, 0, std::vector<double>(mesh_.size()), 0};
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
       const Node& node = graph_.nodes[n];
@@ -225,15 +233,15 @@ class Search {
                   text_of(strategy.result, mesh_),
                   strategy.result,
                   node.count,
-                  problem.seconds(static_cast<int>(n), choice, 0)};
+                  problem.seconds(static_cast<int>(n), choice, number)};
       for (std::size_t i = 0; i < node.operands.size(); ++i) {
         op.operands.push_back(node.operands[i] < 0 ? "" : text_of(strategy.operands[i], mesh_));
       }
       plan.compute_s += op.seconds;
       plan.ops.push_back(std::move(op));
     }
-    for (const Move& move : problem.moves(choice, 0)) add_move(move, plan);
-    plan.arena_bytes = problem.arena_bytes(choice, 0);
+    for (const Move& move : problem.moves(choice, number)) add_move(move, plan);
+    plan.arena_bytes = problem.arena_bytes(choice, number);
     return plan;
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,7 @@ struct DistributionPlan {
   double bound_s = 0;                                         // no plan that fits is faster
   double gap = 0;                                             // (seconds - bound) / seconds
   std::int64_t work = 0;                                      // entries of tables that the search filled
+  std::optional<Division> division = {};                      // of plans with equal parts: what code is made of
 
   double bytes() const { return weight_bytes + cache_bytes + arena_bytes; }
 };
@@ -75,8 +77,8 @@ struct SearchOptions {
 };
 
 // The fastest plan for the phases of a workload together. Weights and caches lie in one way for all of them, ops may be
-// divided otherwise in each. Where memory is short, its price rises until a plan fits. Throws resource_error with the
-// numbers where none does.
+// divided otherwise in each; with equal parts (Phase) they are divided alike in all. Where memory is short, its price
+// rises until a plan fits. Throws resource_error with the numbers where none does.
 DistributionPlan plan_distribution(const Graph& graph, const Mesh& mesh, const machine::Machine& machine,
                                    const std::vector<Phase>& phases, const SearchOptions& options = {});
 

@@ -328,20 +328,17 @@ std::vector<Move> Problem::moves(const std::vector<int>& choice, std::size_t pha
   std::vector<Move> moves;
   const auto add = [&](int value, int user, const State& from, const State& to, double count) {
     if (from == to) return;
-    Move move{value, user, from, to, reshards(value, phase).path(from, to), count};
+    Move move{value, user, from, to, hops(value, from, to, phase), count};
     moves.push_back(std::move(move));
   };
   for (const Group& group : groups_) {
     const State& made = state(group.value, choice);
-    const int second = group.second < 0 ? 0 : choice[static_cast<std::size_t>(group.second)];
-    const State* kept = second == 0 ? nullptr : &group.seconds[static_cast<std::size_t>(second)];
+    const State* const kept = second_state(group, choice);
     if (kept != nullptr) add(group.value, -1, made, *kept, group.count);
     for (const Use& use : group.uses) {
       if (is_updated_by(group.value, use.node)) continue;
       const State& want = strategy(use.node, choice).operands[use.operand];
-      Reshards& ways = reshards(group.value, phase);
-      const bool is_kept = kept != nullptr && ways.seconds(*kept, want) < ways.seconds(made, want);
-      add(group.value, use.node, is_kept ? *kept : made, want, group.count);
+      add(group.value, use.node, takes_second(group, use, choice, phase) ? *kept : made, want, group.count);
     }
   }
   for (const Delivery& delivery : graph_.deliveries) {
@@ -349,6 +346,62 @@ std::vector<Move> Problem::moves(const std::vector<int>& choice, std::size_t pha
     add(delivery.value, -1, state(delivery.value, choice), to, delivery.count);
   }
   return moves;
+}
+
+const State* Problem::second_state(const Group& group, const std::vector<int>& choice) const {
+  const int second = group.second < 0 ? 0 : choice[static_cast<std::size_t>(group.second)];
+  return second == 0 ? nullptr : &group.seconds[static_cast<std::size_t>(second)];
+}
+
+bool Problem::takes_second(const Group& group, const Use& use, const std::vector<int>& choice,
+                           std::size_t phase) const {
+  const State* const kept = second_state(group, choice);
+  if (kept == nullptr) return false;
+  const State& want = strategy(use.node, choice).operands[use.operand];
+  Reshards& ways = reshards(group.value, phases_[0].equal_parts ? 0 : phase);
+  return ways.seconds(*kept, want) < ways.seconds(state(group.value, choice), want);
+}
+
+// Where one program is made for all phases, the first one's way is taken in all.
+std::vector<Hop> Problem::hops(int value, const State& from, const State& to, std::size_t phase) const {
+  if (phase == 0 || !phases_[0].equal_parts) return reshards(value, phase).path(from, to);
+  std::vector<Hop> path = reshards(value, 0).path(from, to);
+  const State* before = &from;
+  for (Hop& hop : path) {
+    hop.cost = reshards(value, phase).cost_of(*before, hop);
+    before = &hop.to;
+  }
+  return path;
+}
+
+Division Problem::division(const std::vector<int>& choice) const {
+  Division division{mesh_, {}, {}, {}, {}, {}};
+  for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+    division.nodes.push_back(strategy(static_cast<int>(n), choice));
+    division.uses.emplace_back(graph_.nodes[n].operands.size());
+  }
+  for (std::size_t v = 0; v < graph_.values.size(); ++v) {
+    const bool is_unused = made_states(static_cast<int>(v)).empty();
+    division.values.push_back(is_unused ? whole(mesh_) : state(static_cast<int>(v), choice));
+  }
+  for (const Group& group : groups_) {
+    const State& made = state(group.value, choice);
+    const State* const kept = second_state(group, choice);
+    const std::string& function = graph_.nodes[static_cast<std::size_t>(group.uses[0].node)].function;
+    if (kept != nullptr) division.kept[{group.value, function}] = hops(group.value, made, *kept, 0);
+    for (const Use& use : group.uses) {
+      if (is_updated_by(group.value, use.node)) continue;
+      const bool is_kept = takes_second(group, use, choice, 0);
+      const State& want = strategy(use.node, choice).operands[use.operand];
+      division.uses[static_cast<std::size_t>(use.node)][use.operand] = {
+          is_kept, hops(group.value, is_kept ? *kept : made, want, 0)};
+    }
+  }
+  for (const Delivery& delivery : graph_.deliveries) {
+    const State to = delivery.carried < 0 ? whole(mesh_) : state(delivery.carried, choice);
+    division.deliveries.push_back(hops(delivery.value, state(delivery.value, choice), to, 0));
+  }
+  return division;
 }
 
 std::optional<State> Problem::carried(const std::vector<int>& choice) const {

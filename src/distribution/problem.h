@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "distribution/elimination.h"
@@ -23,6 +24,20 @@ struct Move {
   State from, to;
   std::vector<Hop> hops;
   double count = 1;  // in a step
+};
+
+// One way of dividing a program for all phases, as code is made of it.
+struct Division {
+  struct Use {
+    bool is_kept = false;  // it takes the value's second state, else the one in which it is made
+    std::vector<Hop> hops;
+  };
+  Mesh mesh;
+  std::vector<Strategy> nodes;                                   // by node
+  std::vector<State> values;                                     // by value: as it is made, given, or lies
+  std::map<std::pair<int, std::string>, std::vector<Hop>> kept;  // of a value in a function, to its second state
+  std::vector<std::vector<Use>> uses;                            // by node and operand; none of constants
+  std::vector<std::vector<Hop>> deliveries;                      // by delivery
 };
 
 // The variables of a plan for some phases, and what they cost. There is one variable for
@@ -51,6 +66,7 @@ class Problem {
   const State& state(int value, const std::vector<int>& choice) const;  // as it is made, or lies
   double seconds(int node, const std::vector<int>& choice, std::size_t phase) const;
   std::vector<Move> moves(const std::vector<int>& choice, std::size_t phase) const;
+  Division division(const std::vector<int>& choice) const;
   double arena_bytes(const std::vector<int>& choice, std::size_t phase) const;
   std::optional<State> carried(const std::vector<int>& choice) const;
 
@@ -86,6 +102,9 @@ class Problem {
   bool is_updated_by(int value, int node) const;
   Table table(int value, const std::vector<State>& from, const std::vector<State>& to, double count) const;
   Reshards& reshards(int value, std::size_t phase) const;
+  std::vector<Hop> hops(int value, const State& from, const State& to, std::size_t phase) const;
+  const State* second_state(const Group& group, const std::vector<int>& choice) const;
+  bool takes_second(const Group& group, const Use& use, const std::vector<int>& choice, std::size_t phase) const;
 
   const Graph& graph_;
   const Mesh& mesh_;

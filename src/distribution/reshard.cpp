@@ -79,11 +79,19 @@ void Reshards::add_hops(const State& from, std::size_t axis, std::vector<Hop>& h
     Hop hop{kind_of(from[axis], to), static_cast<int>(axis), {}, from};
     hop.to[axis] = to;
     if (!is_possible(extents_, hop.to, mesh_)) continue;
-    const bool is_gathered = hop.kind == CollectiveKind::kAllGather;
-    hop.cost = collective_cost(hop.kind, mesh_[axis], bytes(is_gathered ? hop.to : from));
-    if (hop.kind != CollectiveKind::kSlice) hop.cost.seconds += start_s_;
+    hop.cost = cost_of(from, hop);
+    // Weights are stored as they are used: what a device lacks of them it doesn't get.
+    if (extents_.equal_parts && extents_.is_constant && hop.kind != CollectiveKind::kSlice) continue;
     hops.push_back(std::move(hop));
   }
+}
+
+CollectiveCost Reshards::cost_of(const State& from, const Hop& hop) const {
+  const bool is_gathered = hop.kind == CollectiveKind::kAllGather;
+  const machine::MeshAxis& axis = mesh_[static_cast<std::size_t>(hop.axis)];
+  CollectiveCost cost = collective_cost(hop.kind, axis, bytes(is_gathered ? hop.to : from));
+  if (hop.kind != CollectiveKind::kSlice) cost.seconds += start_s_;
+  return cost;
 }
 
 // Whether no inner axis of the mesh divides what this one does.

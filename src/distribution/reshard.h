@@ -4,10 +4,14 @@
 #include <map>
 #include <vector>
 
-#include "distribution/collective.h"
+#include "cost/collective.h"
 #include "distribution/state.h"
 
 namespace strata::distribution {
+
+using cost::collective_cost;
+using cost::CollectiveCost;
+using cost::CollectiveKind;
 
 // A collective on the way from one state to another.
 struct Hop {
@@ -28,6 +32,9 @@ class Reshards {
   // Infinite where there is no way.
   double seconds(const State& from, const State& to);
   std::vector<Hop> path(const State& from, const State& to);
+
+  // What a hop costs.
+  CollectiveCost cost_of(const State& from, const Hop& hop) const;
 
  private:
   struct Way {

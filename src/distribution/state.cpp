@@ -54,6 +54,8 @@ Extents extents_of(const ir::TensorType& type, bool is_constant, const Phase& ph
     for (const auto& [symbol, value] : phase.last_sizes) sizes[symbol] = value;
   }
   Extents extents{cost::sized(type, sizes), {}, is_constant ? 1 : phase.sequences, is_constant};
+  extents.equal_parts = phase.equal_parts;
+  for (const ir::Dim& dim : type.shape) extents.is_fixed.push_back(dim.is_constant());
   cost::Sizes room = sizes;
   for (const auto& [symbol, value] : phase.room) room[symbol] = std::max(room[symbol], value);
   for (const ir::Dim& dim : cost::sized(type, room).shape) extents.room.push_back(dim.factor());
@@ -95,12 +97,29 @@ double room_bytes(const Extents& extents, const State& state, const Mesh& mesh) 
 }
 
 bool is_possible(const Extents& extents, const State& state, const Mesh& mesh) {
+  const auto is_equal = [&](int axis, std::int64_t parts) {
+    return extents.is_fixed[static_cast<std::size_t>(axis)] && units_of(extents, axis, parts) % parts == 0;
+  };
   const std::int64_t sequences = parts_of(state, kSequences, mesh);
   if (sequences > 1 && (extents.is_constant || extents.sequences == 1)) return false;
   for (std::size_t axis = 0; axis < extents.room.size(); ++axis) {
-    if (parts_of(state, static_cast<int>(axis), mesh) > extents.room[axis]) return false;
+    const std::int64_t parts = parts_of(state, static_cast<int>(axis), mesh);
+    if (parts > extents.room[axis]) return false;
+    if (extents.equal_parts && parts > 1 && !is_equal(static_cast<int>(axis), parts)) return false;
   }
   return true;
+}
+
+ir::TensorType local_type(const ir::TensorType& type, const State& state, const Mesh& mesh) {
+  ir::TensorType local = type;
+  for (int axis = 0; axis < type.rank(); ++axis) {
+    const std::int64_t parts = parts_of(state, axis, mesh);
+    ir::Dim& size = local.shape[static_cast<std::size_t>(axis)];
+    if (parts == 1) continue;
+    STRATA_CHECK(size.is_constant() && size.factor() % parts == 0, type.text() + " has no equal parts");
+    size = size.factor() / parts;
+  }
+  return local;
 }
 
 }  // namespace strata::distribution

@@ -33,6 +33,8 @@ struct Phase {
   cost::Sizes sizes = {};       // of symbols: what a step has, or sees
   cost::Sizes room = {};        // of symbols that have more room than a step sees: that is what is divided
   cost::Sizes last_sizes = {};  // of symbols, behind the function where only the last row is wanted
+  // What code is made for: axes of constant size are divided alone, into equal parts.
+  bool equal_parts = false;
 };
 
 // A value as it is in a step of a phase, before it is divided.
@@ -42,6 +44,8 @@ struct Extents {
   std::int64_t sequences = 1;      // that it exists for; of a constant 1
   bool is_constant = false;
   std::vector<std::int64_t> granules = {};  // of its axes; empty: 1 each
+  bool equal_parts = false;                 // as Phase's
+  std::vector<bool> is_fixed = {};          // by axis: of constant size
 };
 
 Extents extents_of(const ir::TensorType& type, bool is_constant, const Phase& phase, bool is_last);
@@ -63,8 +67,11 @@ Share share_of(const Extents& extents, const State& state, const Mesh& mesh);
 // Bytes that are kept for it, its room included.
 double room_bytes(const Extents& extents, const State& state, const Mesh& mesh);
 
-// Whether no axis has more parts than elements, nor a constant parts by sequence. Of several sequences there may be
-// more parts than there are: some devices have none.
+// Whether no axis has more parts than elements, or unequal parts where these must be equal, nor a constant parts by
+// sequence. Of several sequences there may be more parts than there are: some devices have none.
 bool is_possible(const Extents& extents, const State& state, const Mesh& mesh);
+
+// The type of what one device has of a value whose divided axes have equal parts.
+ir::TensorType local_type(const ir::TensorType& type, const State& state, const Mesh& mesh);
 
 }  // namespace strata::distribution

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "cost/leaf.h"
+#include "ir/movement_form.h"
 #include "ir/op.h"
 #include "ir/part_signature.h"
 #include "ir/tuple_combiner.h"
@@ -39,9 +41,23 @@ SbpSignature by_sequence(const Graph& graph, const Node& node) {
   return signature;
 }
 
-std::vector<SbpSignature> choices_of(const Graph& graph, const Node& node) {
+// Of a look-up of rows in a weight: each device looks up those that it has, and all are summed. There is an op for
+// that.
+std::optional<SbpSignature> lookup_of_parts(const ir::Expr& op) {
+  const auto loops = op.op->loops(operand_types(op), op.attributes);
+  const auto lookup = loops == nullptr ? std::nullopt : ir::row_lookup(*loops);
+  if (!lookup || op.type().dtype != DType::kF32) return std::nullopt;
+  const auto table = static_cast<std::size_t>(lookup->table);
+  if (op.arguments[table]->kind == ir::Expr::Kind::kOp || !is_floating(op.arguments[table]->type().dtype))
+    return std::nullopt;
+  SbpSignature signature{std::vector<Sbp>(op.arguments.size()), Sbp::partial(Combiner::kSum)};
+  signature.operands[table] = Sbp::split(0);
+  return signature;
+}
+
+std::vector<SbpSignature> choices_of(const Graph& graph, const Node& node, bool equal_parts) {
   std::vector<SbpSignature> choices = {{std::vector<Sbp>(node.operands.size()), {}}, by_sequence(graph, node)};
-  for (const SbpSignature& signature : signatures_of(*node.op)) {
+  for (const SbpSignature& signature : signatures_of(*node.op, !equal_parts)) {
     // Scalar constants are no values, and whole.
     bool is_known = true;
     for (std::size_t i = 0; i < node.operands.size(); ++i) {
@@ -52,7 +68,21 @@ std::vector<SbpSignature> choices_of(const Graph& graph, const Node& node) {
     }
     if (is_known) choices.push_back(signature);
   }
+  const auto lookup = equal_parts ? lookup_of_parts(*node.op) : std::nullopt;
+  if (lookup) choices.push_back(*lookup);
   return choices;
+}
+
+// Whether there is code for what a device computes: some leaves take fewer shapes than the op has.
+bool has_code(const Node& node, const Strategy& strategy, const Mesh& mesh) {
+  const ir::Expr& op = *node.op;
+  // A view, whose attributes are sizes.
+  if (op.attributes.contains("shape")) return true;
+  std::vector<ir::TensorType> types = operand_types(op);
+  if (cost::find_leaf(*op.op, types, op.attributes, op.type()) == nullptr) return true;
+  for (std::size_t i = 0; i < types.size(); ++i) types[i] = local_type(types[i], strategy.operands[i], mesh);
+  const ir::TensorType result = local_type(op.type(), strategy.result, mesh);
+  return cost::find_leaf(*op.op, types, op.attributes, result) != nullptr;
 }
 
 class Checker {
@@ -282,10 +312,11 @@ void find_granules(Graph& graph) {
   }
 }
 
-std::vector<SbpSignature> signatures_of(const ir::Expr& op) {
+std::vector<SbpSignature> signatures_of(const ir::Expr& op, bool knows_part) {
   const std::vector<ir::TensorType> types = operand_types(op);
   std::vector<SbpSignature> all = op.op->sbp_signatures(types, op.attributes, op.type());
-  if (const auto loops = op.op->loops(types, op.attributes)) {
+  const auto loops = knows_part ? op.op->loops(types, op.attributes) : nullptr;
+  if (loops != nullptr) {
     std::ranges::move(ir::part_signatures(*loops, types, op.type()), std::back_inserter(all));
   }
   const auto is_made = [](const Sbp& sbp) {
@@ -299,7 +330,8 @@ std::vector<SbpSignature> signatures_of(const ir::Expr& op) {
 
 std::vector<Strategy> strategies_of(const Graph& graph, const Node& node, const Mesh& mesh,
                                     const std::vector<Phase>& phases) {
-  const std::vector<SbpSignature> choices = choices_of(graph, node);
+  const std::vector<SbpSignature> choices = choices_of(graph, node, phases[0].equal_parts);
+  const auto lookup = phases[0].equal_parts ? lookup_of_parts(*node.op) : std::nullopt;
   std::vector<Checker> checkers;
   for (const Phase& phase : phases) checkers.emplace_back(graph, node, mesh, phase);
   std::vector<Strategy> found;
@@ -312,9 +344,14 @@ std::vector<Strategy> strategies_of(const Graph& graph, const Node& node, const 
       for (std::size_t i = 0; i < node.operands.size(); ++i) strategy.operands[i][axis] = chosen.back()->operands[i];
       strategy.result[axis] = chosen.back()->result;
     }
-    const auto is_possible = [&](const Checker& checker) { return checker.is_possible(strategy, chosen); };
+    // A rank's part of a table is one of those along one axis of the mesh.
+    const auto is_lookup = [&](const SbpSignature* signature) { return lookup && *signature == *lookup; };
+    const bool has_parts = std::ranges::count_if(chosen, is_lookup) <= 1;
+    const auto is_possible = [&](const Checker& checker) { return has_parts && checker.is_possible(strategy, chosen); };
     const bool is_new = std::ranges::find(found, strategy) == found.end();
-    if (is_new && std::ranges::all_of(checkers, is_possible)) found.push_back(std::move(strategy));
+    const bool is_found = is_new && std::ranges::all_of(checkers, is_possible) &&
+                          (!phases[0].equal_parts || has_code(node, strategy, mesh));
+    if (is_found) found.push_back(std::move(strategy));
     is_over = true;
     for (std::size_t axis = mesh.size(); axis-- > 0 && is_over;) {
       is_over = ++digits[axis] == choices.size();
@@ -322,6 +359,16 @@ std::vector<Strategy> strategies_of(const Graph& graph, const Node& node, const 
     }
   }
   return found;
+}
+
+int lookup_axis(const ir::Expr& op, const Strategy& strategy) {
+  const auto lookup = lookup_of_parts(op);
+  for (std::size_t axis = 0; lookup && axis < strategy.result.size(); ++axis) {
+    SbpSignature along{{}, strategy.result[axis]};
+    for (const State& operand : strategy.operands) along.operands.push_back(operand[axis]);
+    if (along == *lookup) return static_cast<int>(axis);
+  }
+  return -1;
 }
 
 double node_seconds(const Graph& graph, const Node& node, const Strategy& strategy, const Mesh& mesh,

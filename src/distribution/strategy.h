@@ -18,9 +18,10 @@ struct Strategy {
   bool operator==(const Strategy&) const = default;
 };
 
-// The op's signatures, those of devices that know their part too. Of partial results only those combiners are there
+// The op's signatures. Of partial results only those combiners are there
 // that something of the graph makes: sums, and states of a tuple.
-std::vector<ir::SbpSignature> signatures_of(const ir::Expr& op);
+// `knows_part`: with those of devices that must know their part.
+std::vector<ir::SbpSignature> signatures_of(const ir::Expr& op, bool knows_part = true);
 
 // Of axes that ops divide together, the one of fewer elements says what all are divided in: columns in whole heads, and
 // query heads in those that share a key/value head.
@@ -30,6 +31,9 @@ void find_granules(Graph& graph);
 // that are divided together belong together.
 std::vector<Strategy> strategies_of(const Graph& graph, const Node& node, const Mesh& mesh,
                                     const std::vector<Phase>& phases);
+
+// The axis of the mesh along which each device looks up the rows of its own part of a table, by a strategy; -1: none.
+int lookup_axis(const ir::Expr& op, const Strategy& strategy);
 
 // What the node takes on the device that has the most to do, once, in seconds: the roofline of the machine, with
 // constants and caches from the outermost memory and all else from the innermost that holds it.

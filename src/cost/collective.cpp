@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "distribution/collective.h"
+#include "cost/collective.h"
 
 #include <algorithm>
 #include <bit>
 
 #include "base/error.h"
 
-namespace strata::distribution {
+namespace strata::cost {
 namespace {
 
 class Messages {
@@ -45,6 +45,16 @@ CollectiveCost gather(const machine::MeshAxis& axis, double bytes) {
   return faster(doubling(axis, bytes), repeated(axis, bytes / axis.extent, axis.extent - 1));
 }
 
+// Of an all-reduce in two halves, and in messages of all bytes.
+CollectiveCost halved_reduce(const machine::MeshAxis& axis, double bytes) {
+  const CollectiveCost half = gather(axis, bytes);
+  return {2 * half.seconds, 2 * half.bytes};
+}
+CollectiveCost whole_reduce(const machine::MeshAxis& axis, double bytes) {
+  const auto n = static_cast<unsigned>(axis.extent);
+  return repeated(axis, bytes, std::has_single_bit(n) ? std::bit_width(n) - 1 : axis.extent - 1);
+}
+
 int rounds(const machine::MeshAxis& axis) { return std::bit_width(static_cast<unsigned>(axis.extent - 1)); }
 
 }  // namespace
@@ -71,10 +81,8 @@ CollectiveCost collective_cost(CollectiveKind kind, const machine::MeshAxis& axi
     case CollectiveKind::kAllGather:
     case CollectiveKind::kReduceScatter:
       return gather(axis, bytes);
-    case CollectiveKind::kAllReduce: {
-      const CollectiveCost half = gather(axis, bytes);
-      return faster({2 * half.seconds, 2 * half.bytes}, repeated(axis, bytes, rounds(axis)));
-    }
+    case CollectiveKind::kAllReduce:
+      return faster(halved_reduce(axis, bytes), whole_reduce(axis, bytes));
     case CollectiveKind::kAllToAll:
       return faster(repeated(axis, bytes / axis.extent, axis.extent - 1), repeated(axis, bytes / 2, rounds(axis)));
     case CollectiveKind::kSlice:
@@ -83,4 +91,26 @@ CollectiveCost collective_cost(CollectiveKind kind, const machine::MeshAxis& axi
   return {};
 }
 
-}  // namespace strata::distribution
+const machine::MeshAxis* device_axis(const machine::Machine& machine, std::int64_t number) {
+  for (const machine::MeshAxis& axis : machine.machines) {
+    if (axis.extent > 1 && number-- == 0) return axis.link ? &axis : nullptr;
+  }
+  return nullptr;
+}
+
+std::int64_t whole_reduce_bytes(const machine::MeshAxis& axis) {
+  const auto is_whole = [&](std::int64_t bytes) {
+    const auto size = static_cast<double>(bytes);
+    return whole_reduce(axis, size).seconds < halved_reduce(axis, size).seconds;
+  };
+  constexpr int kMostBits = 48;
+  int bits = 2;
+  while (bits < kMostBits && is_whole(std::int64_t{1} << (bits + 1))) ++bits;
+  std::int64_t most = std::int64_t{1} << bits;
+  for (std::int64_t step = most / 2; step > 0; step /= 2) {
+    if (is_whole(most + step)) most += step;
+  }
+  return is_whole(most) ? most : 0;
+}
+
+}  // namespace strata::cost
