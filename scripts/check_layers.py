@@ -18,12 +18,13 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 LAYERS = re.compile(r"foreach\(layer ([^)]*)\)")
 # What a folder may use where that is less than all layers before it.
 NARROWED = {
-    "runtime": {"base", "ir", "ops", "machine", "package", "tensor"},
+    "ranks": {"base", "tensor"},
+    "runtime": {"base", "ir", "ops", "machine", "package", "ranks", "tensor"},
     "jinja": {"base"},
     "grammar": {"base"},
     "text": {"base", "jinja", "grammar"},
     "library": {"base", "package", "runtime", "text"},
-    "serve": {"base", "package", "runtime", "grammar", "text", "tensor"},
+    "serve": {"base", "package", "ranks", "runtime", "grammar", "text", "tensor"},
     "tensor": set(),
 }
 

@@ -113,12 +113,15 @@ struct Profile {
   [[gnu::noinline, gnu::cold]] void resume() { last_ns = now_ns(); }
 };
 
+struct Group;
+
 struct Team {
   int rank = 0;
   int size = 1;
   Barrier* barrier = nullptr;    // of `size` threads; may be null for a team of one
   Profile* profile = nullptr;    // rank 0's alone; null: nothing is timed
   std::byte* scratch = nullptr;  // this thread's own memory, of which nothing outlives a function; on 64 bytes
+  const Group* group = nullptr;  // of a program that several processes run together (tensor/group.h), else null
 
   // The end of op `id`.
   void mark(int id) const {

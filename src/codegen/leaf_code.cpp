@@ -75,6 +75,7 @@ std::string LeafCode::value(std::string_view name, const LeafPlace& place) const
   if (first == "out" && rest.empty()) return destination_;
   if (first == "out" && rest == "row") return row_.empty() ? cpp_size(op_.value->type().shape.back()) : row_;
   if (first == "out") return tensor_property(destination_, op_.value->type(), -1, rest);
+  if (first == "attribute") return number(ir::int_attribute(*op_.value->op, op_.value->attributes, std::string(rest)));
   if (first == "lanes") return number(machine::vector_lanes(machine_, DType::kF32));
   if (first == "rows") return number((op_.contraction ? type("left") : op_.value->type()).layout.lanes(0));
   if (first == "panels") return number(place.node->panels);
@@ -149,8 +150,10 @@ std::string LeafCode::tensor_property(const std::string& pointer, const TensorTy
   if (kind == "lanes") return number(packs.empty() ? machine::vector_lanes(machine_, DType::kF32) : packs[0].lanes);
   if (kind == "own_lanes") return number(packs.empty() ? 1 : packs[0].lanes);
   if (kind == "layout") return layout_text(type);
-  if (kind == "outer") return run(type, false);
-  if (kind == "inner") return run(type, true);
+  const std::string along = axis.empty() ? "axis" : std::string(axis);
+  if (kind == "outer") return run(type, along, false);
+  if (kind == "inner") return run(type, along, true);
+  if (kind == "count") return cpp_size(ir::element_count(type.shape));
   STRATA_CHECK(false, "a leaf asks for " + pointer + "." + std::string(property));
   return "";
 }
@@ -188,8 +191,8 @@ std::string LeafCode::rows(const TensorType& type, int operand, const LeafPlace&
   return op_.columns < 0 ? row : row + " + " + place.ranges[static_cast<std::size_t>(op_.columns)].begin;
 }
 
-std::string LeafCode::run(const TensorType& type, bool is_inner) const {
-  const auto axis = static_cast<std::ptrdiff_t>(ir::int_attribute(*op_.value->op, op_.value->attributes, "axis"));
+std::string LeafCode::run(const TensorType& type, const std::string& along, bool is_inner) const {
+  const auto axis = static_cast<std::ptrdiff_t>(ir::int_attribute(*op_.value->op, op_.value->attributes, along));
   const auto at = type.shape.begin() + axis;
   return cpp_size(ir::element_count(is_inner ? ir::Shape(at, type.shape.end()) : ir::Shape(type.shape.begin(), at)));
 }

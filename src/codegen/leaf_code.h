@@ -41,7 +41,9 @@ std::string buffer_name(const std::string& buffer);
 //   {0.type} {0.encoding}  element type, and type of its encoding
 //   {0.lanes} {0.layout}   lanes of its first pack (the machine's where it has none), and its tensor::BLayout
 //   {0.own_lanes}          the same, 1 where it has none
-//   {0.outer} {0.inner}    elements before the axis of attribute "axis", and from it on
+//   {0.outer} {0.inner}    elements before the axis of attribute "axis", and from it on; {0.outer.from}: of "from"
+//   {out.count}            elements
+//   {attribute.mesh}       an attribute of the op
 //   {lanes}                f32 lanes of the machine's vectors
 //   {rows} {panels}        register tile: rows of the packed activations, and vectors of the right operand
 //   {stream}               how one row reads the right operand: a tensor::Stream
@@ -119,7 +121,7 @@ class LeafCode {
   std::string key_property(std::string_view property, const LeafPlace& place) const;
   std::string stride(const ir::TensorType& type, int operand) const;
   std::string rows(const ir::TensorType& type, int operand, const LeafPlace& place) const;
-  std::string run(const ir::TensorType& type, bool is_inner) const;
+  std::string run(const ir::TensorType& type, const std::string& along, bool is_inner) const;
 
   std::vector<std::string> pointers() const;
   std::string dim(const ir::TensorType& type, int operand, int axis) const;

@@ -37,6 +37,9 @@ class WeightMap {
   // use. `fit_of` is asked for those in an encoding. The module must outlive this map.
   void add(const ir::Module& module, const std::vector<std::string>& functions, const FitSource& fit_of = {});
 
+  // The same places with other constants of the same types, whose values are stored there.
+  WeightMap with_constants(const std::function<const ir::Expr*(const ir::Expr& constant)>& other) const;
+
   // The constant must have been added, by this module or another one.
   const Entry& at(const ir::Expr& constant) const;
   const std::vector<Entry>& entries() const { return entries_; }

@@ -79,6 +79,12 @@ std::string WeightMap::unused_name(const Expr& constant) {
   return name;
 }
 
+WeightMap WeightMap::with_constants(const std::function<const Expr*(const Expr& constant)>& other) const {
+  WeightMap map = *this;
+  for (Entry& entry : map.entries_) entry.constant = other(*entry.constant);
+  return map;
+}
+
 const WeightMap::Entry& WeightMap::at(const Expr& constant) const {
   const auto found = index_.find(ir::constant_text(constant));
   STRATA_CHECK(found != index_.end(), "the constant " + joined_names(constant) + " is not stored");

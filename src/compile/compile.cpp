@@ -24,6 +24,7 @@
 #include "compile/pipeline.h"
 #include "compile/plan_report.h"
 #include "compile/quantise_weights.h"
+#include "compile/rank_program.h"
 #include "compile/solved_tiles_file.h"
 #include "compile/tensor_headers.h"
 #include "compile/toolchain.h"
@@ -32,6 +33,7 @@
 #include "import/checkpoint.h"
 #include "import/decoder.h"
 #include "import/model_folder.h"
+#include "import/wanted_rows.h"
 #include "machine/cpu.h"
 #include "ops/register.h"
 #include "package/package.h"
@@ -197,6 +199,7 @@ class Compilation {
     for (const std::string& name : options_.without) hasher.field(name);
     hasher.field(std::to_string(options_.work)).field(to_text(options_.workload));
     if (options_.exact_activations) hasher.field("exact activations");
+    if (options_.ranks > 1) hasher.field("rank " + std::to_string(options_.rank));
     if (options_.measure) hasher.field("tune");
     return hasher.digest128().hex();
   }
@@ -225,6 +228,7 @@ class Compilation {
     using importer::Checkpoint;
     checkpoint_ = options_.needs_weights ? Checkpoint::open(model_) : Checkpoint::open_shapes(model_);
     machine_ = machine::load(options_.machine);
+    set_ranks(machine_, options_.ranks);
     machine_.has_whole_reductions = contains(options_.without, "split");
     machine_.has_whole_rows = contains(options_.without, "grid");
     machine_.has_fixed_tiles = contains(options_.without, "tiles");
@@ -253,11 +257,14 @@ class Compilation {
     decoder_options.cache_type = options_.cache_type;
     decoder_options.exact_activations = options_.exact_activations;
     decoder_options.max_chunk = std::min(decoder_options.max_chunk, config.max_positions);
-    // Of a memory that software manages no plan has copies of pages.
-    if (machine::managed_level(machine_) == nullptr) decoder_options.sequences = options_.workload.batch;
-    decoder_options.wanted_rows = !contains(options_.without, "rows");
+    // Of a memory that software manages no plan has copies of pages, and ranks have one sequence.
+    const bool has_pages = machine::managed_level(machine_) == nullptr && options_.ranks == 1;
+    if (has_pages) decoder_options.sequences = options_.workload.batch;
+    const bool wanted_rows = !contains(options_.without, "rows");
+    decoder_options.wanted_rows = wanted_rows && options_.ranks == 1;
     decoder_ = importer::import_decoder(*checkpoint_, decoder_options);
     if (!options_.dump.empty()) fs::create_directories(options_.dump);
+    if (options_.ranks > 1) divide(decoder_options.max_chunk, wanted_rows);
     for (const auto& symbol : decoder_->module.symbols()) symbols_.push_back(symbol->name);
     if (checkpoint_->has_values()) quantise();
     weight_source_.emplace(*checkpoint_, *decoder_);
@@ -271,9 +278,25 @@ class Compilation {
     if (options_.measure) tune(context);
     const plan::SearchStats& stats = planned_.front().stats;
     if (stats.is_limited) report_.search_limit = stats.stop_reason;
-    const auto fit_of = [&](const ir::Expr& constant) { return constant_fit(constant, statistics, tensors()); };
+    const auto fit_of = [&](const ir::Expr& constant) { return constant_fit(*own(constant), statistics, tensors()); };
     for (const auto& planned : planned_) weights_.add(planned.module, planned.version.entries, fit_of);
     report_.plan_s = seconds_since(start);
+  }
+
+  // The program of each rank in place of the whole one.
+  void divide(std::int64_t max_chunk, bool wanted_rows) {
+    machine::Machine device = machine_;
+    device.cores = team();
+    const std::int64_t context = checkpoint_->config().max_positions;
+    const auto plan = plan_for_ranks(decoder_->module, device, options_.workload, max_chunk, context);
+    decoder_->module = program_for_ranks(decoder_->module, plan);
+    if (wanted_rows) importer::add_wanted_rows(decoder_->module);
+  }
+
+  // A constant as this rank stores it.
+  const ir::Expr* own(const ir::Expr& constant) {
+    if (options_.ranks == 1) return &constant;
+    return of_rank(own_constants_, constant, mesh_extents(machine_), options_.rank);
   }
 
   void quantise() {
@@ -364,7 +387,9 @@ class Compilation {
       for (const auto& [name, content] : texts_.files) writer.add(name, content);
     }
     writer.reserve(package::kWeightsSection, static_cast<std::uint64_t>(weights_.total_bytes()));
-    pack_weights(writer, weights_, tensors(), thread_count(options_), [&](double done) { progress("packing", done); });
+    const codegen::WeightMap own_weights = weights_.with_constants([&](const ir::Expr& c) { return own(c); });
+    pack_weights(writer, own_weights, tensors(), thread_count(options_),
+                 [&](double done) { progress("packing", done); });
     progress("writing", 0);
     checkpoint_->require_unchanged();
     writer.commit(thread_count(options_));
@@ -398,6 +423,10 @@ class Compilation {
     if (options_.measure) manifest.options.emplace_back("--tune");
     manifest.options.push_back("--threads=" + std::to_string(team()));
     manifest.options.push_back("--workload=" + to_text(options_.workload));
+    if (options_.ranks > 1) {
+      manifest.mesh = mesh_extents(machine_);
+      manifest.rank = options_.rank;
+    }
     manifest.symbols = symbols_;
     for (const auto& symbol : decoder_->module.symbols()) manifest.symbol_ranges[symbol->name] = package_range(*symbol);
     for (const auto& planned : planned_) {
@@ -428,6 +457,7 @@ class Compilation {
   std::vector<std::string> symbols_;
   std::vector<codegen::PlannedVersion> planned_;
   codegen::WeightMap weights_;
+  ir::ExprPool own_constants_;  // of a rank
   std::vector<codegen::Unit> units_;
   package::Manifest manifest_;
 };

@@ -32,6 +32,8 @@ struct CompileOptions {
   bool needs_weights = true;         // false, of plan_model(): a folder may have config.json alone; no weight then has
                                      // an encoding that its values decide about
   bool explains = false;             // of plan_model(): the plan has what was weighed and left, and the arenas, too
+  int ranks = 1;                     // processes that run the model together, each with a package of its own
+  int rank = 0;                      // the one that the package is for
   Measure measure = {};              // runs candidates for tiles on this machine; none: those are taken as predicted
 };
 

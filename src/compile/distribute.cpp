@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "compile/rank_program.h"
 #include "import/checkpoint.h"
 #include "import/decoder.h"
 #include "machine/target_words.h"
@@ -100,6 +101,7 @@ MeshPlan plan_on_mesh(const std::filesystem::path& model, const CompileOptions& 
   const std::int64_t context = checkpoint.config().max_positions;
   MeshPlan planned{machine::load(options.machine), {}, within(options.workload, context)};
   machine::Machine& machine = planned.machine;
+  if (options.ranks > 1) set_ranks(machine, options.ranks);
   if (options.team > 0) machine.cores = std::min(options.team, machine.cores);
   planned.warning = importer::unused_warning(checkpoint.unused_tensors());
   importer::DecoderOptions decoder_options;
@@ -109,6 +111,11 @@ MeshPlan plan_on_mesh(const std::filesystem::path& model, const CompileOptions& 
   decoder_options.wanted_rows = false;
   decoder_options.max_chunk = std::min(decoder_options.max_chunk, context);
   const importer::Decoder decoder = importer::import_decoder(checkpoint, decoder_options);
+  if (options.ranks > 1) {
+    planned.plan = plan_for_ranks(decoder.module, machine, planned.workload, decoder_options.max_chunk, context);
+    planned.steps_of_prefill = planned.workload.prompt > 0 ? planned.plan.phases[1].runs : 0;
+    return planned;
+  }
   const distribution::Graph graph = distribution::graph_of(decoder.module, {"forward", "head"});
   planned.plan = best_plan(distribution::mesh_of(machine), [&](const distribution::Mesh& mesh) {
     const auto phases = phases_of(planned.workload, distribution::devices(mesh), decoder_options.max_chunk, context);

@@ -28,7 +28,8 @@ Workload within(const Workload& workload, std::int64_t context);
 
 // How the model is divided among the devices of options.machine, or fewer along an axis where that isn't slower, each
 // with all of its cores. Of a folder config.json alone is read, and the weights' shapes; a workload that is too long is
-// shortened. Throws model_error, resource_error where it doesn't fit.
+// shortened. With options.ranks > 1 as so many ranks run it together (compile/rank_program.h). Throws model_error,
+// resource_error where it doesn't fit.
 MeshPlan plan_on_mesh(const std::filesystem::path& model, const CompileOptions& options);
 
 // The workload's steps for a program whose symbols are `seq` and `ctx`: decoding a token of each sequence, and a chunk

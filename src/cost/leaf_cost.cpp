@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cost/collective.h"
 #include "cost/leaf.h"
 #include "cost/tiled_product.h"
 #include "encoding/encoding.h"
@@ -201,6 +202,30 @@ void count_largest(WorkCounter& counter) {
 void count_take(WorkCounter& counter) {
   counter.add_instructions(elements_of(counter.result()), 2.0 * 2, 1);
   move_copied(counter, static_cast<std::size_t>(ir::element_lookup(*counter.loops())->row));
+}
+
+namespace {
+
+// Nothing of it overlaps with computing. Of a mesh that the machine doesn't have, the copy alone.
+void count_collective(WorkCounter& counter, CollectiveKind kind) {
+  move_copied(counter, 0);
+  const auto number = ir::int_attribute(counter.op(), counter.attributes(), "mesh");
+  const machine::MeshAxis* const axis = device_axis(counter.machine(), number);
+  if (axis == nullptr) return;
+  const bool is_gathered = kind == CollectiveKind::kAllGather;
+  counter.add_seconds(collective_cost(kind, *axis, bytes_of(is_gathered ? counter.result() : counter.type(0))).seconds);
+}
+
+}  // namespace
+
+void count_all_reduce(WorkCounter& counter) { count_collective(counter, CollectiveKind::kAllReduce); }
+void count_reduce_scatter(WorkCounter& counter) { count_collective(counter, CollectiveKind::kReduceScatter); }
+void count_all_gather(WorkCounter& counter) { count_collective(counter, CollectiveKind::kAllGather); }
+void count_all_to_all(WorkCounter& counter) { count_collective(counter, CollectiveKind::kAllToAll); }
+void count_rank_slice(WorkCounter& counter) { count_collective(counter, CollectiveKind::kSlice); }
+void count_rank_gather(WorkCounter& counter) {
+  count_scattered(counter, counter.type(0), elements_of(counter.result()));
+  move_copied(counter, 1);
 }
 
 namespace {

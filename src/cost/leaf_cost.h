@@ -22,4 +22,12 @@ void count_concat(WorkCounter& counter);
 void count_largest(WorkCounter& counter);
 void count_take(WorkCounter& counter);
 
+// What the ranks of a mesh exchange.
+void count_all_reduce(WorkCounter& counter);
+void count_reduce_scatter(WorkCounter& counter);
+void count_all_gather(WorkCounter& counter);
+void count_all_to_all(WorkCounter& counter);
+void count_rank_slice(WorkCounter& counter);
+void count_rank_gather(WorkCounter& counter);
+
 }  // namespace strata::cost

@@ -237,6 +237,13 @@ bool takes_attention(const Signature& s) {
   return is_packed_keys(keys) && is_packed_values(values) && keys.layout.packs[0].lanes == values.layout.packs[0].lanes;
 }
 
+template <const char* kOp>
+bool takes_named(const Signature& s) {
+  return is_op(s, kOp) && all_row_major(s.operands);
+}
+constexpr char kAllReduce[] = "all_reduce", kReduceScatter[] = "reduce_scatter", kAllGather[] = "all_gather",
+               kAllToAll[] = "all_to_all", kRankSlice[] = "rank_slice", kRankGather[] = "rank_gather";
+
 bool takes_concat(const Signature& s) { return s.find("first") != nullptr && all_row_major(s.operands); }
 
 // Rows of activations, shared out by whole row tiles.
@@ -556,6 +563,46 @@ const std::vector<Leaf>& table() {
        .takes = takes_concat,
        .count = count_concat,
        .code = "tensor::concat({first}, {first.inner}, {second}, {second.inner}, {first.outer}, {out});"},
+
+      // What the ranks of a mesh exchange, and their parts of what each has.
+      {.name = "all-reduce",
+       .domain = Domain::kOnce,
+       .takes = takes_named<kAllReduce>,
+       .count = count_all_reduce,
+       .header = "tensor/group.h",
+       .code = "tensor::all_reduce(team, {attribute.mesh}, {0}, {out}, {out.count}, {attribute.whole_bytes});"},
+      {.name = "reduce-scatter",
+       .domain = Domain::kOnce,
+       .takes = takes_named<kReduceScatter>,
+       .count = count_reduce_scatter,
+       .header = "tensor/group.h",
+       .code = "tensor::reduce_scatter(team, {attribute.mesh}, {0}, {out}, {out.outer}, {out.inner});"},
+      {.name = "all-gather",
+       .domain = Domain::kOnce,
+       .takes = takes_named<kAllGather>,
+       .count = count_all_gather,
+       .header = "tensor/group.h",
+       .code = "tensor::all_gather(team, {attribute.mesh}, {0}, {out}, {0.outer}, {0.inner});"},
+      {.name = "all-to-all",
+       .domain = Domain::kOnce,
+       .takes = takes_named<kAllToAll>,
+       .count = count_all_to_all,
+       .header = "tensor/group.h",
+       .code = "tensor::all_to_all(team, {attribute.mesh}, {0}, {out}, {0.outer}, {0.inner}, {out.outer.from}, "
+               "{out.inner.from});"},
+      {.name = "rank-slice",
+       .domain = Domain::kOnce,
+       .takes = takes_named<kRankSlice>,
+       .count = count_rank_slice,
+       .header = "tensor/group.h",
+       .code = "tensor::rank_slice(team, {attribute.mesh}, {0}, {out}, {out.outer}, {out.inner});"},
+      {.name = "rank-gather",
+       .domain = Domain::kOnce,
+       .takes = takes_named<kRankGather>,
+       .count = count_rank_gather,
+       .header = "tensor/rank_gather.h",
+       .code = "tensor::rank_gather<{lanes}>(team, {attribute.mesh}, {0}, {0.dim.0}, {1}, {out.dim.0}, {out.dim.1}, "
+               "{out});"},
   };
   return kTable;
 }

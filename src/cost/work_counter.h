@@ -77,6 +77,9 @@ class WorkCounter {
   // Bytes of a stream that are waited for, beside all else.
   void wait_for(std::size_t operand, double bytes);
 
+  // What nothing overlaps.
+  void add_seconds(double seconds) { extra_s_ += seconds; }
+
   // The threads begin once more, behind a barrier.
   void start_again() { ++work_.starts; }
 

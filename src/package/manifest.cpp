@@ -76,6 +76,8 @@ void describe(Archive& archive, T& value) {
     archive("features", value.features);
     archive("compiler", value.compiler);
     archive("options", value.options);
+    archive.if_any("mesh", value.mesh);
+    archive.if_any("rank", value.rank);
     archive("symbols", value.symbols);
     archive("symbol_ranges", value.symbol_ranges);
     archive("entries", value.entries);
@@ -118,6 +120,12 @@ class Writer {
     object_[key] = json(value);
   }
 
+  // Written where it isn't empty, or 0.
+  template <class T>
+  void if_any(const char* key, const T& value) {
+    if (value != T{}) object_[key] = json(value);
+  }
+
  private:
   Json object_ = Json::object();
 };
@@ -138,6 +146,13 @@ class Reader {
   void operator()(const char* key, T& value) {
     ++seen_;
     read(object_.at(key), key, value);
+  }
+  template <class T>
+  void if_any(const char* key, T& value) {
+    if (object_.has(key)) (*this)(key, value);
+  }
+  void if_any(const char* key, std::int64_t& value) {
+    if (object_.has(key)) (*this)(key, value, 1);
   }
 
  private:
@@ -190,6 +205,7 @@ class Checker {
 
   void check() const {
     check_symbols();
+    check_mesh();
     for (const Entry& entry : manifest_.entries) check(entry);
     std::set<std::string_view> names;
     for (const Weight& weight : manifest_.weights) {
@@ -201,6 +217,16 @@ class Checker {
  private:
   void require(bool condition, const std::string& what) const {
     if (!condition) throw model_error("the package's manifest is malformed: " + what, origin_, "compile it again");
+  }
+
+  void check_mesh() const {
+    constexpr std::int64_t kMostRanks = 1 << 20;
+    std::int64_t ranks = 1;
+    for (const std::int64_t extent : manifest_.mesh) {
+      require(extent > 1 && extent <= kMostRanks / ranks, "its mesh is none");
+      ranks *= extent;
+    }
+    require(manifest_.rank < ranks, "its mesh has no rank " + std::to_string(manifest_.rank));
   }
 
   bool is_symbol(const std::string& name) const { return manifest_.symbol_ranges.contains(name); }

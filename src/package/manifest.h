@@ -79,12 +79,14 @@ struct Manifest {
   std::int64_t intermediate_size = 0;
   std::int64_t vocab_size = 0;
   std::int64_t max_context = 0;
-  std::string machine;                // "native-znver5"
-  std::string target;                 // "x86_64"
-  std::vector<std::string> features;  // processor features that the code needs: "avx512f", ...
-  std::string compiler;               // "clang++ 19.1.7 -O3 -march=native"
-  std::vector<std::string> options;   // what changes the result: "--without=..."
-  std::vector<std::string> symbols;   // names of the run-time dimensions, in the order of the entries' argument
+  std::string machine;                  // "native-znver5"
+  std::string target;                   // "x86_64"
+  std::vector<std::string> features;    // processor features that the code needs: "avx512f", ...
+  std::string compiler;                 // "clang++ 19.1.7 -O3 -march=native"
+  std::vector<std::string> options;     // what changes the result: "--without=..."
+  std::vector<std::int64_t> mesh = {};  // of the ranks that run it together, by axis; empty: one process runs it
+  std::int64_t rank = 0;                // whose package it is
+  std::vector<std::string> symbols;     // names of the run-time dimensions, in the order of the entries' argument
   std::map<std::string, SymbolRange> symbol_ranges;
   std::vector<Entry> entries;
   std::vector<Weight> weights;

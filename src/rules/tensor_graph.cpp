@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "encoding/encoding.h"
+#include "ir/group_op.h"
 #include "ir/text.h"
 
 namespace strata::rules {
@@ -150,7 +151,9 @@ Facts TensorGraph::facts_of(const egraph::EGraph&, const ENode& node) const {
   facts.types = {op->infer(operand_types(node), record.attributes)};
   facts.is_constant = true;
   for (const ClassId child : node.children) facts.is_constant = facts.is_constant && this->facts(child).is_constant;
-  if (op->permutes_elements()) facts.elements = joint_elements(node, facts.types[0].dtype);
+  // A rank's part has some of them.
+  const bool keeps_elements = op->permutes_elements() || (facts.is_constant && ir::group_op(*op) != nullptr);
+  if (keeps_elements) facts.elements = joint_elements(node, facts.types[0].dtype);
   const auto aliased = op->aliased_operand();
   const bool keeps_memory = aliased || op->changes_layout();
   facts.is_state = keeps_memory && this->facts(node.children[static_cast<std::size_t>(aliased.value_or(0))]).is_state;

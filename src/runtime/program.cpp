@@ -376,6 +376,7 @@ void Program::call(std::vector<BoundEntry>& entries, ThreadTeam& team, const std
   if (profile_ != nullptr) team.set_profile(profile_->start(bound->entry->symbol, {rows, first_position(rows)}));
   team.run([&](tensor::Team member) {
     member.scratch = scratch_.data() + member.rank * scratch_bytes_;
+    member.group = group_;
     bound->function(member, bound->parameters.data(), symbols_.data(), arena_.data(), weights);
   });
   team.set_profile(nullptr);

@@ -14,6 +14,7 @@
 #include "runtime/pages.h"
 #include "runtime/profile.h"
 #include "runtime/thread_team.h"
+#include "tensor/group.h"
 
 namespace strata::runtime {
 
@@ -88,6 +89,9 @@ class Program {
   // What the functions write: the arena, states, outputs.
   std::vector<std::span<const std::byte>> written() const;
 
+  // What the ranks of a program that several run together exchange with; null: it runs alone.
+  void set_group(const tensor::Group* group) { group_ = group; }
+
   // Times the calls that follow; null: not any more.
   void set_profile(Profile* profile) { profile_ = profile; }
 
@@ -155,6 +159,7 @@ class Program {
   Pages arena_;
   Pages scratch_;
   Profile* profile_ = nullptr;
+  const tensor::Group* group_ = nullptr;
 };
 
 }  // namespace strata::runtime

@@ -59,6 +59,29 @@ package::Package open_checked(const std::filesystem::path& path, bool verify) {
   return package;
 }
 
+std::string mesh_text(const std::vector<std::int64_t>& mesh) {
+  std::string text;
+  for (const std::int64_t extent : mesh) text += (text.empty() ? "" : " x ") + std::to_string(extent);
+  return text;
+}
+
+// The package must be this rank's.
+void require_rank(const package::Manifest& manifest, const ranks::Communicator* ranks, const std::string& origin) {
+  if (ranks == nullptr && manifest.mesh.empty()) return;
+  if (ranks == nullptr) {
+    throw usage_error("the package is that of rank " + std::to_string(manifest.rank) + " of " +
+                          mesh_text(manifest.mesh) + ", " + origin,
+                      "run the model that it was made from with mpirun");
+  }
+  if (manifest.mesh.empty())
+    throw usage_error("the package was compiled for one process, " + origin, "give the model that it was made from");
+  const std::vector<std::int64_t> mesh(ranks->mesh().begin(), ranks->mesh().end());
+  if (manifest.mesh == mesh && manifest.rank == ranks->rank()) return;
+  throw usage_error("the package is that of rank " + std::to_string(manifest.rank) + " of " + mesh_text(manifest.mesh) +
+                        ", not of rank " + std::to_string(ranks->rank()) + " of " + mesh_text(mesh) + ", " + origin,
+                    "give the model that it was made from");
+}
+
 }  // namespace
 
 struct Session::State {
@@ -70,8 +93,12 @@ struct Session::State {
         weights(package.section(package::kWeightsSection).data()),
         team(choose_threads(options)),
         sizer(team.size()),
-        has_fixed_team(options.fixed_team) {
+        has_fixed_team(options.fixed_team),
+        communicator(options.ranks),
+        id(options.id) {
     code.require_contract(package.manifest());
+    require_rank(package.manifest(), communicator, path.string());
+    if (communicator != nullptr) program.set_group(&communicator->group());
     require_memory(path.string(), options.sequences);
     package.prefetch();
     program.allocate(team.size());
@@ -98,6 +125,16 @@ struct Session::State {
   std::int64_t& position() { return positions[sequence]; }
   std::int64_t position() const { return positions[sequence]; }
 
+  // Rank 0 tells the others what it does next.
+  bool leads() const { return communicator != nullptr && communicator->rank() == 0; }
+  void tell(Order order) const {
+    order.session = id;
+    if (leads()) send(*communicator, order);
+  }
+  void head(std::int64_t first, std::int64_t rows);
+  void tell_forward(std::int64_t count, Wanted wanted);
+  void take_tokens(const Order& order);
+
   void check(std::span<const std::int32_t> tokens) const;
   void append(std::span<const std::int32_t> tokens);
   void forward(std::span<const std::int32_t> tokens, Wanted wanted);
@@ -120,6 +157,8 @@ struct Session::State {
   ThreadTeam team;
   TeamSizer sizer;
   const bool has_fixed_team;
+  ranks::Communicator* const communicator;
+  const int id;
   bool is_profiled = false;                     // the times of ops are those of the whole team
   std::vector<std::int64_t> positions;          // tokens in the cache, of each sequence
   std::size_t sequence = 0;                     // that is selected
@@ -197,6 +236,7 @@ void Session::State::forward(std::span<const std::int32_t> tokens, Wanted wanted
     set_row(row, tokens[static_cast<std::size_t>(token)], position() + token);
   }
   if (pages) std::ranges::copy(pages->of(static_cast<int>(sequence)), program.pages().begin());
+  tell_forward(count, wanted);
   program.forward(team, weights, count, wanted);
   position() += count;
   hidden_row = 0;
@@ -204,6 +244,7 @@ void Session::State::forward(std::span<const std::int32_t> tokens, Wanted wanted
 
 void Session::State::select(int number) {
   STRATA_CHECK(number >= 0 && static_cast<std::size_t>(number) < positions.size(), "no such sequence");
+  if (sequence != static_cast<std::size_t>(number)) tell({.kind = Order::kSelect, .first = number});
   sequence = static_cast<std::size_t>(number);
   program.select(number);
 }
@@ -254,9 +295,45 @@ void Session::State::feed_together(std::span<const Feed> feeds, std::span<const 
   end_step(step);
 }
 
+void Session::State::tell_forward(std::int64_t count, Wanted wanted) {
+  if (!leads()) return;
+  Order order{.kind = Order::kForward, .rows = count, .wanted = static_cast<std::int64_t>(wanted)};
+  const auto size = static_cast<std::size_t>(count);
+  const auto tokens = program.tokens().first(size), places = program.positions().first(size);
+  if (count <= Order::kOwnTokens) {
+    std::ranges::copy(tokens, order.tokens);
+    std::ranges::copy(places, order.positions);
+  }
+  tell(order);
+  if (count <= Order::kOwnTokens) return;
+  communicator->broadcast(std::as_writable_bytes(tokens));
+  communicator->broadcast(std::as_writable_bytes(places));
+}
+
+// Of what tell_forward() has told.
+void Session::State::take_tokens(const Order& order) {
+  STRATA_CHECK(order.rows >= 0 && order.rows <= program.chunk(), "more tokens than a call takes");
+  const auto size = static_cast<std::size_t>(order.rows);
+  const auto tokens = program.tokens().first(size), places = program.positions().first(size);
+  if (order.rows <= Order::kOwnTokens) {
+    std::copy_n(order.tokens, size, tokens.begin());
+    std::copy_n(order.positions, size, places.begin());
+    return;
+  }
+  communicator->broadcast(std::as_writable_bytes(tokens));
+  communicator->broadcast(std::as_writable_bytes(places));
+}
+
+void Session::State::head(std::int64_t first, std::int64_t rows) {
+  tell({.kind = Order::kHead, .rows = rows, .first = first});
+  program.head(team, weights, first, rows);
+}
+
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
-Session::~Session() = default;
+Session::~Session() {
+  if (state_ != nullptr) state_->tell({.kind = Order::kClose});
+}
 
 std::unique_ptr<Session> Session::open(const std::filesystem::path& package, const SessionOptions& options) {
   return std::unique_ptr<Session>(new Session(std::make_unique<State>(package, options)));
@@ -322,7 +399,7 @@ std::span<const float> Session::feed(std::span<const std::int32_t> tokens,
     TeamSizer::Step step = state.begin_step(rows, is_last);
     state.timed(step, [&] {
       state.forward(tokens.subspan(done, static_cast<std::size_t>(rows)), is_last ? Wanted::kOne : Wanted::kNone);
-      if (is_last) state.program.head(state.team, state.weights, 0, 1);
+      if (is_last) state.head(0, 1);
     });
     state.end_step(step);
     done += static_cast<std::size_t>(rows);
@@ -375,7 +452,7 @@ void Session::feed_all(std::span<const std::int32_t> tokens,
     tokens = tokens.subspan(static_cast<std::size_t>(chunk));
     for (std::int64_t first = 0; rows && first < chunk;) {
       const std::int64_t count = state.program.head_rows(chunk - first);
-      state.timed(step, [&] { state.program.head(state.team, state.weights, first, count); });
+      state.timed(step, [&] { state.head(first, count); });
       rows(state.program.logits().first(static_cast<std::size_t>(count * manifest().vocab_size)), count);
       first += count;
     }
@@ -386,6 +463,21 @@ void Session::feed_all(std::span<const std::int32_t> tokens,
 void Session::set_profile(Profile* profile) {
   state_->program.set_profile(profile);
   state_->is_profiled = profile != nullptr;
+}
+
+void Session::obey(const Order& order) {
+  State& state = *state_;
+  switch (order.kind) {
+    case Order::kSelect:
+      return select(static_cast<int>(order.first));
+    case Order::kForward:
+      state.take_tokens(order);
+      return state.program.forward(state.team, state.weights, order.rows, static_cast<Wanted>(order.wanted));
+    case Order::kHead:
+      return state.head(order.first, order.rows);
+    default:
+      STRATA_CHECK(false, "no order for a session");
+  }
 }
 
 std::vector<std::span<const std::byte>> Session::working_memory() const { return state_->program.written(); }

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "package/manifest.h"
+#include "ranks/communicator.h"
+#include "runtime/orders.h"
 #include "runtime/profile.h"
 
 namespace strata::runtime {
@@ -20,6 +22,8 @@ struct SessionOptions {
   bool fixed_team = false;   // every step takes exactly `threads`, whatever is allowed and however busy the machine is
   int sequences = 1;         // each with a key/value cache of its own, of `context` tokens
   std::int64_t pool = 0;     // tokens that the caches of all sequences hold, where these share pages; 0: all of them
+  ranks::Communicator* ranks = nullptr;  // that run the package together, each its own; it outlives the session
+  int id = 0;                            // of the session among those of `ranks`
 };
 
 // Sequences on one loaded package: the mapped weights, a thread team, key/value caches, an arena. Of several sequences
@@ -94,6 +98,10 @@ class Session {
 
   // All memory that feeding writes, for those who look for what an op left there. Valid while the session lives.
   std::vector<std::span<const std::byte>> working_memory() const;
+
+  // Does what rank 0's session of this id has told its ranks to do; on all ranks but 0, whose session is used as any
+  // other one.
+  void obey(const Order& order);
 
   // Forgets everything from `position` on (0 <= position <= position()).
   void rewind(std::int64_t position);
