@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that Strata is built with; with --tests also those that only its tests need, with --real
-# what fetches a model for demo.sh --real.
+# Installs the Debian packages that Strata is built with; with --tests also those that only its tests need, with --mpi
+# what runs a model on several processes, with --real what fetches a model for demo.sh --real.
 # Does nothing, and uses no network, when all are there.
 set -eu
 
@@ -13,6 +13,8 @@ packages="
   python3 python3-numpy
 "
 
+mpi_packages="openmpi-bin libopenmpi-dev"
+
 # Code for AArch64 and RISC-V is built against Debian's cross libraries, disassembled, and run by qemu. Chat templates
 # are compared with jinja2, answers under JSON schemas with jsonschema.
 test_packages="
@@ -20,7 +22,8 @@ test_packages="
   python3-jinja2 python3-jsonschema
 "
 case "${1:-}" in
-  --tests) packages="$packages $test_packages" ;;
+  --tests) packages="$packages $test_packages $mpi_packages" ;;
+  --mpi) packages="$packages $mpi_packages" ;;
   --real) packages="$packages python3-pip" ;;
 esac
 

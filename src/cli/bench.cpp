@@ -161,8 +161,7 @@ void bench(const BenchOptions& options, Console& console) {
   if (!options.fixed_team) warn_of_threads(console, std::ranges::max(threads));
   for (auto count : threads) {
     const int asked = static_cast<int>(count);
-    auto session =
-        runtime::Session::open(path, {.threads = asked, .context = context, .fixed_team = options.fixed_team});
+    auto session = open_package(path, {.threads = asked, .context = context, .fixed_team = options.fixed_team});
     for (const auto& test : tests) {
       BenchResult result = describe_run(*session, options, asked, test);
       console.transient("measuring " + result.test_name());
@@ -179,7 +178,7 @@ void bench(const BenchOptions& options, Console& console) {
 
 Action declare_bench(CLI::App& app, Console& console) {
   auto options = std::make_shared<BenchOptions>();
-  add_model_source(app, options->model);
+  add_model_to_run(app, options->model);
   add_verify(app, options->verify);
   app.add_option("-p,--n-prompt", options->prompts, "Sizes of prompts such as 128,512; 0: none (default: 512)");
   app.add_option("-n,--n-gen", options->generates, "Numbers of generated tokens; 0: none (default: 128)");

@@ -207,7 +207,7 @@ void chat(ChatOptions options, Console& console) {
 
 Action declare_chat(CLI::App& app, Console& console) {
   auto options = std::make_shared<ChatOptions>();
-  add_model_source(app, options->model);
+  add_model_to_run(app, options->model);
   app.add_option("--system", options->system, "System message");
   auto* think = app.add_flag("--think", options->think, "Let the model think before it answers");
   app.add_flag("--no-think", options->no_think, "Have it answer at once")->excludes(think);

@@ -5,13 +5,13 @@ namespace strata::cli {
 
 std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
-      {"run", "Continue a text and print it as it is made", declare_run, "-p TEXT"},
-      {"chat", "Talk with a model in the terminal", declare_chat, ""},
+      {"run", "Continue a text and print it as it is made", declare_run, "-p TEXT", true},
+      {"chat", "Talk with a model in the terminal", declare_chat, "", true},
       {"serve", "Answer the requests of OpenAI's clients over HTTP", declare_serve, ""},
       {"compile", "Compile a model into a package", declare_compile, "-o OUT.strata"},
-      {"bench", "Measure tokens per second", declare_bench, ""},
-      {"logits", "Write every position's logits to a file", declare_logits, "--tokens 1,2,3"},
-      {"perplexity", "Measure how well a model predicts a text", declare_perplexity, "-f FILE"},
+      {"bench", "Measure tokens per second", declare_bench, "", true},
+      {"logits", "Write every position's logits to a file", declare_logits, "--tokens 1,2,3", true},
+      {"perplexity", "Measure how well a model predicts a text", declare_perplexity, "-f FILE", true},
       {"tokenize", "Turn text into token ids", declare_tokenize, "--text TEXT"},
       {"detokenize", "Turn token ids into text", declare_detokenize, "--tokens 1,2,3"},
       {"template", "Render a model's chat template", declare_template, "-f MESSAGES.json"},

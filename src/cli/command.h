@@ -20,7 +20,8 @@ struct Command {
   const char* name;
   const char* summary;
   Action (*declare)(CLI::App& app, Console& console);
-  const char* argument;  // what a second argument was probably meant as: "-p TEXT"; empty: nothing
+  const char* argument;     // what a second argument was probably meant as: "-p TEXT"; empty: nothing
+  bool runs_ranks = false;  // several processes, that mpirun started, do it together
 };
 
 // Every subcommand, in the order of the help text.

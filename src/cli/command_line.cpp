@@ -16,6 +16,7 @@
 #include "cli/failure.h"
 #include "cli/options.h"
 #include "cli/path_roles.h"
+#include "cli/rank_group.h"
 #include "cli/signals.h"
 #include "cli/usage_mistake.h"
 #include "cli/version.h"
@@ -102,6 +103,8 @@ std::vector<const char*> with_long_names(std::span<const char* const> given, con
 
 void parse_and_run(int argc, const char* const* argv, Console& console) {
   const Command* called = called_command(argc, argv);
+  if (called != nullptr && !called->runs_ranks && RankGroup::current() != nullptr)
+    throw usage_error(std::string(called->name) + " runs in one process", "leave out mpirun");
   const std::span<const char* const> given(argv, static_cast<std::size_t>(argc));
   CLI::App app("Strata compiles large language models for one machine and runs them.", "strata");
   app.set_version_flag("--version", std::string("strata ") + kVersion);

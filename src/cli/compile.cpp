@@ -62,7 +62,8 @@ void plan_devices(const CLI::App& command, const CompileCommandOptions& options,
 
 void plan_alone(const CLI::App& command, CompileCommandOptions& options, Console& console) {
   refuse_given(command, {"--tune"}, "runs code, and --plan-only makes none", "leave out one of them");
-  if (compile::is_planned_on_mesh(options.compile.machine)) return plan_devices(command, options, console);
+  const bool is_divided = options.nodes > 1 || compile::is_planned_on_mesh(options.compile.machine);
+  if (is_divided) return plan_devices(command, options, console);
   options.compile.needs_weights = false;
   PlanOnlyReport report{{}, {}, options.compile.workload};
   {
@@ -103,9 +104,12 @@ void make_package(CompileCommandOptions& options, Console& console) {
 }
 
 void compile_model(const CLI::App& command, CompileCommandOptions& options, Console& console) {
-  if (options.nodes != 1) throw usage_error("only --nodes 1 is supported");
   if (options.is_plan_only) {
     check_format(options.output);
+    options.compile.ranks = static_cast<int>(options.nodes);
+  } else if (options.nodes != 1) {
+    throw usage_error("a package of several nodes is made by each of them",
+                      "run the model with mpirun -np " + std::to_string(options.nodes) + ", or add --plan-only");
   } else if (options.output.empty()) {
     throw usage_error("--output is required", "name the package to write, or give --plan-only");
   }
@@ -151,7 +155,8 @@ Action declare_compile(CLI::App& app, Console& console) {
   add_threads(app, compile.threads);
   add_workload(app, compile.workload);
   add_verify(app, compile.verify);
-  app.add_option("--nodes", options->nodes, "Nodes to compile for")->check(integer_in(1));
+  app.add_option("--nodes", options->nodes, "With --plan-only: processes that run it together, as mpirun -np N does")
+      ->check(integer_in(1, 1024));
   app.add_option("--without", compile.without, "Switch a decision off by its name; may be given again")
       ->allow_extra_args(false);
   app.add_option("--tune", options->tune_s, "Run the best few tiles of each product here, for so many seconds in all")

@@ -39,7 +39,7 @@ using Clock = std::chrono::steady_clock;
 struct ExplainOptions {
   ModelSource model;
   std::string op, html, dump, format = "md";
-  std::int64_t rows = 1;
+  std::int64_t rows = 1, nodes = 1;
   std::string machine = "native";
   int threads = 0;
   compile::Workload workload;
@@ -213,6 +213,7 @@ void explain_on_mesh(const CLI::App& command, const ExplainOptions& options, Con
   compile_options.team = options.threads;
   compile_options.workload = options.workload;
   compile_options.cache_type = options.model.cache_type;
+  compile_options.ranks = static_cast<int>(options.nodes);
   warn_of_threads(console, options.threads, options.machine);
   const MeshReport report = plan_for_mesh(options.model.path, compile_options, console);
   if (!options.html.empty()) write_file(options.html, mesh_html(report));
@@ -223,7 +224,10 @@ void explain(const CLI::App& command, const ExplainOptions& options, Console& co
   if (options.measure && options.machine != "native") {
     throw usage_error("--measure is of this machine, not of '" + options.machine + "'", "leave one of them out");
   }
-  if (compile::is_planned_on_mesh(options.machine)) return explain_on_mesh(command, options, console);
+  if (options.measure && options.nodes > 1)
+    throw usage_error("--measure runs one process, not " + std::to_string(options.nodes), "leave one of them out");
+  if (options.nodes > 1 || compile::is_planned_on_mesh(options.machine))
+    return explain_on_mesh(command, options, console);
   auto plan = plan_of(options);
   fs::path package;
   const plan::SearchStats& stats = plan.stats;
@@ -273,6 +277,8 @@ Action declare_explain(CLI::App& app, Console& console) {
   writes(app.add_option("--html", options->html, "Also write a page: why the model runs as fast as it does"));
   app.add_option("-o,--output", options->format, "Format: md or json")->check(one_of({"md", "json"}));
   reads(app.add_option("--machine", options->machine, "Machine to plan for: a name, a file, or native"));
+  app.add_option("--nodes", options->nodes, "Processes that run it together, as mpirun -np N does")
+      ->check(integer_in(1, 1024));
   add_threads(app, options->threads);
   add_workload(app, options->workload);
   app.add_option("--dump", options->dump, "Write the IR after each pass into this folder, of a model's folder");

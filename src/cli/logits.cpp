@@ -48,7 +48,7 @@ void write_logits(const LogitsOptions& options, Console& console) {
   auto manifest = package::Package::open(path).manifest();
   check_tokens(tokens, manifest);
   if (!options.fixed_team) warn_of_threads(console, options.threads);
-  auto session = runtime::Session::open(path, session_options);
+  auto session = open_package(path, session_options);
 
   const auto vocabulary = static_cast<std::size_t>(manifest.vocab_size);
   NpyWriter writer(options.output, options.last ? 1 : std::ssize(tokens), manifest.vocab_size);
@@ -86,7 +86,7 @@ void write_logits(const LogitsOptions& options, Console& console) {
 
 Action declare_logits(CLI::App& app, Console& console) {
   auto options = std::make_shared<LogitsOptions>();
-  add_model_source(app, options->model);
+  add_model_to_run(app, options->model);
   app.add_option("--tokens", options->tokens, "Token ids such as 1,2,3")->required();
   writes(app.add_option("-o,--output", options->output, "The .npy file to write: float32 [tokens, vocabulary]"))
       ->required();

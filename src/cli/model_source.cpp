@@ -10,7 +10,9 @@
 #include "cli/caches.h"
 #include "cli/format.h"
 #include "cli/options.h"
+#include "cli/path_roles.h"
 #include "cli/progress.h"
+#include "cli/rank_group.h"
 #include "import/gguf.h"
 #include "import/gguf_tokenizer.h"
 #include "import/model_folder.h"
@@ -78,6 +80,11 @@ void add_model_source(CLI::App& app, ModelSource& source) {
   add_cache_type(app, source.cache_type);
 }
 
+void add_model_to_run(CLI::App& app, ModelSource& source) {
+  add_model_source(app, source);
+  reads(app.add_option("--machine", source.machine, "Machine to compile for: a name, a file, or native"));
+}
+
 void check_cache_type(const ModelSource& model) {
   if (model.cache_type == "keep" || !package::Package::is_package(model.path)) return;
   const std::string made = cache_types_text(package::Package::open(model.path).manifest());
@@ -93,11 +100,14 @@ fs::path compiled_package(Console& console, const ModelSource& source, int threa
   compile::CompileOptions options;
   options.cache_type = source.cache_type;
   options.workload.batch = source.sequences;
+  options.machine = source.machine;
   options.threads = threads;
   options.verify = verify;
   ProgressReport progress(console, "compiling " + model.filename().string());
-  auto report = compile::compile_cached(model, options,
-                                        [&](std::string_view stage, double done) { progress.update(stage, done); });
+  const auto update = [&](std::string_view stage, double done) { progress.update(stage, done); };
+  RankGroup* const ranks = RankGroup::current();
+  auto report =
+      ranks != nullptr ? ranks->compile(model, options, update) : compile::compile_cached(model, options, update);
   warn(console, report);
   warn_of_limit(console, report.search_limit);
   console.detail("package: " + report.package.string() + " (" + describe(report) + ")");
@@ -108,10 +118,15 @@ void warn(Console& console, const compile::CompileReport& report) {
   if (!report.warning.empty()) console.info("strata: warning: " + report.warning);
 }
 
+std::unique_ptr<runtime::Session> open_package(const fs::path& package, const runtime::SessionOptions& options) {
+  RankGroup* const ranks = RankGroup::current();
+  return ranks != nullptr ? ranks->open(package, options) : runtime::Session::open(package, options);
+}
+
 std::unique_ptr<runtime::Session> open_session(Console& console, const ModelSource& model,
                                                const runtime::SessionOptions& options) {
   warn_of_threads(console, options.threads);
-  auto session = runtime::Session::open(compiled_package(console, model, options.threads, options.verify), options);
+  auto session = open_package(compiled_package(console, model, options.threads, options.verify), options);
   console.detail("context: " + std::to_string(session->context()) +
                  " tokens, threads: " + std::to_string(session->threads()));
   return session;

@@ -18,15 +18,21 @@ struct ModelSource {
   std::string path;
   std::string cache_type = "keep";
   std::int64_t sequences = 1;  // that are computed together
+  std::string machine = "native";
 };
 
-// MODEL and --cache-type.
+// MODEL and --cache-type; of a model that is run --machine too.
 void add_model_source(CLI::App& app, ModelSource& source);
+void add_model_to_run(CLI::App& app, ModelSource& source);
 
 // The tokenizer, chat template and end tokens of a MODEL: a folder or a package, read without compiling. Throws
 // model_error when the model is missing, malformed, or has no tokenizer.json. `verify`: of a package, check the weights
 // too.
 text::TextModel load_model_text(const std::filesystem::path& model, bool verify = false);
+
+// Opens a compiled package; where several ranks run, each its own.
+std::unique_ptr<runtime::Session> open_package(const std::filesystem::path& package,
+                                               const runtime::SessionOptions& options);
 
 // A loaded model: compiled into the cache first unless it is a package or in the cache already. Shows progress.
 std::unique_ptr<runtime::Session> open_session(Console& console, const ModelSource& model,

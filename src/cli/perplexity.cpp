@@ -230,7 +230,7 @@ class Measurement {
 
 Action declare_perplexity(CLI::App& app, Console& console) {
   auto options = std::make_shared<PerplexityOptions>();
-  add_model_source(app, options->model);
+  add_model_to_run(app, options->model);
   reads(app.add_option("-f,--file", options->file, "The text; -: standard input"))->required();
   app.add_option("-c,--ctx-size", options->session.context, "Tokens of a chunk (default: 512)")
       ->check(integer_in(4, std::int64_t{1} << 24));

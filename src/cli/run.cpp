@@ -106,7 +106,7 @@ void run(RunOptions options, Console& console) {
 Action declare_run(CLI::App& app, Console& console) {
   auto options = std::make_shared<RunOptions>();
   options->generation.limit = 128;
-  add_model_source(app, options->model);
+  add_model_to_run(app, options->model);
   CLI::Option* prompt = app.add_option("-p,--prompt", options->prompt, "The text to continue");
   reads(app.add_option("-f,--file", options->file, "Read the text from this file; -: standard input"))
       ->excludes(prompt);

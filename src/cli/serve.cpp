@@ -96,7 +96,7 @@ void serve(ServeOptions options, Console& console) {
 
 Action declare_serve(CLI::App& app, Console& console) {
   auto options = std::make_shared<ServeOptions>();
-  add_model_source(app, options->model);
+  add_model_to_run(app, options->model);
   app.add_option("--host", options->host, "The address that it listens on (default: 127.0.0.1, this machine alone)");
   app.add_option("--port", options->port, "The port; 0: a free one (default: 8080)")->check(integer_in(0, kMaxPort));
   app.add_option("--parallel", options->parallel, "Also -np: texts that are made at once (default: 4)")

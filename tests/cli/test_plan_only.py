@@ -198,7 +198,7 @@ class PlanOnlyTest(StrataTest):
     def test_mistakes(self):
         folder = self.config_alone()
         for arguments, words in ((["-o", "out.strata"], ["out.strata", "json, md or text"]), (["-o", "csv"], ["csv"]),
-                                 (["--nodes", "2"], ["--nodes"]), (["--without", "nosuch"], ["nosuch"]),
+                                 (["--nodes", "0"], ["--nodes"]), (["--without", "nosuch"], ["nosuch"]),
                                  (["--workload", "prompt=x"], ["prompt"]), (["--machine", "nosuch"], ["nosuch"])):
             with self.subTest(arguments):
                 self.assert_error(self.strata("compile", folder, "--plan-only", *arguments), 2, *words)

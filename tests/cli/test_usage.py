@@ -106,7 +106,7 @@ class UsageTest(StrataTest):
     def test_compile_options(self):
         output = ["-o", self.work / "x.strata"]
         self.refuse("compile", DEMO, *output, "--dtype", "q5", words=["f32, f16, bf16, keep, q8, q4"])
-        self.refuse("compile", DEMO, *output, "--nodes", "2", words=["--nodes 1"])
+        self.refuse("compile", DEMO, *output, "--nodes", "2", words=["mpirun -np 2"])
         self.refuse("compile", DEMO, *output, "--time-limit", "0")
         self.refuse("compile", DEMO, *output, "--time-limit", "nan")
         for workload in ("", "prompt=x", "promt=1", "batch=0", "prompt=0,generate=0"):
