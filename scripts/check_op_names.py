@@ -20,8 +20,8 @@ FREE_FILES = {"src/vectorize/layout_rules.cpp"}  # a table of rules
 
 # Ops made by hand have no index maps to be told by. Each is named where its code and its cost are, once.
 NAMED = {
-    "src/cost/leaf_table.cpp": {"attention", "concat", "pack", "take", "largest_k", "unpack", "all_gather", "all_reduce",
-                                "all_to_all", "rank_gather", "rank_slice", "reduce_scatter"},
+    "src/cost/leaf_table.cpp": {"attention", "concat", "pack", "take", "largest_k", "unpack", "all_gather",
+                                "all_reduce", "all_to_all", "rank_gather", "rank_slice", "reduce_scatter"},
     # Makes them of a plan's reshards.
     "src/distribution/local_program.cpp": {"all_gather", "all_reduce", "all_to_all", "rank_gather", "rank_slice",
                                            "reduce_scatter"},
