@@ -46,7 +46,7 @@ class SeveralSequences : public testing::Test {
   std::mt19937 random_{11};
 };
 
-double relative_error(std::span<const float> got, std::span<const float> expected) {
+double logits_error(std::span<const float> got, std::span<const float> expected) {
   double difference = 0, norm = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     difference += std::pow(static_cast<double>(got[i]) - static_cast<double>(expected[i]), 2);
@@ -65,7 +65,7 @@ TEST_F(SeveralSequences, EqualEachAlone) {
     alone->select(i);
     const auto logits = together->feed(prompts[static_cast<std::size_t>(i)]);
     const auto expected = alone->feed(prompts[static_cast<std::size_t>(i)]);
-    EXPECT_LE(relative_error(logits, expected), 0.02) << "prompt " << i;
+    EXPECT_LE(logits_error(logits, expected), 0.02) << "prompt " << i;
   }
   const std::vector<std::size_t> sizes[] = {{1, 1, 1, 1},  {1, 1, 0, 1}, {1, 13, 1, 1},
                                             {50, 1, 1, 1}, {1, 0, 0, 2}, {0, 0, 100, 1}};
@@ -85,7 +85,7 @@ TEST_F(SeveralSequences, EqualEachAlone) {
       alone->select(feed.sequence);
       const auto expected = alone->feed(feed.tokens);
       if (!feed.wants_logits) continue;
-      EXPECT_LE(relative_error(made.at(feed.sequence), expected), 0.02)
+      EXPECT_LE(logits_error(made.at(feed.sequence), expected), 0.02)
           << "sequence " << feed.sequence << ", " << feed.tokens.size() << " tokens";
     }
   }

@@ -15,15 +15,15 @@
 namespace strata::runtime {
 namespace {
 
-using Tokens = std::vector<std::int32_t>;
+using TokenList = std::vector<std::int32_t>;
 
-Tokens counting(std::size_t count, std::int32_t first = 0) {
-  Tokens tokens(count);
+TokenList tokens_from(std::size_t count, std::int32_t first = 0) {
+  TokenList tokens(count);
   for (std::int32_t& token : tokens) token = first++;
   return tokens;
 }
 
-Tokens joined(Tokens a, const Tokens& b) {
+TokenList one_behind(TokenList a, const TokenList& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
 }
@@ -36,13 +36,13 @@ class Caches {
         rows_(static_cast<std::size_t>(pages * PageTable::kRows)),
         held_(static_cast<std::size_t>(sequences)) {}
 
-  std::int64_t begin(int sequence, const Tokens& tokens) {
+  std::int64_t begin(int sequence, const TokenList& tokens) {
     const std::int64_t held = table.begin(sequence, tokens);
     of(sequence).assign(tokens.begin(), tokens.begin() + held);
     return held;
   }
 
-  bool append(int sequence, const Tokens& tokens) {
+  bool append(int sequence, const TokenList& tokens) {
     const PageTable::Appended appended = table.append(sequence, tokens);
     if (!appended.has_room) return false;
     if (appended.copy) {
@@ -79,7 +79,7 @@ class Caches {
     }
   }
 
-  Tokens& of(int sequence) { return held_[static_cast<std::size_t>(sequence)]; }
+  TokenList& of(int sequence) { return held_[static_cast<std::size_t>(sequence)]; }
 
   PageTable table;
 
@@ -87,21 +87,21 @@ class Caches {
   static std::uint64_t next(std::uint64_t number, std::int32_t token) {
     return number * 6364136223846793005U + static_cast<std::uint64_t>(token) + 1442695040888963407U;
   }
-  static std::vector<std::uint64_t> numbers(const Tokens& tokens) {
+  static std::vector<std::uint64_t> numbers(const TokenList& tokens) {
     std::vector<std::uint64_t> all = {17};
     for (const std::int32_t token : tokens) all.push_back(next(all.back(), token));
     return all;
   }
 
   std::vector<std::uint64_t> rows_;
-  std::vector<Tokens> held_;
+  std::vector<TokenList> held_;
 };
 
 TEST(PageTable, SequencesThatBeginAlikeShareWholePagesAndCopyTheLast) {
   Caches caches(8, 2);
-  const Tokens start = counting(600);
+  const TokenList start = tokens_from(600);
   EXPECT_TRUE(caches.append(0, start));
-  EXPECT_EQ(caches.begin(1, joined(start, {7, 8})), 600);
+  EXPECT_EQ(caches.begin(1, one_behind(start, {7, 8})), 600);
   EXPECT_TRUE(std::ranges::equal(caches.table.of(0), caches.table.of(1)));
   EXPECT_TRUE(caches.append(1, {7}));
   EXPECT_TRUE(caches.append(0, {9}));
@@ -112,40 +112,40 @@ TEST(PageTable, SequencesThatBeginAlikeShareWholePagesAndCopyTheLast) {
 
 TEST(PageTable, WhatEndedServesWhoBeginsAlikeUntilThereIsNoRoom) {
   Caches caches(4, 2);
-  caches.append(0, counting(300));
+  caches.append(0, tokens_from(300));
   caches.release(0);
-  EXPECT_EQ(caches.begin(1, counting(1000)), 300);
+  EXPECT_EQ(caches.begin(1, tokens_from(1000)), 300);
   caches.release(1);
-  EXPECT_TRUE(caches.append(0, counting(600, 5000)));
-  EXPECT_EQ(caches.begin(1, counting(1000)), 256) << "the last page went first";
+  EXPECT_TRUE(caches.append(0, tokens_from(600, 5000)));
+  EXPECT_EQ(caches.begin(1, tokens_from(1000)), 256) << "the last page went first";
   caches.release(1);
-  EXPECT_TRUE(caches.append(0, counting(400, 9000)));
-  EXPECT_EQ(caches.begin(1, counting(1000)), 0);
+  EXPECT_TRUE(caches.append(0, tokens_from(400, 9000)));
+  EXPECT_EQ(caches.begin(1, tokens_from(1000)), 0);
   EXPECT_FALSE(caches.append(1, {1})) << "all are in use";
   caches.check();
 }
 
 TEST(PageTable, TheOnlyPageIsWrittenFromWhereItsTokensDiffer) {
   Caches caches(1, 1);
-  caches.append(0, counting(200));
-  EXPECT_EQ(caches.begin(0, joined(counting(100), {7, 7})), 100);
+  caches.append(0, tokens_from(200));
+  EXPECT_EQ(caches.begin(0, one_behind(tokens_from(100), {7, 7})), 100);
   EXPECT_TRUE(caches.append(0, {7, 7}));
-  EXPECT_EQ(caches.begin(0, counting(200)), 100);
+  EXPECT_EQ(caches.begin(0, tokens_from(200)), 100);
   caches.check();
   Caches two(2, 1);
-  two.append(0, counting(300));
-  EXPECT_EQ(two.begin(0, joined(counting(100), {7})), 100);
-  EXPECT_TRUE(two.append(0, Tokens(200, 7))) << "in place of what was behind it too";
+  two.append(0, tokens_from(300));
+  EXPECT_EQ(two.begin(0, one_behind(tokens_from(100), {7})), 100);
+  EXPECT_TRUE(two.append(0, TokenList(200, 7))) << "in place of what was behind it too";
   two.check();
 }
 
 TEST(PageTable, WhatIsForgottenServesNobody) {
   Caches caches(4, 2);
-  caches.append(0, counting(300));
+  caches.append(0, tokens_from(300));
   caches.truncate(0, 10);
   caches.release(0);
-  EXPECT_EQ(caches.begin(1, counting(300)), 10);
-  EXPECT_TRUE(caches.append(1, counting(20, 10)));
+  EXPECT_EQ(caches.begin(1, tokens_from(300)), 10);
+  EXPECT_TRUE(caches.append(1, tokens_from(20, 10)));
   caches.check();
 }
 
@@ -160,11 +160,11 @@ TEST(PageTable, RowsAreAlwaysTheirTokens) {
     Caches caches(has_room ? 3 * ((most + PageTable::kRows - 1) / PageTable::kRows) : 3 + below(8), 3);
     for (int step = 0; step < 60; ++step) {
       const int sequence = static_cast<int>(below(3));
-      const Tokens more = counting(static_cast<std::size_t>(1 + below(400)), static_cast<std::int32_t>(below(2)));
+      const TokenList more = tokens_from(static_cast<std::size_t>(1 + below(400)), static_cast<std::int32_t>(below(2)));
       const bool fits = std::ssize(caches.of(sequence)) + std::ssize(more) <= most;
       switch (below(5)) {
         case 0: {
-          Tokens prompt = joined(caches.of(static_cast<int>(below(3))), more);
+          TokenList prompt = one_behind(caches.of(static_cast<int>(below(3))), more);
           prompt.resize(std::min(prompt.size(), static_cast<std::size_t>(most)));
           caches.begin(sequence, prompt);
           break;
