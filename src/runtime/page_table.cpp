@@ -57,10 +57,12 @@ PageTable::Appended PageTable::append(int sequence, std::span<const std::int32_t
   const std::size_t pages = pages_for(to.tokens + std::ssize(tokens));
   const std::size_t wanted = pages - to.pages.size(), room = free_.size() + kept_;
   if (wanted > room) return {};
-  // What others have must be copied; what was left there for others is, while there is room.
+  // What others have must be copied. What was left there for others is, if that is most of the page in place of some
+  // other page that is kept.
   const bool is_shared = inside != 0 && page(last).users > 1;
   const bool is_changed = inside != 0 && (is_shared || page(last).children > 0 || page(last).count != inside);
-  const bool is_copied = is_shared || (is_changed && wanted < room);
+  const bool loses_little = is_changed && page(last).children == 0 && 2 * inside >= page(last).count;
+  const bool is_copied = is_shared || (is_changed && wanted < (loses_little ? free_.size() : room));
   if (wanted + (is_copied ? 1 : 0) > room) return {};
   if (is_changed && !is_copied) cut(last, inside);
   Appended appended{true};

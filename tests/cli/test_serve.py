@@ -113,6 +113,19 @@ class ServeTest(StrataTest):
         self.assertEqual(again["usage"]["prompt_tokens_details"]["cached_tokens"], 99)
         self.assertEqual(again["choices"], first["choices"])
 
+    def test_prompts_share_their_beginning(self):
+        bodies = [{"prompt": [*range(340, 440), *[200 + i] * 20], "max_tokens": 4, "temperature": 0} for i in range(3)]
+
+        def ask(body):
+            answer = self.ask(COMPLETIONS, body)[1]
+            return answer["choices"], answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+
+        alone = [self.ask(COMPLETIONS, body | {"cache_prompt": False})[1]["choices"] for body in bodies]
+        first, again = [ask(body) for body in bodies], [ask(body) for body in bodies]
+        self.assertEqual([choices for choices, _ in first], alone)
+        self.assertEqual([choices for choices, _ in again], alone)
+        self.assertTrue(all(cached >= 100 for _, cached in first + again), first + again)
+
     def test_texts_made_together_are_what_they_are_alone(self):
         bodies = [{"prompt": list(range(i, i + 5 * i + 1)), "max_tokens": 10, "temperature": 0, "cache_prompt": False}
                   for i in range(1, 9)]

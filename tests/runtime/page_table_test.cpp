@@ -139,6 +139,22 @@ TEST(PageTable, TheOnlyPageIsWrittenFromWhereItsTokensDiffer) {
   two.check();
 }
 
+// Three texts, in a page each, go on by turns from a little before their ends.
+TEST(PageTable, NoOtherPageGoesForALittleOfOnesOwn) {
+  Caches caches(3, 1);
+  for (const std::int32_t last : {7, 8, 9}) {
+    EXPECT_EQ(caches.begin(0, TokenList(120, last)), 0);
+    EXPECT_TRUE(caches.append(0, one_behind(TokenList(120, last), {1, 2, 3})));
+    caches.release(0);
+  }
+  for (const std::int32_t last : {7, 8, 9, 7}) {
+    const TokenList prompt(120, last);
+    EXPECT_EQ(caches.begin(0, prompt), 120) << last;
+    EXPECT_TRUE(caches.append(0, {5}));
+    caches.check();
+  }
+}
+
 TEST(PageTable, WhatIsForgottenServesNobody) {
   Caches caches(4, 2);
   caches.append(0, tokens_from(300));
