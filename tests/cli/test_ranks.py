@@ -99,7 +99,7 @@ class Ranks(StrataTest):
             with self.subTest(count=count):
                 _, said = self.logits_of_ranks(count, model, tokens, "--step", "1", "-v")
                 sent = int(re.search(r"rank 0 of \d has sent (\d+) bytes", said).group(1))
-                planned = sum(self.plan(model, count)["bytes_per_link"].values()) * len(tokens)
+                planned = sum(self.plan(model, count, "-t", "1")["bytes_per_link"].values()) * len(tokens)
                 self.assertGreater(planned, 0)
                 self.assertLess(abs(sent - planned) / planned, 0.02, (sent, planned))
 
