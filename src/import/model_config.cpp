@@ -128,7 +128,14 @@ void read_experts(const JsonObject& config, ModelConfig& out) {
   const Experts& experts = out.family->experts;
   if (!experts.are_there) return;
   constexpr std::int64_t kExperts = 128, kUsed = 8, kSize = 768;
+  // Newer versions of transformers call it as other families do.
   out.experts = config.integer_or("num_experts", kExperts, 0, kMaxExperts);
+  if (config.has("num_local_experts")) {
+    const std::int64_t local = config.integer("num_local_experts", 0, kMaxExperts);
+    if (config.has("num_experts") && local != out.experts)
+      config.refuse("num_local_experts", "num_experts = " + std::to_string(out.experts));
+    out.experts = local;
+  }
   if (out.experts == 0) return;
   out.experts_used = config.integer_or("num_experts_per_tok", kUsed, 1, out.experts);
   out.expert_size = config.integer_or("moe_intermediate_size", kSize, 1, kMaxIntermediate);
@@ -180,7 +187,7 @@ void refuse_other_features(const JsonObject& config, const Family& family) {
                                                             {"residual_multiplier", 1, &Family::multipliers},
                                                             {"logits_scaling", 1, &Family::multipliers},
                                                             {"use_bidirectional_attention", {}},
-                                                            {"num_local_experts", 0},
+                                                            {"num_local_experts", 0, nullptr, true},
                                                             {"num_experts", 0, nullptr, true}}};
   for (const auto& [key, off, honoured, is_of_experts] : kForeignFields) {
     const Json* value = config.find(key);

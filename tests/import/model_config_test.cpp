@@ -496,6 +496,17 @@ TEST(Families, LayersHaveExpertsOrOneMlp) {
   EXPECT_EQ(have_experts(json), (std::vector{false, false, false, false}));
 }
 
+TEST(Families, ExpertsHaveTwoNames) {
+  Json json = of_experts();
+  json["num_local_experts"] = 6;
+  EXPECT_EQ(parse(json).experts, 6);
+  json["num_experts_per_tok"] = 5;
+  json["num_local_experts"] = 5;
+  expect_error(ExitCode::kModel, {"num_local_experts", "num_experts = 6"}, [&] { parse(json); });
+  json.erase("num_experts");
+  EXPECT_EQ(parse(json).experts, 5);
+}
+
 TEST(Families, MistakesInExpertsAreNamed) {
   const auto expect = [](const char* key, const Json& value) {
     Json json = of_experts();
