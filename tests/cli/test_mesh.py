@@ -50,6 +50,16 @@ class MeshTest(StrataTest):
         self.assertEqual(plan["barriers_per_token"], sum(item["count"] for item in counted))
         self.assertLess(0, plan["predicted"]["decode_s"])
 
+    def test_experts_are_divided_by_their_columns(self):
+        plan = self.plan(self.geometry("qwen3-235b-a22b"), "cpu4-100g")
+        self.check(plan)
+        self.assertLess(plan["memory"]["weights"], 0.28 * 470e9)
+        placed = {item["op"]: item["placement"] for item in plan["placements"] if item["version"] == "decode"}
+        self.assertEqual([placed[f"layer.{name}_proj"] for name in ("gate", "up", "down")],
+                         ["{node: S(2)}", "{node: S(2)}", "{node: P}"])
+        model = self.geometry("qwen3-235b-a22b")
+        self.assert_error(self.strata("compile", model, "--plan-only", "--machine", "numa4-64"), 5, "96.00 GiB")
+
     def test_published_geometries_on_all_meshes(self):
         for mesh in MESHES:
             before = 0

@@ -269,6 +269,23 @@ TEST(OpCost, PartsOfAContextKeepMoreThreadsBusy) {
   EXPECT_EQ(attention_seconds(std::nullopt, 4096, 64, machine), whole);
 }
 
+// Of matrices by number as many are read as rows meet, and none twice.
+TEST(OpCost, RowsByNumberTakeTheMatricesThatTheyMeet) {
+  const auto routed = [](int tokens) {
+    const std::string rows = std::to_string(tokens);
+    return cost_of("%a: f32[" + rows + ", 1024], %b: bf16[32768, 1024]<16@0, 2@1>, %i: i32[" + rows + ", 8]",
+                   "matmul_nt_by_number(%a, %b, %i) {matrices = 64} : f32[" + rows + ", 8, 512]")
+        .seconds;
+  };
+  const double one =
+      cost_of("%a: f32[1, 1024], %b: bf16[512, 1024]<16@0, 2@1>", "matmul_nt(%a, %b) : f32[1, 512]").seconds;
+  EXPECT_NEAR(routed(1) / (8 * one), 1, 0.1);
+  EXPECT_NEAR(routed(4) / routed(1), 4, 0.2);
+  EXPECT_LT(routed(9), 1.5 * routed(8)) << "all are met";
+  EXPECT_LT(routed(32), 4 * routed(9)) << "and read once";
+  EXPECT_GT(routed(512), 4 * routed(64)) << "the rest is arithmetic";
+}
+
 TEST(OpCost, PartsAreTriedWhereThreadsWouldBeIdle) {
   using Parts = std::vector<std::int64_t>;
   EXPECT_EQ(split_candidates(8, 64), (Parts{1, 8, 16, 24, 32}));

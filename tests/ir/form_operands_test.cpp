@@ -21,6 +21,7 @@ std::string form(const std::string& declaration, const std::vector<std::string>&
 TEST(FormOperands, AreFoundWhereverTheyStand) {
   EXPECT_EQ(form("y[m, n] = sum(k) w[n, k] * x[m, k]", {"w", "x"}, {{3, 4}, {5, 4}}), "left 1, right 0");
   EXPECT_EQ(form("y[s, j] = t[i[s], j]", {"i", "t"}, {{3}, {5, 4}}), "table 1, numbers 0");
+  EXPECT_EQ(form("y[s, j] = x[s, i[s, j]]", {"i", "x"}, {{3, 2}, {3, 5}}), "row 1, numbers 0");
   EXPECT_EQ(form("c[h, p[s], i] = x[s, h, i]", {"p", "x", "c"}, {{3}, {3, 2, 4}, {2, 7, 4}}),
             "target 2, source 1, numbers 0");
   EXPECT_EQ(form("y[s, h, d] = softmax_sum(t <= p[s]) (sum(i) q[s, h, i] * k[h / g, t, i]), v[h / g, t, d]",
@@ -63,6 +64,8 @@ TEST(FormOperands, OfBlocksAreNamedByTheirSize) {
 TEST(FormOperands, AreNoneOfLoopsThatLookLikeIt) {
   EXPECT_EQ(form("y[s, j] = t[j, i[s]]", {"i", "t"}, {{3}, {5, 4}}), "");
   EXPECT_EQ(form("y[s, j] = t[i[j], s]", {"i", "t"}, {{4}, {5, 3}}), "");
+  EXPECT_EQ(form("y[s, j] = x[s, i[j, s]]", {"i", "x"}, {{2, 3}, {3, 5}}), "");
+  EXPECT_EQ(form("y[s, j] = x[j, i[s, j]]", {"i", "x"}, {{3, 2}, {2, 5}}), "");
   EXPECT_EQ(form("y[s, j] = t[i[s] + 1, j]", {"i", "t"}, {{3}, {5, 4}}), "");
   EXPECT_EQ(form("y[s, j] = 2 * t[i[s], j]", {"i", "t"}, {{3}, {5, 4}}), "");
   EXPECT_EQ(form("c[h, p[s], i] = x[h, s, i]", {"p", "x", "c"}, {{3}, {2, 3, 4}, {2, 7, 4}}), "");
