@@ -82,7 +82,7 @@ std::string header_html(const ExplainedModel& model) {
                      element("h1", html_text(first.model)) + "\n" +
                      element("p", html_text("on " + first.machine.name + ", " + plural(first.threads, "thread") +
                                             " of " + std::to_string(first.machine.cores) + " cores")) +
-                     "\n</header>\n";
+                     "\n" + element("p", html_text(first.machine.description), "totals") + "\n</header>\n";
   for (const Explanation& step : model.steps) {
     if (step.disturbance.empty()) continue;
     text +=

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// The best of the others, as a multiple of the chosen one: all of them at the sizes and on the one thread that the
+// The best of the others, as a multiple of the chosen one: all of them at the sizes and on the threads that the
 // search planned for.
 std::string best_alternative(const plan::Op& op) {
   const auto chosen = std::ranges::find(op.alternatives, op.layout, &plan::Alternative::layout);
@@ -83,7 +83,8 @@ std::string details_text(const ExplainedOp& explained) {
   if (op.is_view()) text += "a view: the memory of its operand, no code\n";
   if (op.alternatives.empty()) return text;
   MdTable table;
-  table.column("weighed by the search", MdTable::Align::kLeft).column("predicted µs (typical sizes, one thread)");
+  table.column("weighed by the search", MdTable::Align::kLeft)
+      .column("predicted µs (the workload's sizes and threads)");
   for (const auto& [layout, seconds] : op.alternatives) {
     table.row({layout == op.layout ? layout + " (chosen)" : layout, format_microseconds(seconds)});
   }

@@ -12,10 +12,12 @@
 namespace strata::cli {
 namespace {
 
-constexpr double kDrawnPart = 0.1;   // of the step: what a function takes that is drawn
-constexpr double kNamedPart = 0.02;  // of the picture: a box with a name
-constexpr double kTimedPart = 0.05;  // the same, with a time
-constexpr double kAspect = 0.85;     // width of the picture over its height, halved: names want wide boxes
+constexpr double kDrawnPart = 0.1;    // of the step: what a function takes that is drawn
+constexpr double kOneOp = 0.95;       // of a function: what an op takes that leaves nothing to draw
+constexpr double kNamedPart = 0.02;   // of the picture: a box with a name
+constexpr double kTimedPart = 0.05;   // the same, with a time
+constexpr double kLineHeight = 0.06;  // of the picture: what a line of text takes
+constexpr double kAspect = 0.85;      // width of the picture over its height, halved: names want wide boxes
 
 struct AreaBox {
   std::size_t op = 0;
@@ -82,8 +84,8 @@ std::string box_html(const Explanation& step, const AreaBox& box, double row) {
   const std::string of = percent_of(box.share) + " %", name = html_text(without_function(op.op));
   const OpLimits limits = limits_of(op, step);
   std::string content;
-  if (box.share >= kNamedPart) content = element("b", name);
-  if (box.share >= kTimedPart) content += element("span", time + " · " + of);
+  if (box.share >= kNamedPart && row >= 1.5 * kLineHeight) content = element("b", name);
+  if (box.share >= kTimedPart && row >= 2.2 * kLineHeight) content += element("span", time + " · " + of);
   return "<a class=\"" + std::string(css_class(limits.limit)) + "\" href=\"#" + op_anchor(step, box.op) +
          "\" style=\"width:" + percent_of(row > 0 ? box.share / row : 0, 3) + "%\" title=\"" +
          html_text(op.op.name + ": " + time + ", " + of + ", " + limit_words(limits.limit)) + "\">" + content + "</a>";
@@ -109,6 +111,15 @@ std::string function_map(const Explanation& step, const FunctionTime& function) 
   return element("h4", html_text(title)) + "\n<div class=\"areas\">\n" + rows + "</div>\n";
 }
 
+// Of several ops that share a good part of the step's time.
+bool is_drawn(const Explanation& step, const FunctionTime& function) {
+  double longest = 0;
+  for (const std::size_t op : function.ops) {
+    longest = std::max(longest, seconds_of(step.ops[op], step) * static_cast<double>(step.ops[op].op.count));
+  }
+  return function.seconds >= kDrawnPart * seconds_of(step) && longest < kOneOp * function.seconds;
+}
+
 std::string function_bar(const Explanation& step, const std::vector<FunctionTime>& functions) {
   const double all = seconds_of(step);
   std::string parts, names;
@@ -128,8 +139,7 @@ std::string layer_html(const Explanation& step) {
   const std::vector<FunctionTime> functions = functions_of(step);
   std::string text = function_bar(step, functions);
   for (const FunctionTime& function : functions) {
-    const bool is_drawn = function.ops.size() > 1 && function.seconds >= kDrawnPart * seconds_of(step);
-    if (is_drawn) text += function_map(step, function);
+    if (is_drawn(step, function)) text += function_map(step, function);
   }
   return text;
 }

@@ -15,6 +15,8 @@
 namespace strata::cli {
 namespace {
 
+constexpr double kLongest = 4;  // bars of what was weighed, as a multiple of the shortest
+
 // "12.3 µs".
 std::string time_text(double seconds) { return format_microseconds(seconds) + " µs"; }
 
@@ -25,14 +27,17 @@ struct Bar {
   std::string note = "";
 };
 
-// On one scale; the list's heading says what they are.
-std::string bars(const std::string& heading, const std::vector<Bar>& list) {
-  double most = 0;
-  for (const Bar& bar : list) most = std::max(most, bar.seconds);
+// On one scale; the list's heading says what they are. `is_cut`: one that is several times the shortest ends open, or
+// the others could not be told apart.
+std::string bars(const std::string& heading, const std::vector<Bar>& list, bool is_cut = false) {
+  double most = 0, least = list.empty() ? 0 : list[0].seconds;
+  for (const Bar& bar : list) most = std::max(most, bar.seconds), least = std::min(least, bar.seconds);
+  if (is_cut) most = std::min(most, kLongest * least);
   std::string rows;
   for (const Bar& bar : list) {
-    const double width = most > 0 ? 100 * bar.seconds / most : 0;
-    rows += "<li" + (bar.css_class.empty() ? "" : " class=\"" + bar.css_class + "\"") + "><span>" + bar.name +
+    const double width = most > 0 ? std::min(100 * bar.seconds / most, 100.0) : 0;
+    const std::string css_class = bar.seconds > most ? "cut" : bar.css_class;
+    rows += "<li" + (css_class.empty() ? "" : " class=\"" + css_class + "\"") + "><span>" + bar.name +
             "</span><i style=\"width:" + format_fixed(width, 2) + "%\"></i><b>" + time_text(bar.seconds) +
             (bar.note.empty() ? "" : " " + element("small", html_text(bar.note))) + "</b></li>\n";
   }
@@ -42,6 +47,7 @@ std::string bars(const std::string& heading, const std::vector<Bar>& list) {
 std::string times(double seconds, double chosen) { return chosen > 0 ? "×" + format_fixed(seconds / chosen, 2) : ""; }
 
 std::string amount(double value, const char* unit) {
+  if (value >= 1e9) return format_fixed(value / 1e9, 2) + " G" + unit;
   return format_fixed(value / 1e6, value < 1e6 ? 3 : value < 1e8 ? 2 : 0) + " M" + unit;
 }
 
@@ -90,7 +96,7 @@ std::string rivals(const plan::Op& op) {
                                                       : std::string();
     list.push_back({element("code", html_text(layout)), seconds, is_chosen ? "chosen" : "", note});
   }
-  std::string text = bars("Layouts that the search weighed, at the workload's sizes on one thread", list);
+  std::string text = bars("Layouts that the search weighed, at the workload's sizes and threads", list, true);
   if (chosen != sorted.end() && chosen != sorted.begin()) {
     text += element("p",
                     "A faster one by itself was left: what it saves is less than other ops then lose, which need "

@@ -263,7 +263,7 @@ class Plot {
       const double y = label.dot.y + 4 + (step % 2 == 1 ? 1 : -1) * ((step + 1) / 2) * kLine;
       for (const bool is_right : {true, false}) {
         const double left = is_right ? label.dot.x + gap : label.dot.x - gap - width;
-        const Box box = {left, y - kLine + 2, left + width, y + 3};
+        const Box box = {left - 3, y - kLine + 2, left + width + 3, y + 3};
         if (!is_free(box)) continue;
         taken_.push_back(box);
         const double end = is_right ? left - 1 : left + width + 1;
