@@ -54,6 +54,7 @@ class Search {
     limit_ =
         options.memory_bytes > 0 ? options.memory_bytes : static_cast<double>(machine.memory.back().capacity_bytes);
     if (phases[0].equal_parts) {
+      load_price_ = 1 / machine.storage_read_bytes_per_s;
       each_.emplace_back(graph, mesh, machine, phases);
       return;
     }
@@ -66,7 +67,7 @@ class Search {
     std::vector<Stored> free;
     const double fastest = bound_at(0, &free);
     for (const Stored& stored : free) take(stored);
-    consider(kTie * fastest / limit_);
+    consider(kTie * fastest / limit_ + load_price_);
     if (!best_ || best_->bytes > limit_) price_memory();
     if (!best_ || best_->bytes > limit_) refuse(smallest_);
     exchange();
@@ -138,8 +139,9 @@ class Search {
 
   bool is_better(const Candidate& a, const Candidate& b) const {
     if ((a.bytes <= limit_) != (b.bytes <= limit_)) return a.bytes <= limit_;
-    if (a.seconds < b.seconds * (1 - kTie)) return true;
-    return a.seconds <= b.seconds * (1 + kTie) && a.bytes < b.bytes;
+    const double a_seconds = a.seconds + load_price_ * a.bytes, b_seconds = b.seconds + load_price_ * b.bytes;
+    if (a_seconds < b_seconds * (1 - kTie)) return true;
+    return a_seconds <= b_seconds * (1 + kTie) && a.bytes < b.bytes;
   }
 
   // The price rises until a plan fits, and is then found by bisection: of its logarithm, as it spans many orders.
@@ -271,6 +273,7 @@ class Search {
   std::vector<Problem> each_;   // a phase by itself
   std::optional<Problem> all_;  // one way of dividing for all of them
   double limit_ = 0;
+  double load_price_ = 0;  // of plans that code is made for: seconds for each byte, to load it once
   std::optional<Candidate> best_;
   std::vector<Candidate> seen_;
   double bound_ = -kInfinite;
