@@ -362,65 +362,75 @@ class TreeEmitter {
   // of all matrices. Inside, it is the product of one matrix.
   void emit_numbered(const TileNode& node) {
     const schedule::ScheduledOp& one = op_.one->op;
-    const ir::ByNumber& of = *ir::by_number(*op_.value->op);
-    const ir::Shape& numbers = op_.value->arguments.back()->type().shape;
     const int columns = *one.contraction->only(ir::IteratorClass::kN);
     const RangeCode part = place_.ranges[static_cast<std::size_t>(columns)];
-    const bool is_packed = op_.leaf->takes_blocks;
-    // A thread without columns must not read the numbers: it may not have waited for them.
-    out_.open("if (" + part.begin + " < " + part.end + ") tensor::by_number(" + leaf_.pointer(one.value->op->arity()) +
-              ", " + cpp_size(numbers[0] * numbers[1]) + ", " +
-              std::to_string(ir::matrix_count(*op_.value->op, op_.value->attributes)) + ", " +
-              std::to_string(node.step) + ", " + buffer_name(node.with[0]) +
-              ", [&](std::int64_t matrix, const std::int32_t* rows, std::int64_t " +
-              std::string(schedule::kNumberedRows) + ") {");
     const std::string lanes = std::to_string(panel_lanes(one)), range = "{" + part.begin + ", " + part.end + "}";
-    const std::string all_columns = cpp_size(one.value->type().shape.back());
+    const std::string all_columns = cpp_size(one.value->type().shape.back()), tile = buffer_name(node.with[1]);
+    open_numbered(node, part);
     out_.line("const tensor::ColumnPanels<" + lanes + "> panels(matrix, " + all_columns + ", " + range + ");");
     RegionCode code;
-    code.result =
-        "tensor::tile_as_whole(" + buffer_name(node.with[1]) + ", panels.width(), 0, panels.first() * " + lanes + ")";
-    std::size_t packed = 3;
-    for (int i = 0; i < one.value->op->arity(); ++i) {
-      code.operands.push_back(leaf_.pointer(i));
-      if (of.is_of_matrix(i)) continue;
-      const std::string each =
-          op_.value->arguments[static_cast<std::size_t>(i)]->type().rank() == 2 ? cpp_size(numbers[1]) : "1";
-      const std::string k = cpp_size(one.value->arguments[static_cast<std::size_t>(i)]->type().shape.back());
-      if (is_packed) {
-        pack_numbered(*one.value->arguments[static_cast<std::size_t>(i)], leaf_.pointer(i), each, node.with[2],
-                      node.with[packed]);
-        code.operands.back() = buffer_name(node.with[packed++]);
-      } else {
-        out_.line("const auto* const row" + std::to_string(i) + " = " + leaf_.pointer(i) + " + rows[0] / " + each +
-                  " * " + k + ";");
-        code.operands.back() = "row" + std::to_string(i);
-      }
-    }
-    if (!is_packed) out_.line("(void)" + std::string(schedule::kNumberedRows) + ";");
+    code.operands = numbered_operands(node);
+    code.result = "tensor::tile_as_whole(" + tile + ", panels.width(), 0, panels.first() * " + lanes + ")";
     TreeEmitter inside(out_, one, code, scratch_, machine_);
     inside.leaf_.set_panels("panels");
     inside.leaf_.set_result(code.result, "panels.width()");
-    inside.emit_inside(node.body, columns, part);
-    out_.line("tensor::put_rows(" + buffer_name(node.with[1]) + ", panels, rows, " +
-              std::string(schedule::kNumberedRows) + ", out, " + all_columns + ", " + range + ");");
+    inside.begin();
+    inside.place_.ranges[static_cast<std::size_t>(columns)] = part;
+    inside.emit(node.body);
+    out_.line("tensor::put_rows(" + tile + ", panels, rows, " + numbered_rows() + ", out, " + all_columns + ", " +
+              range + ");");
     out_.close(");");
   }
 
-  void pack_numbered(const ir::Expr& tiles, const std::string& rows, const std::string& each, const std::string& taken,
-                     const std::string& packed) {
-    const ir::TensorType& type = tiles.type();
-    out_.line("tensor::pack_rows_by_number<" + std::to_string(machine::vector_lanes(machine_, DType::kF32)) + ", " +
-              std::to_string(type.layout.lanes(0)) + ">(" + rows + ", " + cpp_size(type.shape.back()) + ", " + each +
-              ", rows, " + std::string(schedule::kNumberedRows) + ", reinterpret_cast<" + cpp_type(type.dtype) + "*>(" +
-              buffer_name(taken) + "), " + buffer_name(packed) + ");");
+  static std::string numbered_rows() { return std::string(schedule::kNumberedRows); }
+
+  // A thread without columns must not read the numbers: it may not have waited for them.
+  void open_numbered(const TileNode& node, const RangeCode& part) {
+    const ir::Expr& numbers = *op_.value->arguments.back();
+    const std::int64_t matrices = ir::matrix_count(*op_.value->op, op_.value->attributes);
+    out_.open("if (" + part.begin + " < " + part.end + ") tensor::by_number(" +
+              leaf_.pointer(op_.one->op.value->op->arity()) + ", " + cpp_size(ir::element_count(numbers.type().shape)) +
+              ", " + std::to_string(matrices) + ", " + std::to_string(node.step) + ", " + buffer_name(node.with[0]) +
+              ", [&](std::int64_t matrix, const std::int32_t* rows, std::int64_t " + numbered_rows() + ") {");
   }
 
-  // The nodes of a tree where a part of the columns is at hand.
-  void emit_inside(const std::vector<TileNode>& nodes, int columns, const RangeCode& part) {
-    begin();
-    place_.ranges[static_cast<std::size_t>(columns)] = part;
-    emit(nodes);
+  // Those of matrices as they are; rows packed into tiles, or the one that there is.
+  std::vector<std::string> numbered_operands(const TileNode& node) {
+    const ir::ByNumber& of = *ir::by_number(*op_.value->op);
+    std::vector<std::string> operands;
+    std::size_t packed = 3;
+    for (int i = 0; i < of.of_one().arity(); ++i) {
+      operands.push_back(leaf_.pointer(i));
+      if (of.is_of_matrix(i)) continue;
+      if (op_.leaf->takes_blocks) {
+        operands.back() = buffer_name(node.with[packed++]);
+        pack_numbered(i, buffer_name(node.with[2]), operands.back());
+      } else {
+        operands.back() = "row" + std::to_string(i);
+        out_.line("const auto* const " + operands.back() + " = " + leaf_.pointer(i) + " + rows[0] / " + rows_of_one(i) +
+                  " * " + cpp_size(tiles_of(i).shape.back()) + ";");
+      }
+    }
+    if (!op_.leaf->takes_blocks) out_.line("(void)" + numbered_rows() + ";");
+    return operands;
+  }
+
+  const ir::TensorType& tiles_of(int operand) const {
+    return op_.one->op.value->arguments[static_cast<std::size_t>(operand)]->type();
+  }
+
+  // How many numbers share a row of an operand.
+  std::string rows_of_one(int operand) const {
+    const bool is_shared = op_.value->arguments[static_cast<std::size_t>(operand)]->type().rank() == 2;
+    return is_shared ? cpp_size(op_.value->arguments.back()->type().shape[1]) : "1";
+  }
+
+  void pack_numbered(int operand, const std::string& taken, const std::string& packed) {
+    const ir::TensorType& type = tiles_of(operand);
+    out_.line("tensor::pack_rows_by_number<" + std::to_string(machine::vector_lanes(machine_, DType::kF32)) + ", " +
+              std::to_string(type.layout.lanes(0)) + ">(" + leaf_.pointer(operand) + ", " +
+              cpp_size(type.shape.back()) + ", " + rows_of_one(operand) + ", rows, " + numbered_rows() +
+              ", reinterpret_cast<" + cpp_type(type.dtype) + "*>(" + taken + "), " + packed + ");");
   }
 
   // Maps in lanes.
