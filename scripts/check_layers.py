@@ -24,6 +24,7 @@ NARROWED = {
     "grammar": {"base"},
     "text": {"base", "jinja", "grammar"},
     "library": {"base", "package", "runtime", "text"},
+    "hub": {"base"},
     "serve": {"base", "package", "ranks", "runtime", "grammar", "text", "tensor"},
     "tensor": set(),
 }

@@ -9,7 +9,7 @@ packages="
   clang-19 clang-format-19 libclang-rt-19-dev
   cmake ninja-build pkg-config
   nlohmann-json3-dev libcli11-dev libgtest-dev libutf8proc-dev libxxhash-dev libedit-dev
-  coinor-libcbc-dev zlib1g-dev libcpp-httplib-dev
+  coinor-libcbc-dev zlib1g-dev libcpp-httplib-dev libcurl4-openssl-dev libssl-dev
   python3 python3-numpy
 "
 

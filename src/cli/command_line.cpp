@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/failure.h"
+#include "cli/hub_model.h"
 #include "cli/options.h"
 #include "cli/path_roles.h"
 #include "cli/rank_group.h"
@@ -125,6 +126,7 @@ void parse_and_run(int argc, const char* const* argv, Console& console) {
     if (!parse(app, called, with_long_names(given, calls), console)) return;
     if (called != nullptr) refuse_overwriting(*app.get_subcommand(called->name));
     apply(common, console);
+    if (called != nullptr) fetch_hub_models(*app.get_subcommand(called->name), console);
     action();
   } catch (const Error& error) {
     if (called == nullptr) throw;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "cli/hub_model.h"
 #include "cli/path_roles.h"
 
 namespace strata::cli {
@@ -76,7 +77,10 @@ CLI::Validator one_of(std::vector<std::string> names) {
 }
 
 CLI::Option* add_model(CLI::App& app, std::string& model) {
-  return reads(app.add_option("MODEL", model, "Hugging Face folder, .gguf file or .strata package"))->required();
+  may_name_hub_model(app, model);
+  return reads(
+             app.add_option("MODEL", model, "Hugging Face folder, .gguf file, .strata package, or ORG/NAME of the Hub"))
+      ->required();
 }
 
 CLI::Option* add_cache_type(CLI::App& app, std::string& type) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "ir/by_number.h"
+#include "ir/group_op.h"
 #include "random_graph.h"
 
 namespace strata::compile {
