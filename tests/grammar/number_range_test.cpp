@@ -41,14 +41,14 @@ bool is_between(double value, const Bound& min, const Bound& max) {
          (max && max->is_exclusive ? value < high : value <= high);
 }
 
-std::shared_ptr<CompiledGrammar> compiled(std::optional<Expression> expression) {
+std::shared_ptr<CompiledGrammar> compiled_numbers(std::optional<Expression> expression) {
   if (!expression) return nullptr;
   Grammar grammar;
   grammar.add("root", std::move(*expression));
   return std::make_shared<CompiledGrammar>(grammar);
 }
 
-bool fits(const std::shared_ptr<CompiledGrammar>& grammar, const std::string& text) {
+bool number_fits(const std::shared_ptr<CompiledGrammar>& grammar, const std::string& text) {
   if (grammar == nullptr) return false;
   Matcher matcher(grammar);
   return matcher.advance(text) && matcher.accepts();
@@ -68,17 +68,18 @@ TEST(NumberRange, IsWhatADoubleSays) {
   for (std::uint64_t seed = 0; seed < sweep_size(100, 20'000); ++seed) {
     Random random(seed);
     const Bound min = random_bound(random, 3), max = random_bound(random, 3);
-    const auto numbers = compiled(numbers_between(min, max)), integers = compiled(integers_between(min, max));
+    const auto numbers = compiled_numbers(numbers_between(min, max)),
+               integers = compiled_numbers(integers_between(min, max));
     for (int i = 0; i < 100; ++i) {
       std::string text = random_decimal(random, 5, 5);
       if (i % 4 == 0 && min) text = min->decimal;
       if (i % 4 == 1 && max) text = max->decimal + (max->decimal.find('.') == std::string::npos ? ".000" : "0");
       const bool wanted = is_between(std::atof(text.c_str()), min, max);
       if (is_minus_zero(text) && wanted) continue;
-      ASSERT_EQ(fits(numbers, text), wanted)
+      ASSERT_EQ(number_fits(numbers, text), wanted)
           << text << " " << (min ? min->decimal : "") << " " << (max ? max->decimal : "") << " " << seed;
       const bool is_whole = text.find('.') == std::string::npos;
-      ASSERT_EQ(fits(integers, text), wanted && is_whole)
+      ASSERT_EQ(number_fits(integers, text), wanted && is_whole)
           << text << " " << (min ? min->decimal : "") << " " << (max ? max->decimal : "") << " " << seed;
     }
   }
@@ -87,7 +88,7 @@ TEST(NumberRange, IsWhatADoubleSays) {
 // What an exclusive bound allows doesn't become the bound when it is read as a double.
 TEST(NumberRange, ADoubleTellsWhatIsAllowedFromTheBound) {
   for (const std::string bound : {"0.1", "1", "123456789.125", "0.30000000000000004", "9007199254740993"}) {
-    const auto below = compiled(numbers_between(std::nullopt, NumberBound{bound, true}));
+    const auto below = compiled_numbers(numbers_between(std::nullopt, NumberBound{bound, true}));
     std::string nearest = bound;
     Random random(1);
     for (int i = 0; i < 2000; ++i) {
@@ -104,7 +105,7 @@ TEST(NumberRange, ADoubleTellsWhatIsAllowedFromTheBound) {
             ".";
       text += std::string(nines + 1, '9');
       if (text.size() > 1 && text[0] == '0' && text[1] != '.') continue;
-      if (fits(below, text)) ASSERT_LT(std::atof(text.c_str()), std::atof(bound.c_str())) << text;
+      if (number_fits(below, text)) ASSERT_LT(std::atof(text.c_str()), std::atof(bound.c_str())) << text;
     }
   }
 }

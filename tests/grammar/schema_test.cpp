@@ -24,7 +24,7 @@ bool fits(const std::shared_ptr<CompiledGrammar>& grammar, std::string_view text
   return matcher.advance(text) && matcher.accepts();
 }
 
-std::string error_of(std::string_view schema) {
+std::string schema_error(std::string_view schema) {
   try {
     compiled(schema);
   } catch (const Error& error) {
@@ -229,12 +229,12 @@ TEST(Schema, RefusalsNameKeywordAndPath) {
       {R"({"properties": {"a": 5}})", R"("properties" at # is not an object)"},
   };
   for (const auto& [schema, message] : cases) {
-    EXPECT_NE(error_of(schema).find(message), std::string::npos) << schema << ": " << error_of(schema);
+    EXPECT_NE(schema_error(schema).find(message), std::string::npos) << schema << ": " << schema_error(schema);
   }
   std::string many = R"({"allOf": [)";
   for (int i = 0; i < 20; ++i) many += R"({"anyOf": [{"minimum": 1}, {"minimum": 2}, {"minimum": 3}]},)";
   many.back() = ']';
-  EXPECT_NE(error_of(many + "}").find("too many combinations"), std::string::npos);
+  EXPECT_NE(schema_error(many + "}").find("too many combinations"), std::string::npos);
 }
 
 TEST(Schema, OtherGrammars) {
