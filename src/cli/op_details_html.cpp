@@ -79,7 +79,7 @@ std::string time_bars(const ExplainedOp& op, const OpLimits& limits) {
   list.push_back({"predicted", op.cost.predicted_s, "predicted"});
   if (limits.level != nullptr) list.push_back({html_text(limits.level->name + " alone"), limits.memory_s});
   if (limits.unit != nullptr) list.push_back({html_text(limits.unit->name + " alone"), limits.arithmetic_s});
-  if (op.op.barriers > 0) list.push_back({"barriers", limits.barriers_s});
+  if (limits.barriers_s > 0) list.push_back({"barriers", limits.barriers_s});
   return element("p", html_text(reason(op, limits))) + "\n" + bars("One execution", list);
 }
 

@@ -18,6 +18,13 @@ namespace {
 
 constexpr std::size_t kFirstRows = 5;
 
+// A name that may go on in another line behind each of its words.
+std::string breakable(const std::string& name) {
+  std::string text;
+  for (const char c : html_text(name)) text += c == '_' ? std::string("_<wbr/>") : std::string(1, c);
+  return text;
+}
+
 // A cell that sorts by `key`.
 std::string cell(const std::string& content, const std::string& css_class, const std::string& key) {
   return "<td class=\"" + css_class + "\" data-key=\"" + html_text(key) + "\">" + content + "</td>";
@@ -46,7 +53,7 @@ std::string op_rows(const Explanation& step, std::size_t at, std::string_view so
   const std::string anchor = op_anchor(step, at);
   const Limit limit = limits_of(op, step).limit;
   const std::string layout = op.op.layout + (op.op.placement.empty() ? "" : " " + op.op.placement);
-  std::string row = cell("<a href=\"#" + anchor + "\">" + html_text(op.op.name) + "</a>", "name", op.op.name);
+  std::string row = cell("<a href=\"#" + anchor + "\">" + breakable(op.op.name) + "</a>", "name", op.op.name);
   row += cell(html_text(op.op.op), "wide", op.op.op) + cell(html_text(op.op.form), "wide", op.op.form) +
          cell(element("code", html_text(layout)), "wide", layout);
   row += number_cell(std::to_string(op.op.count), static_cast<double>(op.op.count), "wide");
