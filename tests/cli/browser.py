@@ -1,80 +1,134 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A headless Chromium for tests of pages, driven by chromedriver (Debian: chromium, chromium-driver)."""
+"""A headless Chromium for tests of pages (Debian: chromium), spoken to by its DevTools protocol through a pipe."""
 import base64
+import fcntl
 import json
+import os
+import select
 import shutil
-import socket
 import subprocess
+import tempfile
 import time
 import unittest
-import urllib.error
-import urllib.request
 
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+TIMEOUT_S = 60
+ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1000,700",
+             "--remote-debugging-pipe", "about:blank"]
 
-needs_browser = unittest.skipUnless(shutil.which("chromedriver"), "chromedriver is not installed")
+needs_browser = unittest.skipUnless(shutil.which("chromium"), "chromium is not installed")
+
+
+def high_pipe():
+    """Whose ends are none of those that the browser wants, 3 and 4."""
+    ends = []
+    for end in os.pipe():
+        ends.append(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10))
+        os.close(end)
+    return ends
 
 
 class Browser:
-    """WebDriver, as far as the tests need it."""
-
     def __init__(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.driver = subprocess.Popen(["chromedriver", f"--port={self.port}"], stdout=subprocess.DEVNULL,
-                                       stderr=subprocess.DEVNULL)
-        self.wait(self.is_ready)
-        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1000,700",
-                            "--hide-scrollbars"]}
-        wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
-        self.session = f"/session/{self.call('/session', {'capabilities': {'alwaysMatch': wanted}})['sessionId']}"
+        self.folder = tempfile.mkdtemp(prefix="strata-browser-")
+        commands, self.to = high_pipe()
+        self.back, answers = high_pipe()
 
-    def is_ready(self):
-        try:
-            return self.call("/status")["ready"]
-        except urllib.error.URLError:
-            return False
+        def give_pipes():
+            os.dup2(commands, 3)
+            os.dup2(answers, 4)
 
-    def call(self, path, body=None, method=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, method=method)
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return json.load(response)["value"]
+        self.process = subprocess.Popen(["chromium", f"--user-data-dir={self.folder}", *ARGUMENTS], pass_fds=(3, 4),
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=give_pipes)
+        os.close(commands)
+        os.close(answers)
+        self.count, self.rest, self.said, self.session = 0, b"", [], None
+        page = self.wait(lambda: [one for one in self.control("Target.getTargets")["targetInfos"]
+                                  if one["type"] == "page"])[0]
+        self.session = self.control("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            self.control(f"{domain}.enable")
 
-    def open(self, url):
-        self.call(self.session + "/url", {"url": url})
+    def receive(self):
+        """The next message; complaints of the page are kept."""
+        while b"\0" not in self.rest:
+            if not select.select([self.back], [], [], TIMEOUT_S)[0]:
+                raise AssertionError("the browser does not answer")
+            part = os.read(self.back, 1 << 20)
+            if not part:
+                raise AssertionError("the browser has ended")
+            self.rest += part
+        text, self.rest = self.rest.split(b"\0", 1)
+        message = json.loads(text)
+        parameters = message.get("params", {})
+        if message.get("method") == "Runtime.exceptionThrown":
+            self.said.append(json.dumps(parameters["exceptionDetails"]))
+        if message.get("method") == "Log.entryAdded" and parameters["entry"]["level"] in ("warning", "error"):
+            self.said.append(parameters["entry"]["text"])
+        return message
+
+    def control(self, method, **parameters):
+        """A command of the protocol, and its answer."""
+        self.count += 1
+        message = {"id": self.count, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        data = json.dumps(message).encode() + b"\0"
+        while data:
+            data = data[os.write(self.to, data):]
+        while (answer := self.receive()).get("id") != self.count:
+            pass
+        if "error" in answer:
+            raise AssertionError(f"{method}: {answer['error']}")
+        return answer["result"]
 
     def run(self, script, *arguments):
-        return self.call(self.session + "/execute/sync", {"script": script, "args": arguments})
+        call = f"(function () {{ {script}\n}}).apply(null, {json.dumps(arguments)})"
+        answer = self.control("Runtime.evaluate", expression=call, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise AssertionError(json.dumps(answer["exceptionDetails"]))
+        return answer["result"].get("value")
 
-    def type(self, selector, text):
-        self.call(f"{self.session}/element/{self.element(selector)[ELEMENT]}/value", {"text": text})
-
-    def element(self, selector):
-        found = self.call(self.session + "/element", {"using": "css selector", "value": selector})
-        return {ELEMENT: found[ELEMENT]}
-
-    def click(self, selector):
-        self.call(f"{self.session}/element/{self.element(selector)[ELEMENT]}/click", {})
-
-    def hover(self, selector):
-        move = {"type": "pointerMove", "duration": 0, "origin": self.element(selector), "x": 0, "y": 0}
-        self.call(self.session + "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": [move]}]})
-
-    def control(self, command, **parameters):
-        """A command of Chrome's DevTools protocol."""
-        self.call(self.session + "/goog/cdp/execute", {"cmd": command, "params": parameters})
+    def open(self, url):
+        self.control("Page.navigate", url=url)
+        self.wait_for("document.readyState == 'complete'")
 
     def resize(self, width, height=900):
-        self.control("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
-                     mobile=False)
+        self.control("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def middle(self, selector):
+        """Of an element that is brought into view."""
+        return self.run("""const one = document.querySelector(arguments[0]);
+            one.scrollIntoView({block: "center", behavior: "instant"});
+            const box = one.getBoundingClientRect();
+            return {x: box.x + box.width / 2, y: box.y + box.height / 2};""", selector)
+
+    def hover(self, selector):
+        self.control("Input.dispatchMouseEvent", type="mouseMoved", **self.middle(selector))
+
+    def click(self, selector):
+        where = self.middle(selector)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.control("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **where)
+
+    def type(self, selector, text):
+        """A line's end is the key Enter."""
+        self.run("document.querySelector(arguments[0]).focus()", selector)
+        for number, line in enumerate(text.split("\n")):
+            if number:
+                key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+                self.control("Input.dispatchKeyEvent", type="keyDown", text="\r", **key)
+                self.control("Input.dispatchKeyEvent", type="keyUp", **key)
+            if line:
+                self.control("Input.insertText", text=line)
 
     def screenshot(self):
-        return base64.b64decode(self.call(self.session + "/screenshot"))
+        return base64.b64decode(self.control("Page.captureScreenshot")["data"])
 
     def complaints(self):
-        return [entry["message"] for entry in self.call(self.session + "/se/log", {"type": "browser"})]
+        """Of the page, since the last call: errors and warnings."""
+        self.run("")
+        said, self.said = self.said, []
+        return said
 
     @staticmethod
     def wait(condition, seconds=30):
@@ -86,9 +140,11 @@ class Browser:
         return value
 
     def wait_for(self, expression):
-        return self.wait(lambda: self.run(f"return {expression}"))
+        return self.wait(lambda: self.run(f"return Boolean({expression})"))
 
     def close(self):
-        self.call(self.session, method="DELETE")
-        self.driver.terminate()
-        self.driver.wait()
+        self.process.terminate()
+        self.process.wait()
+        os.close(self.to)
+        os.close(self.back)
+        shutil.rmtree(self.folder, ignore_errors=True)

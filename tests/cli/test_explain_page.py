@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages of strata explain in a headless Chromium, wide and on a phone; without it (Debian: chromium,
-chromium-driver) they are skipped."""
+"""The pages of strata explain in a headless Chromium, wide and on a phone; without it (Debian: chromium) they are
+skipped."""
 import unittest
 
 from browser import Browser, needs_browser

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chat page of strata serve in a headless Chromium, driven by chromedriver; without these two (Debian: chromium,
-chromium-driver) it is skipped."""
+"""The chat page of strata serve in a headless Chromium; without it (Debian: chromium) it is skipped."""
 import signal
 import unittest
 
