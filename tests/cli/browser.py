@@ -93,7 +93,8 @@ class Browser:
         self.wait_for("document.readyState == 'complete'")
 
     def resize(self, width, height=900):
-        self.control("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.control("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
+                     mobile=False)
 
     def middle(self, selector):
         """Of an element that is brought into view."""

@@ -191,7 +191,8 @@ class ExplainTest(StrataTest):
         return re.sub(r"<b>[\d.]+ s</b>|<table class=.rules.>.*?</table>", "", page, flags=re.S)
 
     def names(self, root, step):
-        return ["".join(link.itertext()) for link in root.findall(f".//table[@id='ops-{step}']/tbody/tr[@class='op']/td/a")]
+        return ["".join(link.itertext())
+                for link in root.findall(f".//table[@id='ops-{step}']/tbody/tr[@class='op']/td/a")]
 
     @like_another
     def test_page_needs_nothing_else(self):
