@@ -7,9 +7,9 @@
 #   scripts/soak.sh --list      their names
 #
 # A part that fails does not keep the others from running; the exit status is 1 then. What a part prints is kept in
-# build/soak/NAME.log. PYTHON (default python3) is what runs the comparisons: `templates` needs jinja2, `tokenizers`
-# the PyPI package of that name; `serve` asks with openai and anthropic too where they are. FUZZ_SECONDS (default 300)
-# is the time of each fuzz target.
+# build/soak/NAME.log. PYTHON (default python3) is what runs the comparisons: `templates` needs jinja2, `schemas`
+# jsonschema, `tokenizers` the PyPI package of that name; `serve` asks with openai and anthropic too where they are.
+# FUZZ_SECONDS (default 300) is the time of each fuzz target.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/parts.sh
@@ -28,6 +28,7 @@ ranks         48 times one of two ranks killed or stopped, while loading, readin
 serve         4,000 requests by 8 users, 1,000 clients that go, 1,000 connections at once; PyPI's clients, the page
 damage        damaged packages and caches, files that change while they are mapped
 templates     100,000 snippets against jinja2
+schemas       20,000 random JSON schemas, with random answers, against jsonschema; 30,000 random grammars
 tokenizers    100,000 texts against Hugging Face's tokenizers
 graphs        10,000 random graphs against the interpreter
 rules         all instances of each rule under AddressSanitizer
@@ -108,6 +109,14 @@ run_install() {
   chroot "$bare" strata run /demo -p "In the beginning" -n 40 --temp 0 || failed=1
   umount "$bare/proc"
   return ${failed:-0}
+}
+
+run_schemas() {
+  need tests/grammar/test_random_schemas.py
+  "$python" -c "import jsonschema" || { echo "soak: $python has no jsonschema (PYTHON names another)" >&2; return 1; }
+  configure_and_build release --target random_answers --target test_grammar
+  STRATA_RANDOM_ANSWERS="$root/build/release/tests/random_answers" "$python" -B tests/grammar/test_random_schemas.py -v
+  build/release/tests/test_grammar
 }
 
 run_graphs() {

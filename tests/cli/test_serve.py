@@ -76,6 +76,10 @@ class ServeTest(StrataTest):
                                             "grammar": grammar.read_text()} | body)[1]
             self.assertEqual(answer["choices"][0]["text"] + "\n", want)
             self.assertRegex(want, "^ (yes|no)(,[a-z]*|!)*\n$")
+        grammar.write_text("root ::= a")
+        self.assert_error(self.strata("run", self.model, "-p", "a", "--grammar", grammar), 2, "line 1", "rule a")
+        grammar.write_text('{"type": "object", "not": {}}')
+        self.assert_error(self.strata("chat", self.model, "--json-schema", grammar), 2, '"not" at #')
 
     def test_random_model_answers_as_the_schema_says(self):
         schema = {"type": "object", "properties": {
