@@ -24,7 +24,7 @@ list() {
   cat <<'END'
 faults        allocations, writes, flushes, renames and opens that fail, at every n
 kills         120 compilations killed
-ranks         48 times one of two ranks killed or stopped, while loading, reading and decoding
+ranks         36 times one of two ranks killed or stopped, while loading, reading and decoding
 serve         4,000 requests by 8 users, 1,000 clients that go, 1,000 connections at once; PyPI's clients, the page
 damage        damaged packages and caches, files that change while they are mapped
 templates     100,000 snippets against jinja2
