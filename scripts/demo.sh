@@ -102,5 +102,6 @@ A token has to read every weight once, so the speed of generating (tg) is the sp
 size is the bandwidth in use. Strata packs the weights when it compiles, in the order in which the code reads them.
 
 Next:  build/release/strata chat $model
+       build/release/strata explain $model --measure --html why.html    # a page: why it is as fast as it is
        build/release/strata run /path/to/a/hugging-face/folder -p "Hello"
 TEXT
