@@ -85,12 +85,23 @@ class Browser:
         call = f"(function () {{ {script}\n}}).apply(null, {json.dumps(arguments)})"
         answer = self.control("Runtime.evaluate", expression=call, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
-            raise AssertionError(json.dumps(answer["exceptionDetails"]))
+            raise AssertionError(answer["exceptionDetails"].get("exception", {}).get("description"))
         return answer["result"].get("value")
 
     def open(self, url):
         self.control("Page.navigate", url=url)
         self.wait_for("document.readyState == 'complete'")
+
+    def reload(self):
+        self.run("window.isOld = true")
+        self.control("Page.reload")
+
+        def is_new():
+            try:
+                return self.run("return !window.isOld && document.readyState == 'complete'")
+            except AssertionError:  # the old page went in between
+                return False
+        self.wait(is_new)
 
     def resize(self, width, height=900):
         self.control("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,

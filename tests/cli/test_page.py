@@ -26,7 +26,8 @@ class PageTest(StrataTest):
 
     def setUp(self):
         self.browser.open(f"http://127.0.0.1:{self.server.port}/")
-        self.browser.run("localStorage.clear(); location.reload()")
+        self.browser.run("localStorage.clear()")
+        self.browser.reload()
         self.browser.wait_for("document.readyState == 'complete' && document.querySelector('.model').textContent")
 
     def tearDown(self):
@@ -57,7 +58,7 @@ class PageTest(StrataTest):
         browser.run("[...document.querySelectorAll('.tools button')].at(-1).click()")
         self.assertEqual(self.answer(), first)
         self.assertEqual(self.messages(), ["user", "assistant"])
-        browser.run("location.reload()")
+        browser.reload()
         browser.wait_for("document.readyState == 'complete' && document.querySelectorAll('.message').length == 2")
         browser.run("byId('new').click()")
         browser.type("#input", "Another\n")
