@@ -21,8 +21,8 @@ using Random = std::mt19937_64;
 // The sizes that operands share, by letter: equal letters are equal sizes, '2' is two, and the leading axes of an
 // operand may be more than its letters. Integer operands are marked by '#' and the letter whose size bounds them, bytes
 // by
-// '!', and by '?' what is bytes half of the times. 'N' is the rows of two matrices. Of a depth 'q' there are blocks 'r'
-// of 8 or 16, and one outer block 'o'.
+// '!', and by '?' what is bytes half of the times. 'N' is the rows of two matrices, 'P' two pages. Of a depth 'q' there
+// are blocks 'r' of 8 or 16, and one outer block 'o'.
 inline const std::map<std::string, std::vector<std::string>>& operand_letters() {
   static const std::map<std::string, std::vector<std::string>> kLetters = {
       {"matmul", {"mk", "kn"}},
@@ -61,6 +61,10 @@ inline const std::map<std::string, std::vector<std::string>>& operand_letters() 
       {"windowed_attention", {"shd", "hcd", "hcd", "s#c"}},
       {"capped_attention", {"shd", "hcd", "hcd", "s#c"}},
       {"windowed_capped_attention", {"shd", "hcd", "hcd", "s#c"}},
+      {"paged_attention", {"shd", "hPd", "hPd", "s#P", "2#2"}},
+      {"windowed_paged_attention", {"shd", "hPd", "hPd", "s#P", "2#2"}},
+      {"each_paged_attention", {"shd", "hPd", "hPd", "s#P", "s2#2"}},
+      {"windowed_each_paged_attention", {"shd", "hPd", "hPd", "s#P", "s2#2"}},
   };
   return kLetters;
 }
@@ -234,7 +238,7 @@ class InstanceWriter {
 
   std::optional<ir::TensorType> lettered(const std::vector<std::string>& letters, std::size_t index,
                                          const Types& known) {
-    std::map<char, ir::Dim> sizes = {{'2', 2}};
+    std::map<char, ir::Dim> sizes = {{'2', 2}, {'P', 512}};
     for (std::size_t i = 0; i < known.size(); ++i) {
       if (!known[i]) continue;
       const std::string axes = letters[i].substr(0, letters[i].find_first_of("#!?"));
