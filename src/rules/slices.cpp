@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "ir/group_op.h"
 #include "rules/algebra.h"
 
 namespace strata::rules {
@@ -22,7 +23,8 @@ bool has_rows(const ir::Op& op) {
 }
 
 bool is_moved_past(const ir::Op& op) {
-  return !op.changes_layout() && !op.writes_alias() && !op.is_permitted_by_reader() && !has_rows(op);
+  const bool is_of_ranks = ir::group_op(op) != nullptr;
+  return !op.changes_layout() && !op.writes_alias() && !op.is_permitted_by_reader() && !has_rows(op) && !is_of_ranks;
 }
 
 std::string number(const char* variable, int i) { return variable + std::to_string(i); }

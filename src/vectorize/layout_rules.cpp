@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "cost/leaf.h"
+#include "ir/group_op.h"
 #include "machine/cost.h"
 #include "rules/conditions.h"
 #include "vectorize/candidates.h"
@@ -338,6 +339,7 @@ std::vector<const encoding::Encoding*> decodable(const machine::Machine& machine
 std::vector<Rewrite> layout_rules(TensorGraph& tensors, const machine::Machine& machine) {
   std::vector<Rewrite> rules;
   for (const ir::Op* op : ir::all_ops()) {
+    if (ir::group_op(*op) != nullptr) continue;
     if (!is_movement_of_memory(*op)) rules.push_back(candidates_rule(tensors, machine, *op, false));
     if (op->permits_rounding()) rules.push_back(candidates_rule(tensors, machine, *op, true));
   }
