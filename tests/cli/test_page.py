@@ -67,9 +67,15 @@ class PageTest(StrataTest):
 
     def test_stop(self):
         self.browser.run("options.limit = ''; options.temperature = 3")
+        # The small model may be done before anybody looks: the button is pressed as soon as it is shown.
+        self.browser.run("""new MutationObserver((_, observer) => {
+              if (byId("stop").hidden) return;
+              observer.disconnect();
+              byId("stop").click();
+              window.pressed = true;
+            }).observe(byId("stop"), {attributes: true});""")
         self.browser.type("#input", "Hello\n")
-        self.browser.wait_for("!byId('stop').hidden")
-        self.browser.run("byId('stop').click()")
+        self.browser.wait_for("window.pressed")
         self.answer()
         self.server.wait_for(lambda: self.server.ask("/health")[1]["running"] == 0, 5)
 
