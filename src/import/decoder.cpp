@@ -8,6 +8,7 @@
 #include "import/families.h"
 #include "import/tensor_specs.h"
 #include "import/wanted_rows.h"
+#include "ir/cache_pages.h"
 #include "ir/op.h"
 
 namespace strata::importer {
@@ -45,7 +46,7 @@ class DecoderBuilder {
         pool_(module_.pool()),
         seq_(1, module_.symbol({"seq", 1, options.max_chunk, 1})),
         ctx_(1, module_.symbol(context_symbol())) {
-    if (is_paged()) pages_ = Dim(1, module_.symbol({"pages", 1, padded_context() / kPageRows, 1}));
+    if (is_paged()) pages_ = Dim(1, module_.symbol({"pages", 1, padded_context() / ir::kPageRows, 1}));
   }
 
   Decoder build() {
@@ -65,13 +66,13 @@ class DecoderBuilder {
   bool is_paged() const { return options_.sequences > 1; }
 
   std::int64_t padded_context() const {
-    const std::int64_t multiple = is_paged() ? kPageRows : kContextMultiple;
+    const std::int64_t multiple = is_paged() ? ir::kPageRows : kContextMultiple;
     return (config_.max_positions + multiple - 1) / multiple * multiple;
   }
 
   ir::Symbol context_symbol() const {
     if (!is_paged()) return {"ctx", kContextMultiple, padded_context(), kContextMultiple};
-    return {"ctx", kPageRows, padded_context() * kMostSequences, kPageRows};
+    return {"ctx", ir::kPageRows, padded_context() * kMostSequences, ir::kPageRows};
   }
 
   const Expr* op(const std::string& name, std::vector<const Expr*> arguments, Attributes attributes = {}) {

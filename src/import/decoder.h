@@ -12,8 +12,6 @@
 
 namespace strata::importer {
 
-constexpr std::int64_t kPageRows = 256;  // as the ops for caches in pages have it (ops/attention_ops.cpp)
-
 struct DecoderOptions {
   std::string dtype = "keep";       // of the matrices: keep, f32, f16, bf16, q8, q4
   std::string cache_type = "keep";  // of the caches: keep (as the matrices), f32, f16, bf16
@@ -29,8 +27,8 @@ struct DecoderOptions {
 //   @forward(tokens i32[seq], positions i32[seq], caches...) -> (hidden f32[seq, hidden], caches...)
 //   @head(hidden f32[seq, hidden]) -> logits f32[seq, vocab]
 //
-// Of several sequences the caches are in pages of kPageRows rows, which these share. Then every forward and layer has
-// two more inputs, `rows i32[seq]`, the rows of the caches that the tokens' keys and values go to, and `pages`, the
+// Of several sequences the caches are in pages of ir::kPageRows rows, which these share. Then every forward and layer
+// has two more inputs, `rows i32[seq]`, the rows of the caches that the tokens' keys and values go to, and `pages`, the
 // numbers of the pages that hold the tokens before: of one sequence i32[pages], or, in versions for tokens of any
 // sequences
 // (@forward_each, @layer_each), of each token i32[seq, pages].

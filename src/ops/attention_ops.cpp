@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "ir/cache_pages.h"
 #include "ops/structured_op.h"
 
 namespace strata::ops {
@@ -31,14 +32,15 @@ StructuredRow attention(const char* name, const std::string& score, const std::s
 // own, or `window` of them. Several query heads share a key/value head (grouped-query attention). Scores may be kept
 // within +-softcap (Gemma 2, arXiv 2408.00118).
 //
-// A cache may be one of pages, which several sequences share: 256 neighbouring rows of every head. `pages` has the
-// numbers of a sequence's pages, in the order of its rows. The queries are of one sequence, i32[page], or each of its
-// own, i32[s, page].
+// A cache may be one of pages, which several sequences share: kPageRows neighbouring rows of every head. `pages` has
+// the numbers of a sequence's pages, in the order of its rows. The queries are of one sequence, i32[page], or each of
+// its own, i32[s, page].
 void register_attention_ops() {
   const std::string product = "sum(k) q[s, h, k] * k_cache[h / group, t, k]";
   const std::string scaled = scaled_product("t");
-  const std::string paged = "256 * pages[t / 256] + t % 256";
-  const std::string each_paged = "256 * pages[s, t / 256] + t % 256";
+  const std::string size = std::to_string(ir::kPageRows);
+  const std::string paged = size + " * pages[t / " + size + "] + t % " + size;
+  const std::string each_paged = size + " * pages[s, t / " + size + "] + t % " + size;
   const std::string capped = "softcap * tanh(scale / softcap * " + product + ")";
   const std::string causal = "t <= positions[s]";
   const std::string window = causal + ", t > positions[s] - window";

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "ir/cache_pages.h"
+
 namespace strata::plan {
 namespace {
 
@@ -52,9 +54,10 @@ const Entry* find_entry(const Plan& plan, std::string_view symbol) {
 }
 
 Sizes sizes_of(double rows, double context, int threads) {
-  // As caches in pages have them (import/decoder.h).
-  constexpr double kPageRows = 256;
-  return {{"seq", rows}, {"ctx", context}, {"pages", context / kPageRows}, {kThreads, static_cast<double>(threads)}};
+  return {{"seq", rows},
+          {"ctx", context},
+          {"pages", context / static_cast<double>(ir::kPageRows)},
+          {kThreads, static_cast<double>(threads)}};
 }
 
 Sizes call_sizes(std::int64_t rows, std::int64_t position, int threads) {

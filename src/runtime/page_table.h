@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "ir/cache_pages.h"
+
 namespace strata::runtime {
 
 // Which pages of a pool have each sequence's rows of the caches, in their order. Pages are given as a sequence grows.
@@ -16,7 +18,7 @@ namespace strata::runtime {
 // longest time goes first.
 class PageTable {
  public:
-  static constexpr std::int64_t kRows = 256;  // of a page
+  static constexpr std::int64_t kRows = ir::kPageRows;
 
   // Of pages 0 ... pages - 1, for sequences that have `most` each at most.
   PageTable(std::int64_t pages, int sequences, std::int64_t most);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "import/decoder.h"
+#include "ir/cache_pages.h"
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "ops/register.h"
@@ -43,7 +44,7 @@ TEST(SeveralSequencesDecoder, SharesPagesAndHasVersionsForTokensOfAny) {
                   .starts_with("tokens i32[seq], positions i32[seq], rows i32[seq], pages_each i32[seq, pages], "));
   EXPECT_EQ(module.find("forward_each_one"), nullptr);
   for (const auto& symbol : module.symbols()) {
-    if (symbol->name == "ctx") EXPECT_EQ(symbol->multiple, kPageRows);
+    if (symbol->name == "ctx") EXPECT_EQ(symbol->multiple, ir::kPageRows);
     if (symbol->name == "pages") EXPECT_EQ(symbol->max, 2) << "of 512 tokens";
   }
 }
